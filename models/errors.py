@@ -1,0 +1,32 @@
+"""Errors of the data layer.
+
+GistmillError
+├── SettingsError      a setting is missing or wrong
+├── UnreachableError   a server does not answer at its address
+└── UnknownIdError     no batch, job or step has this id or name
+"""
+
+from __future__ import annotations
+
+
+class GistmillError(Exception):
+    """Root of every error that Gistmill raises on purpose; its message is one clear sentence for the user."""
+
+    # Documented exit codes: 1 is a failure at run time, 2 is wrong usage.
+    exit_code = 1
+
+
+class SettingsError(GistmillError):
+    """A setting is missing or has a value that cannot work."""
+
+    exit_code = 2
+
+
+class UnreachableError(GistmillError):
+    """A server does not answer; the message names it, its address and what to run."""
+
+
+class UnknownIdError(GistmillError):
+    """No batch, job or step is known by this id or name; the message lists the nearest ones."""
+
+    exit_code = 2

@@ -1,0 +1,1 @@
+"""Everything that touches weights: loading, chat template, continuous batching, LangChain chat model."""

@@ -1,0 +1,1 @@
+"""LoRA and QLoRA fine-tuning, and merging an adapter into its base weights."""

@@ -1,0 +1,1 @@
+"""The pure summarization core: splitting, prompts, planning, strategies and guards."""
