@@ -96,7 +96,10 @@ class GenerationParams:
 
     def __post_init__(self) -> None:
         checks = (
-            (self.temperature > 0, "temperature must be above 0 (for greedy decoding set do_sample to false)"),
+            (
+                self.temperature > 0,
+                "temperature must be above 0 (for greedy decoding set do_sample to false)",
+            ),
             (self.top_k >= 0, "top_k must be 0 (off) or more"),
             (0 < self.top_p <= 1, "top_p must be above 0 and at most 1"),
             (self.num_beams >= 1, "num_beams must be 1 or more"),

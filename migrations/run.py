@@ -1,0 +1,37 @@
+"""Migrate from code, as ``gistmill up`` and ``gistmill migrate`` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, text
+
+# Any constant: two processes that start together must not migrate at once.
+ADVISORY_LOCK = 7_114_003
+
+
+def make_config() -> Config:
+    """Return Alembic's configuration without a file, so that it works from an installed wheel."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema to a revision; waits while another process migrates."""
+    _run(engine, command.upgrade, revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the schema back to a revision."""
+    _run(engine, command.downgrade, revision)
+
+
+def _run(engine: Engine, action: object, revision: str) -> None:
+    config = make_config()
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        config.attributes["connection"] = connection
+        action(config, revision)  # type: ignore[operator]

@@ -1,0 +1,98 @@
+"""A job: one document summarized one way; and the chunks that its plan cut the document into."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, Json, one_of
+
+
+class JobState(StrEnum):
+    """Where a job is; the last four are final."""
+
+    QUEUED = "queued"  # not planned yet
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"  # there is a summary, and ``reason`` says what is missing from it
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
+FINAL_STATES = (JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
+
+
+class Priority(IntEnum):
+    """How urgent a job is; the value is the first of its three levels on the broker (0 is served first)."""
+
+    HIGH = 0
+    NORMAL = 3
+    LOW = 6
+
+
+class Job(Base):
+    """One document, one strategy, one style, one set of weights: at most one summary."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "identity"),
+        CheckConstraint(one_of("state", JobState), "state_is_known"),
+        CheckConstraint("pending >= 0", "pending_is_not_negative"),
+        CheckConstraint("(state IN ('succeeded', 'partial')) = (summary IS NOT NULL)", "summary_when_done"),
+        CheckConstraint("state <> 'succeeded' OR summary ~ '\\S'", "summary_is_not_blank"),
+        CheckConstraint("state NOT IN ('partial', 'failed') OR reason IS NOT NULL", "reason_when_not_whole"),
+        CheckConstraint(
+            "(state IN ('succeeded', 'partial', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
+            "finished_at_when_final",
+        ),
+        Index("ix_jobs_open", "batch_id", postgresql_where="state IN ('queued', 'running')"),
+        Index("ix_jobs_document_sha256", "document_sha256"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    batch_id: Mapped[UUID] = mapped_column(ForeignKey("batches.id"))
+    # SHA-256 over source, document and options: the same submission gives the same job.
+    identity: Mapped[str]
+    document_sha256: Mapped[str] = mapped_column(ForeignKey("documents.sha256"))
+    # What the user calls it: a file's name, a row's id, an address.
+    source: Mapped[str]
+    options: Mapped[Json]
+    weights: Mapped[str]
+    priority: Mapped[int] = mapped_column(default=Priority.NORMAL)
+    state: Mapped[str] = mapped_column(default=JobState.QUEUED)
+    # Chosen by the plan step.
+    strategy: Mapped[str | None]
+    plan: Mapped[Json | None]
+    # Steps of the current wave that are not final yet; the barrier is its fall to zero.
+    pending: Mapped[int] = mapped_column(default=1)
+    summary: Mapped[str | None]
+    # Plain words: why the job is partial, failed or cancelled.
+    reason: Mapped[str | None]
+    cancel_requested_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Chunk(Base):
+    """A span of a job's document: ``substr(text, start_at + 1, end_at - start_at)``."""
+
+    __tablename__ = "chunks"
+    __table_args__ = (
+        CheckConstraint("0 <= start_at AND start_at < end_at", "span_is_not_empty"),
+        CheckConstraint("tokens > 0", "tokens_is_positive"),
+    )
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True)
+    # Code points in the document's text; the end is exclusive.
+    start_at: Mapped[int]
+    end_at: Mapped[int]
+    headings: Mapped[list[Any]]
+    tokens: Mapped[int]

@@ -1,0 +1,89 @@
+"""How a document is to be summarized: what ``gistmill submit`` takes and a job's row stores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from models.errors import SettingsError
+
+Strategy = Literal["auto", "stuff", "map-reduce", "refine"]
+Style = Literal["technical", "eli5", "news", "few-shot", "custom"]
+Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
+
+
+class GenerationOptions(BaseModel):
+    """How tokens are chosen; the defaults are conservative sampling."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    do_sample: bool = True
+    temperature: float = Field(0.1, gt=0)
+    top_k: int = Field(20, ge=0)
+    top_p: float = Field(0.3, gt=0, le=1)
+    num_beams: int = Field(1, ge=1)
+    max_new_tokens: int = Field(512, ge=1)
+    repetition_penalty: float = Field(1.0, gt=0)
+    seed: int | None = None
+
+
+class Example(BaseModel):
+    """One few-shot example: a text and the summary that it should get."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1)
+    summary: str = Field(min_length=1)
+
+
+class JobOptions(BaseModel):
+    """Everything that decides a job's summary besides the document and the weights' own tensors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: Strategy = "auto"
+    style: Style = "technical"
+    template: str | None = None
+    examples: tuple[Example, ...] = ()
+    language: str | None = None
+    splitter: Splitter = "auto"
+    separator: str | None = None
+    chunk_tokens: int | None = Field(None, ge=16)
+    overlap_tokens: int = Field(0, ge=0)
+    stuff_tokens: int | None = Field(None, ge=1)
+    generation: GenerationOptions = GenerationOptions()
+    weights: str = "default"
+    # None: reuse finished steps if the parameters are deterministic.
+    cache: bool | None = None
+
+    @model_validator(mode="after")
+    def _check_style(self) -> JobOptions:
+        if (self.style == "custom") != (self.template is not None):
+            raise ValueError("style custom and a prompt template (--prompt) go together")
+        if self.template is not None and "{text}" not in self.template:
+            raise ValueError("the prompt template must contain {text} where the document goes")
+        if (self.style == "few-shot") != bool(self.examples):
+            raise ValueError("style few-shot and examples (--examples) go together")
+        return self
+
+    def identify(self, document_sha256: str, source: str) -> str:
+        """Return a job's identity: the same document, source and options give the same 64 hex digits."""
+        content = json.dumps([document_sha256, source, self.model_dump(mode="json")], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def make_options(**values: object) -> JobOptions:
+    """Validate options given by a user.
+
+    Raises:
+        SettingsError: one sentence that names the option.
+    """
+    try:
+        return JobOptions.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(str(part) for part in first["loc"]) or "options"
+        raise SettingsError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None

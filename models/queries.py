@@ -1,0 +1,316 @@
+"""The life of a step in SQL: claim, renew, finish, give back, and find what was lost.
+
+Every statement that ends a run is fenced by the lease token of that run, so a worker that was cut off for longer than
+its lease writes nothing. Whoever needs both locks a job's row before a step's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, Row, Update, exists, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from models.base import Json
+from models.job import OPEN_STATES, Job, JobState
+from models.queues import QUEUE_OF_KIND, Wakeup, message_priority, queue_name
+from models.step import AttemptOutcome, Step, StepAttempt, StepKind, StepState, step_id
+from models.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A step that this worker may run until its lease ends."""
+
+    step_id: UUID
+    job_id: UUID
+    kind: str
+    level: int
+    index: int
+    inputs: tuple[Json, ...]
+    token: UUID
+    attempt: int
+    errors: int
+    crashes: int
+    is_solo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """A step to create: its place in the job and what it reads."""
+
+    kind: str
+    level: int
+    index: int
+    inputs: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """Everything a finished step says about itself; the names are the columns'."""
+
+    output: str
+    identity: str | None = None
+    cached_from: UUID | None = None
+    prompt_fingerprint: str | None = None
+    weights_fingerprint: str | None = None
+    params: Json | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None
+    seconds: float | None = None
+    guards: tuple[Json, ...] = ()
+
+
+def update_steps() -> Update:
+    """Start an UPDATE of steps."""
+    # No ORM object of a step is held while statements run, so there is nothing to synchronize.
+    return update(Step).execution_options(synchronize_session=False)
+
+
+def affected_rows(result: object) -> int:
+    """Return how many rows a statement changed."""
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_seconds: float) -> Claim | None:
+    """Take a ready step of an open job; None means that there is nothing to do and the message can go."""
+    is_open = exists().where(Job.id == Step.job_id, Job.state.in_(OPEN_STATES), Job.cancel_requested_at.is_(None))
+    row = session.execute(
+        update_steps()
+        .where(Step.id == step, Step.state == StepState.READY, Step.available_at <= func.now(), is_open)
+        .values(
+            state=StepState.RUNNING,
+            attempt=Step.attempt + 1,
+            lease_token=token,
+            lease_owner=worker,
+            lease_until=func.now() + timedelta(seconds=lease_seconds),
+            started_at=func.clock_timestamp(),
+        )
+        .returning(
+            Step.job_id,
+            Step.kind,
+            Step.level,
+            Step.index,
+            Step.inputs,
+            Step.attempt,
+            Step.errors,
+            Step.crashes,
+            Step.is_solo,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Claim(
+        step_id=step,
+        job_id=row.job_id,
+        kind=row.kind,
+        level=row.level,
+        index=row._mapping["index"],
+        inputs=tuple(row.inputs),
+        token=token,
+        attempt=row.attempt,
+        errors=row.errors,
+        crashes=row.crashes,
+        is_solo=row.is_solo,
+    )
+
+
+def renew_leases(session: Session, tokens: Sequence[UUID], *, lease_seconds: float) -> dict[UUID, bool]:
+    """Extend the leases that are still ours.
+
+    Returns:
+        For each token that still holds its step, whether the step's job was asked to be cancelled.
+    """
+    rows = session.execute(
+        update_steps()
+        .where(Step.lease_token.in_(tokens), Step.state == StepState.RUNNING, Job.id == Step.job_id)
+        .values(lease_until=func.now() + timedelta(seconds=lease_seconds))
+        .returning(Step.lease_token, Job.cancel_requested_at)
+    )
+    return {row.lease_token: row.cancel_requested_at is not None for row in rows}
+
+
+def lock_job(session: Session, job_id: UUID) -> Job:
+    """Lock a job's row until the transaction ends and return it as it is now."""
+    return session.execute(
+        select(Job).where(Job.id == job_id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
+
+
+def complete_step(session: Session, claim: Claim, result: StepResult, *, worker: str) -> bool:
+    """Store a step's output; False if the lease was lost, and then nothing may be written."""
+    changed = session.execute(
+        update_steps()
+        .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
+        .values(
+            state=StepState.DONE,
+            done_token=Step.lease_token,
+            lease_token=None,
+            lease_until=None,
+            worker=worker,
+            finished_at=func.clock_timestamp(),
+            **{name: getattr(result, name) for name in StepResult.__slots__},
+        )
+    )
+    return affected_rows(changed) == 1
+
+
+def fail_step(session: Session, claim: Claim, error: Json, *, worker: str) -> bool:
+    """End a step that cannot succeed; False if the lease was lost."""
+    changed = session.execute(
+        update_steps()
+        .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
+        .values(
+            state=StepState.FAILED,
+            lease_token=None,
+            lease_until=None,
+            worker=worker,
+            error=error,
+            finished_at=func.clock_timestamp(),
+        )
+    )
+    return affected_rows(changed) == 1
+
+
+def release_step(
+    session: Session,
+    claim: Claim,
+    *,
+    outcome: AttemptOutcome,
+    delay_seconds: float = 0,
+    error: Json | None = None,
+) -> bool:
+    """Give a running step back to be run again; an error is counted, an orderly release is not."""
+    is_error = outcome is AttemptOutcome.ERROR
+    changed = session.execute(
+        update_steps()
+        .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
+        .values(
+            state=StepState.READY,
+            lease_token=None,
+            lease_until=None,
+            errors=Step.errors + int(is_error),
+            available_at=func.now() + timedelta(seconds=delay_seconds),
+            dispatched_at=None,
+        )
+    )
+    if affected_rows(changed) == 0:
+        return False
+    record_attempt(session, claim.step_id, claim.attempt, outcome, error=error)
+    return True
+
+
+def record_attempt(
+    session: Session, step: UUID, attempt: int, outcome: AttemptOutcome, *, error: Json | None = None
+) -> None:
+    """Write down how one run of a step ended."""
+    source = select(
+        Step.id,
+        literal(attempt),
+        Step.lease_owner,
+        Step.started_at,
+        literal(outcome.value),
+        literal(error, Step.error.type),
+    ).where(Step.id == step)
+    columns = ["step_id", "attempt", "worker", "started_at", "outcome", "error"]
+    session.execute(upsert(StepAttempt).from_select(columns, source).on_conflict_do_nothing())
+
+
+def was_completed(session: Session, claim: Claim) -> bool:
+    """Tell whether this very run's result is stored, for a COMMIT whose reply was lost."""
+    statement = select(exists().where(Step.id == claim.step_id, Step.done_token == claim.token))
+    return bool(session.execute(statement).scalar_one())
+
+
+def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[Wakeup]:
+    """Create steps as dispatched, for the caller to ring after its commit; a step that exists is left alone."""
+    rows = [
+        {
+            "id": step_id(job.id, step.kind, step.level, step.index),
+            "job_id": job.id,
+            "kind": step.kind,
+            "level": step.level,
+            "index": step.index,
+            "inputs": list(step.inputs),
+            "state": StepState.READY,
+            "queue": queue_name(QUEUE_OF_KIND[StepKind(step.kind)], job.weights),
+            "priority": message_priority(step.kind, step.index, job.priority),
+            "dispatches": 1,
+        }
+        for step in steps
+    ]
+    if not rows:
+        return []
+    created = session.execute(
+        upsert(Step)
+        .values(dispatched_at=func.now())
+        .on_conflict_do_nothing()
+        .returning(Step.id, Step.kind, Step.queue, Step.priority),
+        rows,
+    )
+    return [wakeup_of(row) for row in created]
+
+
+def wakeup_of(row: Row[UUID, str, str, int]) -> Wakeup:
+    """Return the message that wakes a worker for a step."""
+    step, kind, queue, priority = row
+    return Wakeup(step_id=step, kind=kind, queue=queue, priority=priority)
+
+
+def find_cached(session: Session, identity: str) -> Step | None:
+    """Return a finished step with this identity whose output was generated and no guard stands against."""
+    return session.execute(
+        select(Step)
+        .where(Step.identity == identity, Step.state == StepState.DONE, ~Step.guards.contains([{"stands": True}]))
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
+    """Note that the messages of these steps did not go out."""
+    session.execute(
+        update_steps().where(Step.id.in_(list(steps)), Step.state == StepState.READY).values(dispatched_at=None)
+    )
+
+
+def end_job(
+    session: Session, job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None
+) -> None:
+    """Make a job final, in the caller's transaction and under the caller's lock on its row."""
+    job.state = state
+    job.summary = summary
+    job.reason = reason
+    job.pending = 0
+    job.finished_at = session.execute(select(func.clock_timestamp())).scalar_one()
+
+
+def find_cancelled(session: Session, tokens: Sequence[UUID]) -> list[UUID]:
+    """Return the lease tokens among these whose job was asked to be cancelled."""
+    return list(
+        session.scalars(
+            select(Step.lease_token)
+            .join(Job, Job.id == Step.job_id)
+            .where(Step.lease_token.in_(tokens), Job.cancel_requested_at.is_not(None))
+        )
+    )
+
+
+def register_worker(session: Session, worker: Worker) -> None:
+    """Write down that a worker process has started."""
+    session.add(worker)
+
+
+def beat_worker(session: Session, worker_id: str) -> None:
+    """Note that a worker process is alive."""
+    session.execute(update(Worker).where(Worker.id == worker_id).values(heartbeat_at=func.now()))
+
+
+def stop_worker(session: Session, worker_id: str) -> None:
+    """Note that a worker process has ended in order."""
+    session.execute(update(Worker).where(Worker.id == worker_id).values(stopped_at=func.now()))

