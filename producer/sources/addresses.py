@@ -1,0 +1,59 @@
+"""Decides which network addresses a URL may lead to: the public ones, so that no document can reach inside."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+from producer.errors import SourceUsageError, UnreadableError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Prefixes of IPv6 that lead to the IPv4 address in their last 32 bits, through a gateway (RFC 6052, RFC 8215).
+TRANSLATED_NETWORKS = tuple(ipaddress.IPv6Network(prefix) for prefix in ("64:ff9b::/96", "64:ff9b:1::/48"))
+
+
+def is_public_address(address: Address) -> bool:
+    """Return False for loopback, private, link-local, shared, multicast and reserved addresses.
+
+    IPv6 addresses that carry an IPv4 address (mapped, 6to4, Teredo, NAT64) are as public as what they carry.
+    """
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = _find_carried(address)
+        if carried is not None:
+            return is_public_address(carried)
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+async def resolve_host(host: str, port: int, *, allow_private: bool) -> str:
+    """Return the address to connect to; the name is not resolved again after this check.
+
+    Args:
+        host: a name or an address.
+        port: the TCP port.
+        allow_private: True to take any address.
+
+    Raises:
+        UnreadableError: the name has no address.
+        SourceUsageError: one of its addresses is not public.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UnreadableError(f"leads to host {host!r}, which has no address; check the name") from error
+    addresses = [str(sockaddr[0]) for *_, sockaddr in found]
+    for address in addresses:
+        if not allow_private and not is_public_address(ipaddress.ip_address(address.split("%")[0])):
+            raise SourceUsageError(
+                f"leads to {address}, an address of this machine or a private network, which is refused; "
+                "allow private hosts if you mean it"
+            )
+    return addresses[0]
+
+
+def _find_carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(address in network for network in TRANSLATED_NETWORKS):
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    teredo_client = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo_client

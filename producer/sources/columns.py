@@ -1,0 +1,60 @@
+"""Chooses the columns of a table that hold a document's text, id and title."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from producer.errors import SourceUsageError
+
+# Names that can only mean the text of a document; anything else has to be said.
+TEXT_NAMES = frozenset({"text", "article", "content", "body", "writeup"})
+TITLE_NAMES = ("title", "headline")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns to read: ``id`` and ``title`` are "" where there is none."""
+
+    text: str
+    id: str = ""
+    title: str = ""
+    is_guessed: bool = False
+
+    @property
+    def names(self) -> set[str]:
+        """All columns that have a role."""
+        return {self.text, self.id, self.title}
+
+
+def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_column: str | None) -> Columns:
+    """Return the columns to read, the text's guessed if it is not given and only one can be meant.
+
+    Raises:
+        SourceUsageError: a given column does not exist, or none is given and none is obvious.
+    """
+    for option, column in (("--text-column", text_column), ("--id-column", id_column)):
+        if column is not None and column not in columns:
+            raise SourceUsageError(f"has no column {column!r}; give {option} one of {_list_nearest(column, columns)}")
+    title = next((name for name in columns if name.lower() in TITLE_NAMES and name != text_column), "")
+    return Columns(text_column or _guess_text_column(columns), id_column or "", title, text_column is None)
+
+
+def _guess_text_column(columns: tuple[str, ...]) -> str:
+    candidates = [name for name in columns if name.lower() in TEXT_NAMES or len(columns) == 1]
+    if len(candidates) != 1:
+        reason = "several columns could be the text" if candidates else "no column is obviously the text"
+        raise SourceUsageError(
+            f"is a table in which {reason}; give --text-column one of {_list_nearest('text', columns)}"
+        )
+    return candidates[0]
+
+
+def _list_nearest(column: str, columns: tuple[str, ...]) -> str:
+    def distance(name: str) -> float:
+        return -difflib.SequenceMatcher(None, column.lower(), name.lower()).ratio()
+
+    # More names than this make no readable sentence.
+    shown = sorted(columns, key=distance)[:12]
+    more = f" and {len(columns) - len(shown)} more" if len(columns) > len(shown) else ""
+    return ", ".join(repr(name) for name in shown) + more

@@ -1,0 +1,78 @@
+"""Streams CSV and TSV files with Python's csv module, and notices what it would swallow in silence."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from producer.errors import SourceError, UnreadableError
+from producer.sources.limits import ReadLimits
+from producer.sources.table import BrokenTableError, Record, Table, number_records
+from producer.sources.text_lines import read_lines
+
+# What separates cells in the wild; the one that the header uses most is taken.
+DELIMITERS = ",;\t|"
+
+
+def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
+    """Return a CSV file as a table.
+
+    Args:
+        path: the file; its first line that is not blank is the header.
+        limits: how long a cell may be.
+        delimiter: what separates cells, "" to see it in the header.
+
+    Raises:
+        SourceError: the file is empty or not text.
+    """
+    # The default of 128 KiB is less than many an article. The setting is global, so it only ever grows.
+    csv.field_size_limit(max(csv.field_size_limit(), limits.text_chars))
+    lines = _UntilEnd(read_lines(path, limits))
+    header = next((line for line in lines if line.strip()), None)
+    if header is None:
+        raise UnreadableError("is empty; give a table with a header and at least one row")
+    records = csv.reader(chain([header], lines), delimiter=delimiter or max(DELIMITERS, key=header.count))
+    cells = _check_ends(records, lines)
+    columns = tuple(name.strip() for name in next(cells))
+    return Table(columns, number_records(_match_columns(cells, columns)))
+
+
+class _UntilEnd:
+    """Lines that remember whether more were asked for than there are."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.is_exhausted = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            return next(self._lines)
+        except StopIteration:
+            self.is_exhausted = True
+            raise
+
+
+def _check_ends(records: Iterator[list[str]], lines: _UntilEnd) -> Iterator[list[str]]:
+    """Yield records; one that runs into the end of the file has a quote that never closes."""
+    try:
+        for record in records:
+            if lines.is_exhausted:
+                raise BrokenTableError("a quote opens in it and never closes")
+            yield record
+    except csv.Error as error:
+        raise BrokenTableError(str(error)) from error
+
+
+def _match_columns(records: Iterator[list[str]], columns: tuple[str, ...]) -> Iterator[Record | SourceError]:
+    """Pair cells with columns; an empty line is layout, not a row."""
+    for record in records:
+        if any(record[len(columns) :]):
+            reason = f"has {len(record)} cells where the header has {len(columns)}; put its text in quotes"
+            yield UnreadableError(reason)
+        elif record:
+            yield dict(zip(columns, record, strict=False))

@@ -1,0 +1,120 @@
+"""Reads one document: bytes of a known or unknown kind become content, within the bounds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from producer.errors import LimitError, SourceUsageError, UnreadableError
+from producer.sources.decoding import decode_text, find_declared_charset
+from producer.sources.html import is_html
+from producer.sources.kinds import Kind, sniff_kind
+from producer.sources.limits import ReadLimits, format_bytes
+from producer.sources.sandbox import Sandbox
+from producer.sources.source import Content
+from producer.sources.text import normalize_text, read_markdown, read_plain_text, read_unknown_text
+
+
+def read_file(path: Path, kind: Kind | None, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
+    """Return the content of a document file.
+
+    Raises:
+        SourceError: it cannot be read, or only beyond a bound.
+    """
+    return read_document(read_bytes(path, limits), kind, sandbox=sandbox, limits=limits)
+
+
+def read_stdin(*, sandbox: Sandbox, limits: ReadLimits) -> Content:
+    """Return the document on standard input.
+
+    Raises:
+        SourceError: it cannot be read, or only beyond a bound.
+    """
+    data = _read_bounded(sys.stdin.buffer, limits.file_bytes)
+    return read_document(data, None, sandbox=sandbox, limits=limits)
+
+
+def read_bytes(path: Path, limits: ReadLimits) -> bytes:
+    """Return the bytes of a file that is not too large.
+
+    Raises:
+        UnreadableError: the system does not let us.
+        LimitError: it is too large.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _read_bounded(stream, limits.file_bytes)
+    except OSError as error:
+        raise explain_os_error(error) from error
+
+
+def read_document(
+    data: bytes, kind: Kind | None, *, sandbox: Sandbox, limits: ReadLimits, charset: str | None = None
+) -> Content:
+    """Return the content of a document.
+
+    Args:
+        data: the whole document.
+        kind: its kind, None to let the content tell.
+        sandbox: where its parser runs.
+        limits: how much it may cost.
+        charset: the encoding that an HTTP header names.
+
+    Raises:
+        SourceError: it cannot be read, or only beyond a bound.
+    """
+    if not data.strip():
+        raise UnreadableError("is empty; give a file with text in it")
+    kind = kind or sniff_kind(data)
+    if kind in {Kind.PDF, Kind.DOCX, Kind.EPUB}:
+        content = sandbox.convert(kind, data)
+    else:
+        text = decode_text(data, declared=charset or find_declared_charset(data))
+        content = read_text(text, kind, sandbox)
+    return check_content(content, limits)
+
+
+def read_text(text: str, kind: Kind | None, sandbox: Sandbox) -> Content:
+    """Return decoded text as content; HTML is recognized where no kind is given.
+
+    Raises:
+        SourceError: it cannot be read, or only beyond a bound.
+    """
+    if kind is Kind.MARKDOWN:
+        return read_markdown(text)
+    if kind is Kind.TEXT:
+        return read_plain_text(text)
+    if kind is Kind.HTML or is_html(text):
+        return sandbox.convert(Kind.HTML, normalize_text(text).encode())
+    return read_unknown_text(text)
+
+
+def check_content(content: Content, limits: ReadLimits) -> Content:
+    """Return the content if there is any and it is not too long.
+
+    Raises:
+        UnreadableError: it is blank.
+        LimitError: it has too many characters.
+    """
+    if not content.text.strip():
+        raise UnreadableError("holds no visible text; give a document with text in it")
+    if len(content.text) > limits.text_chars:
+        raise LimitError(f"has {len(content.text):,} characters, more than the {limits.text_chars:,} allowed; split it")
+    return content
+
+
+def explain_os_error(error: OSError) -> UnreadableError | SourceUsageError:
+    """Return what the system says about a path as a source error."""
+    if isinstance(error, FileNotFoundError):
+        return SourceUsageError("does not exist; check the path")
+    if isinstance(error, PermissionError):
+        return UnreadableError("may not be read by this user; change its permissions")
+    return UnreadableError(f"cannot be read ({error.strerror or error}); check the path and the disk")
+
+
+def _read_bounded(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size + 1)
+    if len(data) > size:
+        raise LimitError(f"is larger than the {format_bytes(size)} allowed; split it")
+    return data

@@ -1,0 +1,117 @@
+"""Turns HTML, whole pages and fragments alike, into Markdown that keeps every visible word.
+
+Headings become ``#`` to ``######``, code blocks are fenced, tables stay tables. What a reader of the page does not
+see (scripts, styles, hidden elements) or does not read (navigation, link targets) is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from producer.sources.limits import HTML_DEPTH
+from producer.sources.source import Content
+from producer.sources.text import clean_label, find_title, normalize_text
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+DROPPED_TAGS = frozenset({"script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "title"})
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+# Left behind by a table that only lays out a page; as blocks its headings and paragraphs survive.
+TABLE_TAGS = ("table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th")
+INVISIBLE_STYLE = re.compile(r"(display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
+# What tells HTML from prose that mentions a tag and from Markdown that embeds a few: how it starts, what it closes.
+LEADING_TAG = re.compile(
+    r"\s*<(!doctype|html|head|body|main|article|section|div|p|h[1-6]|ul|ol|dl|table|pre|blockquote|span|b|strong)\b",
+    re.I,
+)
+CLOSING_BLOCK = re.compile(r"</(html|div|p|h[1-6]|ul|ol|li|table|td|section|article|pre)\s*>", re.I)
+MARKDOWN_LINE = re.compile(r"^(#{1,6} \S|```)", re.M)
+# Without a leading tag, this many closed blocks make a fragment of HTML.
+MIN_CLOSED_BLOCKS = 3
+BLANK_LINES = re.compile(r"\n{3,}")
+SPACES = re.compile(r"[\xa0\u200b]")
+
+
+def normalize_html(html: str, *, max_depth: int = HTML_DEPTH) -> Content:
+    """Return an HTML page or fragment as Markdown content.
+
+    Args:
+        html: the source text.
+        max_depth: levels of nesting to convert; what lies deeper is kept as plain text.
+
+    Raises:
+        UnreadableError: the text holds NUL or broken Unicode characters.
+    """
+    soup = _parse(normalize_text(html))
+    title = clean_label(soup.title.get_text()) if soup.title else ""
+    metadata = _read_metadata(soup)
+    _drop_unread(soup)
+    _flatten_depths(soup, max_depth)
+    _unwrap_layout_tables(soup)
+    text = _convert(soup)
+    return Content(text, "markdown", title or find_title(text), metadata)
+
+
+def is_html(text: str) -> bool:
+    """Return True for a page or fragment of HTML, False for prose or Markdown that mentions or holds a tag."""
+    closed = len(CLOSING_BLOCK.findall(text))
+    needed = 1 if LEADING_TAG.match(text) else MIN_CLOSED_BLOCKS
+    return closed >= needed and closed > len(MARKDOWN_LINE.findall(text))
+
+
+def _parse(html: str) -> BeautifulSoup:
+    from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
+
+    with warnings.catch_warnings():
+        # A cell may hold nothing but a URL, and EPUB chapters are XHTML: both are fine here.
+        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
+        warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
+        return BeautifulSoup(html, "lxml")
+
+
+def _read_metadata(soup: BeautifulSoup) -> dict[str, str]:
+    metas = {str(meta.get("name", "")).lower(): str(meta.get("content", "")) for meta in soup.find_all("meta")}
+    known = ("author", "description", "date")
+    return {name: clean_label(metas[name]) for name in known if metas.get(name)}
+
+
+def _drop_unread(soup: BeautifulSoup) -> None:
+    for tag in soup.find_all(_is_unread):
+        if not tag.decomposed:
+            tag.decompose()
+    for heading in soup.find_all(HEADINGS):
+        if not heading.get_text(strip=True):
+            heading.unwrap()
+
+
+def _is_unread(tag: Tag) -> bool:
+    is_invisible = tag.has_attr("hidden") or INVISIBLE_STYLE.search(str(tag.get("style", "")))
+    return tag.name in DROPPED_TAGS or bool(is_invisible)
+
+
+def _flatten_depths(soup: BeautifulSoup, max_depth: int) -> None:
+    """Replace the content of the deepest elements by its text, because the converter recurses."""
+    from bs4 import Tag
+
+    level: list[Tag] = [soup]
+    for _ in range(max_depth):
+        level = [child for tag in level for child in tag.children if isinstance(child, Tag)]
+    for tag in level:
+        tag.string = tag.get_text(" ")
+
+
+def _unwrap_layout_tables(soup: BeautifulSoup) -> None:
+    for heading in soup.find_all(HEADINGS):
+        for table in heading.find_parents("table"):
+            for part in (table, *table.find_all(TABLE_TAGS)):
+                part.name = "div"
+
+
+def _convert(soup: BeautifulSoup) -> str:
+    from producer.sources.markdown_converter import SummaryMarkdownConverter
+
+    markdown = SummaryMarkdownConverter().convert_soup(soup)
+    return BLANK_LINES.sub("\n\n", SPACES.sub(" ", markdown)).strip()

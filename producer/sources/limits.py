@@ -1,0 +1,57 @@
+"""How much a source may cost to read: every bound in one place, because documents come from strangers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+MIB = 1024 * 1024
+# Real pages stay below 40 levels; the converter recurses, and Python allows it some hundreds.
+HTML_DEPTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """The bounds of reading; the defaults let a long book through and stop a bomb.
+
+    Args:
+        file_bytes: size of a document file or of standard input. Tables (CSV, JSONL, Parquet) are
+            streamed, so it bounds none of them but JSON.
+        page_bytes: size of a web page, after decompression.
+        unpacked_bytes: size of a DOCX or EPUB file, or of a Parquet row group, after decompression.
+        zip_entries: number of files inside a DOCX or EPUB file.
+        pages: number of pages of a PDF file.
+        text_chars: characters of one document, one cell or one line of JSONL.
+        html_depth: levels of nested HTML elements; what lies deeper is kept as plain text.
+        conversion_seconds: time to convert one HTML, PDF, DOCX or EPUB document.
+        conversion_bytes: memory to convert it.
+        url_seconds: time to fetch one page, all redirects together.
+        redirects: number of redirects to follow.
+        allow_private_hosts: True to read URLs of this machine and of private networks.
+
+    Raises:
+        ValueError: a bound is below 1 (below 0 for ``redirects``).
+    """
+
+    file_bytes: int = 100 * MIB
+    page_bytes: int = 20 * MIB
+    unpacked_bytes: int = 500 * MIB
+    zip_entries: int = 10_000
+    pages: int = 5_000
+    text_chars: int = 20_000_000
+    html_depth: int = HTML_DEPTH
+    conversion_seconds: int = 120
+    conversion_bytes: int = 3 * 1024 * MIB
+    url_seconds: int = 30
+    redirects: int = 5
+    allow_private_hosts: bool = False
+
+    def __post_init__(self) -> None:
+        for bound in fields(self):
+            value = getattr(self, bound.name)
+            if not isinstance(value, bool) and value < (bound.name != "redirects"):
+                raise ValueError(f"{bound.name} must be 1 or more, not {value}")
+
+
+def format_bytes(size: int) -> str:
+    """Return a size for people: "20 MiB", "512 bytes"."""
+    return f"{size / MIB:,.0f} MiB" if size >= MIB else f"{size:,} bytes"

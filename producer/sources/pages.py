@@ -1,0 +1,135 @@
+"""Fetches one web page, within bounds of size and time, and never from inside the network unless it is allowed.
+
+Each hop's host is resolved once, checked, and the connection goes to the checked address, so a name that resolves
+to something else a moment later (DNS rebinding) gains nothing. Proxies of the environment are not used: they
+would resolve the name themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from producer.errors import LimitError, SourceUsageError, UnreadableError
+from producer.sources.addresses import resolve_host
+from producer.sources.documents import read_document
+from producer.sources.kinds import MEDIA_TYPES, Kind
+from producer.sources.limits import ReadLimits, format_bytes
+from producer.sources.sandbox import Sandbox
+from producer.sources.source import Content
+
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+HEADERS = {"User-Agent": "gistmill", "Accept": "text/html, text/*;q=0.9, application/pdf;q=0.8, */*;q=0.1"}
+# Compressions whose ratio is bounded (about 1,000 to 1), so that one network read cannot fill the memory.
+ENCODINGS = "gzip, deflate"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a URL gave: the bytes, their kind (None if they have to tell) and declared encoding, and the last URL."""
+
+    data: bytes
+    kind: Kind | None
+    charset: str | None
+    url: str
+
+
+def read_page(url: str, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
+    """Return the content of one web page.
+
+    Raises:
+        SourceError: the URL is refused, or the page cannot be read, or only beyond a bound.
+    """
+    page = fetch_page(url, limits)
+    content = read_document(page.data, page.kind, sandbox=sandbox, limits=limits, charset=page.charset)
+    return replace(content, metadata={"url": page.url} | content.metadata)
+
+
+def fetch_page(url: str, limits: ReadLimits) -> Page:
+    """Return what a URL gives after its redirects.
+
+    Raises:
+        SourceUsageError: the URL is not http(s), carries a password, or leads to a private address.
+        UnreadableError: the server cannot be reached, fails, or sends something that is no document.
+        LimitError: the page is too large, too slow or redirected too often.
+    """
+    import httpx
+
+    try:
+        return asyncio.run(_fetch(httpx.URL(url), limits))
+    except TimeoutError as error:
+        raise LimitError(f"took more than {limits.url_seconds} s to fetch; download it and give the file") from error
+    except httpx.InvalidURL as error:
+        raise SourceUsageError(f"is not a valid URL ({error}); check it") from error
+    except httpx.HTTPError as error:
+        reason = str(error) or type(error).__name__
+        raise UnreadableError(f"cannot be fetched ({reason}); check the URL and the network") from error
+
+
+async def _fetch(url: httpx.URL, limits: ReadLimits) -> Page:
+    import httpx
+
+    client = httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=httpx.create_ssl_context())
+    async with asyncio.timeout(limits.url_seconds), client:
+        for _ in range(limits.redirects + 1):
+            request = await _pin_request(url, limits)
+            response = await client.send(request, stream=True)
+            try:
+                if response.has_redirect_location:
+                    url = url.join(response.headers["Location"])
+                    continue
+                return await _read_response(response, url, limits)
+            finally:
+                await response.aclose()
+    raise LimitError(f"redirects more than {limits.redirects} times; give the last URL")
+
+
+async def _pin_request(url: httpx.URL, limits: ReadLimits) -> httpx.Request:
+    """Return a request that goes to the checked address, for the host that the URL names."""
+    import httpx
+
+    if url.scheme not in DEFAULT_PORTS or not url.host:
+        raise SourceUsageError(f"leads to {url.scheme or 'no scheme'}://, not to http:// or https://; give such a URL")
+    if url.userinfo:
+        raise SourceUsageError("carries a user name or password; download the page and give the file")
+    port = url.port or DEFAULT_PORTS[url.scheme]
+    address = await resolve_host(url.host, port, allow_private=limits.allow_private_hosts)
+    headers = HEADERS | {"Host": url.netloc.decode("ascii"), "Accept-Encoding": ENCODINGS}
+    # The certificate has to be the named host's, although the connection goes to its address.
+    extensions = {"sni_hostname": url.raw_host.decode("ascii"), "timeout": httpx.Timeout(limits.url_seconds).as_dict()}
+    return httpx.Request("GET", url.copy_with(host=address), headers=headers, extensions=extensions)
+
+
+async def _read_response(response: httpx.Response, url: httpx.URL, limits: ReadLimits) -> Page:
+    if response.status_code != 200:
+        raise UnreadableError(f"gives HTTP status {response.status_code} {response.reason_phrase}; check the URL")
+    if response.headers.get("Content-Encoding", "identity").lower() not in {"identity", "gzip", "deflate"}:
+        raise UnreadableError("is sent in a compression that was not asked for; download it and give the file")
+    kind = _find_media_kind(response.headers)
+    data = bytearray()
+    async for chunk in response.aiter_bytes():
+        data += chunk
+        if len(data) > limits.page_bytes:
+            allowed = format_bytes(limits.page_bytes)
+            raise LimitError(f"is larger than the {allowed} allowed for a page; download it and give the file")
+    return Page(bytes(data), kind, response.charset_encoding, str(url))
+
+
+def _find_media_kind(headers: Mapping[str, str]) -> Kind | None:
+    """Return the kind that the server declares, None if the content has to tell.
+
+    Raises:
+        UnreadableError: the server declares something that is no document.
+    """
+    media_type = headers.get("Content-Type", "").split(";")[0].strip().lower()
+    if media_type in MEDIA_TYPES:
+        return MEDIA_TYPES[media_type]
+    is_text = media_type.startswith("text/") and media_type != "text/csv"
+    if is_text or media_type in {"", "application/octet-stream"}:
+        return None
+    raise UnreadableError(f"is of type {media_type}, which is no page to summarize; download it and give the file")

@@ -1,0 +1,148 @@
+"""Reads whatever a user names as a stream of sources, problems, duplicates and notes: nothing goes in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from producer.errors import SourceError, SourceUsageError, UnreadableError
+from producer.sources.documents import explain_os_error, read_file, read_stdin
+from producer.sources.duplicates import Seen
+from producer.sources.kinds import Kind
+from producer.sources.limits import ReadLimits
+from producer.sources.locating import STDIN, FileTarget, is_url, locate_files
+from producer.sources.rows import read_rows
+from producer.sources.sandbox import Sandbox
+from producer.sources.source import (
+    Content,
+    ReadEvent,
+    Source,
+    SourceDuplicate,
+    SourceNote,
+    SourceProblem,
+    describe_problem,
+)
+from producer.sources.text import clean_label
+
+DEFAULT_LIMITS = ReadLimits()
+# What must not get into messages and the database: the user name and password of a URL.
+PASSWORD = re.compile(r"(?<=://)[^/?#]*@")
+
+
+def read_sources(
+    paths: Iterable[str | Path],
+    *,
+    text_column: str | None = None,
+    id_column: str | None = None,
+    limit: int | None = None,
+    limits: ReadLimits = DEFAULT_LIMITS,
+) -> Iterator[ReadEvent]:
+    """Read documents one at a time, in constant memory, in the order given.
+
+    Args:
+        paths: files, folders (recursively), glob patterns, http(s) URLs, and "-" for standard input.
+        text_column: the column of CSV, JSONL and Parquet files that holds the text; guessed if obvious.
+        id_column: the column that names the documents; without it rows are called ``file.csv#row 3``.
+        limit: stop after so many sources; problems, duplicates and notes do not count.
+        limits: how much a source may cost to read.
+
+    Yields:
+        A ``Source`` for each document; a ``SourceProblem`` for each that cannot be read; a ``SourceDuplicate``
+        for each that has the name and text of an earlier one (for rows without an id: its text); a
+        ``SourceNote`` for each choice made on the way.
+
+    Raises:
+        SourceUsageError: ``limit`` is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise SourceUsageError(f"--limit must be 1 or more, not {limit}")
+    return _limit_sources(_read_all(paths, text_column, id_column, limits), limit)
+
+
+def _limit_sources(events: Iterator[ReadEvent], limit: int | None) -> Iterator[ReadEvent]:
+    count = 0
+    for event in events:
+        yield event
+        count += isinstance(event, Source)
+        if count == limit:
+            return
+
+
+def _read_all(
+    paths: Iterable[str | Path], text_column: str | None, id_column: str | None, limits: ReadLimits
+) -> Iterator[ReadEvent]:
+    seen = Seen()
+    with Sandbox(limits) as sandbox:
+        reader = _Reader(text_column, id_column, limits, sandbox)
+        for path in paths:
+            for event in reader.read_argument(str(path)):
+                yield _drop_duplicate(event, seen)
+
+
+def _drop_duplicate(event: ReadEvent, seen: Seen) -> ReadEvent:
+    if not isinstance(event, Source):
+        return event
+    first_name = seen.find_first(event.name, event.text, name=event.name)
+    return event if first_name is None else SourceDuplicate(event.name, first_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one argument after the other with the same options."""
+
+    text_column: str | None
+    id_column: str | None
+    limits: ReadLimits
+    sandbox: Sandbox
+
+    def read_argument(self, argument: str) -> Iterator[ReadEvent]:
+        """Yield the events of one argument; its errors become problems."""
+        name = "standard input" if argument == STDIN else clean_label(PASSWORD.sub("***@", argument))
+        try:
+            if argument == STDIN:
+                yield read_stdin(sandbox=self.sandbox, limits=self.limits).name_source(name)
+            elif is_url(argument):
+                yield self._read_url(argument).name_source(name)
+            else:
+                for target in locate_files(argument):
+                    yield from [target] if isinstance(target, SourceProblem) else self._read_target(target)
+        except SourceError as error:
+            yield describe_problem(name, error)
+
+    def _read_url(self, url: str) -> Content:
+        from producer.sources.pages import read_page
+
+        return read_page(url, sandbox=self.sandbox, limits=self.limits)
+
+    def _read_target(self, target: FileTarget) -> Iterator[ReadEvent]:
+        try:
+            kind = target.find_kind()
+        except SourceError as error:
+            problem = describe_problem(target.name, error)
+            yield SourceNote(target.name, f"Skipped: {problem.message}") if target.is_listed else problem
+            return
+        try:
+            yield from self._read_file(target, kind)
+        except SourceError as error:
+            yield describe_problem(target.name, error)
+        except OSError as error:
+            yield describe_problem(target.name, explain_os_error(error))
+
+    def _read_file(self, target: FileTarget, kind: Kind | None) -> Iterator[ReadEvent]:
+        if target.path.exists() and not target.path.is_file():
+            raise UnreadableError("is not a regular file; give a file, or '-' for standard input")
+        if kind is not None and kind.is_table:
+            yield from read_rows(
+                target.path,
+                kind,
+                target.name,
+                text_column=self.text_column,
+                id_column=self.id_column,
+                sandbox=self.sandbox,
+                limits=self.limits,
+            )
+        else:
+            content = read_file(target.path, kind, sandbox=self.sandbox, limits=self.limits)
+            yield content.name_source(target.name)

@@ -1,0 +1,130 @@
+"""Turns the rows of a table into sources, one row at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from producer.errors import SourceError, UnreadableError
+from producer.sources.columns import Columns, choose_columns
+from producer.sources.csv_table import open_csv
+from producer.sources.decoding import decode_text
+from producer.sources.documents import check_content, read_text
+from producer.sources.duplicates import Seen
+from producer.sources.json_table import open_json, open_jsonl
+from producer.sources.kinds import Kind
+from producer.sources.limits import ReadLimits
+from producer.sources.parquet_table import open_parquet
+from producer.sources.sandbox import Sandbox
+from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, describe_problem
+from producer.sources.table import Record, Row, Table
+from producer.sources.text import clean_label
+
+OPENERS: dict[Kind, Callable[[Path, ReadLimits], Table]] = {
+    Kind.CSV: open_csv,
+    Kind.TSV: lambda path, limits: open_csv(path, limits, delimiter="\t"),
+    Kind.JSONL: open_jsonl,
+    Kind.JSON: open_json,
+    Kind.PARQUET: open_parquet,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """Reads the rows of one table file.
+
+    Args:
+        path: the file.
+        name: its display name, which rows without an id build on.
+        columns: where text, id and title are.
+        sandbox: where cells that hold HTML are converted.
+        limits: how much a row may cost.
+    """
+
+    path: Path
+    name: str
+    columns: Columns
+    sandbox: Sandbox
+    limits: ReadLimits
+
+    def read_row(self, row: Row) -> Source:
+        """Return one row as a source.
+
+        Raises:
+            SourceError: the row holds no text, or its text cannot be read.
+        """
+        if row.problem:
+            raise row.problem
+        text = self._read_cell(row.values.get(self.columns.text))
+        content = check_content(read_text(text, None, self.sandbox), self.limits)
+        title = clean_label(_format_cell(row.values.get(self.columns.title))) or content.title
+        metadata = {"file": self.name, "row": str(row.number)} | content.metadata | self._read_metadata(row.values)
+        return replace(content, title=title, metadata=metadata).name_source(self.name_row(row))
+
+    def name_row(self, row: Row) -> str:
+        """Return the row's id, or its file and number."""
+        return self.read_id(row) or f"{self.name}#row {row.number}"
+
+    def read_id(self, row: Row) -> str:
+        """Return the row's id, "" if it has none."""
+        return clean_label(_format_cell(row.values.get(self.columns.id)))
+
+    def _read_cell(self, value: object) -> str:
+        if isinstance(value, bytes):
+            value = decode_text(value)
+        if value is None or value == "":
+            raise UnreadableError(f"has no text in column {self.columns.text!r}; fill it in or leave the row out")
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise UnreadableError(f"holds a value of type {kind} in column {self.columns.text!r}, not a text")
+        return value
+
+    def _read_metadata(self, values: Record) -> dict[str, str]:
+        others = {name: value for name, value in values.items() if name not in self.columns.names}
+        labels = {clean_label(name): clean_label(_format_cell(value)) for name, value in others.items()}
+        return {name: label for name, label in labels.items() if name and label}
+
+
+def read_rows(
+    path: Path,
+    kind: Kind,
+    name: str,
+    *,
+    text_column: str | None,
+    id_column: str | None,
+    sandbox: Sandbox,
+    limits: ReadLimits,
+) -> Iterator[ReadEvent]:
+    """Yield a source, a problem or a duplicate for every row of a table file.
+
+    Raises:
+        SourceError: the file is no such table, or lacks a column.
+    """
+    table = OPENERS[kind](path, limits)
+    columns = choose_columns(table.columns, text_column=text_column, id_column=id_column)
+    if columns.is_guessed:
+        yield SourceNote(name, f"{name}: the text is taken from column {columns.text!r} (change it by --text-column).")
+    reader = RowReader(path, name, columns, sandbox, limits)
+    seen = Seen()
+    for row in table.rows:
+        yield _read_event(reader, row, seen)
+
+
+def _read_event(reader: RowReader, row: Row, seen: Seen) -> ReadEvent:
+    """Read one row; among rows without an id, the same text is the same document."""
+    name = reader.name_row(row)
+    try:
+        source = reader.read_row(row)
+    except SourceError as error:
+        return describe_problem(f"{reader.name}#row {row.number}", error)
+    first_name = None if reader.read_id(row) else seen.find_first("", source.text, name=name)
+    return SourceDuplicate(name, first_name) if first_name else source
+
+
+def _format_cell(value: object) -> str:
+    """Return a cell for people: nested JSON stays JSON, nothing stays ""."""
+    if value is None or isinstance(value, bytes):
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,133 @@
+"""Converts untrusted documents in a child process, because parsers hang, crash and eat memory on hostile input.
+
+The child starts with the first document that needs it, serves one document after the other, and is killed and
+replaced when one takes too long. Frames of bytes and JSON go between the two, never pickles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import producer
+from producer.errors import LimitError, SourceError, SourceUsageError, UnreadableError
+from producer.sources.kinds import Kind
+from producer.sources.limits import ReadLimits
+from producer.sources.source import Content
+
+# A frame is its length as an unsigned 64-bit number, then so many bytes.
+FRAME_HEAD = struct.Struct(">Q")
+ERRORS: dict[str, type[SourceError]] = {
+    error.__name__: error for error in (LimitError, SourceUsageError, UnreadableError)
+}
+
+
+def write_frame(stream: IO[bytes], data: bytes) -> None:
+    """Send one frame."""
+    stream.write(FRAME_HEAD.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def read_frame(stream: IO[bytes]) -> bytes | None:
+    """Receive one frame, None if the other side is gone."""
+    head = stream.read(FRAME_HEAD.size)
+    if len(head) < FRAME_HEAD.size:
+        return None
+    (size,) = FRAME_HEAD.unpack(head)
+    data = stream.read(size)
+    return data if len(data) == size else None
+
+
+class Sandbox:
+    """A child process that converts documents; a context manager that ends it."""
+
+    def __init__(self, limits: ReadLimits) -> None:
+        self._limits = limits
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child process; the next conversion starts a new one."""
+        if self._child is not None:
+            self._child.kill()
+            with suppress(OSError):  # what could not be flushed to a dead child does not matter
+                self._child.communicate()
+            self._child = None
+
+    def convert(self, kind: Kind, data: bytes) -> Content:
+        """Convert one document.
+
+        Raises:
+            UnreadableError: it is corrupted, encrypted or empty, or it crashed its parser.
+            LimitError: it takes more time, memory, pages or unpacked bytes than allowed.
+        """
+        self._child = child = self._child or self._start_child()
+        timed_out = threading.Event()
+        timer = threading.Timer(self._limits.conversion_seconds, _kill_late, (child, timed_out))
+        timer.start()
+        try:
+            reply = _exchange_frames(child, kind, data)
+        except OSError:
+            reply = None
+        finally:
+            timer.cancel()
+        if reply is None:
+            self.close()
+            raise self._explain_death(kind, is_late=timed_out.is_set())
+        return _parse_reply(reply)
+
+    def _start_child(self) -> subprocess.Popen[bytes]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GISTMILL_")}
+        # The child finds this package wherever it was started, and nothing in the current directory (-P).
+        root = str(Path(producer.__path__[0]).parent)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+        limits = json.dumps(dataclasses.asdict(self._limits))
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "producer.sources.sandbox_child", limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+
+    def _explain_death(self, kind: Kind, *, is_late: bool) -> SourceError:
+        if is_late:
+            return LimitError(f"took more than {self._limits.conversion_seconds} s to convert; split or simplify it")
+        return UnreadableError(f"crashed the {kind} parser, so it is damaged or too large; save it again or split it")
+
+
+def _exchange_frames(child: subprocess.Popen[bytes], kind: Kind, data: bytes) -> bytes | None:
+    if child.stdin is None or child.stdout is None:
+        raise AssertionError("the child is started with both pipes")
+    write_frame(child.stdin, kind.encode())
+    write_frame(child.stdin, data)
+    return read_frame(child.stdout)
+
+
+def _kill_late(child: subprocess.Popen[bytes], timed_out: threading.Event) -> None:
+    timed_out.set()
+    child.kill()
+
+
+def _parse_reply(reply: bytes) -> Content:
+    fields = json.loads(reply)
+    if "error" in fields:
+        raise ERRORS[fields["error"]](fields["message"])
+    return Content(**fields)

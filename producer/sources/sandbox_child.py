@@ -1,0 +1,69 @@
+"""The sandbox's child process: bounds its own memory, then converts what it is sent until its input ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import sys
+from typing import IO
+
+from producer.errors import LimitError, SourceError, UnreadableError
+from producer.sources.conversion import convert
+from producer.sources.kinds import Kind
+from producer.sources.limits import ReadLimits, format_bytes
+from producer.sources.sandbox import read_frame, write_frame
+from producer.sources.source import Content
+
+
+def main() -> None:
+    """Serve the parent process over standard input and output."""
+    limits = ReadLimits(**json.loads(sys.argv[1]))
+    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_memory(limits.conversion_bytes)
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    # Whatever a library prints must not end up among the replies.
+    sys.stdout = sys.stderr
+    serve(requests, replies, limits)
+
+
+def limit_memory(size: int) -> None:
+    """Make allocations beyond ``size`` bytes fail, where the operating system can."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def serve(requests: IO[bytes], replies: IO[bytes], limits: ReadLimits) -> None:
+    """Answer every pair of frames (kind, data) with one frame of JSON."""
+    while (kind := read_frame(requests)) is not None and (data := read_frame(requests)) is not None:
+        write_frame(replies, json.dumps(answer(Kind(kind.decode()), data, limits)).encode())
+
+
+def answer(kind: Kind, data: bytes, limits: ReadLimits) -> dict[str, object]:
+    """Return the converted document, or the error that tells why there is none, as JSON fields."""
+    try:
+        return dataclasses.asdict(convert_safely(kind, data, limits))
+    except SourceError as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+def convert_safely(kind: Kind, data: bytes, limits: ReadLimits) -> Content:
+    """Convert a document; whatever its parser raises becomes a ``SourceError``."""
+    try:
+        return convert(kind, data, limits)
+    except SourceError:
+        raise
+    except MemoryError as error:
+        size = format_bytes(limits.conversion_bytes)
+        raise LimitError(f"takes more than {size} of memory to convert; split it") from error
+    except Exception as error:
+        # Parsers of hostile bytes raise anything; this is their edge.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UnreadableError(f"is not a readable {kind} file ({reason}); save it again or as another kind") from error
+
+
+if __name__ == "__main__":
+    main()
