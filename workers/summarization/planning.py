@@ -1,0 +1,222 @@
+"""The planner: before anything runs, choose a strategy, split the document and prove that every prompt will fit.
+
+The proof: map, stuff and first refine prompts are rendered and measured with their real text here. The prompts that
+hold earlier outputs are bounded by ``Limits`` for any length of those outputs. What is promised about calls and tokens
+is what happens if every answer is as long as it may be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from workers.generation import TokenCounter
+from workers.summarization.chunks import Chunk, Split, Splitter
+from workers.summarization.errors import PlanError
+from workers.summarization.estimate import Totals, estimate_totals
+from workers.summarization.limits import MIN_CHUNK_TOKENS, Limits, measure_limits
+from workers.summarization.packing import trim_span
+from workers.summarization.prompts import PromptSet
+from workers.summarization.splitting import split_document
+from workers.summarization.steps import JobState, NextSteps, StepSpec, Strategy
+from workers.summarization.strategies import next_steps
+from workers.summarization.structure import DocumentFormat
+from workers.summarization.wording import PromptKind
+
+# Sections of a usual writeup stay whole, and a chunk's summary is still much shorter than the chunk.
+DEFAULT_CHUNK_TOKENS = 1000
+
+# About two sentences, so that a cut within a section does not hide what "it" means.
+DEFAULT_OVERLAP_TOKENS = 50
+
+# An overlap that nobody asked for takes at most one part in so many of a chunk.
+MOST_OVERLAP_PART = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A normalized document.
+
+    Args:
+        text: Markdown or plain text.
+        format: which of the two.
+    """
+
+    text: str
+    format: DocumentFormat
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What a user can ask about the way of a job.
+
+    Args:
+        strategy: ``auto`` stuffs what fits and maps and reduces the rest.
+        splitter: how to make chunks.
+        chunk_tokens: most tokens of a chunk; less where the context has no room for it.
+        overlap_tokens: most tokens that a chunk repeats from the one before it; None chooses.
+        separator: where the ``character`` splitter cuts.
+        stuff_tokens: longest document that ``auto`` stuffs; by default whatever fits the context.
+    """
+
+    strategy: Strategy | Literal["auto"] = "auto"
+    splitter: Splitter = "auto"
+    chunk_tokens: int = DEFAULT_CHUNK_TOKENS
+    overlap_tokens: int | None = None
+    separator: str | None = None
+    stuff_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a job will run.
+
+    Args:
+        strategy: the chosen one.
+        reason: why, in words for people.
+        split: the chunks; under ``stuff`` a single one with the whole document.
+        limits: what its prompts may hold; store it with the job, every later step needs it.
+        first_steps: what to run first.
+        totals: calls and tokens at most.
+    """
+
+    strategy: Strategy
+    reason: str
+    split: Split
+    limits: Limits
+    first_steps: tuple[StepSpec, ...]
+    totals: Totals
+
+
+def plan_job(
+    document: Document,
+    options: PlanOptions,
+    *,
+    prompts: PromptSet,
+    counter: TokenCounter,
+    context_tokens: int,
+    max_new_tokens: int,
+) -> Plan:
+    """Plan a job.
+
+    Args:
+        document: what to summarize.
+        options: how.
+        prompts: the words around it.
+        counter: counts tokens like the serving weights.
+        context_tokens: most tokens of a prompt and its answer together.
+        max_new_tokens: most tokens of every answer.
+
+    Raises:
+        PlanError: the document is empty, or nothing fits; the message says what to change.
+        SplitError: the splitter's options contradict each other.
+    """
+    if not document.text.strip():
+        raise PlanError("the document has no text: nothing to summarize")
+    limits = measure_limits(
+        prompts,
+        counter,
+        context_tokens=context_tokens,
+        max_new_tokens=max_new_tokens,
+        chunk_tokens=options.chunk_tokens,
+    )
+    planner = _Planner(document, options, prompts, counter, limits)
+    strategy, reason = planner.choose_strategy()
+    split = planner.stuff_document() if strategy == "stuff" else planner.split_document(strategy)
+    state = JobState(strategy=strategy, limits=limits, chunk_count=len(split.chunks))
+    first = next_steps(state)
+    assert isinstance(first, NextSteps)  # noqa: S101  # a job without steps always has next ones
+    totals = estimate_totals(state, [chunk.tokens for chunk in split.chunks])
+    return Plan(strategy, reason, split, limits, first.steps, totals)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    document: Document
+    options: PlanOptions
+    prompts: PromptSet
+    counter: TokenCounter
+    limits: Limits
+
+    def choose_strategy(self) -> tuple[Strategy, str]:
+        """Return the strategy and why: stuffing wherever it is possible, unless the user wants something else."""
+        wanted = self.options.strategy
+        if wanted in ("map-reduce", "refine"):
+            return wanted, f"{wanted} was asked for"
+        tokens, room = self.stuff_document().chunks[0].tokens, max(0, self.limits.chunk_room)
+        fits = tokens <= room and self.measure("stuff", self.document.text.strip()) <= self.limits.prompt_tokens
+        has = f"the document has {tokens:,} tokens"
+        if wanted == "stuff":
+            if not fits:
+                way_out = "use the strategy map-reduce or refine"
+                raise PlanError(f"{has} and a prompt takes at most {room:,} of them beside its answer: {way_out}")
+            return "stuff", "stuff was asked for"
+        most = room if self.options.stuff_tokens is None else min(room, self.options.stuff_tokens)
+        if fits and tokens <= most:
+            return "stuff", f"{has} and fits one prompt with room for the answer"
+        return "map-reduce", f"{has} and at most {most:,} are stuffed into one prompt"
+
+    def stuff_document(self) -> Split:
+        """Return the whole document as one chunk."""
+        start, end = trim_span(self.document.text, (0, len(self.document.text)))
+        tokens = self.counter.count_tokens(self.document.text[start:end])
+        chunk = Chunk(index=0, start=start, end=end, headings=(), tokens=tokens)
+        return Split((chunk,), splitter=self.options.splitter, reason="stuffing needs no chunks")
+
+    def split_document(self, strategy: Strategy) -> Split:
+        """Return chunks whose prompts fit, by counting each; smaller ones if counting them says so."""
+        room = self.limits.refine_room if strategy == "refine" else self.limits.chunk_room
+        wanted = self.options.chunk_tokens
+        budget = min(wanted, room)
+        while budget >= min(wanted, MIN_CHUNK_TOKENS):
+            split = self._split(budget)
+            self._check_pairs(strategy, split)
+            excess = max(self._measure_excess(strategy, chunk) for chunk in split.chunks)
+            if excess <= 0:
+                return split
+            budget -= excess
+        raise PlanError(self._explain_room(strategy))
+
+    def measure(self, kind: PromptKind, text: str, existing: str | None = None) -> int:
+        """Return the exact size of a prompt."""
+        return self.counter.count_prompt_tokens(self.prompts.render(kind, text=text, existing=existing))
+
+    def _split(self, budget: int) -> Split:
+        overlap = self.options.overlap_tokens
+        if overlap is None or budget < self.options.chunk_tokens:
+            overlap = min(DEFAULT_OVERLAP_TOKENS if overlap is None else overlap, budget // MOST_OVERLAP_PART)
+        return split_document(
+            self.document.text,
+            document_format=self.document.format,
+            splitter=self.options.splitter,
+            chunk_tokens=budget,
+            overlap_tokens=overlap,
+            counter=self.counter,
+            separator=self.options.separator,
+        )
+
+    def _measure_excess(self, strategy: Strategy, chunk: Chunk) -> int:
+        """Return by how many tokens the largest prompt that this chunk may be in is too long."""
+        text = chunk.read_text(self.document.text)
+        tokens = self.measure("map", text)
+        if strategy == "refine":
+            beside = self.limits.cost_output(self.limits.output_tokens)
+            tokens = max(tokens, self.measure("refine-next", text, existing="") + beside)
+        return tokens - self.limits.prompt_tokens
+
+    def _check_pairs(self, strategy: Strategy, split: Split) -> None:
+        """Make sure that any two outputs fit one prompt, which is why collapsing ends."""
+        pair = 2 * self.limits.cost_output(self.limits.output_tokens)
+        if strategy == "map-reduce" and len(split.chunks) > 1 and pair > self.limits.combine_room:
+            raise PlanError(self._explain_room(strategy))
+
+    def _explain_room(self, strategy: Strategy) -> str:
+        limits = self.limits
+        mapped = limits.context_tokens - limits.map_frame - MIN_CHUNK_TOKENS
+        paired = (limits.context_tokens - limits.combine_frame - limits.cost_output(0) * 2) // 3
+        refined = (limits.context_tokens - limits.refine_frame - limits.cost_output(0) - MIN_CHUNK_TOKENS) // 2
+        most = min(mapped, refined if strategy == "refine" else paired)
+        asked = f"answers of {limits.max_new_tokens:,} tokens do not fit a context of {limits.context_tokens:,}"
+        if most < 1:
+            return f"{asked} with these prompts at all: use weights with a longer context or a shorter prompt"
+        return f"{asked} together with the prompts of {strategy}: set max_new_tokens to {most:,} or less"

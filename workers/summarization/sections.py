@@ -1,0 +1,113 @@
+"""Sections: the parts of a document under its top headings, and how one of them becomes chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from workers.summarization.chunks import Chunk, join_headings
+from workers.summarization.overlap import extend_start
+from workers.summarization.packing import Packer, Span, trim_span
+from workers.summarization.structure import Structure, is_blank
+
+# Sections begin at h1 and h2; deeper headings matter where there are no others or a section is over the budget.
+SECTION_LEVEL = 2
+DEEPEST_LEVEL = 6
+
+# A path of headings may take this share of a chunk's tokens; a longer one loses its outer headings.
+MOST_HEADING_SHARE = 0.25
+
+
+def find_sections(structure: Structure) -> list[Span]:
+    """Return the spans of the sections, laid end to end over the whole document; one span if there are none.
+
+    A heading with nothing below it belongs to the section after it, as a title does.
+    """
+    sections: list[Span] = []
+    for level in range(SECTION_LEVEL, DEEPEST_LEVEL + 1):
+        cuts = [heading.start for heading in structure.headings if heading.level <= level and heading.start > 0]
+        sections = _merge_bare(structure, zip([0, *cuts], [*cuts, len(structure.masked)], strict=True))
+        if len(sections) > 1:
+            break
+    return sections
+
+
+def _merge_bare(structure: Structure, spans: Iterable[Span]) -> list[Span]:
+    """Join spans that have no text of their own to the next one, or at the end to the one before."""
+    merged: list[Span] = []
+    waiting = 0
+    for start, end in spans:
+        leading = structure.leading_headings(start, end)
+        if not is_blank(structure.masked[leading[-1].end if leading else start : end]):
+            merged.append((waiting, end))
+            waiting = end
+    return [*merged[:-1], (merged[-1][0], len(structure.masked))] if merged else [(0, len(structure.masked))]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionCutter:
+    """Makes the chunks of sections.
+
+    Args:
+        packer: cuts a section's text where it is too long.
+        structure: the document's headings.
+        chunk_tokens: most tokens of a chunk's prompt text.
+        overlap_tokens: most tokens of a chunk that the one before it has too.
+    """
+
+    packer: Packer
+    structure: Structure
+    chunk_tokens: int
+    overlap_tokens: int
+
+    def cut(self, section: Span) -> Iterator[Chunk]:
+        """Yield one section's chunks; their index is still 0."""
+        whole = trim_span(self.packer.text, section)
+        if whole[0] == whole[1]:
+            return
+        if chunk := self._try_chunk(whole):
+            yield chunk
+            return
+        floor = whole[0]
+        for span in self.packer.pack(whole, self._body_tokens(whole)):
+            longer = extend_start(self.packer, span, floor=floor, overlap_tokens=self.overlap_tokens)
+            yield self._try_chunk(longer) or self._try_chunk(span) or self._make_chunk(span, ())
+            floor = span[0] + 1
+
+    def _body_tokens(self, section: Span) -> int:
+        """Return what headings and overlap leave of a chunk for its own text."""
+        paths = {self.structure.path_at(section[0])}
+        paths.update(heading.path for heading in self.structure.headings_within(section))
+        sizes = (self._measure_path(path) for path in paths)
+        reserve = max((size for size in sizes if size <= self._most_heading_tokens), default=0)
+        return max(1, self.chunk_tokens - reserve - self.overlap_tokens)
+
+    def _try_chunk(self, span: Span) -> Chunk | None:
+        """Return the span as a chunk with as many of its headings as fit, or None if it is too long even so."""
+        for headings in self._list_headings(span):
+            if self._measure_path(headings) <= self._most_heading_tokens:
+                chunk = self._make_chunk(span, headings)
+                if chunk.tokens <= self.chunk_tokens:
+                    return chunk
+        return None
+
+    def _make_chunk(self, span: Span, headings: tuple[str, ...]) -> Chunk:
+        text = join_headings(self.packer.text[span[0] : span[1]], headings)
+        return Chunk(index=0, start=span[0], end=span[1], headings=headings, tokens=self.packer.count(text))
+
+    def _list_headings(self, span: Span) -> tuple[tuple[str, ...], ...]:
+        """List what may stand before a span: its whole path, without what is above it, nothing."""
+        leading = self.structure.leading_headings(*span)
+        if not leading:
+            path = self.structure.path_at(span[0])
+            return path, path[-1:], ()
+        own = tuple(heading.title for heading in leading if heading.title)
+        above = leading[0].path[: -1 if leading[0].title else None]
+        return above + own, own, ()
+
+    def _measure_path(self, path: tuple[str, ...]) -> int:
+        return self.packer.count("\n".join((*path, ""))) if path else 0
+
+    @property
+    def _most_heading_tokens(self) -> float:
+        return self.chunk_tokens * MOST_HEADING_SHARE

@@ -1,0 +1,84 @@
+"""Split a document into chunks by its structure, with an exact span for each.
+
+The spans of a split cover every non-blank character of the document: each splitter partitions the text and trims
+nothing but white space. Every chunk fits its budget as it will be prompted, headings included, by the real counter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+
+from workers.generation import TokenCounter
+from workers.summarization.chunks import Split, Splitter
+from workers.summarization.errors import SplitError
+from workers.summarization.packing import PARAGRAPHS, SENTENCES, SUBHEADINGS, WORDS, Packer
+from workers.summarization.sections import SectionCutter, find_sections
+from workers.summarization.structure import DocumentFormat, read_structure
+
+# Where the character splitter cuts if nothing is asked: paragraphs, LangChain's default too.
+DEFAULT_SEPARATOR = "\n\n"
+
+
+def split_document(
+    text: str,
+    *,
+    document_format: DocumentFormat,
+    splitter: Splitter,
+    chunk_tokens: int,
+    overlap_tokens: int,
+    counter: TokenCounter,
+    separator: str | None = None,
+) -> Split:
+    """Split a document.
+
+    Args:
+        text: the normalized document.
+        document_format: whether ``#`` lines are headings.
+        splitter: how to split; ``auto`` takes the headings if there are any and else paragraphs and sentences.
+        chunk_tokens: most tokens of a chunk's prompt text, overlap and headings included.
+        overlap_tokens: most tokens that a chunk repeats from the end of the one before it in the same section.
+        counter: counts tokens like the serving weights.
+        separator: where the ``character`` splitter cuts.
+
+    Raises:
+        SplitError: the sizes contradict each other, or a single character is over the budget.
+    """
+    if chunk_tokens < 1 or not 0 <= overlap_tokens <= chunk_tokens // 2:
+        sizes = f"chunks of {chunk_tokens} tokens with an overlap of {overlap_tokens} cannot be made"
+        raise SplitError(f"{sizes}: the overlap must be from 0 to half of the chunk size")
+    structure = read_structure(text, document_format)
+    sections = find_sections(structure) if splitter in ("auto", "headers") else []
+    chosen, reason = _choose_splitter(splitter, len(sections))
+    packer = Packer(
+        text=text,
+        # A separator that the user gave, and plain token windows, know nothing of tables and fences.
+        masked=structure.masked if chosen in ("headers", "recursive") else text,
+        separators=_order_separators(chosen, separator),
+        is_even=chosen in ("headers", "recursive"),
+        count=cache(counter.count_tokens),
+    )
+    cutter = SectionCutter(packer, structure, chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
+    spans = sections if chosen == "headers" else [(0, len(text))]
+    chunks = (chunk for span in spans for chunk in cutter.cut(span))
+    numbered = tuple(replace(chunk, index=number) for number, chunk in enumerate(chunks))
+    return Split(chunks=numbered, splitter=chosen, reason=reason)
+
+
+def _choose_splitter(splitter: Splitter, section_count: int) -> tuple[Splitter, str]:
+    if splitter in ("auto", "headers") and section_count > 1:
+        return "headers", f"{section_count} sections under headings: each is a chunk, or several where it is too long"
+    if splitter == "headers":
+        return "recursive", "no headings to split at: split at paragraphs and sentences instead"
+    if splitter == "auto":
+        return "recursive", "no sections under headings: split at paragraphs and sentences"
+    return splitter, f"{splitter} was asked for"
+
+
+def _order_separators(splitter: Splitter, separator: str | None) -> tuple[str, ...]:
+    if splitter == "tokens":
+        return WORDS
+    if splitter == "character":
+        return (re.escape(separator or DEFAULT_SEPARATOR), *PARAGRAPHS, *SENTENCES, *WORDS)
+    return (*SUBHEADINGS, *PARAGRAPHS, *SENTENCES, *WORDS)
