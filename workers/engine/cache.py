@@ -1,0 +1,69 @@
+"""How large the KV cache and the batch are: from slots, context and free memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from transformers import ContinuousBatchingConfig
+
+from workers.engine.config import EngineConfig
+from workers.engine.device import measure_free_memory
+from workers.engine.errors import InsufficientMemoryError
+from workers.engine.loading import LoadedWeights
+
+# Tokens of one cache page: small enough that a short request wastes little.
+PAGE_TOKENS = 32
+# What a slot needs on average: a chunk of a document with its prompt, and its summary.
+USUAL_REQUEST_TOKENS = 2048
+# Part of the free memory that an unset kv_cache_gb may take; the rest is for activations and other processes.
+CACHE_SHARE = {"cuda": 0.7, "cpu": 0.25}
+# Tokens of one forward pass. On a CPU a long pass delays every other request's next token by seconds.
+BATCH_TOKENS = {"cuda": 4096, "cpu": 256}
+# A context below this cannot hold a prompt and an answer worth having.
+SMALLEST_CONTEXT = 64
+
+
+def size_batching(weights: LoadedWeights, config: EngineConfig) -> tuple[ContinuousBatchingConfig, int]:
+    """Return the sizes of batch and cache, and the context in tokens that they allow.
+
+    Raises:
+        InsufficientMemoryError: the cache cannot hold even a short request.
+    """
+    device = weights.placement.device
+    text_config = weights.network.config.get_text_config()
+    longest = min(config.context_tokens or text_config.max_position_embeddings, text_config.max_position_embeddings)
+    # One spare page a request, because a page is never shared.
+    wanted = max(longest, config.slots * min(longest, USUAL_REQUEST_TOKENS)) + config.slots * PAGE_TOKENS
+    if config.kv_cache_gb is None:
+        budget = measure_free_memory(device) * CACHE_SHARE[device]
+    else:
+        budget = config.kv_cache_gb * 2**30
+    held = int(budget / count_token_bytes(text_config, weights.placement.dtype.itemsize))
+    pages = math.ceil(min(wanted, held) / PAGE_TOKENS)
+    context = min(longest, (pages - 1) * PAGE_TOKENS)
+    if context < SMALLEST_CONTEXT:
+        raise InsufficientMemoryError(
+            f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(held, 0)} tokens; raise kv_cache_gb"
+        )
+    return build_batching(config, device=device, pages=pages), context
+
+
+def count_token_bytes(text_config: Any, itemsize: int) -> int:
+    """Return the bytes that one token takes in the cache, over all layers."""
+    heads, head_dim = text_config.num_key_value_heads, text_config.head_dim
+    return int(2 * text_config.num_hidden_layers * heads * head_dim * itemsize)
+
+
+def build_batching(config: EngineConfig, *, device: str, pages: int) -> ContinuousBatchingConfig:
+    """Return the settings of transformers' continuous batching."""
+    return ContinuousBatchingConfig(
+        page_size=PAGE_TOKENS,
+        num_blocks=pages,
+        max_batch_tokens=config.batch_tokens or max(BATCH_TOKENS[device], config.slots),
+        max_requests_per_batch=config.slots,
+        max_memory_percent=0.9,
+        # Each request's tokens are chosen in Python, between two passes.
+        use_async_batching=False,
+        use_cuda_graph=False,
+    )

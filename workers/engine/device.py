@@ -1,0 +1,62 @@
+"""Where and in which dtype weights are served: decided from the weights' config and the machine, before loading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psutil
+import torch
+
+from workers.engine.config import EngineConfig
+from workers.engine.errors import UnsupportedSettingError
+
+# Trained in float16's range; every later Gemma overflows in it.
+FLOAT16_FAMILIES = frozenset({"gemma", "gemma2"})
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Device, dtype and quantization that weights are served with."""
+
+    device: Literal["cpu", "cuda"]
+    dtype: torch.dtype
+    quantization: Literal["none", "int8", "nf4"]
+
+    @property
+    def dtype_name(self) -> str:
+        """The dtype as settings spell it."""
+        return str(self.dtype).removeprefix("torch.")
+
+
+def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
+    """Resolve every ``auto`` of the config.
+
+    Raises:
+        UnsupportedSettingError: a GPU is asked for where there is none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if config.device == "cuda" and not has_gpu:
+        raise UnsupportedSettingError("device is cuda but PyTorch sees no GPU; set it to cpu or install a CUDA build")
+    device: Literal["cpu", "cuda"] = "cuda" if has_gpu and config.device != "cpu" else "cpu"
+    dtype = choose_dtype(weights_config.model_type, device) if config.dtype == "auto" else getattr(torch, config.dtype)
+    quantization = config.quantization
+    if quantization == "auto":
+        quantization = "none"
+    return Placement(device=device, dtype=dtype, quantization=quantization)
+
+
+def choose_dtype(family: str, device: str) -> torch.dtype:
+    """Return the dtype that is safe and fast for a family of weights on a device."""
+    if device == "cpu":
+        return torch.float32
+    if family in FLOAT16_FAMILIES:
+        return torch.float16
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+
+
+def measure_free_memory(device: str) -> int:
+    """Return the bytes that can still be allocated on a device."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return psutil.virtual_memory().available

@@ -1,0 +1,168 @@
+"""The engine: one set of weights, loaded once, always batching.
+
+``generate`` blocks and may be called by every task thread of the process; their requests share one batch. What the loop
+cannot batch (beam search, scoring) runs through the same weights beside it, one call at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from workers.engine.cache import size_batching
+from workers.engine.config import EngineConfig
+from workers.engine.errors import InsufficientMemoryError, PromptTooLongError
+from workers.engine.loading import LoadedWeights, load_weights
+from workers.engine.loop import GenerationLoop
+from workers.engine.plain import PlainGenerator
+from workers.engine.request import Outcome, Request
+from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
+
+END_OF_TURN = "<end_of_turn>"
+
+
+def load_engine(config: EngineConfig, *, on_fatal: Callable[[], None] | None = None) -> Engine:
+    """Load weights and start serving them.
+
+    Args:
+        config: what to load and how.
+        on_fatal: called once, from the loop's thread, when the loop has died; the process should end then.
+
+    Raises:
+        EngineError: see the subclasses; every message says what to do.
+    """
+    return Engine(load_weights(config), config, on_fatal=on_fatal)
+
+
+class Engine:
+    """Generates text with one set of weights; implements ``TextGenerator``."""
+
+    def __init__(
+        self, weights: LoadedWeights, config: EngineConfig, *, on_fatal: Callable[[], None] | None = None
+    ) -> None:
+        self.weights = weights
+        self._tokenizer = weights.tokenizer
+        batching, self._context_tokens = size_batching(weights, config)
+        try:
+            self.loop = GenerationLoop(
+                weights.network, tokenizer=weights.tokenizer, batching=batching, on_fatal=on_fatal
+            )
+        except MemoryError as error:
+            raise InsufficientMemoryError(
+                f"the KV cache does not fit {weights.placement.device} beside the weights: {error}; "
+                "set fewer slots, a smaller kv_cache_gb or a smaller context_tokens"
+            ) from error
+        self._plain = PlainGenerator(weights.network)
+        self.loop.start()
+
+    @property
+    def device(self) -> str:
+        """Where the weights are: ``cpu`` or ``cuda``."""
+        return self.weights.placement.device
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens that prompt and completion may have together."""
+        return self._context_tokens
+
+    @property
+    def prompt_format(self) -> PromptFormat:
+        """How these weights want to be prompted."""
+        return self.weights.prompt_format
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of what generates: config, tensors, adapter, dtype and quantization."""
+        return self.weights.fingerprint
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a plain text, without any control tokens."""
+        return self._tokenizer.count_tokens(text)
+
+    def count_prompt_tokens(self, prompt: Prompt) -> int:
+        """Return the exact length of the encoded prompt, control tokens included."""
+        return len(self._tokenizer.encode_prompt(prompt))
+
+    def generate(
+        self,
+        prompt: Prompt,
+        params: GenerationParams,
+        *,
+        deadline: float | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Generation:
+        """Generate text; blocks until done, cancelled or past ``deadline`` (a ``time.monotonic`` value).
+
+        Raises:
+            PromptTooLongError: prompt and ``max_new_tokens`` exceed the context.
+            UnsupportedPromptError: the weights' chat template refuses the turns.
+            RequestFailedError: this request failed; others go on.
+            EngineStoppedError: the engine serves no more requests.
+        """
+        request = Request(
+            prompt_ids=self._encode_checked(prompt, params.max_new_tokens),
+            params=params,
+            eos_ids=self._find_eos_ids(prompt.format),
+            stop=prompt.stop,
+            deadline=deadline,
+            cancelled=cancelled,
+            device=self.weights.placement.device,
+        )
+        if params.num_beams > 1:
+            outcome = self._plain.generate(request)
+        else:
+            self.loop.submit(request)
+            outcome = request.future.result()
+        return self._build_generation(request, outcome)
+
+    def score_continuations(self, prompt: Prompt, continuations: Sequence[str]) -> list[float]:
+        """Return the summed log-probability of each continuation after the prompt.
+
+        Raises:
+            PromptTooLongError: prompt and longest continuation exceed the context.
+            ValueError: a continuation is empty.
+        """
+        encoded = [self._tokenizer.encode_plain(text) for text in continuations]
+        if not all(encoded):
+            raise ValueError("a continuation is empty; score only texts that have at least one token")
+        longest = max(map(len, encoded), default=0)
+        return self._plain.score(self._encode_checked(prompt, longest), encoded)
+
+    def seconds_since_progress(self) -> float:
+        """Return the age of the loop's last sign of life in seconds; more than a pass can take means it hangs."""
+        return self.loop.seconds_since_progress()
+
+    def close(self) -> None:
+        """End the loop and fail whatever still waits."""
+        self.loop.close()
+
+    def _encode_checked(self, prompt: Prompt, new_tokens: int) -> list[int]:
+        ids = self._tokenizer.encode_prompt(prompt)
+        if len(ids) + new_tokens > self._context_tokens:
+            raise PromptTooLongError(
+                f"the prompt has {len(ids)} tokens and asks for {new_tokens} more, and the context holds "
+                f"{self._context_tokens}; shorten the prompt or lower max_new_tokens"
+            )
+        return ids
+
+    def _find_eos_ids(self, prompt_format: PromptFormat) -> frozenset[int]:
+        configured = self.weights.network.generation_config.eos_token_id
+        ids = set(configured if isinstance(configured, list) else [configured]) - {None}
+        end_of_turn = self._tokenizer.get_control_id(END_OF_TURN)
+        if end_of_turn is not None and prompt_format is PromptFormat.CHAT:
+            ids.add(end_of_turn)
+        return frozenset(ids)
+
+    def _build_generation(self, request: Request, outcome: Outcome) -> Generation:
+        text, reason = self._tokenizer.decode(outcome.tokens), outcome.reason
+        starts = [text.index(stop) for stop in request.stop if stop in text]
+        if starts:
+            text, reason = text[: min(starts)], FinishReason.STOP
+        return Generation(
+            text=text,
+            prompt_tokens=len(request.prompt_ids),
+            completion_tokens=len(outcome.tokens),
+            finish_reason=reason,
+            seconds=time.monotonic() - request.submitted,
+        )

@@ -1,0 +1,139 @@
+"""From a folder to weights in memory: checked, placed, merged with their adapter, quantized, and proved finite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from workers.engine.adapter import merge_adapter
+from workers.engine.config import EngineConfig
+from workers.engine.device import Placement, choose_placement, measure_free_memory
+from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
+from workers.engine.fingerprint import compute_fingerprint
+from workers.engine.quantization import build_bitsandbytes_config, quantize_linears
+from workers.engine.tokenization import PromptTokenizer
+from workers.engine.weights import find_folder, list_tensors, read_prompt_format
+from workers.generation import PromptFormat
+
+# Weights that are served also need room to be computed with.
+MEMORY_MARGIN = 1.05
+# Bits of one number of the linear layers, by quantization.
+QUANTIZED_BITS = {"int8": 8, "nf4": 4}
+CHECK_TEXT = "The river rose by four metres in two days, and the council closed both bridges."
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWeights:
+    """Weights in memory and all that is known about them.
+
+    Args:
+        network: the transformers causal language network, in evaluation mode.
+        tokenizer: its tokenizer.
+        prompt_format: how it wants to be prompted.
+        placement: where and how it is served.
+        fingerprint: identity of what generates.
+    """
+
+    network: Any
+    tokenizer: PromptTokenizer
+    prompt_format: PromptFormat
+    placement: Placement
+    fingerprint: str
+
+
+def load_weights(config: EngineConfig) -> LoadedWeights:
+    """Load what the config names and prove that it can be served.
+
+    Raises:
+        EngineError: see the subclasses; every message says what to do.
+    """
+    folder = find_folder(config.weights, revision=config.revision)
+    adapter = None if config.adapter is None else find_folder(config.adapter, kind="adapter")
+    weights_config = _read_config(folder)
+    placement = choose_placement(config, weights_config)
+    if config.device_map is None:
+        check_memory(folder, placement)
+    tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+    network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
+    check_finite(network, tokenizer, placement)
+    return LoadedWeights(
+        network=network,
+        tokenizer=tokenizer,
+        prompt_format=read_prompt_format(folder, has_chat_template=tokenizer.has_chat_template),
+        placement=placement,
+        fingerprint=compute_fingerprint(
+            folder, adapter=adapter, dtype=placement.dtype_name, quantization=placement.quantization
+        ),
+    )
+
+
+def load_network(folder: Path, *, placement: Placement, adapter: Path | None, device_map: str | None) -> Any:
+    """Load the tensors, merge the adapter at full precision, and quantize what is to be quantized."""
+    if adapter is not None:
+        return merge_adapter(folder, adapter, placement=placement, device_map=device_map, load=load_network)
+    uses_bitsandbytes = placement.quantization == "nf4" or placement.device == "cuda"
+    quantization_config = None
+    if placement.quantization != "none" and uses_bitsandbytes:
+        quantization_config = build_bitsandbytes_config(placement)
+    network = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=placement.dtype,
+        attn_implementation=choose_attention(_read_config(folder)),
+        quantization_config=quantization_config,
+        device_map=device_map or placement.device,
+        use_safetensors=True,
+        trust_remote_code=False,
+    ).eval()
+    if placement.quantization == "int8" and not uses_bitsandbytes:
+        quantize_linears(network)
+    return network.requires_grad_(False)
+
+
+def choose_attention(weights_config: Any) -> str:
+    """Return the attention to serve with; only the eager one knows the soft-capped scores of Gemma 2."""
+    return "eager" if getattr(weights_config, "attn_logit_softcapping", None) else "sdpa"
+
+
+def check_memory(folder: Path, placement: Placement) -> None:
+    """Refuse weights that cannot fit the device, before reading them.
+
+    Raises:
+        InsufficientMemoryError: they are larger than what is free.
+    """
+    elements = sum(tensor.elements for tensor in list_tensors(folder).values())
+    bits = QUANTIZED_BITS.get(placement.quantization, placement.dtype.itemsize * 8)
+    needed, free = elements * bits / 8 * MEMORY_MARGIN, measure_free_memory(placement.device)
+    if needed > free:
+        raise InsufficientMemoryError(
+            f"{folder} needs {needed / 2**30:.1f} GiB on {placement.device} and {free / 2**30:.1f} GiB are free; "
+            "set quantization to int8 or nf4, device_map to auto, or name smaller weights"
+        )
+
+
+@torch.inference_mode()
+def check_finite(network: Any, tokenizer: PromptTokenizer, placement: Placement) -> None:
+    """Run one prompt and refuse weights whose logits are not all finite.
+
+    Raises:
+        NotFiniteError: they are not; the message names the dtype to use instead.
+    """
+    ids = torch.tensor([tokenizer.encode_plain(CHECK_TEXT)], device=network.device)
+    if not torch.isfinite(network(input_ids=ids).logits).all():
+        better = "float32" if placement.dtype is not torch.float16 or placement.device == "cpu" else "bfloat16"
+        raise NotFiniteError(
+            f"these weights overflow in {placement.dtype_name} with quantization {placement.quantization}; "
+            f"set dtype to {better}" + (" and check the weights' files" if better == placement.dtype_name else "")
+        )
+
+
+def _read_config(folder: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, KeyError) as error:
+        raise UnsupportedSettingError(
+            f"{folder} is of a kind that transformers cannot serve without running its code: {error}"
+        ) from error

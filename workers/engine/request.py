@@ -1,0 +1,69 @@
+"""One request on its way through the generation loop."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import torch
+
+from workers.generation import FinishReason, GenerationParams
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the loop made of a request: the generated ids, an end-of-sequence id included, and why it ended."""
+
+    tokens: list[int]
+    reason: FinishReason
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """A prompt in the loop.
+
+    Args:
+        prompt_ids: the encoded prompt.
+        params: how tokens are chosen.
+        eos_ids: ids that end the generation.
+        stop: strings that end it.
+        deadline: ``time.monotonic`` value after which it ends; None for no limit.
+        cancelled: ends it when set; None if it cannot be cancelled.
+        device: where its random numbers are drawn.
+    """
+
+    prompt_ids: list[int]
+    params: GenerationParams
+    eos_ids: frozenset[int]
+    stop: tuple[str, ...] = ()
+    deadline: float | None = None
+    cancelled: threading.Event | None = None
+    device: str = "cpu"
+    id: str = field(default_factory=lambda: f"request-{next(_numbers)}", init=False)
+    submitted: float = field(default_factory=time.monotonic, init=False)
+    future: Future[Outcome] = field(default_factory=Future, init=False)
+    generator: torch.Generator | None = field(default=None, init=False)
+    has_run_out_of_memory: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if self.params.seed is not None:
+            self.generator = torch.Generator(self.device).manual_seed(self.params.seed)
+
+    def find_overdue_reason(self) -> FinishReason | None:
+        """Return why the request must end now although it is not finished, None if it may go on."""
+        if self.cancelled is not None and self.cancelled.is_set():
+            return FinishReason.CANCELLED
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            return FinishReason.DEADLINE
+        return None
+
+    def finish(self, tokens: list[int], reason: FinishReason | None = None) -> None:
+        """Hand the outcome to the waiting thread."""
+        if reason is None:
+            reason = FinishReason.STOP if tokens and tokens[-1] in self.eos_ids else FinishReason.LENGTH
+        self.future.set_result(Outcome(tokens, reason))

@@ -1,0 +1,128 @@
+"""Finding a weights folder and reading what it says about itself, before anything is loaded.
+
+Only safetensors are served: every other format would have to be unpickled, which can run code of whoever made it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from workers.engine.errors import WeightsNotFoundError, WeightsUnsafeError
+from workers.generation import PromptFormat
+
+# Everything that loading needs, and nothing that can carry code.
+HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
+UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
+CARD = "gistmill.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """Where one tensor lies in a safetensors file.
+
+    Args:
+        path: the file.
+        dtype: the type as the file names it, such as ``BF16``.
+        shape: its dimensions.
+        start: first byte of its data in the file.
+        end: first byte after its data in the file.
+    """
+
+    path: Path
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers the tensor has."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+def find_folder(name: str, *, revision: str | None = None, kind: Literal["weights", "adapter"] = "weights") -> Path:
+    """Return the local folder of weights or of an adapter; a hub id is downloaded once and then taken from the cache.
+
+    Raises:
+        WeightsNotFoundError: there is no such folder and no such hub id, or it holds no weights.
+        WeightsUnsafeError: it holds weights, but none as safetensors.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = _download(name, revision=revision, kind=kind)
+    check_folder(folder, kind=kind)
+    return folder
+
+
+def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights") -> None:
+    """Refuse a folder that holds no weights, or weights that are not safetensors."""
+    config = "config.json" if kind == "weights" else "adapter_config.json"
+    if not (folder / config).is_file():
+        raise WeightsNotFoundError(f"{folder} holds no {kind}: {config} is missing; name a folder that has it")
+    if any(folder.glob("*.safetensors")):
+        return
+    if any(path.suffix in UNSAFE_SUFFIXES for path in folder.iterdir()):
+        raise WeightsUnsafeError(f"{folder} holds its {kind} in a format that can run code; save it as safetensors")
+    raise WeightsNotFoundError(f"{folder} holds no {kind}: there is no *.safetensors file in it")
+
+
+def read_prompt_format(folder: Path, *, has_chat_template: bool) -> PromptFormat:
+    """Return how weights want to be prompted: as their card says, else chat if they have a chat template."""
+    card = folder / CARD
+    if card.is_file():
+        return PromptFormat(json.loads(card.read_text(encoding="utf-8"))["prompt_format"])
+    return PromptFormat.CHAT if has_chat_template else PromptFormat.COMPLETION
+
+
+def write_card(folder: Path, *, prompt_format: PromptFormat, **facts: str) -> None:
+    """Write down beside the weights how they want to be prompted, and where they come from."""
+    card = {"prompt_format": prompt_format.value, **facts}
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def list_tensors(folder: Path) -> dict[str, TensorEntry]:
+    """Return every tensor of a folder by name, read from the files' headers alone."""
+    tensors: dict[str, TensorEntry] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors.update(_read_header(path))
+    return tensors
+
+
+def _read_header(path: Path) -> dict[str, TensorEntry]:
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = cast("dict[str, Any]", json.loads(file.read(length)))
+    header.pop("__metadata__", None)
+    first = 8 + length
+    return {
+        name: TensorEntry(
+            path=path,
+            dtype=entry["dtype"],
+            shape=tuple(entry["shape"]),
+            start=first + entry["data_offsets"][0],
+            end=first + entry["data_offsets"][1],
+        )
+        for name, entry in header.items()
+    }
+
+
+def _download(name: str, *, revision: str | None, kind: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES)))
+    except HFValidationError as error:
+        raise WeightsNotFoundError(f"there is no {kind} folder {name}; check the path") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise WeightsNotFoundError(
+            f"there is no {kind} folder {name}, and no {kind} of that name could be downloaded: {error}; "
+            "check the name, the network and, for gated weights, HF_TOKEN"
+        ) from error
