@@ -52,7 +52,7 @@ class JobOptions(BaseModel):
     splitter: Splitter = "auto"
     separator: str | None = None
     chunk_tokens: int | None = Field(None, ge=16)
-    overlap_tokens: int = Field(0, ge=0)
+    overlap_tokens: int | None = Field(None, ge=0)
     stuff_tokens: int | None = Field(None, ge=1)
     generation: GenerationOptions = GenerationOptions()
     weights: str = "default"

@@ -55,6 +55,7 @@ class StepResult:
     """Everything a finished step says about itself; the names are the columns'."""
 
     output: str
+    output_tokens: int | None = None
     identity: str | None = None
     cached_from: UUID | None = None
     prompt_fingerprint: str | None = None
@@ -283,11 +284,9 @@ def end_job(
     session: Session, job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None
 ) -> None:
     """Make a job final, in the caller's transaction and under the caller's lock on its row."""
-    job.state = state
-    job.summary = summary
-    job.reason = reason
-    job.pending = 0
-    job.finished_at = session.execute(select(func.clock_timestamp())).scalar_one()
+    now = session.scalar(select(func.clock_timestamp()))
+    job.state, job.summary, job.reason = state, summary, reason
+    job.pending, job.finished_at = 0, now
 
 
 def find_cancelled(session: Session, tokens: Sequence[UUID]) -> list[UUID]:

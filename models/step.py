@@ -99,6 +99,8 @@ class Step(Base):
     weights_fingerprint: Mapped[str | None]
     params: Mapped[Json | None]
     output: Mapped[str | None]
+    # Size of the output as later prompts count it.
+    output_tokens: Mapped[int | None]
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
     finish_reason: Mapped[str | None]

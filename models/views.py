@@ -1,0 +1,166 @@
+"""The views that people query, as values: each field is a column of the view (migration 0002)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, TableClause, column, select, table
+from sqlalchemy.orm import Session
+
+from models.base import Json
+
+
+class View(Protocol):
+    """A frozen dataclass whose fields are the columns of a view."""
+
+    VIEW: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Row = TypeVar("Row", bound=View)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """One job: the document, how it was summarized, the summary and what it took."""
+
+    VIEW: ClassVar[str] = "job_summaries"
+
+    job_id: UUID
+    batch_id: UUID
+    batch: str
+    source: str
+    title: str | None
+    document_sha256: str
+    state: str
+    strategy: str
+    style: str
+    weights: str
+    priority: int
+    summary: str | None
+    reason: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+    document_characters: int
+    summary_characters: int | None
+    compression: float | None
+    chunks: int
+    document_tokens: int | None
+    steps: int
+    steps_done: int
+    steps_failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    generation_seconds: float
+    retries: int
+    cached_steps: int
+    guards: int
+    metrics: Json
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """One batch: its jobs by state, its steps by state and its tokens."""
+
+    VIEW: ClassVar[str] = "batch_progress"
+
+    batch_id: UUID
+    batch: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    jobs: int
+    queued: int
+    running: int
+    succeeded: int
+    partial: int
+    failed: int
+    cancelled: int
+    steps: int
+    steps_ready: int
+    steps_running: int
+    steps_done: int
+    steps_failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_steps: int
+
+    @property
+    def open_jobs(self) -> int:
+        """Jobs that have not ended."""
+        return self.queued + self.running
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every job has succeeded."""
+        return self.succeeded == self.jobs
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineStep:
+    """One step: who ran it when, how fast and with how many tries."""
+
+    VIEW: ClassVar[str] = "step_timeline"
+
+    step_id: UUID
+    job_id: UUID
+    batch_id: UUID
+    batch: str
+    source: str
+    kind: str
+    level: int
+    index: int
+    state: str
+    worker: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    waited_seconds: float | None
+    ran_seconds: float | None
+    generation_seconds: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    tokens_per_second: float | None
+    attempts: int
+    errors: int
+    crashes: int
+    is_cached: bool
+    finish_reason: str | None
+    guards: list[Any]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkText:
+    """One chunk of a job: its span, its headings and its text."""
+
+    VIEW: ClassVar[str] = "chunk_texts"
+
+    job_id: UUID
+    batch_id: UUID
+    batch: str
+    source: str
+    index: int
+    start_at: int
+    end_at: int
+    headings: list[Any]
+    tokens: int
+    text: str
+
+
+def view_of(kind: type[View]) -> TableClause:
+    """Return a view for use in statements; its columns are under ``.c``."""
+    return table(kind.VIEW, *(column(each.name) for each in fields(kind)))
+
+
+def read_rows(session: Session, kind: type[Row], statement: Select[Any]) -> Iterator[Row]:
+    """Run a statement that selects a whole view and yield its rows as they come."""
+    # A named cursor fetches as the reader goes: a batch of any size takes constant memory.
+    for row in session.execute(statement, execution_options={"yield_per": 500}):
+        yield kind(**row._mapping)

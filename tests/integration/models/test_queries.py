@@ -1,0 +1,140 @@
+"""The life of a step in SQL, on a real Postgres."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from models import queries
+from models.job import Job, JobState
+from models.queries import Claim, NewStep, StepResult
+from models.step import AttemptOutcome, Step, StepAttempt, StepState, step_id
+from tests.conftest import Cluster
+from tests.jobs import add_jobs
+
+
+def claim(cluster: Cluster, step, *, lease_seconds: float = 60) -> Claim | None:
+    with Session(cluster.engine) as session, session.begin():
+        return queries.claim_step(session, step, token=uuid4(), worker="w1", lease_seconds=lease_seconds)
+
+
+def test_a_ready_step_is_claimed_once_however_many_try(cluster: Cluster) -> None:
+    _, [wakeup] = add_jobs(cluster.engine, ["A text."])
+    with ThreadPoolExecutor(10) as pool:
+        claims = list(pool.map(lambda _: claim(cluster, wakeup.step_id), range(20)))
+    assert len([each for each in claims if each]) == 1
+
+
+def test_a_step_of_a_cancelled_job_is_not_claimed(cluster: Cluster) -> None:
+    [job], [wakeup] = add_jobs(cluster.engine, ["A text."])
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=text("now()")))
+    assert claim(cluster, wakeup.step_id) is None
+
+
+def test_an_unknown_step_is_not_claimed(cluster: Cluster) -> None:
+    assert claim(cluster, uuid4()) is None
+
+
+def test_a_result_is_stored_only_under_the_lease_that_it_was_made_with(cluster: Cluster) -> None:
+    _, [wakeup] = add_jobs(cluster.engine, ["A text."])
+    old = claim(cluster, wakeup.step_id)
+    assert old is not None
+    with Session(cluster.engine) as session, session.begin():
+        assert queries.release_step(session, old, outcome=AttemptOutcome.RELEASED)
+    new = claim(cluster, wakeup.step_id)
+    assert new is not None
+    with Session(cluster.engine) as session, session.begin():
+        assert not queries.complete_step(session, old, StepResult(output="zombie"), worker="w1")
+        assert queries.complete_step(session, new, StepResult(output="real"), worker="w2")
+        assert queries.was_completed(session, new)
+        assert not queries.was_completed(session, old)
+        assert session.scalar(select(Step.output).where(Step.id == wakeup.step_id)) == "real"
+
+
+def test_an_orderly_release_costs_nothing_and_an_error_is_counted(cluster: Cluster) -> None:
+    _, [wakeup] = add_jobs(cluster.engine, ["A text."])
+    for outcome, errors in ((AttemptOutcome.RELEASED, 0), (AttemptOutcome.ERROR, 1)):
+        taken = claim(cluster, wakeup.step_id)
+        assert taken is not None
+        with Session(cluster.engine) as session, session.begin():
+            queries.release_step(session, taken, outcome=outcome, error={"message": "m"})
+            step = session.get_one(Step, wakeup.step_id)
+            assert (step.state, step.errors, step.crashes) == (StepState.READY, errors, 0)
+    with Session(cluster.engine) as session:
+        outcomes = session.scalars(select(StepAttempt.outcome).order_by(StepAttempt.attempt)).all()
+    assert outcomes == ["released", "error"]
+
+
+def test_leases_are_renewed_only_while_they_are_ours(cluster: Cluster) -> None:
+    [job], [wakeup] = add_jobs(cluster.engine, ["A text."])
+    taken = claim(cluster, wakeup.step_id)
+    assert taken is not None
+    with Session(cluster.engine) as session, session.begin():
+        assert queries.renew_leases(session, [taken.token, uuid4()], lease_seconds=60) == {taken.token: False}
+        session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=text("now()")))
+        assert queries.renew_leases(session, [taken.token], lease_seconds=60) == {taken.token: True}
+        assert queries.find_cancelled(session, [taken.token]) == [taken.token]
+
+
+def test_creating_the_same_steps_twice_creates_them_once(cluster: Cluster) -> None:
+    [job_id], _ = add_jobs(cluster.engine, ["A text."])
+    for created in (2, 0):
+        with Session(cluster.engine) as session, session.begin():
+            job = queries.lock_job(session, job_id)
+            wakeups = queries.add_steps(session, job, [NewStep("map", 0, index) for index in range(2)])
+            assert len(wakeups) == created
+
+
+def test_a_finished_step_is_found_by_its_identity_unless_a_guard_stands_against_it(cluster: Cluster) -> None:
+    _, wakeups = add_jobs(cluster.engine, ["One.", "Two."])
+    for wakeup, stands in zip(wakeups, (True, False), strict=True):
+        taken = claim(cluster, wakeup.step_id)
+        assert taken is not None
+        guards = ({"name": "cut", "words": "w", "try": 1, "stands": stands},)
+        result = StepResult(output="text", identity=f"identity {stands}", guards=guards)
+        with Session(cluster.engine) as session, session.begin():
+            assert queries.complete_step(session, taken, result, worker="w1")
+    with Session(cluster.engine) as session:
+        assert queries.find_cached(session, "identity True") is None
+        assert queries.find_cached(session, "identity False") is not None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE jobs SET state = 'succeeded'",
+        "UPDATE jobs SET state = 'partial', summary = 'text', finished_at = now()",
+        "UPDATE jobs SET state = 'unheard of'",
+        "UPDATE jobs SET pending = -1",
+        "UPDATE steps SET state = 'done'",
+        "UPDATE steps SET state = 'running'",
+        "UPDATE steps SET lease_token = gen_random_uuid()",
+        "UPDATE steps SET state = 'failed'",
+        "UPDATE documents SET text = E' \\n '",
+    ],
+)
+def test_the_database_refuses_rows_that_contradict_themselves(cluster: Cluster, statement: str) -> None:
+    add_jobs(cluster.engine, ["A text."])
+    with Session(cluster.engine) as session, pytest.raises(IntegrityError):
+        session.execute(text(statement))
+
+
+def test_a_job_ends_once_with_its_summary(cluster: Cluster) -> None:
+    [job_id], _ = add_jobs(cluster.engine, ["A text."])
+    with Session(cluster.engine) as session, session.begin():
+        queries.end_job(session, queries.lock_job(session, job_id), JobState.SUCCEEDED, summary="Short.")
+    with Session(cluster.engine) as session:
+        job = session.get_one(Job, job_id)
+        assert (job.state, job.summary, job.pending) == ("succeeded", "Short.", 0)
+        assert job.finished_at is not None
+
+
+def test_a_steps_id_follows_from_its_place() -> None:
+    job = uuid4()
+    assert step_id(job, "map", 0, 1) == step_id(job, "map", 0, 1) != step_id(job, "map", 0, 2)

@@ -1,0 +1,206 @@
+"""The flow on a real Postgres with an engine that needs no weights: from a plan to a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from models.job import Chunk, Job
+from models.options import JobOptions, make_options
+from models.queues import Wakeup
+from models.settings import Settings
+from models.step import Step, StepState
+from tests.conftest import Cluster
+from tests.fake_engine import FakeGenerator
+from tests.jobs import add_jobs
+from workers.errors import StepError
+from workers.flow import Flow
+from workers.leases import Leases
+from workers.tasks import run_step
+
+SECTIONS = "\n\n".join(f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6))
+
+
+class Bell:
+    """Collects wake-ups; ``is_broken`` loses them, as a dead broker does."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Wakeup] = []
+        self.is_broken = False
+
+    def ring(self, wakeups: Iterable[Wakeup]) -> int:
+        wakeups = list(wakeups)
+        if self.is_broken:
+            return 0
+        self.waiting += wakeups
+        return len(wakeups)
+
+
+class Worker:
+    """One worker's flow, driven by hand."""
+
+    def __init__(self, cluster: Cluster, generator: FakeGenerator, *, node: str = "w1", **settings: object) -> None:
+        self.bell = Bell()
+        self.leases = Leases(
+            cluster.engine,
+            worker_id=node,
+            lease_seconds=60,
+            heartbeat_seconds=0.2,
+            is_hung=lambda: False,
+            on_hang=lambda: None,
+        )
+        self.flow = Flow(
+            cluster.engine, generator, self.bell, self.leases, settings=Settings(**settings), worker_id=node
+        )
+
+    def run_all(self, wakeups: Iterable[Wakeup]) -> int:
+        """Run steps until no message is left; return how many messages there were."""
+        self.bell.waiting += wakeups
+        count = 0
+        while self.bell.waiting:
+            count += 1
+            try:
+                run_step(self.flow, self.bell.waiting.pop(0).step_id)
+            except StepError:
+                continue
+        return count
+
+
+@contextmanager
+def read(cluster: Cluster, job_id: UUID) -> Iterator[tuple[Session, Job]]:
+    with Session(cluster.engine) as session:
+        yield session, session.get_one(Job, job_id)
+
+
+def options(**values: object) -> JobOptions:
+    return make_options(**{"chunk_tokens": 150, **values})
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kinds"),
+    [
+        ("stuff", {"plan": 1, "stuff": 1}),
+        ("map-reduce", {"plan": 1, "map": 6, "reduce": 1}),
+        ("refine", {"plan": 1, "refine": 6}),
+    ],
+)
+def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: dict[str, int]) -> None:
+    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
+    Worker(cluster, FakeGenerator()).run_all(wakeups)
+    with read(cluster, job_id) as (session, job):
+        assert (job.state, job.reason) == ("succeeded", None)
+        assert job.summary
+        assert job.summary.startswith("The part about")
+        assert Counter(session.scalars(select(Step.kind))) == kinds
+        assert set(session.scalars(select(Step.state))) == {"done"}
+        assert session.scalar(select(func.count()).select_from(Chunk)) == (1 if strategy == "stuff" else 6)
+
+
+def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:
+    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    generator = FakeGenerator()
+    worker = Worker(cluster, generator)
+    ring = worker.bell.ring
+    worker.bell.ring = lambda each: ring([wakeup for wakeup in each for _ in range(10)])  # type: ignore[method-assign]
+    worker.run_all(wakeups * 10)
+    with read(cluster, job_id) as (session, job):
+        assert job.state == "succeeded"
+        assert session.scalar(select(func.count()).select_from(Step)) == 8
+    assert len(generator.prompts) == 7
+
+
+def test_messages_that_a_dead_broker_loses_leave_their_steps_marked_as_unsent(cluster: Cluster) -> None:
+    _, wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    worker = Worker(cluster, FakeGenerator())
+    worker.bell.is_broken = True
+    worker.run_all(wakeups)
+    with Session(cluster.engine) as session:
+        unsent = session.scalars(select(Step.dispatched_at).where(Step.state == StepState.READY)).all()
+    assert unsent == [None] * 6
+
+
+def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(cluster: Cluster) -> None:
+    def reply(prompt, params):  # type: ignore[no-untyped-def]
+        if "Sentence 3" in prompt.text:
+            raise RuntimeError("the device is on fire")
+        return "A good and short sentence."
+
+    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    worker = Worker(cluster, FakeGenerator(reply))
+    worker.run_all(wakeups)
+    for _ in range(3):
+        with Session(cluster.engine) as session, session.begin():
+            session.execute(update(Step).values(available_at=func.now()).where(Step.state == "ready"))
+            ready = [Wakeup(row.id, row.kind, row.queue, 0) for row in session.scalars(select(Step).where(Step.state == "ready"))]
+        worker.run_all(ready)
+    with read(cluster, job_id) as (session, job):
+        assert job.state == "partial"
+        assert job.summary == "A good and short sentence."
+        assert job.reason
+        assert "the device is on fire" in job.reason
+        failed = session.scalars(select(Step).where(Step.state == "failed")).one()
+        assert (failed.kind, failed.index, failed.errors) == ("map", 3, 2)
+
+
+def test_a_document_that_cannot_be_planned_fails_its_job_with_the_reason(cluster: Cluster) -> None:
+    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(generation={"max_new_tokens": 9000}))
+    Worker(cluster, FakeGenerator()).run_all(wakeups)
+    with read(cluster, job_id) as (_, job):
+        assert job.state == "failed"
+        assert job.reason
+        assert "max_new_tokens" in job.reason
+
+
+def test_a_step_that_has_killed_its_worker_too_often_is_failed_without_running(cluster: Cluster) -> None:
+    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="stuff"))
+    generator = FakeGenerator()
+    worker = Worker(cluster, generator, max_crashes=4)
+    run_step(worker.flow, wakeups[0].step_id)
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Step).where(Step.kind == "stuff").values(crashes=4, is_solo=True))
+    worker.run_all([])
+    with read(cluster, job_id) as (_, job):
+        assert job.state == "failed"
+        assert job.reason
+        assert "its worker died 4 times" in job.reason
+    assert generator.prompts == []
+
+
+def test_a_second_job_with_the_same_document_is_served_from_finished_steps(cluster: Cluster) -> None:
+    greedy = options(strategy="map-reduce", generation={"do_sample": False})
+    generator = FakeGenerator()
+    for calls in (7, 0):
+        generator.prompts.clear()
+        [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=greedy)
+        Worker(cluster, generator).run_all(wakeups)
+        assert len(generator.prompts) == calls
+    with read(cluster, job_id) as (session, job):
+        assert job.state == "succeeded"
+        cached = session.scalars(select(Step.cached_from).where(Step.job_id == job_id, Step.kind != "plan"))
+        assert all(cached)
+
+
+def test_an_edited_section_runs_its_own_map_step_and_the_reduce_again_and_nothing_else(cluster: Cluster) -> None:
+    greedy = options(strategy="map-reduce", overlap_tokens=0, generation={"do_sample": False})
+    generator = FakeGenerator()
+    for text, calls in ((SECTIONS, 7), (SECTIONS.replace("value 3 is 21", "value 3 is now 22"), 2)):
+        generator.prompts.clear()
+        _, wakeups = add_jobs(cluster.engine, [text], options=greedy)
+        Worker(cluster, generator).run_all(wakeups)
+        assert len(generator.prompts) == calls
+
+
+def test_without_cache_every_step_is_generated_again(cluster: Cluster) -> None:
+    generator = FakeGenerator()
+    for _ in range(2):
+        _, wakeups = add_jobs(
+            cluster.engine, [SECTIONS], options=options(strategy="stuff", cache=False, generation={"do_sample": False})
+        )
+        Worker(cluster, generator).run_all(wakeups)
+    assert len(generator.prompts) == 2

@@ -1,0 +1,60 @@
+"""Making jobs in tests the way a producer does, without reading files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models.batch import Batch
+from models.document import Document, hash_document
+from models.job import Job, Priority
+from models.options import JobOptions
+from models.queries import NewStep, add_steps
+from models.queues import Wakeup
+from models.step import StepKind
+
+
+def add_jobs(
+    engine: Engine,
+    texts: Sequence[str],
+    *,
+    options: JobOptions | None = None,
+    priority: Priority = Priority.NORMAL,
+    document_format: str = "markdown",
+) -> tuple[list[UUID], list[Wakeup]]:
+    """Store one job per text with its plan step; nothing is sent.
+
+    Returns:
+        The jobs' ids, and the messages that a producer would send.
+    """
+    options = options or JobOptions()
+    jobs: list[UUID] = []
+    wakeups: list[Wakeup] = []
+    with Session(engine) as session, session.begin():
+        batch = Batch(id=uuid4(), name=f"batch-{uuid4().hex[:8]}", options={})
+        session.add(batch)
+        session.flush()
+        for number, text in enumerate(texts):
+            sha256 = hash_document(text, document_format)
+            row = {"sha256": sha256, "format": document_format, "text": text, "details": {}}
+            session.execute(insert(Document).values(row).on_conflict_do_nothing())
+            job = Job(
+                id=uuid4(),
+                batch_id=batch.id,
+                identity=options.identify(sha256, f"text {number}"),
+                document_sha256=sha256,
+                source=f"text {number}",
+                options=options.model_dump(mode="json"),
+                weights=options.weights,
+                priority=priority,
+                pending=1,
+            )
+            session.add(job)
+            session.flush()
+            wakeups += add_steps(session, job, [NewStep(StepKind.PLAN, 0, 0)])
+            jobs.append(job.id)
+    return jobs, wakeups

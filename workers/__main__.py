@@ -1,0 +1,23 @@
+"""One worker process, as the launcher starts it: ``python -m workers``."""
+
+from __future__ import annotations
+
+import sys
+
+from models.errors import GistmillError
+from models.settings import read_settings
+from workers.app import default_node, make_default_app, run_worker
+
+
+def main() -> int:
+    """Serve until told to stop; a start that cannot succeed ends with one clear sentence."""
+    try:
+        run_worker(make_default_app(read_settings()), node=default_node())
+    except GistmillError as error:
+        print(f"gistmill: error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

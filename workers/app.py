@@ -1,0 +1,105 @@
+"""The worker's Celery app: what is delivered how, and the boot step that brings the engine up before messages come."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, bootsteps, signals
+from kombu import Queue
+
+from models.queues import QUEUES, make_celery, queue_name
+from models.settings import Settings
+from workers.logs import configure_logs
+from workers.service import Served, Service
+from workers.tasks import register_tasks
+
+NODE_VARIABLE = "GISTMILL_NODE"
+LoadEngine = Callable[[Settings], Served]
+
+
+class EngineStep(bootsteps.StartStopStep):
+    """Loads the weights before the consumer asks for messages, and closes them after the last task."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        """Bring the service up; a failure ends the process before it takes a message."""
+        app = parent.app
+        app.service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
+        app.service.start()
+        app.flow = app.service.flow
+
+    def stop(self, parent: Any) -> None:
+        """Close the service, if it came up."""
+        service = getattr(parent.app, "service", None)
+        if service is not None:
+            service.close()
+
+
+def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
+    """Return the worker's app.
+
+    Args:
+        settings: of this process.
+        load_engine: builds the engine when the worker starts, not before.
+    """
+    app = make_celery(settings.require_broker_url())
+    app.conf.update(
+        # Acknowledged early: leases in Postgres redeliver, Redis would deliver twice to a live worker.
+        task_acks_late=False,
+        task_queues=[Queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
+        worker_concurrency=settings.slots,
+        worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
+        worker_enable_prefetch_count_reduction=False,
+        worker_enable_remote_control=True,  # for Flower
+        worker_hijack_root_logger=False,
+        worker_pool="threads",  # one process, one set of weights
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,  # for Flower
+        worker_soft_shutdown_timeout=0,  # threads cannot be interrupted; the drain releases their leases
+    )
+    app.settings = settings
+    app.load_engine = load_engine
+    app.steps["worker"].add(EngineStep)
+    register_tasks(app)
+    return app
+
+
+def run_worker(app: Celery, *, node: str) -> None:
+    """Serve messages until SIGTERM or SIGINT; returns after the drain."""
+    app.worker_main(
+        ["worker", "--hostname", node, "--without-gossip", "--without-mingle", "--loglevel", app.settings.log_level]
+    )
+
+
+def default_node(device: str = "worker") -> str:
+    """Return this process's node name: what the launcher says, or the device and the host."""
+    return os.environ.get(NODE_VARIABLE) or f"{device}@{socket.gethostname()}"
+
+
+@signals.setup_logging.connect
+def _keep_our_logs(**_: object) -> None:
+    # A receiver of this signal keeps Celery from configuring logging itself.
+    logging.getLogger("celery").setLevel(logging.INFO)
+
+
+@signals.worker_shutting_down.connect
+def _drain(**_: object) -> None:
+    from celery import current_app
+
+    service = getattr(current_app, "service", None)
+    if service is not None:
+        service.begin_drain()
+
+
+def make_default_app(settings: Settings) -> Celery:
+    """Return the app that serves the weights of the settings, for ``celery -A workers worker`` and the launcher."""
+    from workers.serving import load_served
+
+    configure_logs(settings)
+    return make_app(settings, load_served)

@@ -1,0 +1,1 @@
+"""Commands that run the cluster; the front door loads them on demand."""

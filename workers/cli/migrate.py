@@ -1,0 +1,25 @@
+"""``gistmill migrate``: bring the results database's schema up to this version."""
+
+from __future__ import annotations
+
+import click
+
+from migrations.run import upgrade
+from models.session import connect, explain_outage
+from models.settings import read_settings
+
+
+@click.command()
+@click.option("--revision", default="head", show_default=True, help="Revision to go to.")
+def migrate(revision: str) -> None:
+    r"""Create or upgrade the tables of the results database.
+
+    \b
+    Examples:
+      gistmill migrate
+      GISTMILL_DATABASE_URL=postgresql://user:password@host/db gistmill migrate
+    """
+    engine = connect(read_settings().require_database_url(), pool_size=1)
+    with explain_outage(engine):
+        upgrade(engine, revision)
+    click.echo(f"the schema is at {revision}")

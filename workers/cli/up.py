@@ -1,0 +1,60 @@
+"""``gistmill up`` and ``gistmill down``: the whole cluster on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+import click
+
+from models.settings import read_settings
+from workers.launch import choose_gpus, list_gpus
+from workers.local.stack import Stack
+
+
+class Stopped(Exception):  # noqa: N818 - not an error, a request
+    """Somebody asked this process to stop."""
+
+
+@click.command()
+@click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
+def up(gpus: str | None) -> None:
+    r"""Start Postgres, Valkey, workers and Flower on this machine; Ctrl-C stops them and keeps the data.
+
+    \b
+    Examples:
+      gistmill up
+      GISTMILL_HOME=/data/gistmill gistmill up --gpus 0,1
+    """
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _stop)
+    settings = read_settings()
+    prepare_weights(settings.weights)
+    stack = Stack(settings, choose_gpus(list_gpus(os.environ), gpus), report=lambda words: click.echo(f"  {words} ..."))
+    click.echo(f"Gistmill on {stack.home.folder}")
+    try:
+        with stack.run() as addresses:
+            click.echo(
+                f"\nready\n  results database: {addresses.database_url}\n  broker: {addresses.broker_url}\n"
+                f"  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
+                "Submit from another terminal: gistmill submit PATH...\nCtrl-C stops everything and keeps the data."
+            )
+            stack.watch()
+    except Stopped:
+        click.echo("stopped; the data is kept")
+
+
+def prepare_weights(weights: str) -> None:
+    """Convert the packaged weights in a process of its own, so that this one never holds them in memory."""
+    if weights == "packaged":
+        subprocess.run([sys.executable, "-m", "workers.cli.prepare"], check=True)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # A second signal must not interrupt the orderly stop that the first one began.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    raise Stopped

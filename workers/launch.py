@@ -1,0 +1,86 @@
+"""Which worker processes run on this machine: one per visible GPU, or one on the CPU, kept alive by a supervisor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from models.settings import Settings
+from workers.app import NODE_VARIABLE
+from workers.errors import DeviceError
+from workers.local.supervisor import Program
+
+# Seconds between the end of the drain and the kill: leases are given back, weights are let go.
+STOP_GRACE_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU as the driver lists it."""
+
+    index: int
+    uuid: str
+
+
+def list_gpus(environment: Mapping[str, str]) -> list[Gpu]:
+    """Return the GPUs that this process may use; none without an NVIDIA driver."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return []
+    rows = [line.split(",") for line in done.stdout.splitlines() if line.strip()]
+    gpus = [Gpu(int(index), uuid.strip()) for index, uuid in rows]
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return gpus
+    wanted = {name.strip() for name in visible.split(",") if name.strip()}
+    return [gpu for gpu in gpus if str(gpu.index) in wanted or gpu.uuid in wanted]
+
+
+def choose_gpus(gpus: Sequence[Gpu], wanted: str | None) -> list[Gpu]:
+    """Return the GPUs named by ``--gpus 0,2``, or all.
+
+    Raises:
+        DeviceError: one of them is not there.
+    """
+    if wanted is None:
+        return list(gpus)
+    by_index = {str(gpu.index): gpu for gpu in gpus}
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    missing = [name for name in names if name not in by_index]
+    if missing or not names:
+        there = ", ".join(by_index) or "none"
+        raise DeviceError(f"--gpus {wanted}: no GPU {', '.join(missing)} here; there are: {there}")
+    return [by_index[name] for name in names]
+
+
+def plan_processes(
+    settings: Settings, gpus: Sequence[Gpu], *, is_automatic: bool, environment: Mapping[str, str] | None = None
+) -> list[Program]:
+    """Return one program per GPU, pinned by the GPU's UUID, or a single one on the CPU."""
+    host = socket.gethostname()
+    pins = [(f"gpu{gpu.index}@{host}", {"CUDA_VISIBLE_DEVICES": gpu.uuid}) for gpu in gpus]
+    if not pins:
+        pins = [(f"cpu0@{host}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))})]
+    return [
+        Program(
+            name=node.split("@", maxsplit=1)[0],
+            command=[sys.executable, "-m", "workers"],
+            stop_seconds=int(settings.drain_seconds) + STOP_GRACE_SECONDS,
+            environment={**(environment or {}), **pin, **_name(settings, node, place)},
+            is_automatic=is_automatic,
+        )
+        for place, (node, pin) in enumerate(pins)
+    ]
+
+
+def _name(settings: Settings, node: str, place: int) -> dict[str, str]:
+    port = settings.metrics_port and settings.metrics_port + place
+    return {NODE_VARIABLE: node, "GISTMILL_METRICS_PORT": str(port)}

@@ -1,0 +1,234 @@
+"""The whole cluster on one machine, brought up in order and taken down in reverse."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import redis
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from migrations.run import upgrade
+from models.session import connect
+from models.settings import Settings
+from models.worker import Worker
+from workers.errors import ServerStartError
+from workers.launch import Gpu, plan_processes
+from workers.local.home import Home, free_ports, open_home
+from workers.local.supervisor import Program, Supervisor
+
+# Seconds for an embedded server to answer; recovery after a crash is part of it.
+SERVER_SECONDS = 60
+# Seconds for a worker to load its weights.
+WORKER_SECONDS = 600
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the running cluster can be reached."""
+
+    database_url: str
+    broker_url: str
+    flower_url: str
+
+
+class Stack:
+    """Embedded Postgres, Valkey, workers and Flower under one supervisor."""
+
+    def __init__(self, settings: Settings, gpus: Sequence[Gpu], *, report: Report) -> None:
+        """Prepare it; nothing is started yet.
+
+        Args:
+            settings: of this set-up.
+            gpus: one worker process each; none means one on the CPU.
+            report: told each step in a few words.
+        """
+        self._settings = settings
+        self._report = report
+        self._home = open_home(settings.home)
+        self._gpus = gpus
+        self._workers: list[Program] = []
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def home(self) -> Home:
+        """Its data folder."""
+        return self._home
+
+    @contextmanager
+    def run(self) -> Iterator[Addresses]:
+        """Bring everything up, and take it down at the end of the block, however it ends.
+
+        Raises:
+            AlreadyRunningError: this home is in use.
+            ServerStartError: a part did not come up; the message names its log.
+        """
+        with self._home.lock():
+            _end_leftovers(self._home)
+            try:
+                yield self._start()
+            finally:
+                self._stop()
+
+    def watch(self) -> None:
+        """Return when the supervisor has ended by itself; it restarts everything else."""
+        while self._supervisor is not None and self._supervisor.is_alive():
+            time.sleep(0.5)
+
+    def _start(self) -> Addresses:
+        home = self._home
+        self._report("preparing the data folder")
+        home.postgres.initialize()
+        home.valkey.initialize()
+        flower_port = self._settings.flower_port or free_ports(1)[0]
+        environment = self._environment()
+        self._workers = plan_processes(self._settings, self._gpus, is_automatic=False, environment=environment)
+        self._supervisor = Supervisor(home.folder, self._describe_programs(environment, flower_port), logs=home.logs)
+        self._supervisor.run()
+        self._start_postgres()
+        self._start_valkey()
+        addresses = Addresses(home.postgres.url, home.valkey.url, f"http://127.0.0.1:{flower_port}")
+        home.publish_servers(
+            database_url=addresses.database_url, broker_url=addresses.broker_url, flower_url=addresses.flower_url
+        )
+        self._start_flower()
+        self._start_workers()
+        return addresses
+
+    def _describe_programs(self, environment: dict[str, str], flower_port: int) -> list[Program]:
+        home = self._home
+        postgres = Program(
+            "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
+        )
+        valkey = Program("valkey", home.valkey.command)
+        flower = Program("flower", flower_command(home, flower_port), environment=environment)
+        return [postgres, valkey, flower, *self._workers]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "GISTMILL_HOME": str(self._home.folder),
+            "GISTMILL_DATABASE_URL": self._home.postgres.url,
+            "GISTMILL_BROKER_URL": self._home.valkey.url,
+        }
+
+    def _start_postgres(self) -> None:
+        self._report("starting PostgreSQL")
+        self._require_supervisor().start("postgres")
+        engine = connect(self._settings_url())
+        try:
+            self._wait(lambda: _is_database_up(engine), "postgres", SERVER_SECONDS)
+            upgrade(engine)
+        finally:
+            engine.dispose()
+
+    def _start_valkey(self) -> None:
+        self._report("starting Valkey")
+        self._require_supervisor().start("valkey")
+        broker = redis.Redis.from_url(self._home.valkey.url, socket_timeout=2)
+        self._wait(lambda: _is_broker_up(broker), "valkey", SERVER_SECONDS)
+        broker.close()
+
+    def _start_flower(self) -> None:
+        self._report("starting Flower")
+        self._require_supervisor().start("flower")
+
+    def _start_workers(self) -> None:
+        self._report("loading the weights")
+        engine = connect(self._settings_url())
+        try:
+            with Session(engine) as session:
+                before = session.scalar(select(func.count()).select_from(Worker)) or 0
+            for program in self._workers:
+                self._require_supervisor().start(program.name)
+            wanted = before + len(self._workers)
+            name = self._workers[0].name
+            self._wait(lambda: _count_workers(engine) >= wanted, name, WORKER_SECONDS)
+        finally:
+            engine.dispose()
+
+    def _settings_url(self) -> str:
+        return self._home.postgres.url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def _wait(self, is_up: Callable[[], bool], program: str, seconds: float) -> None:
+        log = self._home.logs / f"{program}.log"
+        until = time.monotonic() + seconds
+        while not is_up():
+            state, _ = self._require_supervisor().describe()[program]
+            if state in ("BACKOFF", "FATAL", "EXITED"):
+                raise ServerStartError(f"{program} did not start: {_last_line(log)} (log: {log})")
+            if time.monotonic() > until:
+                raise ServerStartError(f"{program} did not answer within {seconds:.0f} s; its log is {log}")
+            time.sleep(0.1)
+
+    def _stop(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.shutdown()
+        self._home.withdraw_servers()
+
+    def _require_supervisor(self) -> Supervisor:
+        if self._supervisor is None:
+            raise ServerStartError("the cluster is not running; call run() first")
+        return self._supervisor
+
+
+def flower_command(home: Home, port: int) -> list[str]:
+    """Return the command line of Flower, with its database in the data folder."""
+    options = [
+        "--address=127.0.0.1",
+        f"--port={port}",
+        "--persistent=True",
+        f"--db={home.folder / 'flower.db'}",
+        "--state_save_interval=10000",
+    ]
+    return [sys.executable, "-m", "celery", f"--broker={home.valkey.url}", "flower", *options]
+
+
+def _end_leftovers(home: Home) -> None:
+    """End servers that an ``up`` which was killed left behind on this data folder."""
+    marks = {str(home.folder / name) for name in ("postgres", "supervisord.conf")}
+    marks.add(str(home.valkey.folder / "valkey.conf"))
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        command = process.info["cmdline"] or []
+        environment = process.info["environ"] or {}
+        is_worker = environment.get("GISTMILL_HOME") == str(home.folder) and command[1:3] == ["-m", "workers"]
+        if process.pid != os.getpid() and (is_worker or marks & set(command)):
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except psutil.TimeoutExpired:
+                process.kill()
+
+
+def _is_database_up(engine: Engine) -> bool:
+    try:
+        with engine.connect():
+            return True
+    except OperationalError:
+        return False
+
+
+def _is_broker_up(broker: redis.Redis) -> bool:
+    try:
+        return bool(broker.ping())
+    except redis.RedisError:
+        return False
+
+
+def _count_workers(engine: Engine) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(Worker)) or 0
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else "it wrote nothing"

@@ -1,0 +1,160 @@
+"""What comes next in a job: the barrier. Called under the lock on the job's row, in the transaction that ends a step.
+
+Steps of one wave run side by side; the transaction that ends the last of them asks the strategy for the next wave, so
+two steps that finish together can neither both create it nor both leave it to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import cast
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from models.base import Json
+from models.job import Chunk, Job, JobState
+from models.queries import NewStep, StepResult, add_steps, end_job
+from models.queues import Wakeup
+from models.step import Step, StepKind, StepState
+from workers.summarization.limits import Limits
+from workers.summarization.planning import Plan
+from workers.summarization.steps import (
+    ChunkInput,
+    FinishedStep,
+    NextSteps,
+    StepInput,
+    StepKey,
+    StepSpec,
+    Strategy,
+    Summary,
+)
+from workers.summarization.steps import JobState as Progress
+from workers.summarization.strategies import next_steps
+
+OUTCOMES = {"succeeded": JobState.SUCCEEDED, "partial": JobState.PARTIAL, "failed": JobState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished step leaves behind; only the plan step has a plan."""
+
+    result: StepResult
+    plan: Plan | None = None
+
+
+def advance_job(session: Session, job: Job, plan: Plan | None) -> list[Wakeup]:
+    """Count a step as ended and, at the barrier, create what comes next or end the job.
+
+    Args:
+        session: with the job's row locked and the step's end written.
+        job: the step's job.
+        plan: if the step was the plan.
+    """
+    if plan is not None:
+        return _begin(session, job, plan)
+    job.pending -= 1
+    if job.pending > 0:
+        return []
+    session.flush()
+    match next_steps(_read_progress(session, job)):
+        case NextSteps(steps):
+            return _add(session, job, steps)
+        case Summary() as summary:
+            _end(session, job, summary)
+            return []
+
+
+def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
+    rows = [
+        {
+            "job_id": job.id,
+            "index": chunk.index,
+            "start_at": chunk.start,
+            "end_at": chunk.end,
+            "headings": list(chunk.headings),
+            "tokens": chunk.tokens,
+        }
+        for chunk in plan.split.chunks
+    ]
+    session.execute(insert(Chunk), rows)
+    job.started_at = session.scalar(select(func.clock_timestamp()))
+    job.state = JobState.RUNNING
+    job.strategy = plan.strategy
+    job.plan = {
+        "reason": plan.reason,
+        "chunks": len(rows),
+        "splitter": plan.split.splitter,
+        "split_reason": plan.split.reason,
+        "limits": asdict(plan.limits),
+        "totals": asdict(plan.totals),
+    }
+    return _add(session, job, plan.first_steps)
+
+
+def _add(session: Session, job: Job, steps: Iterable[StepSpec]) -> list[Wakeup]:
+    new = [
+        NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_write_input, spec.inputs))) for spec in steps
+    ]
+    job.pending = len(new)
+    return add_steps(session, job, new)
+
+
+def _end(session: Session, job: Job, summary: Summary) -> None:
+    text = None
+    if summary.step is not None:
+        text = session.execute(select(Step.output).where(Step.job_id == job.id, *_is_step(summary.step))).scalar_one()
+    end_job(session, job, OUTCOMES[summary.outcome], summary=text, reason="; ".join(summary.reasons) or None)
+
+
+def _is_step(key: StepKey) -> tuple[object, ...]:
+    return Step.kind == key.kind, Step.level == key.level, Step.index == key.index
+
+
+def _read_progress(session: Session, job: Job) -> Progress:
+    plan = job.plan or {}
+    columns = (Step.kind, Step.level, Step.index, Step.inputs, Step.state, Step.output_tokens, Step.guards, Step.error)
+    rows = session.execute(
+        select(*columns).where(Step.job_id == job.id, Step.kind != StepKind.PLAN).order_by(Step.level, Step.index)
+    ).mappings()
+    return Progress(
+        strategy=cast("Strategy", job.strategy),
+        limits=Limits(**plan["limits"]),
+        chunk_count=plan["chunks"],
+        steps=tuple(
+            FinishedStep(
+                spec=StepSpec(read_key(row), read_inputs(row["inputs"])),
+                is_done=row["state"] == StepState.DONE,
+                tokens=row["output_tokens"] or 0,
+                notes=tuple(_note(row["guards"], row["error"])),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _note(guards: Iterable[Json], error: Json | None) -> Iterable[str]:
+    yield from (guard["words"] for guard in guards if guard["stands"])
+    if error is not None:
+        yield error["message"]
+
+
+def read_key(row: object) -> StepKey:
+    """Return a step's place in its job from a row or a stored input."""
+    place = cast("Json", row)
+    return StepKey(place["kind"], place["level"], place["index"])
+
+
+def read_inputs(inputs: Iterable[Json]) -> tuple[StepInput, ...]:
+    """Return a step's inputs from their stored form."""
+    return tuple(ChunkInput(each["chunk"]) if "chunk" in each else read_key(each) for each in inputs)
+
+
+def _write_input(each: StepInput) -> Json:
+    return {"chunk": each.index} if isinstance(each, ChunkInput) else asdict(each)
+
+
+def describe_failure(error: BaseException) -> Json:
+    """Return an error as it is stored with its step."""
+    return {"type": type(error).__name__, "message": str(error) or type(error).__name__}

@@ -1,0 +1,144 @@
+"""One worker process put together: weights, leases, flow and rescue around one connection pool."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import psutil
+import structlog
+from celery import Celery
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from models import queries
+from models.queues import CeleryDoorbell
+from models.session import check_database, connect
+from models.settings import Settings
+from models.worker import Worker
+from workers.flow import Flow
+from workers.leases import Leases, StopReason
+from workers.rescue import Rescue, RescueThread, host_identity
+
+if TYPE_CHECKING:
+    from workers.generation import TextGenerator
+
+log = structlog.get_logger()
+
+# The supervisor restarts the process; the code tells its log why it ended (EX_SOFTWARE).
+ENGINE_DIED_CODE = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What this process generates with.
+
+    Args:
+        generator: the engine.
+        device: where it runs, as people read it.
+        seconds_since_progress: seconds that waiting requests have seen no new token; 0 when idle.
+        close: stops the engine.
+    """
+
+    generator: TextGenerator
+    device: str
+    seconds_since_progress: Callable[[], float]
+    close: Callable[[], None]
+
+
+class Service:
+    """Everything of one worker process that lives from its start to its end."""
+
+    def __init__(self, settings: Settings, app: Celery, served: Served, *, node: str) -> None:
+        self.worker_id = f"{node}#{uuid.uuid4().hex[:8]}"
+        self._settings = settings
+        self._served = served
+        self._node = node
+        self._database = connect(
+            settings.require_database_url(), pool_size=min(settings.slots, 20) + 2, application=f"gistmill {node}"
+        )
+        doorbell = CeleryDoorbell(app)
+        self._leases = Leases(
+            self._database,
+            worker_id=self.worker_id,
+            lease_seconds=settings.lease_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            is_hung=lambda: served.seconds_since_progress() > settings.hang_seconds,
+            on_hang=end_process,
+        )
+        self.flow = Flow(
+            self._database, served.generator, doorbell, self._leases, settings=settings, worker_id=self.worker_id
+        )
+        rescue = Rescue(
+            self._database,
+            settings.require_broker_url(),
+            doorbell,
+            redispatch_seconds=settings.redispatch_seconds,
+            restart_grace_seconds=settings.restart_grace_seconds,
+        )
+        self._rescue = RescueThread(rescue, interval_seconds=settings.rescue_seconds)
+        self._drain: threading.Timer | None = None
+
+    @property
+    def database(self) -> Engine:
+        """The connection pool."""
+        return self._database
+
+    def start(self) -> None:
+        """Register this process and begin to renew and to rescue.
+
+        Raises:
+            UnreachableError: Postgres does not answer or has no tables.
+        """
+        check_database(self._database)
+        with Session(self._database) as session, session.begin():
+            queries.register_worker(session, self._describe())
+        self._leases.start()
+        self._rescue.start()
+        log.info("worker_ready", worker=self.worker_id, device=self._served.device, weights=self._settings.weights_name)
+
+    def begin_drain(self) -> None:
+        """Let running steps finish; those that take longer than the drain are given back."""
+        if self._drain is None:
+            log.info("draining", worker=self.worker_id, seconds=self._settings.drain_seconds)
+            self._drain = threading.Timer(self._settings.drain_seconds, self._leases.stop_all, [StopReason.DRAINING])
+            self._drain.daemon = True
+            self._drain.start()
+
+    def close(self) -> None:
+        """End in order, after the last step."""
+        if self._drain is not None:
+            self._drain.cancel()
+        self._rescue.close()
+        self._leases.close()
+        with Session(self._database) as session, session.begin():
+            queries.stop_worker(session, self.worker_id)
+        self._served.close()
+        self._database.dispose()
+        log.info("worker_stopped", worker=self.worker_id)
+
+    def _describe(self) -> Worker:
+        process = psutil.Process()
+        return Worker(
+            id=self.worker_id,
+            node=self._node,
+            host=host_identity(),
+            pid=process.pid,
+            device=self._served.device,
+            weights=self._settings.weights_name,
+            weights_fingerprint=self._served.generator.fingerprint,
+            details={"slots": self._settings.slots, "hostname": socket.gethostname()},
+            # This host's clock, because only processes of this host compare it.
+            started_at=datetime.fromtimestamp(process.create_time(), UTC),
+        )
+
+
+def end_process() -> None:
+    """End now, without waiting for anything: leases run out and others take over."""
+    os._exit(ENGINE_DIED_CODE)

@@ -1,0 +1,194 @@
+"""Runs one step: reads what it needs, asks the engine, checks the answer. Writes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Engine, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from models import queries
+from models.document import Document
+from models.job import Chunk, Job
+from models.options import JobOptions
+from models.queries import Claim, StepResult
+from models.step import Step, StepKind
+from workers.answers import Answer, ask
+from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
+from workers.errors import PermanentError
+from workers.generation import GenerationParams, PromptFormat, TextGenerator
+from workers.progress import Outcome, read_inputs
+from workers.summarization.chunks import join_headings
+from workers.summarization.errors import SummarizationError
+from workers.summarization.identity import identify_step
+from workers.summarization.limits import Limits
+from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, plan_job
+from workers.summarization.planning import Document as SourceDocument
+from workers.summarization.prompts import Example, PromptSet
+from workers.summarization.rendering import RenderedStep, StepRenderer
+from workers.summarization.steps import ChunkInput, StepKey, StepSpec
+
+log = structlog.get_logger()
+
+
+class StepRunner:
+    """Runs steps with one set of weights."""
+
+    def __init__(self, database: Engine, generator: TextGenerator) -> None:
+        self._database = database
+        self._generator = generator
+
+    def run(self, claim: Claim, stopped: threading.Event, deadline: float) -> Outcome | None:
+        """Run a claimed step.
+
+        Args:
+            claim: the step.
+            stopped: set when it must stop.
+            deadline: ``time.monotonic`` value at which it must stop.
+
+        Returns:
+            What the step leaves behind; None if it was stopped.
+
+        Raises:
+            PermanentError: it can never succeed.
+        """
+        try:
+            if claim.kind == StepKind.PLAN:
+                return self._plan(claim)
+            return self._generate(claim, stopped, deadline)
+        except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
+            raise PermanentError(str(error)) from error
+
+    def _plan(self, claim: Claim) -> Outcome:
+        with Session(self._database) as session:
+            job = session.get_one(Job, claim.job_id)
+            document = session.get_one(Document, job.document_sha256)
+        options = JobOptions.model_validate(job.options)
+        plan = plan_job(
+            SourceDocument(document.text, document.format),  # type: ignore[arg-type]  # the table allows no other
+            _plan_options(options),
+            prompts=_make_prompts(options, self._generator.prompt_format),
+            counter=self._generator,
+            context_tokens=self._generator.context_tokens,
+            max_new_tokens=options.generation.max_new_tokens,
+        )
+        log.info("planned", job=str(job.id), strategy=plan.strategy, chunks=len(plan.split.chunks))
+        return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan)
+
+    def _generate(self, claim: Claim, stopped: threading.Event, deadline: float) -> Outcome | None:
+        with Session(self._database) as session:
+            job = session.get_one(Job, claim.job_id)
+            options = JobOptions.model_validate(job.options)
+            prompts = _make_prompts(options, self._generator.prompt_format)
+            limits = Limits(**(job.plan or {})["limits"])
+            rendered = self._render(session, claim, job, StepRenderer(prompts, limits, self._generator))
+            params = GenerationParams(**options.generation.model_dump())
+            identity = identify_step(
+                rendered.prompt,
+                params,
+                prompt_fingerprint=prompts.fingerprint,
+                weights_fingerprint=self._generator.fingerprint,
+            )
+            may_reuse = params.is_deterministic if options.cache is None else options.cache
+            cached = queries.find_cached(session, identity) if may_reuse else None
+        if cached is not None:
+            return Outcome(_reuse(cached, identity))
+        answer = ask(
+            self._generator, rendered, params, limits, language=options.language, stopped=stopped, deadline=deadline
+        )
+        if answer is None:
+            return None
+        return Outcome(self._describe(answer, rendered, prompts, identity))
+
+    def _render(self, session: Session, claim: Claim, job: Job, renderer: StepRenderer) -> RenderedStep:
+        inputs = read_inputs(claim.inputs)
+        spec = StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs)  # type: ignore[arg-type]
+        chunks = [each.index for each in inputs if isinstance(each, ChunkInput)]
+        steps = [each for each in inputs if isinstance(each, StepKey)]
+        return renderer.render_step(
+            spec, chunk_texts=_read_chunks(session, job, chunks), outputs=_read_outputs(session, job.id, steps)
+        )
+
+    def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
+        notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
+        return StepResult(
+            output=answer.text,
+            output_tokens=self._generator.count_tokens(answer.text),
+            identity=identity,
+            prompt_fingerprint=prompts.fingerprint,
+            weights_fingerprint=self._generator.fingerprint,
+            params=asdict(answer.params),
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            finish_reason=answer.finish_reason,
+            seconds=answer.seconds,
+            guards=(*notes, *answer.guards),
+        )
+
+
+def _plan_options(options: JobOptions) -> PlanOptions:
+    return PlanOptions(
+        strategy=options.strategy,
+        splitter=options.splitter,
+        chunk_tokens=options.chunk_tokens or DEFAULT_CHUNK_TOKENS,
+        overlap_tokens=options.overlap_tokens,
+        separator=options.separator,
+        stuff_tokens=options.stuff_tokens,
+    )
+
+
+def _make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
+    examples = tuple(Example(example.text, example.summary) for example in options.examples)
+    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
+
+
+# A batch has one set of prompts; measuring and fingerprinting it once is enough.
+@lru_cache(maxsize=64)
+def _cached_prompts(
+    style: str, prompt_format: PromptFormat, language: str | None, examples: tuple[Example, ...], template: str | None
+) -> PromptSet:
+    return PromptSet(style, prompt_format, language, examples, template)  # type: ignore[arg-type]
+
+
+def _read_chunks(session: Session, job: Job, indexes: list[int]) -> Mapping[int, str]:
+    if not indexes:
+        return {}
+    body = func.substr(Document.text, Chunk.start_at + 1, Chunk.end_at - Chunk.start_at)
+    rows = session.execute(
+        select(Chunk.index, Chunk.headings, body)
+        .join(Document, Document.sha256 == job.document_sha256)
+        .where(Chunk.job_id == job.id, Chunk.index.in_(indexes))
+    )
+    return {index: join_headings(text, tuple(headings)) for index, headings, text in rows}
+
+
+def _read_outputs(session: Session, job_id: UUID, keys: list[StepKey]) -> Mapping[StepKey, str]:
+    if not keys:
+        return {}
+    places = [and_(Step.kind == key.kind, Step.level == key.level, Step.index == key.index) for key in keys]
+    rows = session.execute(
+        select(Step.kind, Step.level, Step.index, Step.output).where(Step.job_id == job_id, or_(*places))
+    )
+    return {StepKey(kind, level, index): output for kind, level, index, output in rows}
+
+
+def _reuse(step: Step, identity: str) -> StepResult:
+    return StepResult(
+        output=step.output or "",
+        output_tokens=step.output_tokens,
+        identity=identity,
+        cached_from=step.cached_from or step.id,
+        prompt_fingerprint=step.prompt_fingerprint,
+        weights_fingerprint=step.weights_fingerprint,
+        params=step.params,
+        prompt_tokens=step.prompt_tokens,
+        completion_tokens=step.completion_tokens,
+        finish_reason=step.finish_reason,
+        seconds=0.0,
+        guards=tuple(step.guards),
+    )
