@@ -1,0 +1,101 @@
+"""What an adapter folder says about itself: ``gistmill.json`` beside PEFT's own files.
+
+An adapter works only for the base it was trained for and only under the prompt it was trained with, so both are
+written down when it is saved and checked when it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workers.engine.weights import CARD, check_folder
+from workers.finetuning.errors import AdapterUnreadableError, BaseMismatchError
+from workers.generation import PromptFormat
+
+# The first values of every tensor identify weights as well as all of them, in a second instead of a minute.
+FINGERPRINT_VALUES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterNote:
+    """The content of ``gistmill.json``.
+
+    Args:
+        prompt_format: how to prompt the adapted weights.
+        prompt_style: the style of summarization prompt that the adapter was trained under.
+        prompt_template: the user's own prompt, for the style ``custom``.
+        base: name of the base weights.
+        base_fingerprint: identity of the base's tensors.
+        training: the settings of the run.
+        data: counts and hash of what it was trained on.
+        metrics: losses and scores, before and after.
+    """
+
+    prompt_format: PromptFormat
+    prompt_style: str
+    base: str
+    base_fingerprint: str
+    prompt_template: str | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write the note into an adapter or weights folder."""
+        (folder / CARD).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> AdapterNote:
+        """Read the note of an adapter or weights folder.
+
+        Raises:
+            AdapterUnreadableError: there is none, or it is broken.
+        """
+        path = folder / CARD
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**values, "prompt_format": PromptFormat(values["prompt_format"])})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AdapterUnreadableError(
+                f"{path} cannot be read ({error}): name a folder that gistmill finetune has made"
+            ) from error
+
+    def check_base(self, folder: Path) -> None:
+        """Refuse a base that the adapter was not trained for.
+
+        Raises:
+            BaseMismatchError: its tensors are others.
+        """
+        fingerprint = fingerprint_base(folder)
+        if fingerprint != self.base_fingerprint:
+            raise BaseMismatchError(
+                f"the adapter was trained for {self.base} ({self.base_fingerprint[:12]}), not for {folder} "
+                f"({fingerprint[:12]}): give it the base weights it was trained for"
+            )
+
+
+def fingerprint_base(folder: Path) -> str:
+    """Return the identity of base weights: names, shapes and first values of their tensors.
+
+    The values are compared as bfloat16, so the same weights saved in another precision are the same base.
+
+    Raises:
+        EngineError: the folder holds no safetensors weights.
+    """
+    import torch
+    from safetensors import safe_open
+
+    check_folder(folder)
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            for name in sorted(tensors.keys()):
+                values = tensors.get_slice(name)
+                digest.update(f"{name}{values.get_shape()}".encode())
+                first = values[:1].flatten()[:FINGERPRINT_VALUES].to(torch.bfloat16)
+                digest.update(first.view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,59 @@
+"""Which matrices get an adapter, how large it is, and how the base is held while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from workers.finetuning.errors import QuantizationUnavailableError, SettingsError
+
+# Every linear layer of a Gemma block; the head and the embedding stay as they are.
+GEMMA_LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """Size and place of the adapter (LoRA, Hu et al. 2021).
+
+    Args:
+        r: rank of each adapter matrix.
+        alpha: the adapter's output is scaled by ``alpha / r``.
+        dropout: share of adapter inputs dropped while training.
+        target_modules: names of the linear layers that get an adapter.
+    """
+
+    r: int = 6
+    alpha: int = 12
+    dropout: float = 0.0
+    target_modules: tuple[str, ...] = GEMMA_LINEAR_LAYERS
+
+    def __post_init__(self) -> None:
+        if self.r < 1 or self.alpha < 1 or not 0 <= self.dropout < 1 or not self.target_modules:
+            raise SettingsError(
+                f"LoRA needs r and alpha of 1 or more, dropout in [0, 1) and target modules, not {self}"
+            )
+
+    def build_config(self) -> Any:
+        """Return the PEFT configuration."""
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.r,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=list(self.target_modules),
+            task_type="CAUSAL_LM",
+        )
+
+
+def require_bitsandbytes() -> None:
+    """Refuse QLoRA where its library is missing.
+
+    Raises:
+        QuantizationUnavailableError: bitsandbytes is not installed.
+    """
+    if find_spec("bitsandbytes") is None:
+        raise QuantizationUnavailableError(
+            "QLoRA needs bitsandbytes, which is not installed: install gistmill[train] or train without --qlora"
+        )

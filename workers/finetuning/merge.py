@@ -1,0 +1,58 @@
+"""An adapter folded into its base: one weights folder that plain transformers loads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from workers.engine.weights import check_folder
+from workers.finetuning.adapter import AdapterNote
+from workers.finetuning.errors import OutputInUseError
+
+# What a weights folder has besides its tensors and their configuration.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
+
+
+def merge_adapter(base: Path, adapter: Path, output: Path) -> Path:
+    """Merge an adapter into its full-precision base and write the merged weights.
+
+    Args:
+        base: folder of the base weights, in full precision (never quantized ones).
+        adapter: folder that ``gistmill finetune`` has made.
+        output: new folder for safetensors, tokenizer and ``gistmill.json``.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        EngineError: a folder does not hold what it should.
+        BaseMismatchError: the adapter was trained for another base.
+        OutputInUseError: the output folder is not empty.
+    """
+    check_folder(base)
+    check_folder(adapter, kind="adapter")
+    if output.exists() and any(output.iterdir()):
+        raise OutputInUseError(f"{output} is not empty: choose a new folder for the merged weights")
+    note = AdapterNote.read(adapter)
+    note.check_base(base)
+    _write_merged(base, adapter, output)
+    for name in TOKENIZER_FILES:
+        if (base / name).is_file():
+            shutil.copy2(base / name, output / name)
+    note.write(output)
+    return output
+
+
+def _write_merged(base: Path, adapter: Path, output: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(base, dtype="auto", use_safetensors=True, trust_remote_code=False)
+    PeftModel.from_pretrained(network, adapter).merge_and_unload().save_pretrained(output)

@@ -1,0 +1,159 @@
+"""Source-summary pairs as they come from a user's files: read, cleaned, counted, hashed, split.
+
+Rows that cannot be used are counted, never dropped in silence; the hash names exactly what was trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet
+
+from workers.finetuning.errors import DataUnreadableError, MissingColumnError, TooFewPairsError
+
+# One JSON object must fit in a block of the reader; 64 MiB holds any document somebody would summarize.
+JSON_BLOCK_BYTES = 64 * 2**20
+# Fewer pairs than this cannot be split into a training and a held-out part.
+MIN_PAIRS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A text and the summary that the adapter shall learn to write for it."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairSet:
+    """The usable pairs of one or more files.
+
+    Args:
+        pairs: usable pairs in file order.
+        empty_sources: rows skipped because their source was empty.
+        empty_targets: rows skipped because their summary was empty.
+        duplicates: rows skipped because the same pair came before.
+    """
+
+    pairs: tuple[Pair, ...]
+    empty_sources: int = 0
+    empty_targets: int = 0
+    duplicates: int = 0
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 over all pairs in their order."""
+        digest = hashlib.sha256()
+        for pair in self.pairs:
+            digest.update(f"{pair.source}\x1f{pair.target}\x1e".encode())
+        return digest.hexdigest()
+
+    def split(self, held_out: int, *, seed: int) -> tuple[list[Pair], list[Pair]]:
+        """Return (training, held-out) pairs, shuffled by the seed; the same seed gives the same split.
+
+        Raises:
+            TooFewPairsError: the held-out part would leave less than half for training.
+        """
+        if len(self.pairs) < MIN_PAIRS or 2 * held_out > len(self.pairs):
+            raise TooFewPairsError(
+                f"{len(self.pairs)} usable pairs cannot give {held_out} held-out ones: "
+                f"bring at least {max(MIN_PAIRS, 2 * held_out)} pairs or lower the held-out number"
+            )
+        shuffled = list(self.pairs)
+        random.Random(seed).shuffle(shuffled)  # noqa: S311 - a reproducible order, not a secret
+        return shuffled[held_out:], shuffled[:held_out]
+
+
+def read_pairs(paths: Sequence[Path], *, source_column: str, target_column: str) -> PairSet:
+    """Read pairs from CSV, JSONL and Parquet files.
+
+    Raises:
+        DataUnreadableError: a file is missing, of an unknown kind or broken.
+        MissingColumnError: a file lacks one of the columns.
+        TooFewPairsError: no usable pair is left.
+    """
+    rows = [row for path in paths for row in read_rows(path, source_column=source_column, target_column=target_column)]
+    pairs = clean_pairs(rows)
+    if not pairs.pairs:
+        raise TooFewPairsError(
+            f"no usable pair in {', '.join(str(path) for path in paths)}: {pairs.empty_sources} empty sources, "
+            f"{pairs.empty_targets} empty targets; name the right columns"
+        )
+    return pairs
+
+
+def clean_pairs(rows: Iterable[tuple[str | None, str | None]]) -> PairSet:
+    """Tidy rows of (source, target) and count what cannot be used."""
+    pairs: dict[Pair, None] = {}
+    empty_sources = empty_targets = duplicates = 0
+    for source, target in rows:
+        pair = Pair(source=(source or "").strip(), target=tidy_target(target or ""))
+        if not pair.target:
+            empty_targets += 1
+        elif not pair.source:
+            empty_sources += 1
+        elif pair in pairs:
+            duplicates += 1
+        else:
+            pairs[pair] = None
+    return PairSet(tuple(pairs), empty_sources, empty_targets, duplicates)
+
+
+def tidy_target(text: str) -> str:
+    """Join a summary's lines to one paragraph and attach full stops that stand alone ("ends ." to "ends.")."""
+    return re.sub(r" ([.,!?;])(?=\s|$)", r"\1", " ".join(text.split()))
+
+
+def read_rows(path: Path, *, source_column: str, target_column: str) -> list[tuple[str | None, str | None]]:
+    """Read the two columns of one file, as text.
+
+    Raises:
+        DataUnreadableError: the file is missing, of an unknown kind or broken.
+        MissingColumnError: the file lacks one of the columns.
+    """
+    columns = (source_column, target_column)
+    table = read_table(path, columns)
+    for column in columns:
+        if column not in table.column_names:
+            raise MissingColumnError(
+                f"{path} has no column {column!r}; it has {', '.join(table.column_names) or 'none'}: "
+                "choose with --source-column and --target-column"
+            )
+    sources, targets = (table.column(column).cast(pa.string()).to_pylist() for column in columns)
+    return list(zip(sources, targets, strict=True))
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Read a file by its suffix; the two columns are read as text whatever they look like."""
+    if not path.is_file():
+        raise DataUnreadableError(f"no data file {path}: give the path of a .csv, .jsonl or .parquet file")
+    schema = pa.schema([(column, pa.string()) for column in dict.fromkeys(columns)])
+    try:
+        match path.suffix.lower():
+            case ".csv":
+                return pa.csv.read_csv(
+                    path,
+                    parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+                    convert_options=pa.csv.ConvertOptions(column_types=schema),
+                )
+            case ".jsonl" | ".json":
+                return pa.json.read_json(
+                    path,
+                    read_options=pa.json.ReadOptions(block_size=JSON_BLOCK_BYTES),
+                    parse_options=pa.json.ParseOptions(newlines_in_values=True),
+                )
+            case ".parquet":
+                return pa.parquet.read_table(path)
+            case suffix:
+                raise DataUnreadableError(f"{path}: unknown suffix {suffix!r}; convert it to .csv, .jsonl or .parquet")
+    except pa.ArrowException as error:
+        raise DataUnreadableError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error

@@ -1,0 +1,92 @@
+"""Summaries of held-out pairs and how close they come: ROUGE, share that ends by itself, length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+from rouge_score.rouge_scorer import RougeScorer
+
+from workers.finetuning.dataset import Example
+
+# Prompts that are continued together.
+BATCH_SIZE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A generated summary.
+
+    Args:
+        text: the summary.
+        tokens: its length, without the token that ended it.
+        has_stopped: whether it ended by itself, not at the length cap.
+    """
+
+    text: str
+    tokens: int
+    has_stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Means over a set of summaries; ROUGE is F1 in percent."""
+
+    rouge1: float
+    rouge2: float
+    rouge_l: float
+    stopped_share: float
+    mean_tokens: float
+
+
+def score_summaries(summaries: Sequence[Summary], targets: Sequence[str]) -> Scores:
+    """Score summaries against their targets."""
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
+    rows = [scorer.score(target, summary.text) for target, summary in zip(targets, summaries, strict=True)]
+    rouge = {name: 100 * fmean(row[name].fmeasure for row in rows) for name in ("rouge1", "rouge2", "rougeL")}
+    return Scores(
+        rouge1=rouge["rouge1"],
+        rouge2=rouge["rouge2"],
+        rouge_l=rouge["rougeL"],
+        stopped_share=fmean(summary.has_stopped for summary in summaries),
+        mean_tokens=fmean(summary.tokens for summary in summaries),
+    )
+
+
+def summarize_examples(
+    network: Any, tokenizer: Any, examples: Sequence[Example], *, max_new_tokens: int
+) -> Iterator[Summary]:
+    """Yield the summary of each example's prompt, greedily decoded."""
+    was_training = network.training
+    network.eval()
+    for start in range(0, len(examples), BATCH_SIZE):
+        batch = examples[start : start + BATCH_SIZE]
+        end = batch[0].completion_ids[-1]
+        for ids in generate_batch(network, tokenizer, batch, end=end, max_new_tokens=max_new_tokens):
+            has_stopped = end in ids
+            kept = ids[: ids.index(end)] if has_stopped else ids
+            yield Summary(tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept), has_stopped)
+    network.train(was_training)
+
+
+@torch.inference_mode()
+def generate_batch(
+    network: Any, tokenizer: Any, batch: Sequence[Example], *, end: int, max_new_tokens: int
+) -> list[list[int]]:
+    """Continue a batch of prompts; return the new token ids of each, the end token included."""
+    longest = max(len(example.prompt_ids) for example in batch)
+    padding = [longest - len(example.prompt_ids) for example in batch]  # on the left, so that all prompts end together
+    ids = [[tokenizer.pad_token_id] * pad + example.prompt_ids for pad, example in zip(padding, batch, strict=True)]
+    mask = [[0] * pad + [1] * (longest - pad) for pad in padding]
+    out = network.generate(
+        input_ids=torch.tensor(ids, device=network.device),  # [batch, longest]
+        attention_mask=torch.tensor(mask, device=network.device),
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=end,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return [list(row) for row in out[:, longest:].tolist()]

@@ -1,0 +1,84 @@
+"""TRL's trainer with a loss that scores completion positions only.
+
+Gemma's head is 262,144 wide: scoring the prompt's positions too would cost most of a step on a CPU. The loss is the
+same number, because those positions carry no loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from trl import SFTConfig, SFTTrainer
+
+from workers.engine.device import Placement
+from workers.finetuning.checkpoints import name_checkpoints
+from workers.finetuning.config import FinetuneConfig
+from workers.finetuning.dataset import IGNORED
+
+# The last one to go on from, and one more in case the machine fails while it is written.
+KEPT_CHECKPOINTS = 2
+
+
+class CompletionTrainer(SFTTrainer):
+    """An ``SFTTrainer`` whose head sees only the positions that have a label."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the mean cross-entropy per completion token (and the outputs if asked for)."""
+        labels = inputs["labels"][:, 1:]  # [batch, length - 1]: position i predicts token i + 1
+        kept = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)  # positions where any row has a label
+        outputs = model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs.get("attention_mask"),
+            use_cache=False,
+            logits_to_keep=kept,
+        )
+        logits = outputs.logits.flatten(0, 1).float()  # [batch * kept, vocabulary]
+        targets = labels[:, kept].flatten()
+        total = cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+        loss = total / self.count_tokens(targets, num_items_in_batch)
+        return (loss, outputs) if return_outputs else loss
+
+    def count_tokens(self, targets: torch.Tensor, num_items_in_batch: Any) -> torch.Tensor:
+        """Return by how many tokens the summed loss is divided, across accumulation steps and devices."""
+        if num_items_in_batch is None:
+            return (targets != IGNORED).sum().clamp(min=1)
+        devices = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+        return torch.as_tensor(num_items_in_batch).clamp(min=1) / devices
+
+
+def build_arguments(config: FinetuneConfig, placement: Placement) -> SFTConfig:
+    """Translate the run's settings to TRL's; the rows come tokenized and cut, so TRL must not cut them again."""
+    settings = config.training
+    return SFTConfig(
+        output_dir=str(name_checkpoints(config.output)),
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule.value,
+        warmup_steps=settings.warmup_steps,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        max_grad_norm=settings.max_gradient_norm,
+        optim=settings.optimizer.value,
+        save_steps=settings.checkpoint_steps,
+        save_total_limit=KEPT_CHECKPOINTS,
+        eval_strategy="steps" if settings.evaluation_steps else "no",
+        eval_steps=settings.evaluation_steps,
+        logging_steps=1,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        activation_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing=None,
+        max_length=None,
+        use_cpu=placement.device == "cpu",
+        bf16=placement.dtype is torch.bfloat16,
+        fp16=placement.dtype is torch.float16,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=placement.device == "cuda",
+    )

@@ -1,0 +1,171 @@
+"""Fine-tuning from files of pairs to a saved adapter that says how it was made and how well it does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from datasets import Dataset
+from transformers import AutoConfig, AutoTokenizer, set_seed
+from transformers.trainer_callback import PrinterCallback
+
+from workers.engine.device import Placement, choose_dtype, measure_free_memory
+from workers.engine.loading import load_network
+from workers.engine.weights import check_folder, read_prompt_format
+from workers.finetuning.adapter import AdapterNote, fingerprint_base
+from workers.finetuning.checkpoints import describe_run, prepare_output
+from workers.finetuning.config import FinetuneConfig
+from workers.finetuning.dataset import ExampleSet, PairEncoder
+from workers.finetuning.lora import require_bitsandbytes
+from workers.finetuning.memory import check_memory, estimate_memory
+from workers.finetuning.pairs import PairSet, read_pairs
+from workers.finetuning.progress import ProgressCallback, ProgressListener
+from workers.finetuning.scoring import score_summaries, summarize_examples
+from workers.finetuning.trainer import CompletionTrainer, build_arguments
+from workers.summarization.prompts import PromptSet
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneResult:
+    """What a run made: the adapter's folder and the note in it."""
+
+    adapter: Path
+    note: AdapterNote
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """All that a run needs and that was checked before it starts."""
+
+    tokenizer: Any
+    prompts: PromptSet
+    pairs: PairSet
+    train: ExampleSet
+    held_out: ExampleSet
+    placement: Placement
+
+
+def finetune(
+    config: FinetuneConfig, *, pairs: PairSet | None = None, listener: ProgressListener = lambda _: None
+) -> FinetuneResult:
+    """Train an adapter on source-summary pairs and save it.
+
+    Args:
+        config: the run.
+        pairs: pairs from elsewhere than files; None: read from the config's data files.
+        listener: told the loss and the time left after every optimizer step.
+
+    Returns:
+        The adapter's folder and its note: settings, data hash, loss and ROUGE on held-out pairs before and after.
+
+    Raises:
+        FinetuningError: the data, the settings, the output folder or the machine will not do; nothing was trained.
+        EngineError: the base folder holds no weights that can be loaded.
+    """
+    started = time.monotonic()
+    set_seed(config.training.seed)
+    material = gather_material(config, pairs)
+    checkpoint = prepare_output(config, data_hash=material.pairs.data_hash)
+    trainer = build_trainer(config, material, listener)
+    before = measure_held_out(trainer, config, material)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    after = measure_held_out(trainer, config, material)
+    metrics = {"before": before, "after": after, "seconds": round(time.monotonic() - started)}
+    note = describe_adapter(config, material, metrics)
+    if trainer.is_world_process_zero():
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(config.output)
+        note.write(config.output)
+    trainer.accelerator.wait_for_everyone()
+    return FinetuneResult(config.output, note)
+
+
+def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
+    """Read and encode everything, and refuse what cannot work before hours are spent on it."""
+    check_folder(config.base)
+    if config.qlora:
+        require_bitsandbytes()
+    usable = pairs or read_pairs(config.data, source_column=config.source_column, target_column=config.target_column)
+    tokenizer = AutoTokenizer.from_pretrained(config.base, trust_remote_code=False)
+    has_template = bool(tokenizer.chat_template)
+    prompt_format = config.prompt_format or read_prompt_format(config.base, has_chat_template=has_template)
+    prompts = PromptSet(style=config.style, format=prompt_format, template=config.template)
+    encoder = PairEncoder(tokenizer, prompts=prompts)
+    seed = config.training.seed
+    train, held_out = (
+        encoder.encode_pairs(part, budget=config.budget, seed=seed) for part in usable.split(config.held_out, seed=seed)
+    )
+    weights_config = AutoConfig.from_pretrained(config.base, trust_remote_code=False)
+    placement = choose_training_placement(weights_config, qlora=config.qlora)
+    needed = estimate_memory(config, weights_config, placement, longest=train.longest)
+    check_memory(needed, free=measure_free_memory(placement.device))
+    return _Material(tokenizer, prompts, usable, train, held_out, placement)
+
+
+def choose_training_placement(weights_config: Any, *, qlora: bool) -> Placement:
+    """Return where and in which dtype to train: the serving dtype, on a GPU if there is one."""
+    device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = choose_dtype(weights_config.model_type, device)
+    return Placement(device=device, dtype=dtype, quantization="nf4" if qlora else "none")
+
+
+def build_trainer(config: FinetuneConfig, material: _Material, listener: ProgressListener) -> CompletionTrainer:
+    """Put weights, adapter, examples and settings together."""
+    # Built first: it gives each process of a multi-GPU run its device, which loading then uses.
+    arguments = build_arguments(config, material.placement)
+    trainer = CompletionTrainer(
+        model=load_network(config.base, placement=material.placement, adapter=None, device_map=None),
+        args=arguments,
+        train_dataset=to_dataset(material.train),
+        eval_dataset=to_dataset(material.held_out) if material.held_out.examples else None,
+        processing_class=material.tokenizer,
+        peft_config=config.lora.build_config(),
+        callbacks=[ProgressCallback(listener)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def to_dataset(examples: ExampleSet) -> Dataset:
+    """Return the trainer's table of token ids and labels."""
+    return Dataset.from_list([example.row for example in examples.examples])
+
+
+def measure_held_out(trainer: CompletionTrainer, config: FinetuneConfig, material: _Material) -> dict[str, float]:
+    """Return loss, and ROUGE if summaries are to be generated, on the held-out pairs."""
+    if not material.held_out.examples:
+        return {}
+    metrics = {"loss": float(trainer.evaluate()["eval_loss"])}
+    examples = material.held_out.examples[: config.generated]
+    if examples:
+        network = trainer.accelerator.unwrap_model(trainer.model)
+        summaries = list(
+            summarize_examples(network, material.tokenizer, examples, max_new_tokens=config.max_new_tokens)
+        )
+        metrics |= asdict(score_summaries(summaries, [example.pair.target for example in examples]))
+    return metrics
+
+
+def describe_adapter(config: FinetuneConfig, material: _Material, metrics: dict[str, Any]) -> AdapterNote:
+    """Return the note that goes with the adapter."""
+    pairs = material.pairs
+    return AdapterNote(
+        prompt_format=material.prompts.format,
+        prompt_style=config.style,
+        prompt_template=config.template,
+        base=config.name or config.base.name,
+        base_fingerprint=fingerprint_base(config.base),
+        training=describe_run(config, data_hash=pairs.data_hash),
+        data={
+            "hash": pairs.data_hash,
+            "pairs": len(material.train.examples),
+            "held_out": len(material.held_out.examples),
+            "truncated_sources": material.train.truncated_sources + material.held_out.truncated_sources,
+            "empty_sources": pairs.empty_sources,
+            "empty_targets": pairs.empty_targets,
+            "duplicates": pairs.duplicates,
+        },
+        metrics=metrics,
+    )
