@@ -231,7 +231,12 @@ def was_completed(session: Session, claim: Claim) -> bool:
 
 def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[Wakeup]:
     """Create steps as dispatched, for the caller to ring after its commit; a step that exists is left alone."""
-    rows = [
+    return insert_steps(session, describe_steps(job, steps))
+
+
+def describe_steps(job: Job, steps: Iterable[NewStep]) -> list[Json]:
+    """Return the rows of new steps, to be inserted alone or with those of other jobs."""
+    return [
         {
             "id": step_id(job.id, step.kind, step.level, step.index),
             "job_id": job.id,
@@ -246,6 +251,10 @@ def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[Wake
         }
         for step in steps
     ]
+
+
+def insert_steps(session: Session, rows: Sequence[Json]) -> list[Wakeup]:
+    """Insert described steps and return the messages of those that are new."""
     if not rows:
         return []
     created = session.execute(

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, or_, select
@@ -91,7 +90,7 @@ def find_job(session: Session, name: str) -> Target:
         return Target(*jobs[0])
     shown = describe_targets([Target(*job) for job in jobs[:NEAREST]])
     raise UnknownIdError(
-        f"{target.batch} is a batch; name one of its jobs, such as {shown} (`gistmill results {target.batch}` lists all)"
+        f"{target.batch} is a batch; name a job, such as {shown} (`gistmill results {target.batch}` lists all)"
     )
 
 
@@ -157,7 +156,7 @@ def list_live_workers(session: Session) -> list[Worker]:
     return list(session.scalars(select(Worker).where(Worker.stopped_at.is_(None), is_heard_of).order_by(Worker.node)))
 
 
-def _select_targets() -> Select[Any]:
+def _select_targets() -> Select[UUID, str, UUID]:
     return select(Job.batch_id, Batch.name, Job.id).join(Batch, Batch.id == Job.batch_id).order_by(Job.id)
 
 
@@ -202,7 +201,9 @@ def _suggest_nearest(session: Session, name: str) -> str:
 def _find_jobs_near(session: Session, name: str) -> list[Target]:
     """Return jobs whose source is called like this, or whose ids are neighbours of this one."""
     by_source = session.execute(
-        _select_targets().where(or_(Job.source == name, Job.source.endswith(f"/{name}", autoescape=True))).limit(NEAREST)
+        _select_targets()
+        .where(or_(Job.source == name, Job.source.endswith(f"/{name}", autoescape=True)))
+        .limit(NEAREST)
     ).all()
     bounds = _id_bounds(name)
     if by_source or bounds is None:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
+import models.tables  # noqa: F401 - whoever connects must know every table that a foreign key names
 from models.errors import SettingsError, UnreachableError
 
 # Seconds until a server that does not answer counts as away.

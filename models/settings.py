@@ -15,6 +15,7 @@ from models.errors import SettingsError
 
 # Written by ``gistmill up``: where the embedded servers of this home listen.
 SERVERS_FILE = "servers.json"
+BROKER_SCHEMES = ("redis://", "rediss://")
 
 
 class Settings(BaseSettings):
@@ -92,7 +93,10 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: neither the environment nor a running ``gistmill up`` names one.
         """
-        return self._require("broker_url")
+        url = self._require("broker_url")
+        if not url.startswith(BROKER_SCHEMES):
+            raise SettingsError(f"GISTMILL_BROKER_URL must begin with {' or '.join(BROKER_SCHEMES)}")
+        return url
 
 
 def read_settings(**overrides: object) -> Settings:

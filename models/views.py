@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, TableClause, column, select, table
+from sqlalchemy import Select, TableClause, column, table
 from sqlalchemy.orm import Session
 
 from models.base import Json

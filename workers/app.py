@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, bootsteps, signals
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from models.queues import QUEUES, make_celery, queue_name
 from models.settings import Settings
@@ -51,7 +51,7 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
     app.conf.update(
         # Acknowledged early: leases in Postgres redeliver, Redis would deliver twice to a live worker.
         task_acks_late=False,
-        task_queues=[Queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
+        task_queues=[_make_queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
         worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
         worker_concurrency=settings.slots,
         worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
@@ -68,6 +68,11 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
     app.steps["worker"].add(EngineStep)
     register_tasks(app)
     return app
+
+
+def _make_queue(name: str) -> Queue:
+    # As a producer's ``queue=name`` makes it.
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)
 
 
 def run_worker(app: Celery, *, node: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.orm import Session
 
 from models.base import Json
@@ -108,7 +108,7 @@ def _end(session: Session, job: Job, summary: Summary) -> None:
     end_job(session, job, OUTCOMES[summary.outcome], summary=text, reason="; ".join(summary.reasons) or None)
 
 
-def _is_step(key: StepKey) -> tuple[object, ...]:
+def _is_step(key: StepKey) -> tuple[ColumnElement[bool], ...]:
     return Step.kind == key.kind, Step.level == key.level, Step.index == key.index
 
 

@@ -22,7 +22,7 @@ from workers.answers import Answer, ask
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
-from workers.progress import Outcome, read_inputs
+from workers.progress import Outcome, read_inputs, read_key
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
 from workers.summarization.identity import identify_step
@@ -174,7 +174,7 @@ def _read_outputs(session: Session, job_id: UUID, keys: list[StepKey]) -> Mappin
     rows = session.execute(
         select(Step.kind, Step.level, Step.index, Step.output).where(Step.job_id == job_id, or_(*places))
     )
-    return {StepKey(kind, level, index): output for kind, level, index, output in rows}
+    return {read_key(row): row["output"] for row in rows.mappings()}
 
 
 def _reuse(step: Step, identity: str) -> StepResult:
