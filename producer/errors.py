@@ -2,6 +2,7 @@
 
 GistmillError (models.errors)
 └── ProducerError
+    ├── SubmissionError           nothing was submitted, because not everything could be (exit code 2)
     └── SourceError               a source cannot be read; its message is a predicate about the source's name
         ├── SourceUsageError      what was asked for does not exist: path, column, kind, scheme (exit code 2)
         ├── UnreadableError       what is there cannot be read: empty, binary, corrupted, encrypted, unreachable
@@ -15,6 +16,12 @@ from models.errors import GistmillError
 
 class ProducerError(GistmillError):
     """Root of every error that the producer raises on purpose."""
+
+
+class SubmissionError(ProducerError):
+    """A submission that takes all or nothing was refused as a whole."""
+
+    exit_code = 2
 
 
 class SourceError(ProducerError):

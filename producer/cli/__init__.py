@@ -1,0 +1,1 @@
+"""The commands of the producer: parse, call, print. The front door loads each on demand."""

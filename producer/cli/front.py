@@ -1,0 +1,76 @@
+"""The edge of the command line: runs a command and turns whatever goes wrong into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+
+import click
+
+from models.errors import GistmillError
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code says."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    # The work has ended, and not all of it succeeded.
+    INCOMPLETE = 3
+    # As shells report a process that SIGINT ended.
+    INTERRUPTED = 130
+    # As shells report a process whose reader went away (SIGPIPE).
+    READER_GONE = 141
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed at run time, 2 wrong usage, 3 ended with some jobs partial, failed or cancelled, "
+    "130 stopped by Ctrl-C."
+)
+
+
+def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code.
+
+    Args:
+        command: the group of all commands.
+        name: what the user typed to start it, for usage lines.
+        arguments: without the name; the process's own by default.
+    """
+    try:
+        result = command.main(arguments, prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.USAGE
+    except click.UsageError as error:
+        return _explain_usage(error)
+    except click.ClickException as error:
+        return fail(error.format_message(), error.exit_code)
+    except GistmillError as error:
+        return fail(str(error), error.exit_code)
+    except click.Abort as abort:
+        # click wraps the KeyboardInterrupt, whose message says what is done and what is not.
+        click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.READER_GONE
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def fail(sentence: str, code: int) -> int:
+    """Print an error for people and return its exit code."""
+    click.echo(f"gistmill: error: {sentence}", err=True)
+    return code
+
+
+def _explain_usage(error: click.UsageError) -> int:
+    code = fail(error.format_message(), ExitCode.USAGE)
+    if error.ctx is not None:
+        click.echo(f"Try '{error.ctx.command_path} --help'.", err=True)
+    return code

@@ -1,0 +1,80 @@
+"""A group of commands that are imported when they are run, so that ``--help`` costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+from click.shell_completion import CompletionItem
+
+OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command is and what it does: ``module:attribute``, one line of help, the section that lists it."""
+
+    target: str
+    help: str
+    section: str
+
+    def load(self) -> click.Command:
+        """Import the command.
+
+        Raises:
+            ClickException: a library is missing, because only the producer's part was installed.
+        """
+        module, attribute = self.target.split(":")
+        try:
+            command: click.Command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if str(error.name).partition(".")[0] in OUR_PACKAGES:
+                raise
+            raise click.ClickException(
+                f"this command needs {error.name}, which is not installed; run pip install 'gistmill[local]'"
+            ) from error
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name only, until one is run."""
+
+    def __init__(self, entries: Mapping[str, Entry], *, help: str, epilog: str) -> None:  # noqa: A002 - click's name
+        super().__init__(help=help, epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]})
+        self._entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names, in the order of the table."""
+        return list(self._entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command; None if there is none of this name."""
+        entry = self._entries.get(cmd_name)
+        return entry.load() if entry else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with, and suggest the nearest for one that does not exist."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=self._entries, ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by section, without importing them."""
+        for section in dict.fromkeys(entry.section for entry in self._entries.values()):
+            rows = [(name, entry.help) for name, entry in self._entries.items() if entry.section == section]
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, without importing any."""
+        found = [
+            CompletionItem(name, help=entry.help)
+            for name, entry in self._entries.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)

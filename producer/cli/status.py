@@ -1,0 +1,158 @@
+"""``gistmill status``: how far batches and jobs are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.database import open_session
+from producer.cli.terminal import clean_line, count, json_option, print_fields, print_json, print_table, style_state
+from producer.cli.times import format_moment, format_seconds
+
+if TYPE_CHECKING:
+    from models.views import BatchProgress, JobSummary
+    from producer.status import Snapshot
+
+# Batches that are listed when none is named.
+RECENT = 20
+STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
+
+
+@click.command()
+@click.argument("name", metavar="[BATCH|JOB]", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=RECENT, show_default=True, help="Batches to list.")
+@json_option
+def status(name: str | None, limit: int, *, as_json: bool) -> None:
+    """Say how far a batch or a job is; without a name, list the latest batches.
+
+    A batch is called by its name, a job by the beginning of its id.
+
+    \b
+    Examples:
+      gistmill status
+      gistmill status nightly
+      gistmill status 3f9a1c2e --json
+    """
+    from models import reading
+
+    with open_session() as session:
+        if name is None:
+            _print_batches(reading.list_batches(session, limit=limit), as_json=as_json)
+            return
+        target = reading.find_target(session, name)
+        if target.job_id is not None:
+            _print_job(reading.read_job(session, target.job_id), as_json=as_json)
+            return
+        from producer.status import take_snapshot
+
+        print_snapshot(take_snapshot(session, target.batch_id), as_json=as_json)
+
+
+def describe_states(progress: BatchProgress) -> str:
+    """Return how many jobs are in which state: ``8 succeeded, 2 running``."""
+    counts = {state: getattr(progress, state) for state in STATES}
+    return ", ".join(f"{number:,} {style_state(state)}" for state, number in counts.items() if number)
+
+
+def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
+    """Print everything about a batch at one moment."""
+    if as_json:
+        print_json(snapshot)
+        return
+    progress = snapshot.progress
+    click.echo(f"batch {progress.batch}: {count(progress.jobs, 'job')}, {describe_states(progress)}")
+    print_fields(
+        {
+            "submitted": format_moment(progress.created_at),
+            "finished": format_moment(progress.finished_at),
+            "steps": f"{progress.steps_done:,} of {progress.steps:,} done, {progress.steps_running:,} running",
+            "tokens": f"{progress.prompt_tokens:,} read, {progress.completion_tokens:,} written",
+            "speed": f"{snapshot.tokens_per_second:.1f} tokens/s" if snapshot.tokens_per_second else None,
+            "time left": format_seconds(snapshot.seconds_left) if progress.open_jobs else None,
+            "workers": describe_workers(snapshot) if progress.open_jobs else None,
+        }
+    )
+    click.echo()
+    columns = ("strategy", "step", "waiting", "running", "done", "failed")
+    print_table(
+        columns,
+        [(each.strategy, each.kind, each.ready, each.running, each.done, each.failed) for each in snapshot.steps],
+    )
+    print_failures(snapshot)
+
+
+def print_failures(snapshot: Snapshot) -> None:
+    """Print the latest jobs that did not end whole, and what to do about them."""
+    if not snapshot.failures:
+        return
+    click.echo("\nnot whole:")
+    for job in snapshot.failures:
+        line = clean_line(f"{job.source}: {job.reason or ''}")
+        click.echo(f"  {str(job.job_id)[:8]}  {style_state(job.state)}  {line}")
+    hidden = snapshot.progress.partial + snapshot.progress.failed - len(snapshot.failures)
+    if hidden:
+        click.echo(f"  and {hidden:,} more")
+    click.echo(f"run what failed again with: gistmill retry {snapshot.progress.batch}\n")
+
+
+def describe_workers(snapshot: Snapshot) -> str:
+    """Return who is there and how busy."""
+    if not snapshot.workers:
+        return "none is running; start one with `gistmill up` or `gistmill worker`"
+    return ", ".join(f"{worker.node} ({worker.device}, {worker.running} running)" for worker in snapshot.workers)
+
+
+def _print_batches(batches: list[BatchProgress], *, as_json: bool) -> None:
+    if as_json:
+        print_json(batches)
+    elif not batches:
+        click.echo("there is no batch yet; submit one with: gistmill submit PATH...")
+    else:
+        rows = [
+            (
+                each.batch,
+                format_moment(each.created_at),
+                each.jobs,
+                each.queued + each.running,
+                each.succeeded,
+                each.partial,
+                each.failed,
+                each.cancelled,
+                f"{each.steps_done}/{each.steps}",
+            )
+            for each in batches
+        ]
+        print_table(
+            ("batch", "submitted", "jobs", "open", "succeeded", "partial", "failed", "cancelled", "steps"), rows
+        )
+
+
+def _print_job(job: JobSummary, *, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+        return
+    click.echo(f"job {job.job_id}: {style_state(job.state)}")
+    print_fields(describe_fields(job))
+
+
+def describe_fields(job: JobSummary) -> dict[str, object]:
+    """Return what a person wants to know about a job besides its summary."""
+    return {
+        "source": job.source,
+        "title": job.title,
+        "batch": job.batch,
+        "reason": job.reason,
+        "strategy": f"{job.strategy}, {job.style}",
+        "weights": job.weights,
+        "document": f"{job.document_characters:,} characters"
+        + (f", {count(job.chunks, 'chunk')}, {job.document_tokens:,} tokens" if job.chunks else ""),
+        "summary": f"{job.summary_characters:,} characters" if job.summary_characters else None,
+        "steps": f"{job.steps_done} of {job.steps} done"
+        + (f", {job.steps_failed} failed" if job.steps_failed else "")
+        + (f", {job.cached_steps} from the cache" if job.cached_steps else "")
+        + (f", {count(job.retries, 'retry', 'retries')}" if job.retries else ""),
+        "tokens": f"{job.prompt_tokens:,} read, {job.completion_tokens:,} written",
+        "submitted": format_moment(job.created_at),
+        "took": format_seconds(job.seconds),
+    }

@@ -1,0 +1,88 @@
+"""The steps of a job as lines of text: a tree for map-reduce, a list for refine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models.step import StepKind
+from producer.cli.terminal import clean_line, count
+from producer.cli.times import format_seconds
+from producer.provenance import Node, Provenance, StepRecord, build_trees, unroll_chain
+
+# Characters of an error, a heading or a guard's words in one line.
+WORDS = 120
+
+
+def render_steps(provenance: Provenance, *, is_full: bool) -> Iterator[str]:
+    """Yield the steps of a job, from what was read last to what was read first; a refine chain in its own order.
+
+    Args:
+        provenance: of the job.
+        is_full: with everything that the steps wrote.
+    """
+    for plan in (step for step in provenance.steps if step.kind == StepKind.PLAN):
+        yield from _render_node(Node(plan, ()), provenance, "", "", is_full=False)
+    for root in build_trees(provenance.steps):
+        if root.step.kind == StepKind.REFINE:
+            for node in unroll_chain(root):
+                yield from _render_node(node, provenance, "", "", is_full=is_full)
+        else:
+            yield from _render_tree(root, provenance, "", "", is_full=is_full)
+
+
+def _render_tree(node: Node, provenance: Provenance, first: str, rest: str, *, is_full: bool) -> Iterator[str]:
+    """Yield a node and what it read; the prefixes draw the branches to the left of it."""
+    stem = rest + ("│  " if node.inputs else "   ")
+    yield from _render_node(node, provenance, first, stem, is_full=is_full)
+    for each in node.inputs:
+        is_last = each is node.inputs[-1]
+        corner, below = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
+        yield from _render_tree(each, provenance, rest + corner, rest + below, is_full=is_full)
+
+
+def _render_node(node: Node, provenance: Provenance, first: str, stem: str, *, is_full: bool) -> Iterator[str]:
+    step = node.step
+    yield first + _describe_step(step)
+    yield from (f"{stem}  {line}" for line in _describe_chunks(step, provenance))
+    yield from (f"{stem}  {line}" for line in _describe_trouble(step, provenance))
+    if is_full and step.output is not None:
+        yield from (f"{stem}  > {line}" for line in step.output.strip().splitlines())
+
+
+def _describe_step(step: StepRecord) -> str:
+    name = f"{step.kind} {step.level}.{step.index}" if step.level else f"{step.kind} {step.index}"
+    is_alone = step.kind in {StepKind.PLAN, StepKind.STUFF, StepKind.REDUCE} and not step.level
+    facts = [
+        "" if step.state == "done" else step.state,
+        "" if step.prompt_tokens is None else f"{step.prompt_tokens:,} -> {step.completion_tokens or 0:,} tokens",
+        format_seconds(step.seconds),
+        (step.worker or "").partition("#")[0],
+        "from the cache" if step.cached_from else "",
+        "cut at the limit" if step.finish_reason == "length" else "",
+    ]
+    return "  ".join([step.kind if is_alone else name, *filter(None, facts)])
+
+
+def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:
+    wanted = set(step.chunks)
+    for chunk in provenance.chunks:
+        if chunk.index in wanted:
+            headings = " > ".join(map(str, chunk.headings))
+            span = f"characters {chunk.start_at:,}-{chunk.end_at:,}, {count(chunk.tokens, 'token')}"
+            yield f"chunk {chunk.index}: {span}" + (f", {_shorten(headings)}" if headings else "")
+
+
+def _describe_trouble(step: StepRecord, provenance: Provenance) -> Iterator[str]:
+    for guard in step.guards:
+        outcome = "the output stands" if guard.get("stands") else "tried again"
+        yield f"guard {guard.get('name')}: {_shorten(str(guard.get('words', '')))} ({outcome})"
+    for each in provenance.tries.get(str(step.id), []):
+        reason = f": {_shorten(str(each.error.get('message', '')))}" if each.error else ""
+        yield f"try {each.attempt}: {each.outcome}{reason}"
+    if step.error:
+        yield f"failed: {_shorten(str(step.error.get('message', step.error)))}"
+
+
+def _shorten(words: str) -> str:
+    line = clean_line(words)
+    return line if len(line) <= WORDS else line[: WORDS - 1] + "…"

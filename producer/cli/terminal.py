@@ -1,0 +1,110 @@
+"""What commands print: lines, tables on a terminal, JSON; never a control character from a document."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import click
+
+# All but tab and line feed: a document must not move the cursor, set the title or clear the screen.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+STATE_COLOURS = {
+    "succeeded": "green",
+    "done": "green",
+    "partial": "yellow",
+    "failed": "red",
+    "cancelled": "magenta",
+    "running": "cyan",
+}
+
+
+def clean_text(text: str) -> str:
+    """Return a text without the characters that would control the terminal."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def clean_line(text: str) -> str:
+    """Return a text as one line without control characters."""
+    return clean_text(" ".join(text.split()))
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: ``1 job``, ``1,200 jobs``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def style_state(state: str) -> str:
+    """Return a state in its colour."""
+    return click.style(state, fg=STATE_COLOURS.get(state))
+
+
+def print_text(text: str = "") -> None:
+    """Print text that may come from a document."""
+    click.echo(clean_text(text))
+
+
+def print_fields(fields: dict[str, object]) -> None:
+    """Print names and values, one a line; what is None or empty is left out."""
+    shown = {name: str(value) for name, value in fields.items() if value not in (None, "")}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        click.echo(f"{click.style(name.rjust(width), dim=True)}  {clean_line(value)}")
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON; dataclasses become objects."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=to_plain))
+
+
+def to_plain(value: object) -> object:
+    """Return what JSON knows for a value that it does not.
+
+    Raises:
+        TypeError: there is nothing like it in JSON.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, frozenset | set | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table: ruled and coloured on a terminal, aligned by spaces elsewhere."""
+    cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_rich_table(columns, cells)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for line in (columns, *cells):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell, style=STATE_COLOURS.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def json_option(function: Any) -> Any:
+    """Add ``--json`` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(function)

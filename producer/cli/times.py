@@ -1,0 +1,41 @@
+"""Durations and moments as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``; "" for None."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min {rest} s"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
+def format_moment(moment: datetime | None) -> str:
+    """Return a moment in local time; "" for None."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_since(given: str, now: datetime) -> datetime:
+    """Return the moment that ``2026-11-22``, ``2026-11-22T10:00`` or ``3d`` (s, min, h, d ago) means.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    units = {"min": "minutes", "s": "seconds", "h": "hours", "d": "days"}
+    for suffix, unit in units.items():
+        number = given.removesuffix(suffix)
+        if number != given and number.strip().isdigit():
+            return now - timedelta(**{unit: int(number)})
+    moment = datetime.fromisoformat(given)
+    return moment if moment.tzinfo else moment.astimezone()

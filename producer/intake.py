@@ -1,0 +1,96 @@
+"""Writes documents, jobs and their first steps in one transaction; what is there already is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models.base import Json
+from models.batch import Batch
+from models.document import Document, hash_document
+from models.job import Job, Priority
+from models.options import JobOptions
+from models.queries import NewStep, add_steps
+from models.queues import Wakeup
+from models.step import StepKind
+from producer.batches import batch_id, job_id
+from producer.sources.source import Source
+
+PLAN = NewStep(StepKind.PLAN, level=0, index=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for every document of a submission.
+
+    Args:
+        batch: name of the batch that its jobs belong to.
+        options: how to summarize.
+        priority: how urgent it is.
+        asked: the options as the user gave them, kept with the batch.
+    """
+
+    batch: str
+    options: JobOptions
+    priority: Priority = Priority.NORMAL
+    asked: Json = field(default_factory=dict)
+
+    @property
+    def batch_id(self) -> UUID:
+        """The batch's id, which follows from its name."""
+        return batch_id(self.batch)
+
+
+def store_block(session: Session, order: Order, sources: Sequence[Source]) -> list[Wakeup]:
+    """Store some sources and return the messages of the jobs that are new, to be sent after the commit."""
+    hashes = [hash_document(source.text, source.format) for source in sources]
+    session.execute(
+        insert(Batch).on_conflict_do_nothing(), [{"id": order.batch_id, "name": order.batch, "options": order.asked}]
+    )
+    _insert_documents(session, dict(zip(hashes, sources, strict=True)))
+    jobs = [_describe_job(order, source, sha256) for source, sha256 in zip(sources, hashes, strict=True)]
+    created = _insert_jobs(session, jobs)
+    return [
+        wakeup
+        for job in created
+        for wakeup in add_steps(session, Job(id=job, weights=order.options.weights, priority=order.priority), [PLAN])
+    ]
+
+
+def _insert_documents(session: Session, sources: dict[str, Source]) -> None:
+    rows = [
+        {
+            "sha256": sha256,
+            "format": source.format,
+            "text": source.text,
+            "title": source.title or None,
+            "details": source.metadata,
+        }
+        # Two submissions of the same documents wait for each other's rows: in one order, so that neither waits in a
+        # circle.
+        for sha256, source in sorted(sources.items())
+    ]
+    session.execute(insert(Document).on_conflict_do_nothing(), rows)
+
+
+def _describe_job(order: Order, source: Source, sha256: str) -> Json:
+    identity = order.options.identify(sha256, source.name)
+    return {
+        "id": job_id(order.batch_id, identity),
+        "batch_id": order.batch_id,
+        "identity": identity,
+        "document_sha256": sha256,
+        "source": source.name,
+        "options": order.options.model_dump(mode="json"),
+        "weights": order.options.weights,
+        "priority": order.priority,
+    }
+
+
+def _insert_jobs(session: Session, jobs: list[Json]) -> list[UUID]:
+    rows = sorted(jobs, key=lambda job: job["id"])
+    return list(session.scalars(insert(Job).on_conflict_do_nothing().returning(Job.id), rows))

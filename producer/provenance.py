@@ -1,0 +1,169 @@
+"""How a summary came about: every step of a job with what it read and said, as a list and as a tree."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.base import Json
+from models.reading import list_chunks, read_job
+from models.step import Step, StepAttempt, StepKind
+from models.tables import Evaluation, Job
+from models.views import ChunkText, JobSummary
+
+Key = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One run of a step that did not end it."""
+
+    attempt: int
+    worker: str | None
+    started_at: datetime | None
+    ended_at: datetime
+    outcome: str
+    error: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step: what it read, what it said, and what that took."""
+
+    id: UUID
+    kind: str
+    level: int
+    index: int
+    state: str
+    inputs: list[Any]
+    output: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    finish_reason: str | None
+    seconds: float | None
+    worker: str | None
+    guards: list[Any]
+    error: Json | None
+    attempt: int
+    errors: int
+    crashes: int
+    cached_from: UUID | None
+    prompt_fingerprint: str | None
+    weights_fingerprint: str | None
+    params: Json | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def key(self) -> Key:
+        """Its place in the job."""
+        return self.kind, self.level, self.index
+
+    @property
+    def chunks(self) -> list[int]:
+        """Indexes of the chunks that it read."""
+        return [each["chunk"] for each in self.inputs if "chunk" in each]
+
+    @property
+    def earlier(self) -> list[Key]:
+        """The steps whose outputs it read."""
+        return [(each["kind"], each["level"], each["index"]) for each in self.inputs if "kind" in each]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A step and the steps whose outputs it read."""
+
+    step: StepRecord
+    inputs: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measured quality of the summary; without a value, the reason says why there is none."""
+
+    metric: str
+    value: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Everything that is known about one job."""
+
+    job: JobSummary
+    options: Json
+    plan: Json | None
+    chunks: tuple[ChunkText, ...]
+    steps: tuple[StepRecord, ...]
+    tries: dict[str, list[Try]]
+    evaluations: tuple[Measure, ...]
+
+
+def read_provenance(session: Session, job_id: UUID) -> Provenance:
+    """Return everything about one job."""
+    options, plan = session.execute(select(Job.options, Job.plan).where(Job.id == job_id)).one()
+    measures = select(Evaluation.metric, Evaluation.value, Evaluation.reason).where(Evaluation.job_id == job_id)
+    return Provenance(
+        job=read_job(session, job_id),
+        options=options,
+        plan=plan,
+        chunks=tuple(list_chunks(session, job_id)),
+        steps=tuple(read_steps(session, job_id)),
+        tries=read_tries(session, job_id),
+        evaluations=tuple(Measure(*row) for row in session.execute(measures.order_by(Evaluation.metric))),
+    )
+
+
+def read_steps(session: Session, job_id: UUID) -> list[StepRecord]:
+    """Return the steps of a job; what a step reads comes before it."""
+    columns = [getattr(Step, each.name) for each in fields(StepRecord)]
+    rows = session.execute(
+        select(*columns).where(Step.job_id == job_id).order_by(Step.created_at, Step.level, Step.index)
+    )
+    return [StepRecord(*row) for row in rows]
+
+
+def read_tries(session: Session, job_id: UUID) -> dict[str, list[Try]]:
+    """Return the runs of a job's steps that ended without a result, by step id."""
+    columns = [getattr(StepAttempt, each.name) for each in fields(Try)]
+    rows = session.execute(
+        select(StepAttempt.step_id, *columns)
+        .join(Step, Step.id == StepAttempt.step_id)
+        .where(Step.job_id == job_id, StepAttempt.outcome != "done")
+        .order_by(StepAttempt.attempt)
+    )
+    tries: dict[str, list[Try]] = defaultdict(list)
+    for step, *values in rows:
+        tries[str(step)].append(Try(*values))
+    return dict(tries)
+
+
+def build_trees(steps: Iterable[StepRecord]) -> list[Node]:
+    """Return the steps that no other step read, each above what it read; one tree for a finished job."""
+    roots: dict[Key, Node] = {}
+    nodes: dict[Key, Node] = {}
+    for step in steps:
+        if step.kind == StepKind.PLAN:
+            continue
+        inputs = tuple(nodes[key] for key in step.earlier if key in nodes)
+        for key in step.earlier:
+            roots.pop(key, None)
+        nodes[step.key] = roots[step.key] = Node(step, inputs)
+    return list(roots.values())
+
+
+def unroll_chain(node: Node) -> list[Node]:
+    """Return a refine step and all refine steps before it, the first one first."""
+    chain = [node]
+    while previous := next((each for each in chain[-1].inputs if each.step.kind == StepKind.REFINE), None):
+        chain.append(previous)
+    return chain[::-1]

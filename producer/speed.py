@@ -1,0 +1,71 @@
+"""How fast a batch moves, and how many calls of the engine it still takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Integer, case, func, select
+from sqlalchemy.orm import Session
+
+from models.job import Job, JobState
+from models.step import Step, StepKind, StepState
+from models.views import BatchProgress
+
+# Speed is measured over the last minutes: long enough to hold a few steps of a CPU, short enough to follow changes.
+WINDOW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What was generated in the last minutes."""
+
+    tokens_per_second: float
+    calls_per_second: float
+
+
+def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
+    """Return a batch's speed, None if it has generated nothing in the last minutes."""
+    calls = (
+        select(
+            func.coalesce(func.sum(Step.completion_tokens), 0),
+            func.count(),
+            func.extract("epoch", func.least(WINDOW, func.now() - func.min(Step.started_at))),
+        )
+        .join(Job, Job.id == Step.job_id)
+        .where(
+            Job.batch_id == batch_id,
+            Step.kind != StepKind.PLAN,
+            Step.state == StepState.DONE,
+            Step.cached_from.is_(None),
+            Step.finished_at > func.now() - WINDOW,
+        )
+    )
+    tokens, count, seconds = session.execute(calls).one()
+    if not tokens or not seconds:
+        return None
+    return Speed(tokens / float(seconds), count / float(seconds))
+
+
+def count_remaining_calls(session: Session, progress: BatchProgress) -> float:
+    """Estimate the calls to come: what running jobs lack, and as many per queued job as planned jobs take."""
+    of_job = Job.plan["chunks"].astext.cast(Integer) + case((Job.strategy == "map-reduce", 1), else_=0)
+    planned = select(func.avg(of_job), func.sum(of_job).filter(Job.state == JobState.RUNNING)).where(
+        Job.batch_id == progress.batch_id, Job.plan.is_not(None)
+    )
+    per_job, of_running = session.execute(planned).one()
+    ended = (
+        select(func.count())
+        .select_from(Step)
+        .join(Job, Job.id == Step.job_id)
+        .where(
+            Job.batch_id == progress.batch_id,
+            Job.state == JobState.RUNNING,
+            Step.kind != StepKind.PLAN,
+            Step.state.in_((StepState.DONE, StepState.FAILED)),
+        )
+    )
+    running = (of_running or 0) - session.execute(ended).scalar_one()
+    # Collapse steps come on top of the plan: a job that runs takes at least one call more.
+    return max(float(running), progress.running) + progress.queued * float(per_job or 1)

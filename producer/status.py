@@ -1,0 +1,130 @@
+"""Snapshots of a batch at work: its progress, its steps by strategy, its speed, what failed and who works on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models.job import Job
+from models.reading import list_live_workers, read_batch
+from models.step import Step, StepState
+from models.views import BatchProgress
+from producer.speed import count_remaining_calls, measure_speed
+
+# Failures that a screen has room for.
+SHOWN_FAILURES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StepCount:
+    """The steps of one kind in the jobs of one strategy."""
+
+    strategy: str
+    kind: str
+    ready: int
+    running: int
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that did not end whole, and why."""
+
+    job_id: UUID
+    source: str
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLoad:
+    """A worker that is there, and how many steps it runs."""
+
+    node: str
+    device: str
+    weights: str
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A batch at one moment.
+
+    Args:
+        taken_at: by the clock of Postgres.
+        progress: of its jobs and steps.
+        steps: by strategy and kind.
+        tokens_per_second: generated for this batch in the last minutes; None before the first.
+        seconds_left: estimate from that speed; None while nothing can be said.
+        failures: the latest jobs that did not end whole.
+        workers: every one that is there, whatever it works on.
+    """
+
+    taken_at: datetime
+    progress: BatchProgress
+    steps: tuple[StepCount, ...]
+    tokens_per_second: float | None
+    seconds_left: float | None
+    failures: tuple[Failure, ...]
+    workers: tuple[WorkerLoad, ...]
+
+
+def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
+    """Return a batch as it is now."""
+    progress = read_batch(session, batch_id)
+    speed = measure_speed(session, batch_id)
+    return Snapshot(
+        taken_at=session.execute(select(func.now())).scalar_one(),
+        progress=progress,
+        steps=tuple(count_steps(session, batch_id)),
+        tokens_per_second=speed.tokens_per_second if speed else None,
+        seconds_left=count_remaining_calls(session, progress) / speed.calls_per_second if speed else None,
+        failures=tuple(list_failures(session, batch_id)),
+        workers=tuple(list_loads(session)),
+    )
+
+
+def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:
+    """Count the steps of a batch by strategy and kind; jobs that are not planned yet have none but their plan."""
+    states = (StepState.READY, StepState.RUNNING, StepState.DONE, StepState.FAILED)
+    counts = [func.count().filter(Step.state == state).label(state.value) for state in states]
+    strategy = func.coalesce(Job.strategy, "auto").label("strategy")
+    rows = session.execute(
+        select(strategy, Step.kind, *counts)
+        .join(Job, Job.id == Step.job_id)
+        .where(Job.batch_id == batch_id)
+        .group_by(strategy, Step.kind)
+        .order_by(strategy, func.min(Step.created_at), Step.kind)
+    )
+    return [StepCount(**row._mapping) for row in rows]
+
+
+def list_failures(session: Session, batch_id: UUID) -> list[Failure]:
+    """Return the latest jobs that did not end whole."""
+    rows = session.execute(
+        select(Job.id.label("job_id"), Job.source, Job.state, Job.reason)
+        .where(Job.batch_id == batch_id, Job.state.in_(("partial", "failed")))
+        .order_by(Job.finished_at.desc())
+        .limit(SHOWN_FAILURES)
+    )
+    return [Failure(**row._mapping) for row in rows]
+
+
+def list_loads(session: Session) -> list[WorkerLoad]:
+    """Return every worker that is there and how many steps it runs."""
+    running = dict(
+        session.execute(
+            select(Step.lease_owner, func.count()).where(Step.state == StepState.RUNNING).group_by(Step.lease_owner)
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        WorkerLoad(worker.node, worker.device, worker.weights, running.get(worker.id, 0))
+        for worker in list_live_workers(session)
+    ]
