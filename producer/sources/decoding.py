@@ -33,6 +33,10 @@ LEGACY_ENCODINGS = [
 ]  # fmt: skip
 # This many good characters for each bad one make a file damaged UTF-8 rather than another encoding.
 GOOD_PER_BAD = 4
+# Letters and marks of Western European text, and how many of them may follow each other: Cyrillic and Greek read as
+# windows-1252 give longer runs, other Latin alphabets give other characters.
+WESTERN = "àâäáåæçèéêëîïíñòóôöøœùûüúßÀÂÄÅÆÇÈÉÊÖØŒÜÑ“”„‘’‚«»‹›–—…•·°§€£™®©\xa0¡½"  # noqa: RUF001 - quotes are meant
+NOT_WESTERN = re.compile(f"[^\\x00-\\x7f{WESTERN}]|[{WESTERN}]{{3}}")
 # Bytes in which HTML has to declare its encoding.
 DECLARATION_BYTES = 4096
 
@@ -108,10 +112,12 @@ def _detect_encoding(sample: bytes, declared: str | None) -> str:
     if declared and _can_decode(sample, declared):
         return _widen_latin_1(declared)
     _check_damaged_utf8(sample)
+    # Lines of plain ASCII say nothing about the encoding and blur the statistics.
+    telling = b"\n".join(line for line in _split_whole_lines(sample) if not line.isascii())
+    if _is_western(telling):
+        return "cp1252"
     from charset_normalizer import from_bytes
 
-    # Lines of plain ASCII say nothing about the encoding and blur the statistics.
-    telling = b"\n".join(line for line in sample.splitlines() if not line.isascii())
     matches = from_bytes(telling, cp_isolation=LEGACY_ENCODINGS)
     best = matches.best()
     if best is None:
@@ -119,6 +125,20 @@ def _detect_encoding(sample: bytes, declared: str | None) -> str:
     ties = [match for match in matches if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
     candidates = {encoding for match in ties for encoding in match.could_be_from_charset}
     return min(candidates & set(LEGACY_ENCODINGS), key=LEGACY_ENCODINGS.index)
+
+
+def _split_whole_lines(sample: bytes) -> list[bytes]:
+    """Return the lines of a sample; a chunk from the middle of a file begins and ends with a torn one."""
+    lines = sample.splitlines()
+    return lines[1:-1] if len(sample) == CHUNK_BYTES and len(lines) > 2 else lines
+
+
+def _is_western(sample: bytes) -> bool:
+    """Return True for windows-1252: detection weighs words, and a few quotes and dashes are too little for it."""
+    try:
+        return NOT_WESTERN.search(sample.decode("cp1252")) is None
+    except UnicodeDecodeError:
+        return False
 
 
 def _check_damaged_utf8(sample: bytes) -> None:

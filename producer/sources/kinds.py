@@ -88,7 +88,8 @@ def sniff_kind(data: bytes) -> Kind | None:
     if data.startswith(OLE_MAGIC):
         raise SourceUsageError(f"is an old or encrypted Office file; {SAVE_AS_DOCX} without a password")
     if data.startswith(b"PK\x03\x04"):
-        if b"application/epub+zip" in data[:200]:
+        # The names of the files inside stand in the archive as they are.
+        if b"META-INF/container.xml" in data:
             return Kind.EPUB
         if b"word/document.xml" in data:
             return Kind.DOCX

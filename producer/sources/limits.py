@@ -47,9 +47,9 @@ class ReadLimits:
 
     def __post_init__(self) -> None:
         for bound in fields(self):
-            value = getattr(self, bound.name)
-            if not isinstance(value, bool) and value < (bound.name != "redirects"):
-                raise ValueError(f"{bound.name} must be 1 or more, not {value}")
+            least = 0 if bound.name in {"redirects", "allow_private_hosts"} else 1
+            if getattr(self, bound.name) < least:
+                raise ValueError(f"{bound.name} must be {least} or more, not {getattr(self, bound.name)}")
 
 
 def format_bytes(size: int) -> str:

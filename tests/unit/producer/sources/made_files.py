@@ -1,0 +1,109 @@
+"""Small real PDF, DOCX and EPUB files, and the attacks on them, made in memory."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+CONTENT_TYPES = """<?xml version="1.0"?>
+<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
+<Default Extension="xml" ContentType="application/xml"/>
+<Override PartName="/word/document.xml"
+ ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/>
+</Types>"""
+PARAGRAPHS = (
+    '<w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>Findings *here*</w:t></w:r></w:p>'
+    "<w:p><w:r><w:t>The pump_rate fell by 12 percent.</w:t></w:r></w:p>"
+)
+BILLION_LAUGHS = (
+    '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha">'
+    + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True))
+    + "]><lolz>&j;</lolz>"
+)
+
+
+def make_pdf(*pages: str, encrypted: bool = False) -> bytes:
+    """Return a PDF with one line of text a page."""
+    kids = " ".join(f"{5 + 2 * number} 0 R" for number in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        "<< /Title (Pump report) /Author (A. Writer) >>",
+    ]
+    for number, text in enumerate(pages):
+        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET"
+        objects.append(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
+            f"/Resources << /Font << /F1 3 0 R >> >> /Contents {6 + 2 * number} 0 R >>"
+        )
+        objects.append(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")
+    trailer = f"/Size {len(objects) + 1} /Root 1 0 R /Info 4 0 R"
+    if encrypted:
+        key = "<" + "5a" * 32 + ">"
+        trailer += f" /Encrypt << /Filter /Standard /V 1 /R 2 /O {key} /U {key} /P -4 >> /ID [<00> <00>]"
+    return _lay_out_pdf(objects, trailer)
+
+
+def _lay_out_pdf(objects: list[str], trailer: str) -> bytes:
+    body, offsets = "%PDF-1.4\n", []
+    for number, text in enumerate(objects, start=1):
+        offsets.append(len(body))
+        body += f"{number} 0 obj\n{text}\nendobj\n"
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    xref = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
+    return f"{body}{xref}trailer\n<< {trailer} >>\nstartxref\n{len(body)}\n%%EOF\n".encode("latin-1")
+
+
+def make_zip(files: dict[str, str | bytes]) -> bytes:
+    """Return a zip archive of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def make_docx(**parts: str | bytes) -> bytes:
+    """Return a DOCX with a heading and a paragraph; ``parts`` replaces or adds files (``document``, ``extra``)."""
+    body = f'<w:document xmlns:w="{WORD}"><w:body>{PARAGRAPHS}</w:body></w:document>'
+    names = {"document": "word/document.xml", "extra": "word/extra.xml"}
+    files: dict[str, str | bytes] = {
+        "[Content_Types].xml": CONTENT_TYPES,
+        "_rels/.rels": f'<?xml version="1.0"?><Relationships xmlns="{RELATIONSHIPS}">'
+        f'<Relationship Id="rId1" Type="{OFFICE}" Target="word/document.xml"/></Relationships>',
+        "docProps/core.xml": '<?xml version="1.0"?><p xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        "<dc:title>Pump report</dc:title><dc:creator>A. Writer</dc:creator></p>",
+        "word/document.xml": f'<?xml version="1.0"?>{body}',
+    }
+    return make_zip(files | {names[part]: content for part, content in parts.items()})
+
+
+def make_epub() -> bytes:
+    """Return an EPUB of two chapters whose files are not in reading order."""
+    container = (
+        '<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0">'
+        '<rootfiles><rootfile full-path="book/content.opf" media-type="application/oebps-package+xml"/></rootfiles>'
+        "</container>"
+    )
+    package = (
+        '<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
+        '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Two chapters</dc:title></metadata>'
+        '<manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="b" href="b.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="b"/><itemref idref="a"/></spine></package>'
+    )
+    chapter = '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html><body><h1>{}</h1><p>{}</p></body></html>'
+    return make_zip(
+        {
+            "mimetype": "application/epub+zip",
+            "META-INF/container.xml": container,
+            "book/content.opf": package,
+            "book/a.xhtml": chapter.format("The end", 'See <a href="http://x.example">the <b>map</b></a>.'),
+            "book/b.xhtml": chapter.format("The beginning", "It rained."),
+        }
+    )

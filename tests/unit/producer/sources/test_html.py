@@ -1,0 +1,120 @@
+"""HTML to Markdown: no heading and no visible word is lost."""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.sources import normalize_html
+from producer.sources.html import is_html
+
+WORD = re.compile(r"\w+")
+HEADING = re.compile(r"^(#{1,6}) \S", re.M)
+FENCED = re.compile(r"^(```+).*?^\1", re.M | re.S)
+
+
+def read_writeups(shared_data: Path) -> list[str]:
+    csv.field_size_limit(10_000_000)
+    with (shared_data / "kaggle_winning_solutions_methods.csv").open(newline="", encoding="utf-8") as stream:
+        return [row["writeup"] for row in csv.DictReader(stream)]
+
+
+def test_no_word_and_no_heading_of_the_real_writeups_is_lost(shared_data: Path) -> None:
+    for html in read_writeups(shared_data):
+        page = BeautifulSoup(html, "html.parser")
+        markdown = normalize_html(html).text
+        assert not Counter(WORD.findall(page.get_text(" "))) - Counter(WORD.findall(markdown))
+        levels = [int(heading.name[1]) for heading in page.find_all(re.compile("^h[1-6]$"))]
+        assert [len(hashes) for hashes in HEADING.findall(FENCED.sub("", markdown))] == levels
+
+
+def test_the_first_writeup_has_six_sections(shared_data: Path) -> None:
+    markdown = normalize_html(read_writeups(shared_data)[0]).text
+    assert len(re.findall(r"^## ", markdown, re.M)) == 6
+
+
+def test_every_real_writeup_is_recognized_as_html(shared_data: Path) -> None:
+    assert all(is_html(html) for html in read_writeups(shared_data))
+
+
+@pytest.mark.parametrize(
+    ("html", "markdown"),
+    [
+        ("<h1>a</h1><h6>b</h6>", "# a\n\n###### b"),
+        ("<p>2*3 snake_case # [x] 1. y</p>", "2*3 snake_case # [x] 1. y"),
+        ('<p>See <a href="http://x.example">the docs</a>.</p>', "See the docs."),
+        ("<p>10<sup>-3</sup> and H<sub>2</sub>O</p>", "10^-3 and H2O"),
+        ("<p>a<br>b</p>", "a\nb"),
+        ("<p>a\xa0b</p>", "a b"),
+        ('<img src="x.png" alt="plot"><img src="y.png" alt="Loss over time">', "Loss over time"),
+        ('<pre><code class="language-python">x = 1\n\ny</code></pre>', "```python\nx = 1\n\ny\n```"),
+        ("<pre>```\ninner\n```</pre>", "````\n```\ninner\n```\n````"),
+        ("<pre>  </pre><p>x</p>", "x"),
+        ("<table><tr><th>a</th></tr><tr><td>1</td></tr></table>", "| a |\n| --- |\n| 1 |"),
+        ("<ul><li>a<li>b</ul>", "- a\n- b"),
+        ("<h2></h2><p>x</p>", "x"),
+    ],
+)
+def test_elements_become_their_markdown(html: str, markdown: str) -> None:
+    assert normalize_html(html).text == markdown
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>no</script>",
+        "<style>no</style>",
+        "<nav>no</nav>",
+        "<noscript>no</noscript>",
+        "<!-- no -->",
+        "<p hidden>no</p>",
+        '<div style="color:red; display : none"><script>no</script>no</div>',
+    ],
+)
+def test_what_no_reader_sees_is_dropped(html: str) -> None:
+    assert normalize_html(f"{html}<p>yes</p>").text == "yes"
+
+
+def test_a_page_keeps_its_title_and_author() -> None:
+    page = '<html><head><title>A\n title</title><meta name="Author" content="A. Writer"></head><body><h1>B</h1></body>'
+    content = normalize_html(page)
+    assert (content.title, content.text, content.metadata) == ("A title", "# B", {"author": "A. Writer"})
+
+
+def test_headings_in_a_layout_table_survive() -> None:
+    html = "<table><tr><td>menu</td><td><h2>Head</h2><p>text</p></td></tr></table>"
+    assert normalize_html(html).text == "menu\n\n## Head\n\ntext"
+
+
+@pytest.mark.parametrize("depth", [99, 100, 101, 5000])
+def test_deep_nesting_keeps_its_text(depth: int) -> None:
+    html = "<div>" * depth + "deep <b>down</b>" + "</div>" * depth + "<p>tail</p>"
+    assert WORD.findall(normalize_html(html).text) == ["deep", "down", "tail"]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"])))
+def test_any_text_in_a_paragraph_keeps_its_words(text: str) -> None:
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+    assert Counter(WORD.findall(normalize_html(f"<p>{escaped}</p>").text)) == Counter(WORD.findall(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>a</p>", True),
+        ("\n<!DOCTYPE html><html></html>", True),
+        ("Intro<p>a</p><p>b</p><p>c</p>", True),
+        ("Use the <p> tag and </p> to close it.", False),
+        ("a < b and <0,1,2> and c > d", False),
+        ('<p align="center">logo</p>\n\n# Readme\n\n## Install\n', False),
+        ("<unknown>x</unknown>", False),
+        ("", False),
+    ],
+)
+def test_html_is_told_from_text_that_mentions_it(text: str, expected: bool) -> None:
+    assert is_html(text) is expected

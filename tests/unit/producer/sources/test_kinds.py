@@ -1,0 +1,37 @@
+"""What kind of document a file is."""
+
+import pytest
+
+from producer.errors import SourceUsageError
+from producer.sources.kinds import Kind, find_kind, sniff_kind
+from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf, make_zip
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [(".HTM", Kind.HTML), (".md", Kind.MARKDOWN), (".rst", Kind.TEXT), (".ndjson", Kind.JSONL), (".unknown", None)],
+)
+def test_the_suffix_tells_the_kind(suffix: str, kind: Kind | None) -> None:
+    assert find_kind(suffix) is kind
+
+
+@pytest.mark.parametrize(
+    ("suffix", "advice"),
+    [(".doc", "save it as .docx"), (".xlsx", "export it as CSV"), (".PNG", "OCR"), (".gz", "unpack")],
+)
+def test_an_unsupported_kind_says_what_to_do(suffix: str, advice: str) -> None:
+    with pytest.raises(SourceUsageError, match=advice):
+        find_kind(suffix)
+
+
+def test_the_first_bytes_tell_the_kind() -> None:
+    assert sniff_kind(make_pdf("a")) is Kind.PDF
+    assert sniff_kind(make_docx()) is Kind.DOCX
+    assert sniff_kind(make_epub()) is Kind.EPUB
+    assert sniff_kind(b"any text") is None
+
+
+@pytest.mark.parametrize("data", [make_zip({"a.txt": "a"}), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 old office file"])
+def test_archives_and_old_office_files_are_refused(data: bytes) -> None:
+    with pytest.raises(SourceUsageError, match=r"unpack it first|old or encrypted Office file"):
+        sniff_kind(data)
