@@ -69,6 +69,8 @@ class PromptSet:
         if self.template is not None and self.template.count("{text}") != 1:
             raise PromptError("the prompt template must have {text} exactly once, where the document goes")
 
+        if self.style == "custom" and self.language is not None:
+            raise PromptError("say the language in the prompt template itself instead of giving it as an option")
         if self.language is not None and not _LANGUAGE.fullmatch(self.language):
             raise PromptError(f"{self.language!r} is not the name of a language: give one such as German")
 

@@ -1,0 +1,94 @@
+"""Runs a whole job in memory, with any function in the place of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from workers.generation import FinishReason, GenerationParams, Prompt, PromptFormat, TokenCounter
+from workers.summarization.guards import Verdict, check_output, choose_best
+from workers.summarization.planning import Document, Plan, PlanOptions, plan_job
+from workers.summarization.prompts import PromptSet
+from workers.summarization.rendering import RenderedStep, StepRenderer
+from workers.summarization.retries import retry_params
+from workers.summarization.steps import FinishedStep, JobState, NextSteps, StepKey, StepSpec, Summary
+from workers.summarization.strategies import next_steps
+
+Answer = tuple[str, FinishReason]
+Engine = Callable[[RenderedStep, GenerationParams], Answer]
+
+
+@dataclass
+class Run:
+    """A job on its way: everything that the flow keeps in the database."""
+
+    plan: Plan
+    document: Document
+    prompts: PromptSet
+    counter: TokenCounter
+    outputs: dict[StepKey, str] = field(default_factory=dict)
+    verdicts: dict[StepKey, Verdict] = field(default_factory=dict)
+    rendered: dict[StepKey, RenderedStep] = field(default_factory=dict)
+
+    def finish(self, engine: Engine) -> Summary:
+        """Run every wave to its end, and return the summary."""
+        state = JobState(self.plan.strategy, self.plan.limits, len(self.plan.split.chunks))
+        while isinstance(wave := next_steps(state), NextSteps):
+            assert wave.steps
+            finished = tuple(self.run_step(spec, engine) for spec in wave.steps)
+            state = replace(state, steps=(*state.steps, *finished))
+        return wave
+
+    def run_step(self, spec: StepSpec, engine: Engine) -> FinishedStep:
+        """Ask, check, ask again: the flow's loop without a database."""
+        assert spec.key not in self.rendered
+        limits = self.plan.limits
+        chunks = {chunk.index: chunk.read_text(self.document.text) for chunk in self.plan.split.chunks}
+        rendered = StepRenderer(self.prompts, limits, self.counter).render_step(
+            spec, chunk_texts=chunks, outputs=self.outputs
+        )
+        assert rendered.tokens + limits.max_new_tokens <= limits.context_tokens
+        self.rendered[spec.key] = rendered
+        verdict = self._ask(rendered, engine)
+        self.verdicts[spec.key] = verdict
+        if not verdict.is_usable:
+            return FinishedStep(spec, is_done=False, notes=verdict.notes)
+        self.outputs[spec.key] = verdict.text
+        tokens = self.counter.count_tokens(verdict.text)
+        return FinishedStep(spec, is_done=True, tokens=tokens, notes=(*rendered.notes, *verdict.notes))
+
+    def _ask(self, rendered: RenderedStep, engine: Engine) -> Verdict:
+        params = GenerationParams(do_sample=False, max_new_tokens=self.plan.limits.max_new_tokens)
+        most = self.plan.limits.most_answer_tokens(rendered.tokens)
+        assert rendered.tokens + most <= self.plan.limits.context_tokens
+        tries: list[Verdict] = []
+        wanted: GenerationParams | None = params
+        while wanted is not None:
+            text, reason = engine(rendered, wanted)
+            tries.append(check_output(text, finish_reason=reason, source=rendered.source, prompt=rendered.prompt))
+            if tries[-1].is_clean:
+                return tries[-1]
+            wanted = retry_params(params, tries[-1].marks, attempt=len(tries), most_tokens=most)
+        return choose_best(tries)
+
+
+def start_run(
+    document: Document,
+    options: PlanOptions,
+    *,
+    counter: TokenCounter,
+    context: int,
+    answer: int,
+    prompts: PromptSet | None = None,
+) -> Run:
+    """Plan a job that ``finish`` can run."""
+    prompts = prompts or PromptSet("technical", PromptFormat.COMPLETION)
+    plan = plan_job(
+        document, options, prompts=prompts, counter=counter, context_tokens=context, max_new_tokens=answer
+    )
+    return Run(plan, document, prompts, counter)
+
+
+def describe(prompt: Prompt) -> str:
+    """Return a prompt's whole text."""
+    return prompt.text

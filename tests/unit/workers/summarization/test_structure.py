@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from hypothesis import given
+
+from tests.unit.workers.summarization.texts import documents
+from workers.summarization.structure import GLUE, UNMASK, is_blank, read_structure, strip_headings
+
+
+@given(text=documents)
+def test_a_masked_text_is_as_long_as_its_text_and_differs_in_white_space_only(text: str) -> None:
+    masked = read_structure(text, "markdown").masked
+    assert len(masked) == len(text)
+    for before, after in zip(text, masked.translate(UNMASK), strict=True):
+        assert before == after or before in "\ue000\ue001\ue002\ue003"
+
+
+def test_headings_know_their_level_title_and_path() -> None:
+    text = "# A\nwords\n   ### C ###\n## B #1\n#\n####### none\n#none\n    # none\n"
+    assert [(heading.level, heading.title, heading.path) for heading in read_structure(text, "markdown").headings] == [
+        (1, "A", ("A",)),
+        (3, "C", ("A", "C")),
+        (2, "B #1", ("A", "B #1")),
+        (1, "", ()),
+    ]
+
+
+def test_the_path_at_an_offset_is_that_of_the_heading_before_it() -> None:
+    text = "intro\n# A\nwords\n## B\nmore"
+    structure = read_structure(text, "markdown")
+    paths = [structure.path_at(text.index(word)) for word in ("intro", "words", "more")]
+    assert paths == [(), ("A",), ("A", "B")]
+
+
+def test_leading_headings_end_at_the_first_other_word() -> None:
+    text = "# A\n\n## B\nwords\n## C\n"
+    structure = read_structure(text, "markdown")
+    assert [heading.title for heading in structure.leading_headings(0, len(text))] == ["A", "B"]
+
+
+def test_no_line_end_below_a_heading_is_left_to_cut_at() -> None:
+    masked = read_structure("# A\n\n\nwords", "markdown").masked
+    assert masked == f"# A{GLUE * 3}words"
+
+
+def test_a_longer_fence_holds_a_shorter_one() -> None:
+    text = "````md\n```\n# no heading\n```\n````\n# A heading"
+    assert [heading.title for heading in read_structure(text, "markdown").headings] == ["A heading"]
+
+
+def test_a_text_full_of_stray_fences_is_read_in_no_time() -> None:
+    text = "```python\nwords\n" * 20_000 + "# End"
+    assert len(read_structure(text, "markdown").headings) == 1
+
+
+def test_leading_headings_are_stripped_only_if_they_are_among_the_titles() -> None:
+    body = "# A\n\n## B ##\nwords\n# A\n"
+    assert strip_headings(body, ("A", "B")) == "words\n# A\n"
+    assert strip_headings(body, ("B",)) == body
+
+
+def test_blank_means_white_space_masked_or_not() -> None:
+    assert is_blank(f" \n{GLUE}\t")
+    assert not is_blank("x")
