@@ -14,9 +14,10 @@ from workers.summarization.wording import Style
 
 
 class Optimizer(StrEnum):
-    """Which optimizer updates the adapter; the 8-bit one pages its state to main memory (QLoRA)."""
+    """Which optimizer updates the adapter; the paged one keeps its state in main memory when the GPU is full."""
 
     ADAMW = "adamw_torch"
+    ADAMW_8BIT = "adamw_8bit"
     PAGED_ADAMW_8BIT = "paged_adamw_8bit"
 
 

@@ -14,7 +14,7 @@ from trl import SFTConfig, SFTTrainer
 
 from workers.engine.device import Placement
 from workers.finetuning.checkpoints import name_checkpoints
-from workers.finetuning.config import FinetuneConfig
+from workers.finetuning.config import FinetuneConfig, Optimizer
 from workers.finetuning.dataset import IGNORED
 
 # The last one to go on from, and one more in case the machine fails while it is written.
@@ -64,7 +64,7 @@ def build_arguments(config: FinetuneConfig, placement: Placement) -> SFTConfig:
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         max_grad_norm=settings.max_gradient_norm,
-        optim=settings.optimizer.value,
+        optim=choose_optimizer(settings.optimizer, placement).value,
         save_steps=settings.checkpoint_steps,
         save_total_limit=KEPT_CHECKPOINTS,
         eval_strategy="steps" if settings.evaluation_steps else "no",
@@ -82,3 +82,9 @@ def build_arguments(config: FinetuneConfig, placement: Placement) -> SFTConfig:
         disable_tqdm=True,
         dataloader_pin_memory=placement.device == "cuda",
     )
+
+
+def choose_optimizer(wanted: Optimizer, placement: Placement) -> Optimizer:
+    """Return the optimizer to use; a CPU has nothing to page to, so there it is the same one without paging."""
+    is_paged = wanted is Optimizer.PAGED_ADAMW_8BIT
+    return Optimizer.ADAMW_8BIT if is_paged and placement.device == "cpu" else wanted
