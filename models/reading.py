@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from models.batch import Batch
 from models.errors import UnknownIdError
-from models.job import Job
+from models.job import Job, JobState
 from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep, read_rows, view_of
 from models.worker import Worker
 
@@ -41,6 +41,7 @@ class JobFilter:
     """Which jobs to list; what is empty does not restrict."""
 
     batch_id: UUID | None = None
+    job_id: UUID | None = None
     states: Sequence[str] = ()
     strategies: Sequence[str] = ()
     weights: Sequence[str] = ()
@@ -122,13 +123,21 @@ def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
         "weights": wanted.weights,
     }
     statement = select(view).where(*(view.c[name].in_(values) for name, values in conditions.items() if values))
-    if wanted.batch_id is not None:
+    if wanted.job_id is not None:
+        statement = statement.where(view.c.job_id == wanted.job_id)
+    elif wanted.batch_id is not None:
         statement = statement.where(view.c.batch_id == wanted.batch_id)
     if wanted.since is not None:
         statement = statement.where(view.c.created_at >= wanted.since)
     yield from read_rows(
         session, JobSummary, statement.order_by(view.c.created_at, view.c.source, view.c.job_id).limit(wanted.limit)
     )
+
+
+def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
+    """Return the jobs of a batch that have ended, but not well."""
+    poor = (JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
+    return list(session.scalars(select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(poor)).order_by(Job.id)))
 
 
 def read_job(session: Session, job_id: UUID) -> JobSummary:

@@ -14,7 +14,7 @@ from models.batch import Batch
 from models.document import Document, hash_document
 from models.job import Job, Priority
 from models.options import JobOptions
-from models.queries import NewStep, add_steps
+from models.queries import NewStep, describe_steps, insert_steps
 from models.queues import Wakeup
 from models.step import StepKind
 from producer.batches import batch_id, job_id
@@ -53,12 +53,10 @@ def store_block(session: Session, order: Order, sources: Sequence[Source]) -> li
     )
     _insert_documents(session, dict(zip(hashes, sources, strict=True)))
     jobs = [_describe_job(order, source, sha256) for source, sha256 in zip(sources, hashes, strict=True)]
-    created = _insert_jobs(session, jobs)
-    return [
-        wakeup
-        for job in created
-        for wakeup in add_steps(session, Job(id=job, weights=order.options.weights, priority=order.priority), [PLAN])
+    created = [
+        Job(id=job, weights=order.options.weights, priority=order.priority) for job in _insert_jobs(session, jobs)
     ]
+    return insert_steps(session, [row for job in created for row in describe_steps(job, [PLAN])])
 
 
 def _insert_documents(session: Session, sources: dict[str, Source]) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from models.queries import mark_undispatched
-from models.queues import Doorbell, Wakeup
 from producer.intake import Order, store_block
 from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceProblem
+from producer.wakeups import Announcer
 
 # Sources per transaction: enough to make commits cheap, few enough to lose little and to hold little in memory.
 BLOCK_SOURCES = 200
@@ -44,20 +43,19 @@ class Tally:
 class Submission:
     """One submission on its way into the queue."""
 
-    def __init__(self, database: Engine, doorbell: Doorbell, order: Order, tally: Tally) -> None:
+    def __init__(self, database: Engine, announcer: Announcer, order: Order, tally: Tally) -> None:
         """Prepare it.
 
         Args:
             database: where the rows go.
-            doorbell: rung after each commit.
+            announcer: told after each commit.
             order: what is asked for every document.
             tally: counts what happens; it is right at any time, also after an interruption.
         """
         self._database = database
-        self._doorbell = doorbell
+        self._announcer = announcer
         self._order = order
-        self._can_ring = True
-        self.tally = tally
+        self._tally = tally
 
     def run(self, events: Iterable[ReadEvent], *, report: Callable[[ReadEvent], None] = lambda _: None) -> Tally:
         """Submit every source among the events.
@@ -73,26 +71,16 @@ class Submission:
                 if len(block) == BLOCK_SOURCES or sum(len(each.text) for each in block) > BLOCK_CHARACTERS:
                     self._store(block)
                     block = []
-            self.tally.count(event)
+            self._tally.count(event)
             report(event)
         if block:
             self._store(block)
-        return self.tally
+        return self._tally
 
     def _store(self, block: Sequence[Source]) -> None:
         with Session(self._database) as session, session.begin():
             wakeups = store_block(session, self._order, block)
-        self.tally.created += len(wakeups)
-        self.tally.existing += len(block) - len(wakeups)
-        self._ring(wakeups)
-
-    def _ring(self, wakeups: Sequence[Wakeup]) -> None:
-        """Send what can be sent; the rescue of any worker sends the rest."""
-        sent = self._doorbell.ring(wakeups) if self._can_ring and wakeups else 0
-        unsent = wakeups[sent:]
-        if unsent:
-            # A broker that is away costs seconds per try: the rest of this submission does not try again.
-            self._can_ring = False
-            self.tally.unsent += len(unsent)
-            with Session(self._database) as session, session.begin():
-                mark_undispatched(session, [wakeup.step_id for wakeup in unsent])
+        self._tally.created += len(wakeups)
+        self._tally.existing += len(block) - len(wakeups)
+        self._announcer.announce(wakeups)
+        self._tally.unsent = self._announcer.unsent

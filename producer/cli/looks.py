@@ -17,8 +17,9 @@ from rich.text import Text
 
 from models.views import BatchProgress
 from producer.cli.status import describe_states, print_failures
-from producer.cli.terminal import STATE_COLOURS, clean_line, print_json, to_plain
+from producer.cli.terminal import STATE_COLOURS, clean_line, print_json
 from producer.cli.times import format_seconds
+from producer.plain import to_plain
 from producer.status import Snapshot
 from producer.watch import Look, Outage
 

@@ -9,7 +9,7 @@ import click
 
 from producer.cli.front import ExitCode
 from producer.cli.job_options import COUNT, add_job_options, build_job_options
-from producer.cli.terminal import count, json_option, print_json, print_table
+from producer.cli.terminal import count, json_option, print_json, print_table, warn_unsent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,12 +128,13 @@ def _send(reading: Reading, order: Order, *, is_strict: bool) -> Tally:
     from producer.cli.database import open_engine
     from producer.cli.reading_progress import ReadingProgress
     from producer.submit import Submission, Tally
+    from producer.wakeups import Announcer
 
     doorbell = CeleryDoorbell(make_celery(read_settings().require_broker_url()))
     tally = Tally()
     try:
         with open_engine() as engine, ReadingProgress(total=reading.limit) as progress:
-            submission = Submission(engine, doorbell, order, tally)
+            submission = Submission(engine, Announcer(engine, doorbell), order, tally)
             if is_strict:
                 _submit_all_or_nothing(submission, reading, progress)
             else:
@@ -181,12 +182,7 @@ def _rehearse(reading: Reading, order: Order, *, as_json: bool) -> int:
 
 
 def _print_outcome(order: Order, tally: Tally, *, as_json: bool) -> None:
-    if tally.unsent:
-        click.echo(
-            f"gistmill: warning: the broker does not answer; {count(tally.unsent, 'job')} cannot be announced now. "
-            "They are stored, and the workers begin them by themselves when the broker is back (`gistmill up`)",
-            err=True,
-        )
+    warn_unsent(tally.unsent)
     if as_json:
         counts = {"new": tally.created, "existing": tally.existing, "unsent": tally.unsent}
         print_json({"batch": order.batch, "batch_id": order.batch_id, **counts, **_describe_drops(tally)})

@@ -6,12 +6,11 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, is_dataclass
-from datetime import date
 from typing import Any
-from uuid import UUID
 
 import click
+
+from producer.plain import to_plain
 
 # All but tab and line feed: a document must not move the cursor, set the title or clear the screen.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -63,21 +62,13 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=to_plain))
 
 
-def to_plain(value: object) -> object:
-    """Return what JSON knows for a value that it does not.
-
-    Raises:
-        TypeError: there is nothing like it in JSON.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, frozenset | set | tuple):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+def print_json_array(values: Iterable[object]) -> None:
+    """Print values as one JSON array while they come, one a line."""
+    separator = "["
+    for value in values:
+        click.echo(f"{separator}\n{json.dumps(value, ensure_ascii=False, default=to_plain)}", nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -103,6 +94,16 @@ def _print_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) ->
     for row in cells:
         table.add_row(*(Text(cell, style=STATE_COLOURS.get(cell, "")) for cell in row))
     Console().print(table)
+
+
+def warn_unsent(steps: int) -> None:
+    """Warn about steps whose messages did not go out, if there are any."""
+    if steps:
+        click.echo(
+            f"gistmill: warning: the broker does not answer, so {count(steps, 'step')} cannot be announced now. "
+            "Nothing is lost: a worker begins them by itself when the broker is back (`gistmill up` or GISTMILL_BROKER_URL)",
+            err=True,
+        )
 
 
 def json_option(function: Any) -> Any:

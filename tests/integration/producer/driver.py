@@ -70,7 +70,7 @@ class Driver:
                 for index in range(chunks):
                     self._finish(session, job_id, "map", index, output=f"part {index} of {words}")
                 inputs = tuple({"kind": "map", "level": 0, "index": index} for index in range(chunks))
-                queries.add_steps(session, session.get_one(Job, job_id), [NewStep("reduce", 0, 0, inputs)])
+                queries.add_steps(session, session.get_one(Job, job_id), [NewStep("reduce", 1, 0, inputs)])
             for index in range(chunks - 1 if strategy == "refine" else 0):
                 self._finish(session, job_id, "refine", index, output=f"draft {index} of {words}")
                 inputs = ({"kind": "refine", "level": 0, "index": index}, {"chunk": index + 1})
@@ -129,10 +129,17 @@ class Driver:
         session.execute(
             insert(Chunk),
             [
-                {"job_id": job.id, "index": index, "start_at": start, "end_at": end, "headings": [f"Part {index}"], "tokens": 50}
+                {
+                    "job_id": job.id,
+                    "index": index,
+                    "start_at": start,
+                    "end_at": end,
+                    "headings": [f"Part {index}"],
+                    "tokens": 50,
+                }
                 for index, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
             ],
-        )  # fmt: skip
+        )
 
     def _first_steps(self, strategy: str, chunks: int) -> list[NewStep]:
         if strategy == "map-reduce":

@@ -1,0 +1,41 @@
+"""``gistmill cancel``: stop a job or a batch."""
+
+from __future__ import annotations
+
+import click
+
+from producer.cli.database import open_engine
+from producer.cli.terminal import count, json_option, print_json
+
+
+@click.command()
+@click.argument("name", metavar="BATCH|JOB")
+@json_option
+def cancel(name: str, *, as_json: bool) -> None:
+    """Stop a job or all open jobs of a batch; what is finished stays.
+
+    Steps that run are given up within seconds. `gistmill retry` takes the jobs up again.
+
+    \b
+    Examples:
+      gistmill cancel nightly
+      gistmill cancel 3f9a1c2e
+    """
+    from sqlalchemy.orm import Session
+
+    from models.reading import find_target, read_batch
+    from producer.cancel import cancel_jobs
+
+    with open_engine() as engine:
+        with Session(engine) as session:
+            target = find_target(session, name)
+            total = 1 if target.job_id else read_batch(session, target.batch_id).jobs
+        result = cancel_jobs(engine, target, total=total)
+    if as_json:
+        print_json(result)
+        return
+    click.echo(f"{count(result.ended, 'job')} cancelled")
+    if result.ending:
+        click.echo(f"{count(result.ending, 'job')} with a running step will end within seconds")
+    if result.already:
+        click.echo(f"{count(result.already, 'job')} had ended before")

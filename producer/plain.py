@@ -1,0 +1,22 @@
+"""Turns our values into what JSON knows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from datetime import date
+from uuid import UUID
+
+
+def to_plain(value: object) -> object:
+    """Return what JSON knows for a value that it does not, for ``json.dumps(..., default=to_plain)``.
+
+    Raises:
+        TypeError: there is nothing like it in JSON.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")

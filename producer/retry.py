@@ -1,0 +1,159 @@
+"""Runs again what failed or was cancelled in a job that has ended; what is finished stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.orm import Session
+
+from models.evaluation import Evaluation
+from models.job import OPEN_STATES, Chunk, Job, JobState
+from models.queries import lock_job, update_steps, wakeup_of
+from models.queues import Wakeup
+from models.step import Step, StepKind, StepState
+from producer.wakeups import Announcer
+
+# Jobs per transaction: their rows are locked until it ends.
+BLOCK_JOBS = 50
+
+Wave = tuple[int, int]
+# A step that runs again has said nothing yet; how often it ran is kept, for its tries are numbered by it.
+FORGOTTEN = (
+    "done_token", "identity", "cached_from", "prompt_fingerprint", "weights_fingerprint", "params", "output",
+    "output_tokens", "prompt_tokens", "completion_tokens", "finish_reason", "seconds", "worker", "error",
+    "started_at", "finished_at", "lease_owner",
+)  # fmt: skip
+
+
+class Reply(StrEnum):
+    """What became of the request to retry a job."""
+
+    RESTARTED = "restarted"
+    OPEN = "still open"
+    WHOLE = "nothing to run again"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedStep:
+    """A step and where it stands in its job."""
+
+    id: UUID
+    kind: str
+    level: int
+    index: int
+    state: str
+    is_marked: bool
+
+    @property
+    def wave(self) -> Wave:
+        """Its turn: a step runs when all steps with a smaller one have ended."""
+        if self.kind == StepKind.PLAN:
+            return -1, 0
+        return (0, self.index) if self.kind == StepKind.REFINE else (self.level, 0)
+
+
+def retry_jobs(
+    database: Engine, announcer: Announcer, jobs: Sequence[UUID], *, with_marked: bool = False
+) -> Counter[Reply]:
+    """Retry jobs block by block, announce their steps, and count what became of them."""
+    replies: Counter[Reply] = Counter()
+    for start in range(0, len(jobs), BLOCK_JOBS):
+        wakeups = []
+        with Session(database) as session, session.begin():
+            # In one order everywhere, so that two retries never wait for each other in a circle.
+            for job in sorted(jobs[start : start + BLOCK_JOBS]):
+                reply, ready = retry_job(session, job, with_marked=with_marked)
+                replies[reply] += 1
+                wakeups += ready
+        announcer.announce(wakeups)
+    return replies
+
+
+def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> tuple[Reply, list[Wakeup]]:
+    """Open an ended job again and make the steps ready that have no good result.
+
+    Later waves are taken away, because what they were made from changes; the flow creates them again.
+
+    Args:
+        session: the caller commits, then rings.
+        job_id: which job.
+        with_marked: also run steps again whose output a guard has marked.
+    """
+    job = lock_job(session, job_id)
+    if job.state in OPEN_STATES:
+        return Reply.OPEN, []
+    steps = list(_read_places(session, job_id))
+    again = _choose_steps(steps, job.state, with_marked=with_marked)
+    if not again:
+        return Reply.WHOLE, []
+    wave = again[0].wave
+    _take_away(session, job_id, [step.id for step in steps if step.wave > wave])
+    _reopen(session, job, again)
+    return Reply.RESTARTED, _make_ready(session, again)
+
+
+def _read_places(session: Session, job_id: UUID) -> Iterator[PlacedStep]:
+    is_marked = Step.guards.contains([{"stands": True}])
+    rows = session.execute(
+        select(Step.id, Step.kind, Step.level, Step.index, Step.state, is_marked)
+        .where(Step.job_id == job_id, Step.kind != StepKind.EVALUATE)
+        .order_by(Step.level, Step.index)
+    )
+    return (PlacedStep(*row) for row in rows)
+
+
+def _choose_steps(steps: Sequence[PlacedStep], state: str, *, with_marked: bool) -> list[PlacedStep]:
+    """Return what to run again in the first wave that has any."""
+    poor = [
+        step
+        for step in steps
+        if step.state in {StepState.FAILED, StepState.CANCELLED} or (with_marked and step.is_marked)
+    ]
+    if not poor and state in {JobState.CANCELLED, JobState.FAILED}:
+        # It ended between two waves, and only the end of a step can begin the next.
+        poor = [max(steps, key=lambda step: step.wave)]
+    first = min((step.wave for step in poor), default=None)
+    return [step for step in poor if step.wave == first]
+
+
+def _take_away(session: Session, job_id: UUID, later: Sequence[UUID]) -> None:
+    session.execute(delete(Step).where(Step.id.in_(later)))
+    session.execute(delete(Step).where(Step.job_id == job_id, Step.kind == StepKind.EVALUATE))
+    session.execute(delete(Evaluation).where(Evaluation.job_id == job_id))
+
+
+def _reopen(session: Session, job: Job, again: Sequence[PlacedStep]) -> None:
+    is_planned = again[0].kind != StepKind.PLAN
+    if not is_planned:
+        session.execute(delete(Chunk).where(Chunk.job_id == job.id))
+        job.strategy = job.plan = None
+    # How long a job took is not to hold the time that it lay ended.
+    job.started_at = session.scalar(select(func.now())) if is_planned else None
+    job.state = JobState.RUNNING if is_planned else JobState.QUEUED
+    job.pending = len(again)
+    job.summary = job.reason = job.cancel_requested_at = job.finished_at = None
+
+
+def _make_ready(session: Session, again: Sequence[PlacedStep]) -> list[Wakeup]:
+    rows = session.execute(
+        update_steps()
+        .where(Step.id.in_([step.id for step in again]))
+        .values(
+            state=StepState.READY,
+            errors=0,
+            crashes=0,
+            is_solo=False,
+            guards=[],
+            available_at=func.now(),
+            dispatched_at=func.now(),
+            dispatches=1,
+            **dict.fromkeys(FORGOTTEN),
+        )
+        .returning(Step.id, Step.kind, Step.queue, Step.priority)
+    )
+    return [wakeup_of(row) for row in rows]
