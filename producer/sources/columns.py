@@ -33,6 +33,9 @@ def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_colu
     Raises:
         SourceUsageError: a given column does not exist, or none is given and none is obvious.
     """
+    if not columns:
+        # Not one row could be read: each says why, and a list of columns would say nothing.
+        return Columns(text_column or "text", id_column or "")
     for option, column in (("--text-column", text_column), ("--id-column", id_column)):
         if column is not None and column not in columns:
             raise SourceUsageError(f"has no column {column!r}; give {option} one of {_list_nearest(column, columns)}")

@@ -19,7 +19,7 @@ from producer.sources.limits import ReadLimits
 from producer.sources.parquet_table import open_parquet
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, describe_problem
-from producer.sources.table import Record, Row, Table
+from producer.sources.table import BrokenTableError, Record, Row, Table
 from producer.sources.text import clean_label
 
 OPENERS: dict[Kind, Callable[[Path, ReadLimits], Table]] = {
@@ -102,7 +102,10 @@ def read_rows(
     Raises:
         SourceError: the file is no such table, or lacks a column.
     """
-    table = OPENERS[kind](path, limits)
+    try:
+        table = OPENERS[kind](path, limits)
+    except (BrokenTableError, UnicodeError) as error:
+        raise UnreadableError(f"cannot be read from its first row on ({error}); repair the file") from error
     columns = choose_columns(table.columns, text_column=text_column, id_column=id_column)
     if columns.is_guessed:
         yield SourceNote(name, f"{name}: the text is taken from column {columns.text!r} (change it by --text-column).")

@@ -99,13 +99,17 @@ class Sandbox:
         root = str(Path(producer.__path__[0]).parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
         limits = json.dumps(dataclasses.asdict(self._limits))
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-P", "-m", "producer.sources.sandbox_child", limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
         )
+        # Its start is not the document's fault, so the clock waits until the child says that it is ready.
+        if child.stdout is not None:
+            read_frame(child.stdout)
+        return child
 
     def _explain_death(self, kind: Kind, *, is_late: bool) -> SourceError:
         if is_late:

@@ -25,6 +25,7 @@ def main() -> None:
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     # Whatever a library prints must not end up among the replies.
     sys.stdout = sys.stderr
+    write_frame(replies, b"ready")
     serve(requests, replies, limits)
 
 

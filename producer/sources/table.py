@@ -41,11 +41,12 @@ def peek_columns(records: Iterator[Record | SourceError]) -> Table:
     Raises:
         UnreadableError: there is no record.
     """
-    first = list(islice(records, PEEKED_RECORDS))
+    rows = number_records(records)
+    first = list(islice(rows, PEEKED_RECORDS))
     if not first:
         raise UnreadableError("is empty; give at least one JSON object")
-    columns = dict.fromkeys(name for record in first if isinstance(record, dict) for name in record)
-    return Table(tuple(columns), number_records(chain(first, records)))
+    columns = dict.fromkeys(name for row in first for name in row.values)
+    return Table(tuple(columns), chain(first, rows))
 
 
 def number_records(records: Iterator[Record | SourceError]) -> Iterator[Row]:

@@ -153,6 +153,8 @@ def test_a_cell_that_is_too_long_ends_the_file_with_a_problem(tmp_path: Path, co
         ("a.csv", "", "is empty"),
         ("a.csv", "\n \n", "is empty"),
         ("a.csv", b"text\na\0b\n", "is binary"),
+        ("a.csv", 'id,"text\n1,a\n', "a quote opens in it and never closes"),
+        ("a.csv", "id,text" * 3_000_000, "a line of more than 20,000,000 characters"),
         ("a.csv", "id,body\n1,a\n", "has no column 'text'; give --text-column one of 'id', 'body'"),
         ("a.jsonl", "", "is empty"),
         ("a.json", "[]", "is empty"),
@@ -168,6 +170,14 @@ def test_a_broken_table_is_a_clear_error(tmp_path: Path, name: str, content: str
     assert isinstance(problem, SourceProblem)
     assert problem.message.startswith(f"{name} ")
     assert reason in problem.message
+
+
+def test_a_file_whose_first_lines_are_all_bad_says_why(tmp_path: Path) -> None:
+    long_line, bad_line = json.dumps({"text": "x" * 2000}), "{"
+    (message,) = problems(read(tmp_path / "a.jsonl", long_line, limits=ReadLimits(text_chars=1000)))
+    assert "a.jsonl#row 1 cannot be read (a line of more than 1,000 characters)" in message
+    (message,) = problems(read(tmp_path / "a.jsonl", bad_line))
+    assert "a.jsonl#row 1 is not valid JSON" in message
 
 
 def test_a_file_with_only_a_header_gives_nothing(tmp_path: Path) -> None:
