@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     max_crashes: int = Field(4, ge=1)
 
     flower_port: int = Field(5555, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(9464, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "pretty"] = "auto"
@@ -65,6 +66,11 @@ class Settings(BaseSettings):
         except (OSError, ValueError) as error:
             raise SettingsError(f"{path} cannot be read ({error}); stop `gistmill up` and start it again") from None
         return servers
+
+    @property
+    def has_servers(self) -> bool:
+        """Whether the environment names both servers, or an embedded cluster runs on this home."""
+        return all(getattr(self, name) or self._servers.get(name) for name in ("database_url", "broker_url"))
 
     def _require(self, name: str) -> str:
         url = getattr(self, name) or self._servers.get(name)

@@ -23,8 +23,9 @@ from models.session import check_database, connect
 from models.settings import Settings
 from models.worker import Worker
 from workers.flow import Flow
-from workers.leases import Leases, StopReason
+from workers.leases import Leases
 from workers.rescue import Rescue, RescueThread, host_identity
+from workers.status_server import StatusServer
 
 if TYPE_CHECKING:
     from workers.generation import TextGenerator
@@ -84,6 +85,8 @@ class Service:
         )
         self._rescue = RescueThread(rescue, interval_seconds=settings.rescue_seconds)
         self._drain: threading.Timer | None = None
+        port = settings.metrics_port
+        self._status = StatusServer(settings.metrics_host, port, self._is_healthy) if port else None
 
     @property
     def database(self) -> Engine:
@@ -101,13 +104,15 @@ class Service:
             queries.register_worker(session, self._describe())
         self._leases.start()
         self._rescue.start()
+        if self._status is not None:
+            self._status.start()
         log.info("worker_ready", worker=self.worker_id, device=self._served.device, weights=self._settings.weights_name)
 
     def begin_drain(self) -> None:
         """Let running steps finish; those that take longer than the drain are given back."""
         if self._drain is None:
             log.info("draining", worker=self.worker_id, seconds=self._settings.drain_seconds)
-            self._drain = threading.Timer(self._settings.drain_seconds, self._leases.stop_all, [StopReason.DRAINING])
+            self._drain = threading.Timer(self._settings.drain_seconds, self._leases.stop_all)
             self._drain.daemon = True
             self._drain.start()
 
@@ -115,6 +120,8 @@ class Service:
         """End in order, after the last step."""
         if self._drain is not None:
             self._drain.cancel()
+        if self._status is not None:
+            self._status.close()
         self._rescue.close()
         self._leases.close()
         with Session(self._database) as session, session.begin():
@@ -122,6 +129,9 @@ class Service:
         self._served.close()
         self._database.dispose()
         log.info("worker_stopped", worker=self.worker_id)
+
+    def _is_healthy(self) -> bool:
+        return self._drain is None and self._served.seconds_since_progress() <= self._settings.hang_seconds
 
     def _describe(self) -> Worker:
         process = psutil.Process()

@@ -14,6 +14,8 @@ def load_served(settings: Settings) -> Served:
     Raises:
         EngineError: the weights cannot be served; the message says why and what to do.
     """
+    from prometheus_client import REGISTRY
+
     from workers.engine.config import EngineConfig
     from workers.engine.engine import load_engine
 
@@ -30,6 +32,7 @@ def load_served(settings: Settings) -> Served:
         ),
         on_fatal=end_process,
     )
+    REGISTRY.register(engine.metrics)
     return Served(engine, engine.device, engine.seconds_since_progress, engine.close)
 
 
