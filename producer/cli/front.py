@@ -22,8 +22,6 @@ class ExitCode(IntEnum):
     INCOMPLETE = 3
     # As shells report a process that SIGINT ended.
     INTERRUPTED = 130
-    # As shells report a process whose reader went away (SIGPIPE).
-    READER_GONE = 141
 
 
 EXIT_CODES = (
@@ -57,9 +55,9 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Python would complain while it flushes at exit.
+        # Whoever read the output had enough of it (`| head`). Python would complain while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.READER_GONE
+        return ExitCode.FAILED
     return result if isinstance(result, int) else ExitCode.DONE
 
 

@@ -101,7 +101,7 @@ def warn_unsent(steps: int) -> None:
     if steps:
         click.echo(
             f"gistmill: warning: the broker does not answer, so {count(steps, 'step')} cannot be announced now. "
-            "Nothing is lost: a worker begins them by itself when the broker is back (`gistmill up` or GISTMILL_BROKER_URL)",
+            "Nothing is lost: a worker begins them when the broker is back (`gistmill up` or GISTMILL_BROKER_URL)",
             err=True,
         )
 
