@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from workers.engine.cache import size_batching
 from workers.engine.config import EngineConfig
-from workers.engine.errors import InsufficientMemoryError, PromptTooLongError
+from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
 from workers.engine.loading import LoadedWeights, load_weights
 from workers.engine.loop import GenerationLoop
+from workers.engine.metrics import EngineMetrics
 from workers.engine.plain import PlainGenerator
 from workers.engine.request import Outcome, Request
+from workers.engine.streaming import TextStream
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
 
 END_OF_TURN = "<end_of_turn>"
@@ -54,6 +57,7 @@ class Engine:
                 "set fewer slots, a smaller kv_cache_gb or a smaller context_tokens"
             ) from error
         self._plain = PlainGenerator(weights.network)
+        self.metrics = EngineMetrics(self.loop.read_state, device=self.device)
         self.loop.start()
 
     @property
@@ -100,21 +104,39 @@ class Engine:
             RequestFailedError: this request failed; others go on.
             EngineStoppedError: the engine serves no more requests.
         """
-        request = Request(
-            prompt_ids=self._encode_checked(prompt, params.max_new_tokens),
-            params=params,
-            eos_ids=self._find_eos_ids(prompt.format),
-            stop=prompt.stop,
-            deadline=deadline,
-            cancelled=cancelled,
-            device=self.weights.placement.device,
-        )
-        if params.num_beams > 1:
-            outcome = self._plain.generate(request)
-        else:
-            self.loop.submit(request)
-            outcome = request.future.result()
+        request = self._build_request(prompt, params, deadline=deadline, cancelled=cancelled)
+        try:
+            if params.num_beams > 1:
+                outcome = self._plain.generate(request)
+            else:
+                self.loop.submit(request)
+                outcome = request.future.result()
+        except GenerationError:
+            self.metrics.count_failure()
+            raise
         return self._build_generation(request, outcome)
+
+    def stream(self, prompt: Prompt, params: GenerationParams) -> Iterator[str | Generation]:
+        """Yield the text piece by piece as it grows, and at last the whole generation.
+
+        A reader that stops early cancels the request. Raises as ``generate`` does.
+        """
+        cancelled = threading.Event()
+        request = self._build_request(prompt, replace(params, num_beams=1), deadline=None, cancelled=cancelled)
+        growth = TextStream(request, self._tokenizer).read_growth()
+        self.loop.submit(request)
+        told = ""
+        try:
+            for text in growth:
+                if len(text) > len(told):
+                    yield text[len(told) :]
+                    told = text
+            generation = self._build_generation(request, request.future.result())
+            if len(generation.text) > len(told):
+                yield generation.text[len(told) :]
+            yield generation
+        finally:
+            cancelled.set()
 
     def score_continuations(self, prompt: Prompt, continuations: Sequence[str]) -> list[float]:
         """Return the summed log-probability of each continuation after the prompt.
@@ -137,6 +159,19 @@ class Engine:
         """End the loop and fail whatever still waits."""
         self.loop.close()
 
+    def _build_request(
+        self, prompt: Prompt, params: GenerationParams, *, deadline: float | None, cancelled: threading.Event | None
+    ) -> Request:
+        return Request(
+            prompt_ids=self._encode_checked(prompt, params.max_new_tokens),
+            params=params,
+            eos_ids=self._find_eos_ids(prompt.format),
+            stop=prompt.stop,
+            deadline=deadline,
+            cancelled=cancelled,
+            device=self.device,
+        )
+
     def _encode_checked(self, prompt: Prompt, new_tokens: int) -> list[int]:
         ids = self._tokenizer.encode_prompt(prompt)
         if len(ids) + new_tokens > self._context_tokens:
@@ -155,14 +190,13 @@ class Engine:
         return frozenset(ids)
 
     def _build_generation(self, request: Request, outcome: Outcome) -> Generation:
-        text, reason = self._tokenizer.decode(outcome.tokens), outcome.reason
-        starts = [text.index(stop) for stop in request.stop if stop in text]
-        if starts:
-            text, reason = text[: min(starts)], FinishReason.STOP
-        return Generation(
+        text, has_stop = request.cut_text(self._tokenizer.decode(outcome.tokens))
+        generation = Generation(
             text=text,
             prompt_tokens=len(request.prompt_ids),
             completion_tokens=len(outcome.tokens),
-            finish_reason=reason,
+            finish_reason=FinishReason.STOP if has_stop else outcome.reason,
             seconds=time.monotonic() - request.submitted,
         )
+        self.metrics.count_generation(generation)
+        return generation

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from workers.engine.adapter import merge_adapter
+from workers.engine.attention import RAGGED
 from workers.engine.config import EngineConfig
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
@@ -82,7 +83,7 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
     network = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=placement.dtype,
-        attn_implementation=choose_attention(_read_config(folder)),
+        attn_implementation=choose_attention(_read_config(folder), placement.device),
         quantization_config=quantization_config,
         device_map=device_map or placement.device,
         use_safetensors=True,
@@ -93,9 +94,11 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
     return network.requires_grad_(False)
 
 
-def choose_attention(weights_config: Any) -> str:
+def choose_attention(weights_config: Any, device: str) -> str:
     """Return the attention to serve with; only the eager one knows the soft-capped scores of Gemma 2."""
-    return "eager" if getattr(weights_config, "attn_logit_softcapping", None) else "sdpa"
+    if getattr(weights_config, "attn_logit_softcapping", None):
+        return "eager"
+    return RAGGED if device == "cpu" else "sdpa"
 
 
 def check_memory(folder: Path, placement: Placement) -> None:

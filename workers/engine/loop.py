@@ -11,22 +11,43 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
-from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager, OutputRouter
-from transformers.generation.continuous_batching.model_runner import ModelRunner
+from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager
 from transformers.generation.continuous_batching.requests import RequestStatus
 
-from workers.engine.errors import EngineStoppedError, RequestFailedError
+from workers.engine.attention import RAGGED
+from workers.engine.errors import EngineStoppedError
 from workers.engine.request import Request
-from workers.engine.sampling import choose_tokens
+from workers.engine.routing import RequestRouter
+from workers.engine.runner import SamplingRunner
 from workers.engine.tokenization import PromptTokenizer
 from workers.generation import FinishReason
 
 # Halving stops here, so that an engine that ran out of memory still makes progress.
 SMALLEST_BATCH_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LoopState:
+    """What the loop is doing.
+
+    Args:
+        waiting: requests not yet in the batch.
+        running: requests in the batch.
+        batch_size: requests in the last forward pass.
+        cache_used: used part of the KV cache, from 0 to 1.
+        age: seconds since the last sign of life.
+    """
+
+    waiting: int
+    running: int
+    batch_size: int
+    cache_used: float
+    age: float
 
 
 class GenerationLoop(ContinuousBatchingManager):
@@ -65,6 +86,11 @@ class GenerationLoop(ContinuousBatchingManager):
         # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
         self.batch_processor = self._create_batch_processor()
 
+    def switch_to_cb_friendly_attn(self, model: Any, auto_switch_to_flash: bool = True) -> None:
+        """Keep our own attention; let transformers choose among its own."""
+        if model.config._attn_implementation != RAGGED:
+            super().switch_to_cb_friendly_attn(model, auto_switch_to_flash)
+
     def start(self) -> None:
         """Start the background thread."""
         self.background_thread_status.clear()
@@ -86,6 +112,7 @@ class GenerationLoop(ContinuousBatchingManager):
                 request_id=request.id,
                 max_new_tokens=request.params.max_new_tokens,
                 eos_token_id=sorted(request.eos_ids) or -1,
+                streaming=request.on_tokens is not None,
             )
         # Asked after queueing: a loop that dies from here on fails the request itself.
         if self._has_ended():
@@ -101,20 +128,26 @@ class GenerationLoop(ContinuousBatchingManager):
         """Return the age of the loop's last sign of life in seconds; an idle loop gives one every 0.1 s."""
         return time.monotonic() - self._last_pass
 
+    def read_state(self) -> LoopState:
+        """Return what the loop is doing now; read from any thread, so the numbers may be of two different passes."""
+        processor = self.batch_processor
+        if processor is None:
+            return LoopState(waiting=0, running=0, batch_size=0, cache_used=0.0, age=self.seconds_since_progress())
+        running = len(processor.scheduler.active_requests)
+        return LoopState(
+            waiting=max(len(self.live) - running, 0),
+            running=running,
+            batch_size=processor.inputs_and_outputs.num_request_in_batch if running else 0,
+            cache_used=1.0 - processor.cache.compute_free_capacity(),
+            age=self.seconds_since_progress(),
+        )
+
     def _has_ended(self) -> bool:
         return self.background_thread_status.can_accept_new_requests() is not None
 
     def _create_batch_processor(self) -> Any:
         processor = super()._create_batch_processor()
-        processor.model_runner = SamplingRunner(
-            logit_processor=processor.logit_processor,
-            cb_config=processor.cb_config,
-            cache=processor.cache,
-            inputs_and_outputs=processor.inputs_and_outputs,
-            do_sample=False,
-            return_logprobs=False,
-        )
-        processor.model_runner.live = self.live
+        processor.model_runner = SamplingRunner(processor, self.live)
         return processor
 
     def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
@@ -178,48 +211,6 @@ class GenerationLoop(ContinuousBatchingManager):
         super()._handle_critical_error(error, batch_processor)
         if self._on_fatal is not None:
             self._on_fatal()
-
-
-class RequestRouter(OutputRouter):
-    """Hands what the loop finished to the threads that wait for it."""
-
-    def __init__(self, live: dict[str, Request], *, has_ended: Callable[[], bool]) -> None:
-        super().__init__()
-        self._live = live
-        self._loop_has_ended = has_ended
-
-    def deliver(self, output: Any) -> None:
-        """Resolve one request."""
-        request = self._live.pop(output.request_id, None)
-        if request is None:
-            return
-        if output.error is None:
-            request.finish(output.generated_tokens)
-        elif self._loop_has_ended():
-            request.future.set_exception(EngineStoppedError(f"the generation loop has ended: {output.error}"))
-        else:
-            request.future.set_exception(RequestFailedError(f"the request failed: {output.error}"))
-
-    def deliver_batch(self, outputs: list[Any]) -> None:
-        """Resolve several requests."""
-        for output in outputs:
-            self.deliver(output)
-
-
-class SamplingRunner(ModelRunner):
-    """Runs the forward pass and chooses each request's next token by that request's own parameters."""
-
-    live: dict[str, Request]
-
-    def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
-        states = [item.state for item in self.inputs_and_outputs.requests_in_batch if item.has_new_token]
-        rows = []
-        for state in states:
-            request = self.live[state.request_id]
-            rows.append((request.params, request.generator, state.initial_tokens + state.generated_tokens))
-        if rows:
-            tokens = choose_tokens(scores[0, : len(rows)], rows)
-            output_ids[0, : len(rows)].copy_(tokens)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -49,6 +50,8 @@ class Request:
     future: Future[Outcome] = field(default_factory=Future, init=False)
     generator: torch.Generator | None = field(default=None, init=False)
     has_run_out_of_memory: bool = field(default=False, init=False)
+    # Told all tokens so far after every pass, in the loop's thread.
+    on_tokens: Callable[[list[int]], None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.params.seed is not None:
@@ -61,6 +64,11 @@ class Request:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             return FinishReason.DEADLINE
         return None
+
+    def cut_text(self, text: str) -> tuple[str, bool]:
+        """Return a text up to its first stop string, and whether there was one."""
+        starts = [text.index(stop) for stop in self.stop if stop in text]
+        return (text[: min(starts)], True) if starts else (text, False)
 
     def finish(self, tokens: list[int], reason: FinishReason | None = None) -> None:
         """Hand the outcome to the waiting thread."""
