@@ -52,6 +52,11 @@ class Job(Base):
             "finished_at_when_final",
         ),
         Index("ix_jobs_open", "batch_id", postgresql_where="state IN ('queued', 'running')"),
+        Index(
+            "ix_jobs_cancelling",
+            "cancel_requested_at",
+            postgresql_where="state IN ('queued', 'running') AND cancel_requested_at IS NOT NULL",
+        ),
         Index("ix_jobs_document_sha256", "document_sha256"),
     )
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Row, Update, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, CursorResult, Row, Update, and_, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -80,11 +80,15 @@ def affected_rows(result: object) -> int:
 
 
 def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_seconds: float) -> Claim | None:
-    """Take a ready step of an open job; None means that there is nothing to do and the message can go."""
+    """Take a ready step of an open job; None means that there is nothing to do and the message can go.
+
+    The same token may ask again after a COMMIT whose reply was lost.
+    """
+    is_ready = and_(Step.state == StepState.READY, Step.available_at <= func.now())
     is_open = exists().where(Job.id == Step.job_id, Job.state.in_(OPEN_STATES), Job.cancel_requested_at.is_(None))
     row = session.execute(
         update_steps()
-        .where(Step.id == step, Step.state == StepState.READY, Step.available_at <= func.now(), is_open)
+        .where(Step.id == step, or_(is_ready, Step.lease_token == token), is_open)
         .values(
             state=StepState.RUNNING,
             attempt=Step.attempt + 1,
@@ -144,13 +148,26 @@ def lock_job(session: Session, job_id: UUID) -> Job:
     ).scalar_one()
 
 
+def _is_ours(claim: Claim) -> ColumnElement[bool]:
+    return and_(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
+
+
+def begin_alone(session: Session, claim: Claim) -> None:
+    """Count a run as a crash before it begins; whatever ends it in order takes the count back.
+
+    A worker that dies cannot say which of its steps killed it, so only a step that runs alone is counted.
+    """
+    session.execute(update_steps().where(_is_ours(claim)).values(crashes=claim.crashes + 1))
+
+
 def complete_step(session: Session, claim: Claim, result: StepResult, *, worker: str) -> bool:
     """Store a step's output; False if the lease was lost, and then nothing may be written."""
     changed = session.execute(
         update_steps()
-        .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
+        .where(_is_ours(claim))
         .values(
             state=StepState.DONE,
+            crashes=claim.crashes,
             done_token=Step.lease_token,
             lease_token=None,
             lease_until=None,
@@ -166,9 +183,10 @@ def fail_step(session: Session, claim: Claim, error: Json, *, worker: str) -> bo
     """End a step that cannot succeed; False if the lease was lost."""
     changed = session.execute(
         update_steps()
-        .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
+        .where(_is_ours(claim))
         .values(
             state=StepState.FAILED,
+            crashes=claim.crashes,
             lease_token=None,
             lease_until=None,
             worker=worker,
@@ -191,12 +209,13 @@ def release_step(
     is_error = outcome is AttemptOutcome.ERROR
     changed = session.execute(
         update_steps()
-        .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
+        .where(_is_ours(claim))
         .values(
             state=StepState.READY,
             lease_token=None,
             lease_until=None,
             errors=Step.errors + int(is_error),
+            crashes=claim.crashes,
             available_at=func.now() + timedelta(seconds=delay_seconds),
             dispatched_at=None,
         )
@@ -227,6 +246,15 @@ def was_completed(session: Session, claim: Claim) -> bool:
     """Tell whether this very run's result is stored, for a COMMIT whose reply was lost."""
     statement = select(exists().where(Step.id == claim.step_id, Step.done_token == claim.token))
     return bool(session.execute(statement).scalar_one())
+
+
+def find_unclaimed(session: Session, job_id: UUID) -> list[Wakeup]:
+    """Return the messages of a job's steps that wait for a worker."""
+    columns = (Step.id, Step.kind, Step.queue, Step.priority)
+    return [
+        wakeup_of(row)
+        for row in session.execute(select(*columns).where(Step.job_id == job_id, Step.state == StepState.READY))
+    ]
 
 
 def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[Wakeup]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -25,8 +25,10 @@ BATCH_ROWS = 1_000
 EPOCH = "broker_epoch"
 # Pauses between crashes of one step, in seconds: 1, 2, 4, ... up to this.
 MAX_BACKOFF_SECONDS = 60
-# While other messages wait in a queue, one that seems lost is sent again after this long, doubled each time.
+# Behind other messages a step may wait for hours; after this long its message is sent again in case it was lost, ...
 BUSY_REDISPATCH = timedelta(minutes=10)
+# ... so few per pass that a long queue is not filled with duplicates.
+BUSY_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ def find_processes(session: Session, host: str) -> list[Worker]:
 
 
 def take_back_lost(session: Session) -> list[LostStep]:
-    """Make steps ready again whose lease ran out; each runs alone from now on, after a growing pause."""
+    """Make steps ready again whose lease ran out; each runs alone from now on, after a growing pause.
+
+    Nobody can tell which of the steps of a dead worker killed it; running alone does (``queries.begin_alone``).
+    """
     expired = (
         select(Step.id)
         .where(Step.state == StepState.RUNNING, Step.lease_until < func.now())
@@ -86,7 +91,6 @@ def take_back_lost(session: Session) -> list[LostStep]:
         .where(Step.id.in_(ids))
         .values(
             state=StepState.READY,
-            crashes=Step.crashes + 1,
             is_solo=True,
             lease_token=None,
             lease_until=None,
@@ -106,37 +110,43 @@ def dispatch_waiting(session: Session) -> list[Wakeup]:
     return _dispatch(session, waiting)
 
 
-def find_waiting_queues(session: Session, older_than_seconds: float) -> list[str]:
-    """Return the queues with a ready step whose message went out that long ago."""
-    statement = select(Step.queue).where(_is_overdue(older_than_seconds)).distinct()
-    return list(session.scalars(statement))
+def find_ready_queues(session: Session) -> list[str]:
+    """Return the queues that have a ready step, without reading all of them."""
+    is_ready = Step.state == StepState.READY
+    first = select(func.min(Step.queue).label("queue")).where(is_ready).cte("queues", recursive=True)
+    following = select(func.min(Step.queue)).where(is_ready, Step.queue > first.c.queue).scalar_subquery()
+    queues = first.union_all(select(following).where(first.c.queue.is_not(None)))
+    return list(session.scalars(select(queues.c.queue).where(queues.c.queue.is_not(None))))
 
 
-def dispatch_overdue(session: Session, empty_queues: Sequence[str], older_than_seconds: float) -> list[Wakeup]:
-    """Send again what must be lost (its queue is empty), and ever more rarely what may be lost."""
-    doubled = func.power(2, func.least(Step.dispatches, 16)) * literal(BUSY_REDISPATCH)
-    may_be_lost = Step.dispatched_at < func.now() - doubled
-    overdue = select(Step.id).where(
-        _is_overdue(older_than_seconds),
-        or_(Step.queue.in_(empty_queues), may_be_lost),
+def dispatch_forgotten(session: Session, empty: Sequence[tuple[str, int]], seconds: float) -> list[Wakeup]:
+    """Send again what was sent that long ago and is not on the broker: its queue is empty at its level."""
+    forgotten = select(Step.id).where(tuple_(Step.queue, Step.priority).in_(empty), _was_sent_before(seconds))
+    return _dispatch(session, forgotten)
+
+
+def dispatch_old(session: Session) -> list[Wakeup]:
+    """Send a few again whose messages may be lost behind others that wait."""
+    return _dispatch(session, select(Step.id).where(_was_sent_before(BUSY_REDISPATCH.total_seconds())), rows=BUSY_ROWS)
+
+
+def _was_sent_before(seconds: float) -> ColumnElement[bool]:
+    return and_(
+        Step.state == StepState.READY,
+        Step.dispatched_at < func.now() - timedelta(seconds=seconds),
         Step.available_at <= func.now(),
     )
-    return _dispatch(session, overdue)
 
 
-def _is_overdue(seconds: float) -> ColumnElement[bool]:
-    return (Step.state == StepState.READY) & (Step.dispatched_at < func.now() - timedelta(seconds=seconds))
-
-
-def _dispatch(session: Session, steps: Select[UUID]) -> list[Wakeup]:
-    ids = steps.order_by(Step.dispatched_at.nulls_first()).limit(BATCH_ROWS).with_for_update(skip_locked=True)
-    rows = session.execute(
+def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) -> list[Wakeup]:
+    ids = steps.order_by(Step.dispatched_at).limit(rows).with_for_update(skip_locked=True)
+    sent = session.execute(
         update_steps()
         .where(Step.id.in_(ids.scalar_subquery()))
         .values(dispatched_at=func.now(), dispatches=Step.dispatches + 1)
         .returning(Step.id, Step.kind, Step.queue, Step.priority)
     )
-    return [wakeup_of(row) for row in rows]
+    return [wakeup_of(row) for row in sent]
 
 
 def forget_dispatches(session: Session) -> int:
@@ -179,18 +189,13 @@ def finish_cancel(session: Session, job_id: UUID) -> bool:
     job = lock_job(session, job_id)
     if job.state not in OPEN_STATES or job.cancel_requested_at is None:
         return False
-    counts = session.execute(
-        select(
-            func.count(case((Step.state == StepState.RUNNING, 1))),
-            func.count(case((Step.state == StepState.READY, 1))),
-        ).where(Step.job_id == job_id)
-    ).one()
     session.execute(
         update_steps()
         .where(Step.job_id == job_id, Step.state == StepState.READY)
         .values(state=StepState.CANCELLED, finished_at=func.clock_timestamp())
     )
-    if counts[0]:
+    # Asked afterwards: the update waits for a claim that is about to commit, an earlier look would miss it.
+    if session.scalar(select(exists().where(Step.job_id == job_id, Step.state == StepState.RUNNING))):
         return False
     end_job(session, job, JobState.CANCELLED, reason="cancelled by request")
     return True

@@ -61,7 +61,7 @@ class Step(Base):
         CheckConstraint("(state = 'failed') = (error IS NOT NULL)", "error_when_failed"),
         CheckConstraint("level >= 0 AND index >= 0", "place_is_not_negative"),
         Index("ix_steps_ready", "dispatched_at", postgresql_where="state = 'ready'"),
-        Index("ix_steps_ready_queue", "queue", postgresql_where="state = 'ready'"),
+        Index("ix_steps_ready_queue", "queue", "priority", "dispatched_at", postgresql_where="state = 'ready'"),
         Index("ix_steps_lease_until", "lease_until", postgresql_where="state = 'running'"),
         Index("ix_steps_lease_owner", "lease_owner", postgresql_where="state = 'running'"),
         Index("ix_steps_identity", "identity", postgresql_where="state = 'done' AND identity IS NOT NULL"),

@@ -22,7 +22,10 @@ LoadEngine = Callable[[Settings], Served]
 
 
 class EngineStep(bootsteps.StartStopStep):
-    """Loads the weights before the consumer asks for messages, and closes them after the last task."""
+    """Loads the weights before the consumer asks for messages.
+
+    It does not stop them: Celery stops steps in reverse, so this one would end under the tasks that the pool waits for.
+    """
 
     requires = ("celery.worker.components:Pool",)
 
@@ -32,12 +35,6 @@ class EngineStep(bootsteps.StartStopStep):
         app.service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
         app.service.start()
         app.flow = app.service.flow
-
-    def stop(self, parent: Any) -> None:
-        """Close the service, if it came up."""
-        service = getattr(parent.app, "service", None)
-        if service is not None:
-            service.close()
 
 
 def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
@@ -76,10 +73,14 @@ def _make_queue(name: str) -> Queue:
 
 
 def run_worker(app: Celery, *, node: str) -> None:
-    """Serve messages until SIGTERM or SIGINT; returns after the drain."""
-    app.worker_main(
-        ["worker", "--hostname", node, "--without-gossip", "--without-mingle", "--loglevel", app.settings.log_level]
-    )
+    """Serve messages until SIGTERM or SIGINT; returns after the drain, when the last task has ended."""
+    try:
+        app.worker_main(
+            ["worker", "--hostname", node, "--without-gossip", "--without-mingle", "--loglevel", app.settings.log_level]
+        )
+    finally:
+        if hasattr(app, "service"):
+            app.service.close()
 
 
 def default_node(device: str = "worker") -> str:

@@ -6,7 +6,6 @@ goes on from the rows.
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,7 +13,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models import queries
@@ -29,14 +27,13 @@ from workers.errors import PermanentError, RetryableError
 from workers.gate import Gate
 from workers.generation import TextGenerator
 from workers.leases import Lease, Leases, StopReason
+from workers.persistence import Result, is_outage, write_rows
 from workers.progress import Outcome, advance_job, describe_failure
 from workers.steps import StepRunner
 from workers.summarization.planning import Plan
 
 log = structlog.get_logger()
 
-# Seconds between tries of a commit while Postgres is away; the lease is what ends them.
-COMMIT_PAUSES = (0.2, 0.5, 1, 2, 4)
 # Pauses before a failed step runs again: 1, 2, 4, ... seconds, up to this.
 MAX_BACKOFF_SECONDS = 60
 
@@ -64,14 +61,12 @@ class Flow:
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Take a step if it is ready; None if the message has nothing to say (any more)."""
-        with Session(self._database) as session, session.begin():
-            return queries.claim_step(
-                session,
-                step_id,
-                token=uuid.uuid4(),
-                worker=self._worker_id,
-                lease_seconds=self._settings.lease_seconds,
+        token = uuid.uuid4()
+        return self._write(
+            lambda session: queries.claim_step(
+                session, step_id, token=token, worker=self._worker_id, lease_seconds=self._settings.lease_seconds
             )
+        )
 
     def run(self, claim: Claim) -> None:
         """Run a claimed step to its end and create what comes next.
@@ -81,52 +76,63 @@ class Flow:
             RetryableError: it did not, but may.
         """
         if claim.crashes >= self._settings.max_crashes:
-            raise PermanentError(f"its worker died {claim.crashes} times while running this step")
+            raise PermanentError(f"its worker died {claim.crashes} times while this step ran alone")
         with self._leases.hold(claim) as lease, self._gate.enter(is_alone=claim.is_solo):
+            if claim.is_solo:
+                self._write(lambda session: queries.begin_alone(session, claim))
             deadline = time.monotonic() + self._settings.step_deadline_seconds
             outcome = self._runner.run(claim, lease.stopped, deadline)
-            if lease.stopped.is_set() and outcome is None:
+            if outcome is not None:
+                self._ring(self._write(lambda session: self._complete(session, claim, outcome)))
+            elif lease.stopped.is_set():
                 self._stop(lease)
-            elif outcome is None:
-                raise RetryableError(f"no result within {self._settings.step_deadline_seconds:.0f} s")
             else:
-                self._commit(lease, lambda session: self._complete(session, claim, outcome))
+                raise RetryableError(f"no result within {self._settings.step_deadline_seconds:.0f} s")
 
     def retry(self, claim: Claim, error: BaseException) -> None:
         """Give a step back after an error, or fail it when it has had enough of them."""
-        if claim.errors + 1 >= self._settings.max_errors:
+        if is_outage(error):
+            self._write(lambda session: queries.release_step(session, claim, outcome=AttemptOutcome.RELEASED))
+        elif claim.errors + 1 >= self._settings.max_errors:
             self.fail(claim, error)
-            return
-        pause = min(2**claim.errors, MAX_BACKOFF_SECONDS)
-        with Session(self._database) as session, session.begin():
-            queries.release_step(
-                session, claim, outcome=AttemptOutcome.ERROR, delay_seconds=pause, error=describe_failure(error)
+        else:
+            self._write(
+                lambda session: queries.release_step(
+                    session,
+                    claim,
+                    outcome=AttemptOutcome.ERROR,
+                    delay_seconds=min(2**claim.errors, MAX_BACKOFF_SECONDS),
+                    error=describe_failure(error),
+                )
             )
 
     def fail(self, claim: Claim, error: BaseException) -> None:
         """End a step for good; its siblings go on and its job says what is missing."""
         failure = describe_failure(error)
         log.warning("step_failed", step=str(claim.step_id), job=str(claim.job_id), kind=claim.kind, **failure)
-        with Session(self._database) as session, session.begin():
-            wakeups = self._fail(session, claim, failure)
-        self._ring(wakeups)
+        self._ring(self._write(lambda session: self._fail(session, claim, failure)))
 
     def _stop(self, lease: Lease) -> None:
         claim = lease.claim
         if lease.reason is StopReason.LOST:
             log.warning("lease_was_lost", step=str(claim.step_id), job=str(claim.job_id))
             return
-        outcome = AttemptOutcome.CANCELLED if lease.reason is StopReason.CANCELLED else AttemptOutcome.RELEASED
-        with Session(self._database) as session, session.begin():
-            queries.lock_job(session, claim.job_id)
-            queries.release_step(session, claim, outcome=outcome)
-            finish_cancel(session, claim.job_id)
+        is_cancelled = lease.reason is StopReason.CANCELLED
+        self._write(lambda session: self._give_back(session, claim, is_cancelled=is_cancelled))
+
+    def _give_back(self, session: Session, claim: Claim, *, is_cancelled: bool) -> None:
+        queries.lock_job(session, claim.job_id)
+        outcome = AttemptOutcome.CANCELLED if is_cancelled else AttemptOutcome.RELEASED
+        queries.release_step(session, claim, outcome=outcome)
+        finish_cancel(session, claim.job_id)
 
     def _complete(self, session: Session, claim: Claim, outcome: Outcome) -> list[Wakeup]:
         job = queries.lock_job(session, claim.job_id)
         if not queries.complete_step(session, claim, outcome.result, worker=self._worker_id):
-            if not queries.was_completed(session, claim):
-                log.warning("result_came_too_late", step=str(claim.step_id), job=str(claim.job_id))
+            if queries.was_completed(session, claim):
+                # The reply to the COMMIT was lost, and with it the messages that were to be sent.
+                return queries.find_unclaimed(session, claim.job_id)
+            log.warning("result_came_too_late", step=str(claim.step_id), job=str(claim.job_id))
             return []
         queries.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.DONE)
         return self._advance(session, job, outcome.plan)
@@ -147,24 +153,12 @@ class Flow:
             return []
         return advance_job(session, job, plan)
 
-    def _commit(self, lease: Lease, write: Callable[[Session], list[Wakeup]]) -> None:
-        """Write in one transaction, again and again while Postgres is away and the lease may be ours."""
-        for pause in (*COMMIT_PAUSES, None):
-            try:
-                with Session(self._database) as session, session.begin():
-                    wakeups = write(session)
-            except DBAPIError as error:
-                if pause is None or not error.connection_invalidated or lease.reason is StopReason.LOST:
-                    raise
-                log.warning("commit_retried", step=str(lease.claim.step_id), error=str(error.orig).strip())
-                threading.Event().wait(pause)
-            else:
-                self._ring(wakeups)
-                return
+    def _write(self, write: Callable[[Session], Result]) -> Result:
+        return write_rows(self._database, write, must_end=self._leases.must_end)
 
     def _ring(self, wakeups: Sequence[Wakeup]) -> None:
         sent = self._doorbell.ring(wakeups)
         if sent < len(wakeups):
             # The rescue sends them as soon as the broker is back.
-            with Session(self._database) as session, session.begin():
-                queries.mark_undispatched(session, [wakeup.step_id for wakeup in wakeups[sent:]])
+            unsent = [wakeup.step_id for wakeup in wakeups[sent:]]
+            self._write(lambda session: queries.mark_undispatched(session, unsent))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from models import queries
@@ -70,6 +70,8 @@ class Leases:
         self._heartbeat_seconds = heartbeat_seconds
         self._is_hung = is_hung
         self._on_hang = on_hang
+        # Set when steps must stop because the process ends: nobody waits for anything any longer.
+        self.must_end = threading.Event()
         self._held: dict[UUID, Lease] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -90,16 +92,19 @@ class Leases:
         lease = Lease(claim)
         with self._lock:
             self._held[claim.token] = lease
+        if self.must_end.is_set():
+            lease.stop(StopReason.DRAINING)
         try:
             yield lease
         finally:
             with self._lock:
                 del self._held[claim.token]
 
-    def stop_all(self, reason: StopReason) -> None:
-        """Tell every running step to stop."""
+    def stop_all(self) -> None:
+        """Tell every step, running or still to come, to stop: this process ends."""
+        self.must_end.set()
         for lease in self._snapshot().values():
-            lease.stop(reason)
+            lease.stop(StopReason.DRAINING)
 
     def _snapshot(self) -> dict[UUID, Lease]:
         with self._lock:
@@ -107,7 +112,8 @@ class Leases:
 
     def _beat(self) -> None:
         renewed_at = 0.0
-        while not self._closed.wait(TICK_SECONDS):
+        tick = min(TICK_SECONDS, self._heartbeat_seconds)
+        while not self._closed.wait(tick):
             if self._is_hung():
                 log.error("engine_hung", worker=self._worker_id, action="the process ends and is restarted")
                 self._on_hang()
@@ -119,8 +125,8 @@ class Leases:
                     renewed_at = time.monotonic()
                 else:
                     self._look_for_cancelled()
-            except DBAPIError as error:
-                log.warning("heartbeat_failed", worker=self._worker_id, error=str(error.orig).strip())
+            except SQLAlchemyError as error:
+                log.warning("heartbeat_failed", worker=self._worker_id, error=str(error).splitlines()[0])
 
     def _renew(self) -> None:
         held = self._snapshot()

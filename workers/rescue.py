@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +18,6 @@ import psutil
 import redis
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models import queries, recovery
@@ -28,6 +28,10 @@ log = structlog.get_logger()
 EPOCH_KEY = "gistmill:epoch"
 # kombu's separator between a queue's name and a level, in the names of its lists.
 LEVEL_SEPARATOR = "\x06\x16"
+# Seconds between looks at all open jobs for one that cannot move; there is none unless an invariant broke.
+STUCK_SECONDS = 300
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_NAMESPACE = Path("/proc/self/ns/pid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Rescue:
         self._doorbell = doorbell
         self._redispatch_seconds = redispatch_seconds
         self._restart_grace_seconds = restart_grace_seconds
+        self._next_look = 0.0
 
     def run_pass(self) -> RescueReport | None:
         """Do everything once; None if another process is at it.
@@ -77,10 +82,8 @@ class Rescue:
             if not recovery.try_rescue_lock(session):
                 return None
             lost = self._take_back(session)
-            cancelled = sum(recovery.finish_cancel(session, job) for job in recovery.find_cancelling(session))
-            stuck = recovery.find_stuck(session)
-        for job in stuck:
-            log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
+        cancelled = self._finish_cancelled()
+        stuck = self._look_for_stuck()
         forgotten = self._compare_epochs()
         unsent, resent, failed = self._send()
         return RescueReport(
@@ -89,7 +92,7 @@ class Rescue:
             unsent=unsent,
             resent=resent,
             cancelled_jobs=cancelled,
-            stuck_jobs=len(stuck),
+            stuck_jobs=stuck,
             not_sent=failed,
         )
 
@@ -115,6 +118,26 @@ class Rescue:
         if dead:
             recovery.expire_leases_of(session, dead)
 
+    def _finish_cancelled(self) -> int:
+        finished = 0
+        with Session(self._engine) as session:
+            jobs = recovery.find_cancelling(session)
+        for job in jobs:
+            # One transaction each: whoever locks a job and then its steps must hold no other step.
+            with Session(self._engine) as session, session.begin():
+                finished += recovery.finish_cancel(session, job)
+        return finished
+
+    def _look_for_stuck(self) -> int:
+        if time.monotonic() < self._next_look:
+            return 0
+        self._next_look = time.monotonic() + STUCK_SECONDS
+        with Session(self._engine) as session:
+            jobs = recovery.find_stuck(session)
+        for job in jobs:
+            log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
+        return len(jobs)
+
     def _compare_epochs(self) -> int:
         fresh = uuid.uuid4().hex
         seen = self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh
@@ -129,10 +152,18 @@ class Rescue:
     def _send(self) -> tuple[int, int, int]:
         with Session(self._engine) as session, session.begin():
             unsent = recovery.dispatch_waiting(session)
-            queues = recovery.find_waiting_queues(session, self._redispatch_seconds)
-            empty = [queue for queue in queues if self._is_empty(queue)]
-            resent = recovery.dispatch_overdue(session, empty, self._redispatch_seconds) if queues else []
+            empty = self._find_empty(recovery.find_ready_queues(session))
+            resent = recovery.dispatch_forgotten(session, empty, self._redispatch_seconds)
+            resent += recovery.dispatch_old(session)
         return len(unsent), len(resent), self._ring([*unsent, *resent])
+
+    def _find_empty(self, queues: Sequence[str]) -> list[tuple[str, int]]:
+        """Return the queues and levels on which no message waits."""
+        places = [(queue, level) for queue in queues for level in PRIORITY_STEPS]
+        with self._broker.pipeline(transaction=False) as pipeline:
+            for queue, level in places:
+                pipeline.exists(f"{queue}{LEVEL_SEPARATOR}{level}" if level else queue)
+            return [place for place, is_there in zip(places, pipeline.execute(), strict=True) if not is_there]
 
     def _ring(self, wakeups: Sequence[Wakeup]) -> int:
         sent = self._doorbell.ring(wakeups)
@@ -140,10 +171,6 @@ class Rescue:
             with Session(self._engine) as session, session.begin():
                 queries.mark_undispatched(session, (wakeup.step_id for wakeup in wakeups[sent:]))
         return len(wakeups) - sent
-
-    def _is_empty(self, queue: str) -> bool:
-        names = [queue if level == 0 else f"{queue}{LEVEL_SEPARATOR}{level}" for level in PRIORITY_STEPS]
-        return self._broker.exists(*names) == 0
 
 
 class RescueThread:
@@ -168,22 +195,25 @@ class RescueThread:
         while not self._closed.wait(self._interval):
             try:
                 report = self._rescue.run_pass()
-            except (DBAPIError, redis.RedisError) as error:
-                log.warning("rescue_postponed", error=str(error).splitlines()[0])
+            except Exception as error:  # noqa: BLE001 - the edge of a thread without which lost steps stay lost
+                log.warning("rescue_postponed", error=str(error).partition("\n")[0])
                 continue
             if report and not report.is_quiet:
                 log.info("rescued", **{each.name: getattr(report, each.name) for each in fields(report)})
 
 
 def host_identity() -> str:
-    """Return what processes that see each other's process ids have in common."""
-    namespace = Path("/proc/self/ns/pid")
-    return f"{socket.gethostname()} {namespace.readlink().name if namespace.exists() else 'pid'}"
+    """Return what processes that see each other's process ids have in common: one boot and one namespace."""
+    boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else "boot"
+    namespace = PID_NAMESPACE.readlink().name if PID_NAMESPACE.exists() else "pid"
+    return f"{socket.gethostname()} {boot} {namespace}"
 
 
 def _is_alive(pid: int, started_at: float) -> bool:
     try:
+        process = psutil.Process(pid)
         # The same number may belong to another process by now, but that one began at another time.
-        return abs(psutil.Process(pid).create_time() - started_at) < 1
+        is_same = abs(process.create_time() - started_at) < 1
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

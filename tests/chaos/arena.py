@@ -1,0 +1,186 @@
+"""Postgres and Valkey of the chaos tests' own: they are killed, frozen and started again."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+import redis
+
+from migrations.run import upgrade
+from models.session import connect
+from workers.local.home import Home, open_home
+
+# Seconds for a server to answer on a busy machine, crash recovery included.
+START_SECONDS = 60
+
+
+class Server:
+    """One server process that can be ended in every way and started again."""
+
+    def __init__(
+        self, command: Sequence[str], log: Path, *, answers: Callable[[], bool], user: str | None = None
+    ) -> None:
+        self._command = command
+        self._log = log
+        self._answers = answers
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it if it does not run, and wait until it answers."""
+        if self._process is None:
+            with self._log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    user=self._user,
+                    cwd="/",
+                    start_new_session=True,
+                )
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"{self._command[0]} does not answer; see {self._log}")
+            time.sleep(0.05)
+
+    def end(self, number: signal.Signals) -> None:
+        """End it with a signal and wait until it is gone."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(number)
+        self._process.wait(timeout=START_SECONDS)
+        self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal that does not end it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """Both servers, and a migrated database to copy for each test."""
+
+    home: Home
+    postgres: Server
+    valkey: Server
+
+    @property
+    def broker_url(self) -> str:
+        """Address of Valkey."""
+        return self.home.valkey.url
+
+    def create_database(self) -> str:
+        """Return the address of a fresh, migrated database."""
+        name = f"chaos_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.home.postgres.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE chaos_template")
+        return _database_url(self.home, name)
+
+    def empty_broker(self) -> None:
+        """Forget every message."""
+        with redis.Redis.from_url(self.broker_url) as broker:
+            broker.flushall()
+
+    def lose_broker(self, *, down: float = 0.0) -> None:
+        """Kill Valkey and start it without anything that it knew."""
+        self.valkey.end(signal.SIGKILL)
+        for part in self.home.valkey.folder.glob("appendonlydir"):
+            shutil.rmtree(part)
+        time.sleep(down)
+        self.valkey.start()
+
+    def crash_broker(self, *, down: float = 0.0) -> None:
+        """Kill Valkey and start it with its append-only file."""
+        self.valkey.end(signal.SIGKILL)
+        time.sleep(down)
+        self.valkey.start()
+
+    def restart_postgres(self, number: signal.Signals = signal.SIGINT, *, down: float = 0.0) -> None:
+        """End Postgres (SIGINT: fast, SIGQUIT: as in a crash) and start it again."""
+        self.postgres.end(number)
+        time.sleep(down)
+        self.postgres.start()
+
+    def repair(self) -> None:
+        """Bring up whatever a test left down."""
+        for server in (self.postgres, self.valkey):
+            server.start()
+
+
+@contextmanager
+def open_arena() -> Iterator[Arena]:
+    """Run both servers for the length of a block."""
+    # Not below pytest's folder: every pytest that starts closes that to other accounts, and Postgres runs under one.
+    folder = Path(tempfile.mkdtemp(prefix="gistmill-chaos-"))
+    try:
+        yield from _run_servers(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_servers(folder: Path) -> Iterator[Arena]:
+    home = open_home(folder)
+    home = replace(home, valkey=replace(home.valkey, is_persistent=True))
+    home.postgres.initialize()
+    home.valkey.initialize()
+    # Without fsync: nothing here is about a machine that loses power, and the disk is not what is tested.
+    command = [*home.postgres.command, "-c", "fsync=off"]
+    postgres = Server(
+        command,
+        home.logs / "postgres.log",
+        answers=lambda: _has_postgres(home),
+        user=home.postgres.system_user,
+    )
+    valkey = Server(home.valkey.command, home.logs / "valkey.log", answers=lambda: _has_valkey(home))
+    try:
+        postgres.start()
+        valkey.start()
+        _create_template(home)
+        yield Arena(home, postgres, valkey)
+    finally:
+        valkey.end(signal.SIGKILL)
+        # Nobody reads the data again, so there is nothing to shut down in order.
+        postgres.end(signal.SIGQUIT)
+
+
+def _create_template(home: Home) -> None:
+    with psycopg.connect(home.postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE chaos_template")
+    engine = connect(_database_url(home, "chaos_template"), pool_size=1)
+    upgrade(engine)
+    engine.dispose()
+
+
+def _database_url(home: Home, name: str) -> str:
+    url = home.postgres.url.replace("postgresql://", "postgresql+psycopg://")
+    return url.rsplit("/", 1)[0] + f"/{name}"
+
+
+def _has_postgres(home: Home) -> bool:
+    try:
+        psycopg.connect(home.postgres.url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _has_valkey(home: Home) -> bool:
+    try:
+        with redis.Redis.from_url(home.valkey.url, socket_timeout=2) as broker:
+            return bool(broker.ping())
+    except redis.RedisError:
+        return False

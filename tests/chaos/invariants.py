@@ -1,0 +1,83 @@
+"""What must hold whatever died, asked of Postgres alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import Engine, text
+
+# Each counts rows that must not exist.
+RULES = {
+    "not_terminal": "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')",
+    # Jobs that ended without what they promise, and steps that a job needed and does not have.
+    "jobs_without_result": """
+        SELECT count(*) FROM jobs
+        WHERE (state IN ('succeeded', 'partial') AND summary IS NULL)
+           OR (state IN ('partial', 'failed', 'cancelled') AND reason IS NULL)""",
+    "missing_steps": """
+        SELECT count(*) FROM jobs
+        LEFT JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE kind = 'plan') AS plans,
+                   count(*) FILTER (WHERE kind = 'map') AS maps,
+                   count(*) FILTER (WHERE kind = 'refine') AS refines,
+                   count(*) FILTER (WHERE kind IN ('stuff', 'reduce')) AS ends
+            FROM steps WHERE steps.job_id = jobs.id AND steps.state = 'done'
+        ) AS done ON true
+        WHERE state = 'succeeded' AND NOT CASE strategy
+            WHEN 'stuff' THEN plans = 1 AND ends = 1
+            WHEN 'refine' THEN plans = 1 AND refines = (plan ->> 'chunks')::int
+            ELSE plans = 1 AND maps = (plan ->> 'chunks')::int AND (ends = 1 OR maps = 1)
+        END""",
+    "open_steps_of_final_jobs": """
+        SELECT count(*) FROM steps JOIN jobs ON jobs.id = steps.job_id
+        WHERE steps.state IN ('ready', 'running') AND jobs.state NOT IN ('queued', 'running')""",
+    "running_without_lease": "SELECT count(*) FROM steps WHERE state = 'running' AND lease_until < now()",
+    "doubled_steps": """
+        SELECT count(*) FROM (
+            SELECT 1 FROM steps GROUP BY job_id, kind, level, index HAVING count(*) > 1) AS doubled""",
+    # A second result of one step would have left a second attempt that ended well.
+    "doubled_results": """
+        SELECT count(*) FROM (
+            SELECT 1 FROM step_attempts WHERE outcome = 'done' GROUP BY step_id HAVING count(*) > 1) AS doubled""",
+    "done_without_attempt": """
+        SELECT count(*) FROM steps WHERE state = 'done' AND NOT EXISTS (
+            SELECT 1 FROM step_attempts WHERE step_id = steps.id AND outcome = 'done')""",
+    "doubled_jobs": """
+        SELECT count(*) FROM (
+            SELECT 1 FROM jobs GROUP BY batch_id, identity HAVING count(*) > 1) AS doubled""",
+    # More final steps than the barrier let through: a job has one reduce, one plan, one stuff.
+    "doubled_ends": """
+        SELECT count(*) FROM (
+            SELECT 1 FROM steps WHERE kind IN ('plan', 'stuff', 'reduce') GROUP BY job_id, kind
+            HAVING count(*) > 1) AS doubled""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How many rows break a promise, by promise; all zero when nothing is lost and nothing doubled."""
+
+    not_terminal: int
+    lost: int
+    doubled: int
+    details: dict[str, int]
+
+
+def find_violations(engine: Engine) -> Findings:
+    """Count the rows that must not exist."""
+    with engine.connect() as connection:
+        counts = {name: int(connection.execute(text(rule)).scalar_one()) for name, rule in RULES.items()}
+    lost = ("jobs_without_result", "missing_steps", "open_steps_of_final_jobs", "running_without_lease")
+    return Findings(
+        not_terminal=counts["not_terminal"],
+        lost=sum(counts[name] for name in lost) + counts["done_without_attempt"],
+        doubled=sum(count for name, count in counts.items() if name.startswith("doubled")),
+        details={name: count for name, count in counts.items() if count},
+    )
+
+
+def assert_nothing_lost_or_doubled(engine: Engine) -> None:
+    """Fail with the broken promises by name."""
+    findings = find_violations(engine)
+    assert not findings.details, findings.details
+    assert [getattr(findings, each.name) for each in fields(findings)] == [0, 0, 0, {}]

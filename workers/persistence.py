@@ -1,0 +1,54 @@
+"""Writes rows through an outage of Postgres: what a step has cost must not be lost because a server restarts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import chain, repeat
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+log = structlog.get_logger()
+
+# Seconds between tries; the last one repeats.
+PAUSES = (0.2, 0.5, 1, 2, 4)
+# SQLSTATE classes of what passes: connections, rollbacks for concurrency, full disks and too many clients, shutdowns.
+# A server that was not reached, or a connection that broke, has no SQLSTATE at all.
+PASSING_STATES = ("08", "40", "53", "57P")
+
+Result = TypeVar("Result")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether Postgres was away, so that the same transaction may succeed later."""
+    if not isinstance(error, OperationalError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith(PASSING_STATES)
+
+
+def write_rows(database: Engine, write: Callable[[Session], Result], *, must_end: threading.Event) -> Result:
+    """Run a transaction, again and again while Postgres is away.
+
+    Args:
+        database: where to write.
+        write: the statements; fenced by a lease token, because a COMMIT whose reply was lost is repeated.
+        must_end: set when this process has no time left to wait.
+
+    Raises:
+        OperationalError: Postgres is away and there is no time left.
+    """
+    pauses = chain(PAUSES, repeat(PAUSES[-1]))
+    while True:
+        try:
+            with Session(database) as session, session.begin():
+                return write(session)
+        except OperationalError as error:
+            if must_end.is_set() or not is_outage(error):
+                raise
+            log.warning("postgres_is_away", error=str(error.orig).strip(), action="the write is tried again")
+        must_end.wait(next(pauses))
