@@ -15,10 +15,13 @@ from workers.summarization.chunks import Split, Splitter
 from workers.summarization.errors import SplitError
 from workers.summarization.packing import PARAGRAPHS, SENTENCES, SUBHEADINGS, WORDS, Packer
 from workers.summarization.sections import SectionCutter, find_sections
-from workers.summarization.structure import DocumentFormat, read_structure
+from workers.summarization.structure import DocumentFormat, Structure, read_structure
 
 # Where the character splitter cuts if nothing is asked: paragraphs, LangChain's default too.
 DEFAULT_SEPARATOR = "\n\n"
+
+# A separator with one of these belongs to the text before it, as white space does; any other to the text after it.
+ENDINGS = ".,;:!?)]}\u3002\uff01\uff1f"
 
 
 def split_document(
@@ -51,10 +54,12 @@ def split_document(
     structure = read_structure(text, document_format)
     sections = find_sections(structure) if splitter in ("auto", "headers") else []
     chosen, reason = _choose_splitter(splitter, len(sections))
+    if chosen in ("character", "tokens"):
+        # A separator that the user gave, and plain token windows, know nothing of headings, tables and fences.
+        structure = Structure(masked=text, headings=())
     packer = Packer(
         text=text,
-        # A separator that the user gave, and plain token windows, know nothing of tables and fences.
-        masked=structure.masked if chosen in ("headers", "recursive") else text,
+        masked=structure.masked,
         separators=_order_separators(chosen, separator),
         is_even=chosen in ("headers", "recursive"),
         count=cache(counter.count_tokens),
@@ -80,5 +85,11 @@ def _order_separators(splitter: Splitter, separator: str | None) -> tuple[str, .
     if splitter == "tokens":
         return WORDS
     if splitter == "character":
-        return (re.escape(separator or DEFAULT_SEPARATOR), *PARAGRAPHS, *SENTENCES, *WORDS)
+        return (_keep_separator(separator or DEFAULT_SEPARATOR), *PARAGRAPHS, *SENTENCES, *WORDS)
     return (*SUBHEADINGS, *PARAGRAPHS, *SENTENCES, *WORDS)
+
+
+def _keep_separator(separator: str) -> str:
+    """Return the pattern to cut at: behind what ends something, like a stop, and before what begins it, like a hash."""
+    is_ending = not separator.strip() or separator.strip()[0] in ENDINGS
+    return re.escape(separator) if is_ending else f"(?={re.escape(separator)})"

@@ -36,21 +36,21 @@ MANNERS: Mapping[Style, Manner] = {
     "technical": Manner(
         request="in a technical way. Keep to facts, numbers and methods",
         form="Divide it into chapters with bullet points and be impersonal.",
-        cue="Technical summary with facts, numbers and methods",
+        cue="Technical summary",
     ),
     "eli5": Manner(
         request="for a five-year-old. Avoid jargon and explain things simply",
         form="Divide it into short chapters with bullet points.",
-        cue="Summary in simple words that a child understands",
+        cue="Summary for children",
     ),
     "news": Manner(
         request="in 2 to 3 sentences",
-        form="Write 2 to 3 sentences.",
+        form="Be short and impersonal.",
         cue="Summary",
     ),
     "few-shot": Manner(
-        request="in the manner of the summaries before",
-        form="Keep the manner of the summaries before.",
+        request="like the examples",
+        form="Keep the length, the form and the tone of the examples.",
         cue="Summary",
     ),
 }
@@ -80,12 +80,14 @@ CHAT: Mapping[PromptKind, str] = {
     ),
 }
 
+# One form for all kinds: base weights copy a summary that stands before the article, and an adapter knows this form
+# alone. Summaries to combine, or a summary and what comes after it, are an article like any other.
 COMPLETION: Mapping[PromptKind, str] = {
     "map": "Article:\n{text}\n\n{cue}:\n",
     "stuff": "Article:\n{text}\n\n{cue}:\n",
     "refine-first": "Article:\n{text}\n\n{cue}:\n",
     "combine": "Article:\n{text}\n\n{cue}:\n",
-    "refine-next": "Summary so far:\n{existing}\n\nArticle:\n{text}\n\n{cue}:\n",
+    "refine-next": "Article:\n{existing}\n\n{text}\n\n{cue}:\n",
 }
 
 # A user's template says what to do with a text; these say what the text is where it is not the document itself.

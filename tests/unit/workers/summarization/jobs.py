@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from workers.generation import FinishReason, GenerationParams, Prompt, PromptFormat, TokenCounter
+from workers.generation import FinishReason, GenerationParams, PromptFormat, TokenCounter
 from workers.summarization.guards import Verdict, check_output, choose_best
 from workers.summarization.planning import Document, Plan, PlanOptions, plan_job
 from workers.summarization.prompts import PromptSet
@@ -83,12 +83,5 @@ def start_run(
 ) -> Run:
     """Plan a job that ``finish`` can run."""
     prompts = prompts or PromptSet("technical", PromptFormat.COMPLETION)
-    plan = plan_job(
-        document, options, prompts=prompts, counter=counter, context_tokens=context, max_new_tokens=answer
-    )
+    plan = plan_job(document, options, prompts=prompts, counter=counter, context_tokens=context, max_new_tokens=answer)
     return Run(plan, document, prompts, counter)
-
-
-def describe(prompt: Prompt) -> str:
-    """Return a prompt's whole text."""
-    return prompt.text

@@ -51,7 +51,7 @@ def test_the_news_completion_is_exactly_what_adapters_are_trained_on() -> None:
 
 def test_a_completion_ends_with_its_cue_and_stops_at_an_empty_line() -> None:
     prompt = make_prompts("technical", COMPLETION).render("map", text="TEXT")
-    assert prompt.text.endswith("\n\nTechnical summary with facts, numbers and methods:\n")
+    assert prompt.text.endswith("\n\nTechnical summary:\n")
     assert prompt.stop == ("\n\n",)
 
 

@@ -90,7 +90,9 @@ def test_auto_splits_at_headings_where_there_are_sections() -> None:
 
 
 def test_auto_splits_a_text_without_headings_at_paragraphs_and_sentences() -> None:
-    text = "One sentence of a stream. Another sentence of it.\n\nA paragraph that is a little longer than the rest of it."
+    text = (
+        "One sentence of a stream. Another sentence of it.\n\nA paragraph that is a little longer than the rest of it."
+    )
     found = split(text, tokens=60)
     assert found.splitter == "recursive"
     assert read_bodies(text, found) == [
@@ -216,8 +218,20 @@ def test_the_token_splitter_fills_every_chunk_but_the_last() -> None:
 
 
 def test_the_character_splitter_cuts_at_the_separator_alone_where_it_can() -> None:
-    text = "one|two|three|four"
-    assert read_bodies(text, split(text, tokens=9, splitter="character", separator="|")) == ["one|two|", "three|", "four"]
+    text = "one and two;three.;four"
+    assert read_bodies(text, split(text, tokens=12, splitter="character", separator=";")) == [
+        "one and two;",
+        "three.;four",
+    ]
+
+
+def test_a_separator_that_begins_something_goes_with_what_it_begins() -> None:
+    text = "One is here. # Two. And more # Three"
+    assert read_bodies(text, split(text, tokens=18, splitter="character", separator="#")) == [
+        "One is here.",
+        "# Two. And more",
+        "# Three",
+    ]
 
 
 def test_an_overlap_begins_at_a_sentence_within_its_budget() -> None:

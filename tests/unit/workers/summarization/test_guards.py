@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.workers.summarization.test_languages import TEXTS
+from workers.generation import FinishReason, PromptFormat
+from workers.summarization.guards import Verdict, check_output, choose_best
+from workers.summarization.prompts import PromptSet
+
+STOP, LENGTH = FinishReason.STOP, FinishReason.LENGTH
+SOURCE = " ".join(f"On day {number} the crew of the ship repaired another broken pump." for number in range(20))
+
+
+def check(
+    output: str,
+    *,
+    finish_reason: FinishReason = STOP,
+    source: str = SOURCE,
+    prompt_format: PromptFormat = PromptFormat.CHAT,
+    language: str | None = None,
+) -> Verdict:
+    prompt = PromptSet("news", prompt_format).render("map", text=source)
+    return check_output(output, finish_reason=finish_reason, source=source, prompt=prompt, language=language)
+
+
+def list_guards(verdict: Verdict) -> list[str]:
+    return [mark.guard for mark in verdict.marks]
+
+
+def test_a_good_answer_passes() -> None:
+    verdict = check("The crew repaired twenty pumps in twenty days.")
+    assert (verdict.text, verdict.marks) == ("The crew repaired twenty pumps in twenty days.", ())
+    assert verdict.is_clean
+
+
+def test_scaffolding_is_taken_off_without_a_mark() -> None:
+    assert check("Sure, here's a summary:\n\nPumps were repaired.") == Verdict("Pumps were repaired.", ())
+
+
+@pytest.mark.parametrize("output", ["", "\n ", "<eos>", "Sure, here's a summary of the text:"])
+def test_an_empty_answer_is_never_usable(output: str) -> None:
+    verdict = check(output)
+    assert not verdict.is_usable
+    assert verdict.notes == ("the answer was empty",)
+
+
+def test_a_cut_answer_ends_at_its_last_whole_sentence_and_is_marked() -> None:
+    verdict = check("Pumps broke. The crew repaired them. Then the capt", finish_reason=LENGTH)
+    assert verdict.text == "Pumps broke. The crew repaired them."
+    assert list_guards(verdict) == ["cut"]
+
+
+def test_a_cut_answer_without_a_whole_sentence_is_kept_as_it_is() -> None:
+    assert check("The crew of the", finish_reason=LENGTH).text == "The crew of the"
+
+
+def test_an_answer_longer_than_its_source_is_marked() -> None:
+    source = SOURCE[:300]
+    words = " ".join(f"Pump {number} broke and was mended." for number in range(12))
+    verdict = check(words, source=source)
+    assert "too-long" in list_guards(verdict)
+
+
+def test_a_tiny_source_may_have_a_longer_answer() -> None:
+    assert check("This section links to the data page of the competition.", source="# Data\nlink").is_clean
+
+
+def test_a_loop_is_marked() -> None:
+    assert list_guards(check("The pump is broken. " * 10)) == ["repetition"]
+
+
+def test_the_source_again_is_marked() -> None:
+    assert "echo" in list_guards(check(SOURCE))
+
+
+def test_the_prompt_again_is_marked() -> None:
+    prompt = PromptSet("news", PromptFormat.CHAT).render("map", text=SOURCE)
+    assert "echo" in list_guards(check(prompt.text))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "I'm sorry, but I cannot summarize this text.",
+        "I am unable to help with that.",
+        "As an AI language model, I have no access to files.",
+        "Please provide the text that you would like me to summarize.",
+        "Unfortunately, I can not read it.",
+    ],
+)
+def test_a_refusal_is_marked(output: str) -> None:
+    assert list_guards(check(output)) == ["refusal"]
+
+
+def test_a_source_may_refuse() -> None:
+    source = f"I cannot go on, said the captain. {SOURCE}"
+    assert check("I cannot go on, said the captain of the ship.", source=source).is_clean
+
+
+def test_another_language_than_that_of_the_source_is_marked() -> None:
+    verdict = check(TEXTS["german"], source=TEXTS["english"] * 3)
+    assert verdict.notes == ("the answer is in German instead of English",)
+
+
+def test_another_language_than_the_one_asked_for_is_marked() -> None:
+    assert check(TEXTS["german"], source=TEXTS["english"] * 3, language="German").is_clean
+    assert list_guards(check(TEXTS["french"], source=TEXTS["english"] * 3, language="German")) == ["language"]
+
+
+def test_a_language_that_nothing_can_detect_is_not_judged() -> None:
+    assert check(TEXTS["french"], source=TEXTS["english"] * 3, language="Klingon").is_clean
+
+
+def test_the_best_try_is_the_one_with_the_mildest_marks_and_never_an_empty_one() -> None:
+    empty, loop = check(""), check("The pump is broken. " * 10)
+    cut = check("The crew repaired pumps. Then", finish_reason=LENGTH)
+    assert choose_best([empty, cut, loop]) is cut
+    assert choose_best([empty, loop, empty]) is loop
+    assert not choose_best([empty, empty]).is_usable

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.workers.summarization.counters import CharacterCounter, CrossCounter, WordCounter
+from tests.unit.workers.summarization.jobs import start_run
+from tests.unit.workers.summarization.texts import documents
+from workers.generation import FinishReason, GenerationParams, PromptFormat
+from workers.summarization.chunks import Splitter
+from workers.summarization.errors import PlanError
+from workers.summarization.limits import Limits
+from workers.summarization.planning import Document, Plan, PlanOptions, plan_job
+from workers.summarization.prompts import PromptSet
+from workers.summarization.rendering import RenderedStep
+from workers.summarization.steps import ChunkInput, StepKey, StepSpec
+
+SECTIONS = "".join(f"## Section {number}\n\n{'Some words of it. ' * 10}\n\n" for number in range(8))
+NEWS = PromptSet("news", PromptFormat.COMPLETION)
+
+
+def plan(text: str = SECTIONS, *, context: int = 2000, answer: int = 100, **options: object) -> Plan:
+    return plan_job(
+        Document(text, "markdown"),
+        PlanOptions(**options),  # type: ignore[arg-type]
+        prompts=NEWS,
+        counter=CharacterCounter(),
+        context_tokens=context,
+        max_new_tokens=answer,
+    )
+
+
+def test_auto_stuffs_a_document_that_fits_with_room_for_the_answer() -> None:
+    found = plan("Few words.")
+    assert found.strategy == "stuff"
+    assert found.first_steps == (StepSpec(StepKey("stuff", 0, 0), (ChunkInput(0),)),)
+    assert found.reason == "the document has 10 tokens and fits one prompt with room for the answer"
+
+
+def test_auto_maps_and_reduces_a_document_that_does_not_fit() -> None:
+    found = plan(context=1000)
+    assert (found.strategy, len(found.split.chunks)) == ("map-reduce", 8)
+    assert found.reason == "the document has 1,565 tokens and at most 867 are stuffed into one prompt"
+
+
+def test_auto_stuffs_no_more_than_it_may() -> None:
+    assert plan("Ten tokens", stuff_tokens=10).strategy == "stuff"
+    assert plan("Ten tokens", stuff_tokens=9).strategy == "map-reduce"
+
+
+def test_the_chunk_of_a_stuffed_document_is_the_whole_document() -> None:
+    found = plan("\n# A\n\nx\n\n# B\n\ny\n")
+    assert [(chunk.start, chunk.end, chunk.headings) for chunk in found.split.chunks] == [(1, 15, ())]
+
+
+def test_stuffing_what_does_not_fit_is_refused_with_a_way_out() -> None:
+    words = r"at most 867 of them beside its answer: use the strategy map-reduce or refine"
+    with pytest.raises(PlanError, match=words):
+        plan(context=1000, strategy="stuff")
+
+
+def test_an_empty_document_is_refused() -> None:
+    with pytest.raises(PlanError, match="no text"):
+        plan(" \n")
+
+
+@pytest.mark.parametrize("strategy", ["map-reduce", "refine"])
+@pytest.mark.parametrize("answer", [500, 900, 2000])
+def test_an_answer_that_leaves_no_room_is_refused_with_the_most_that_does(strategy: str, answer: int) -> None:
+    with pytest.raises(PlanError, match=r"set max_new_tokens to (\d+) or less") as refusal:
+        plan(context=1000, answer=answer, strategy=strategy)
+    most = int(str(refusal.value).split(" or less")[0].split()[-1])
+    assert plan(context=1000, answer=most, strategy=strategy).totals.calls >= 8
+    with pytest.raises(PlanError):
+        plan(context=1000, answer=most + 10, strategy=strategy)
+
+
+def test_a_context_smaller_than_the_prompt_is_refused() -> None:
+    with pytest.raises(PlanError, match="weights with a longer context or a shorter prompt"):
+        plan(context=40, answer=10, strategy="refine")
+
+
+def test_chunks_shrink_to_what_the_context_allows() -> None:
+    found = plan(context=400, chunk_tokens=1000, strategy="refine")
+    assert max(chunk.tokens for chunk in found.split.chunks) <= found.limits.refine_room < 1000
+
+
+def test_totals_are_those_of_the_longest_answers() -> None:
+    found = plan(context=1000)
+    assert (found.totals.calls, found.totals.depth) == (9, 2)
+    assert found.totals.completion_tokens == 900
+
+
+def test_the_estimate_of_time_divides_tokens_by_rates() -> None:
+    totals = plan(context=1000).totals
+    seconds = totals.estimate_seconds(prompt_rate=100, completion_rate=10)
+    assert seconds == totals.prompt_tokens / 100 + 90
+
+
+def test_limits_survive_being_stored_as_plain_numbers() -> None:
+    limits = plan().limits
+    assert Limits(**asdict(limits)) == limits
+
+
+def test_a_retry_may_grow_into_the_context_but_not_beyond_what_later_prompts_take() -> None:
+    limits = Limits(1000, 100, 150, 20, 30, 40)
+    assert [limits.most_answer_tokens(prompt) for prompt in (100, 870, 900)] == [150, 130, 100]
+
+
+@given(
+    text=documents.filter(str.strip),
+    strategy=st.sampled_from(["auto", "stuff", "map-reduce", "refine"]),
+    splitter=st.sampled_from(["auto", "headers", "character", "recursive", "tokens"]),
+    context=st.integers(60, 800),
+    answer=st.integers(4, 120),
+    counter=st.sampled_from([CharacterCounter(), WordCounter(), CrossCounter()]),
+    lengths=st.lists(st.integers(1, 400), min_size=1, max_size=9),
+)
+def test_a_planned_job_runs_to_its_end_and_every_prompt_fits_whatever_the_answers(
+    text: str,
+    strategy: str,
+    splitter: Splitter,
+    context: int,
+    answer: int,
+    counter: CharacterCounter,
+    lengths: list[int],
+) -> None:
+    options = PlanOptions(strategy=strategy, splitter=splitter, chunk_tokens=200)  # type: ignore[arg-type]
+    try:
+        run = start_run(
+            Document(text, "markdown"), options, counter=counter, context=context, answer=answer, prompts=NEWS
+        )
+    except PlanError:
+        return
+    calls = 0
+
+    def engine(_: RenderedStep, __: GenerationParams) -> tuple[str, FinishReason]:
+        nonlocal calls
+        calls += 1
+        return "word. and? " * lengths[calls % len(lengths)], FinishReason.STOP
+
+    summary = run.finish(engine)
+    assert summary.step is not None
+    if all(len("word. and? " * length) <= answer for length in lengths):
+        assert len(run.rendered) <= run.plan.totals.calls

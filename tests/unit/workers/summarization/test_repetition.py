@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from workers.summarization.repetition import has_loop
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mercury is dark. " * 5,
+        "It began well. " + "Mercury's surface is mostly dark, but it's not completely black. " * 3,
+        "the the the the the the the the the the the the",
+        "The model is good.\n\nThe model is bad.\n\n" * 4,
+        "* The child can understand the model.\n* The child can see it.\n" * 3,
+        "* 1" + "0" * 80,
+        "ha" * 40,
+        "\u597d" * 60,
+        "one two three four five six seven eight nine ten eleven twelve " * 3,
+    ],
+)
+def test_a_loop_is_found(text: str) -> None:
+    assert has_loop(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "A short answer.",
+        "very very very good",
+        "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 1 | 3 |\n" + "-" * 60,
+        "The score was 0.81 on fold 1. The score was 0.82 on fold 2. The score was 0.83 on fold 3.",
+        "New York, New York. The city that never sleeps. A place that many people love.",
+    ],
+)
+def test_an_ordinary_text_is_no_loop(text: str) -> None:
+    assert not has_loop(text)
+
+
+def test_a_long_endless_text_is_judged_in_no_time() -> None:
+    assert has_loop("abc " * 50_000)
+    assert not has_loop(" ".join(str(number) for number in range(20_000)))

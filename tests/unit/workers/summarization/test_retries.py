@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from workers.generation import GenerationParams
+from workers.summarization.guards import Guard, Mark
+from workers.summarization.retries import MOST_RETRIES, retry_params
+
+GREEDY = GenerationParams(do_sample=False, max_new_tokens=100)
+GUARDS: tuple[Guard, ...] = ("empty", "cut", "too-long", "repetition", "echo", "refusal", "language")
+
+
+def retry(*guards: Guard, attempt: int = 1, most: int = 200, params: GenerationParams = GREEDY) -> GenerationParams:
+    changed = retry_params(params, [Mark(guard, "") for guard in guards], attempt=attempt, most_tokens=most)
+    assert changed is not None
+    return changed
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_every_try_differs_from_the_ones_before_it(guard: Guard) -> None:
+    tries = [GREEDY, *(retry(guard, attempt=attempt) for attempt in range(1, MOST_RETRIES + 1))]
+    assert len(set(tries)) == len(tries)
+
+
+def test_tries_are_bounded() -> None:
+    assert retry_params(GREEDY, [Mark("empty", "")], attempt=MOST_RETRIES + 1, most_tokens=100) is None
+
+
+def test_the_same_try_of_the_same_step_is_the_same_again() -> None:
+    assert retry("empty") == retry("empty")
+    assert retry("empty").seed is not None
+
+
+def test_a_loop_is_penalized_more_at_every_try() -> None:
+    assert 1 < retry("repetition").repetition_penalty < retry("repetition", attempt=2).repetition_penalty
+
+
+def test_an_empty_answer_is_not_penalized() -> None:
+    assert retry("empty").repetition_penalty == 1
+
+
+def test_a_cut_answer_gets_more_tokens_within_the_plan() -> None:
+    assert retry("cut", most=150).max_new_tokens == 150
+    assert retry("cut", most=50).max_new_tokens == 100
+
+
+def test_a_loop_that_was_cut_gets_no_more_tokens_to_go_round_in() -> None:
+    assert retry("cut", "repetition").max_new_tokens == 100
+
+
+def test_a_try_is_never_colder_than_what_the_user_asked_for() -> None:
+    warm = GenerationParams(temperature=1.5, top_p=1.0, top_k=100)
+    changed = retry("empty", params=warm)
+    assert (changed.temperature, changed.top_p, changed.top_k) == (1.5, 1.0, 100)
