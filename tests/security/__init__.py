@@ -1,0 +1,1 @@
+"""Attacks: one test or more for each threat of docs/security.md."""

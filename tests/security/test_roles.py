@@ -1,0 +1,171 @@
+"""A stolen password of one role does what docs/roles.sql allows and no more."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from models.queries import add_steps
+from models.session import connect
+from models.step import StepKind
+from tests.conftest import Cluster, wait_until
+from tests.fake_worker import describe_command
+from tests.jobs import add_jobs
+from tests.processes import run_server
+from tests.roles import apply_roles
+
+DENIED = re.compile("permission denied|must be owner")
+
+
+@pytest.fixture
+def roles(cluster: Cluster) -> dict[str, str]:
+    """The database's address for each role, with one submitted job in it."""
+    add_jobs(cluster.engine, ["A text to summarize."])
+    return apply_roles(cluster.database_url)
+
+
+@pytest.fixture
+def engines(roles: dict[str, str]) -> Iterator[dict[str, Engine]]:
+    """One connection pool per role."""
+    engines = {name: connect(url, pool_size=1) for name, url in roles.items()}
+    yield engines
+    for engine in engines.values():
+        engine.dispose()
+
+
+def run(engine: Engine, statement: str) -> int:
+    """Run one statement and return how many rows it touched."""
+    with engine.begin() as connection:
+        return connection.execute(text(statement)).rowcount
+
+
+STOLEN_FROM_PRODUCER = (
+    "UPDATE steps SET output = 'forged'",
+    "UPDATE steps SET guards = '[]'",
+    "UPDATE jobs SET plan = '{}'",
+    "UPDATE documents SET text = 'another text'",
+    "UPDATE evaluations SET value = 1",
+    "INSERT INTO evaluations (job_id, metric, value) SELECT id, 'rouge1', 1 FROM jobs",
+    "UPDATE workers SET weights = 'forged'",
+    "DELETE FROM jobs",
+    "DELETE FROM documents",
+    "TRUNCATE step_attempts",
+    "DROP TABLE steps",
+    "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE mine (id int)",
+    "ALTER TABLE jobs ADD COLUMN mine int",
+    "COPY documents TO PROGRAM 'id'",
+    "SELECT pg_read_file('/etc/passwd')",
+)
+STOLEN_FROM_WORKER = (
+    "DROP TABLE steps",
+    "DROP VIEW job_summaries",
+    "ALTER TABLE steps DROP CONSTRAINT ck_steps_output_when_done",
+    "TRUNCATE jobs CASCADE",
+    "DELETE FROM steps",
+    "DELETE FROM documents",
+    "UPDATE documents SET text = 'another text'",
+    "UPDATE batches SET name = 'another name'",
+    "INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'mine', '{}')",
+    "INSERT INTO documents (sha256, format, text) VALUES (repeat('a', 64), 'text', 'mine')",
+    "UPDATE weights SET location = '/tmp/evil'",
+    "CREATE TABLE mine (id int)",
+    "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE ROLE mine SUPERUSER",
+    "ALTER ROLE gistmill_worker SUPERUSER",
+    "COPY documents TO PROGRAM 'id'",
+)
+STOLEN_FROM_ANALYST = (
+    "UPDATE jobs SET cancel_requested_at = now()",
+    "INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'mine', '{}')",
+    "DELETE FROM jobs",
+    "DROP VIEW job_summaries",
+    "CREATE TABLE mine (id int)",
+)
+
+
+def find_allowed(engine: Engine, statements: Sequence[str]) -> list[str]:
+    """Return the statements that went through, or failed for another reason than a missing right."""
+    return [statement for statement in statements if not is_denied(engine, statement)]
+
+
+def is_denied(engine: Engine, statement: str) -> bool:
+    """Tell whether the role has no right to run a statement; what it did is taken back."""
+    with engine.connect() as connection:
+        try:
+            connection.execute(text(statement))
+        except ProgrammingError as error:
+            return bool(DENIED.search(str(error.orig)))
+        return False
+
+
+def test_a_producer_cannot_forge_results_or_destroy_anything(engines: dict[str, Engine]) -> None:
+    assert find_allowed(engines["producer"], STOLEN_FROM_PRODUCER) == []
+
+
+def test_a_worker_cannot_change_what_was_submitted_or_drop_anything(engines: dict[str, Engine]) -> None:
+    assert find_allowed(engines["worker"], STOLEN_FROM_WORKER) == []
+
+
+def test_an_analyst_who_switches_read_only_off_has_no_right_to_write_either(engines: dict[str, Engine]) -> None:
+    writable = engines["analyst"].execution_options(postgresql_readonly=False)
+    assert find_allowed(writable, STOLEN_FROM_ANALYST) == []
+
+
+def test_an_analyst_only_reads_by_default(engines: dict[str, Engine]) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        run(engines["analyst"], "CREATE TEMPORARY TABLE mine (id int)")
+
+
+def test_every_role_reads_tables_and_views(engines: dict[str, Engine]) -> None:
+    for engine in engines.values():
+        assert run(engine, "SELECT * FROM job_summaries") == 1
+        assert run(engine, "SELECT * FROM steps") == 1
+
+
+def test_applying_the_roles_again_changes_nothing(cluster: Cluster, roles: dict[str, str]) -> None:
+    assert apply_roles(cluster.database_url) == roles
+
+
+def test_a_wrong_password_is_refused(roles: dict[str, str]) -> None:
+    engine = connect(roles["worker"].replace("worker-secret", "guessed"), pool_size=1)
+    with pytest.raises(DBAPIError, match="password authentication failed"):
+        run(engine, "SELECT 1")
+
+
+def test_a_producer_cannot_claim_that_a_step_is_done(cluster: Cluster, engines: dict[str, Engine]) -> None:
+    """A done step has an output by a constraint, and the output is not the producer's to write."""
+    with pytest.raises(DBAPIError, match="output_when_done"):
+        run(engines["producer"], "UPDATE steps SET state = 'done'")
+    with pytest.raises(DBAPIError, match="summary_when_done"):
+        run(engines["producer"], "UPDATE jobs SET state = 'succeeded', finished_at = now()")
+
+
+def test_a_producer_adds_steps_as_submit_does(cluster: Cluster, engines: dict[str, Engine]) -> None:
+    from models.job import Job
+    from models.queries import NewStep
+
+    with Session(engines["producer"]) as session, session.begin():
+        job = session.query(Job).one()
+        assert len(add_steps(session, job, [NewStep(StepKind.MAP, 0, 0)])) == 1
+
+
+def test_producer_and_worker_do_their_whole_work_with_their_own_roles(
+    cluster: Cluster, roles: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "article.md").write_text("# Pumps\n\nThe pump stopped on Monday. It started again on Tuesday.\n")
+    broker = {"broker_url": cluster.broker_url}
+    worker = describe_command("-m", "tests.fake_worker", database_url=roles["worker"], **broker)
+    submit = describe_command(
+        "-m", "gistmill", "submit", str(tmp_path / "article.md"), database_url=roles["producer"], **broker
+    )
+    with run_server(worker, tmp_path / "worker.log"):
+        subprocess.run(submit, check=True, timeout=120)
+        wait_until(lambda: run(cluster.engine, "SELECT * FROM jobs WHERE state = 'succeeded'") == 2, "both jobs end")
