@@ -18,6 +18,10 @@ from workers.local.supervisor import Program
 # Seconds between the end of the drain and the kill: leases are given back, weights are let go.
 STOP_GRACE_SECONDS = 15
 
+# A thread that waits for the others of its team sleeps instead of spinning: on cores that it shares with Postgres, with
+# the broker or with anybody else, spinning takes the time away from the very thread that it waits for.
+PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
@@ -68,7 +72,7 @@ def plan_processes(
     host = socket.gethostname()
     pins = [(f"gpu{gpu.index}@{host}", {"CUDA_VISIBLE_DEVICES": gpu.uuid}) for gpu in gpus]
     if not pins:
-        pins = [(f"cpu0@{host}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))})]
+        pins = [(f"cpu0@{host}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **PATIENT_THREADS})]
     return [
         Program(
             name=node.split("@", maxsplit=1)[0],

@@ -1,0 +1,158 @@
+"""The product as a user meets it on one machine: ``gistmill up`` and the commands beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+import producer
+from tests.conftest import wait_until
+from tests.e2e.conftest import GISTMILL, Local, bring_up, make_environment
+
+SAMPLES = Path(producer.__file__).parent / "samples"
+SHORT = ("--max-new-tokens", "8", "--no-cache")
+
+
+def submit(local: Local, *arguments: str) -> str:
+    done = local.run("submit", *arguments, *SHORT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def find_workers(local: Local) -> list[psutil.Process]:
+    marks = (["-m", "workers"], str(local.home))
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if (process.info["cmdline"] or [])[1:3] == marks[0]
+        and (process.info["environ"] or {}).get("GISTMILL_HOME") == marks[1]
+    ]
+
+
+def test_every_strategy_ends_with_a_result_for_every_job(local: Local) -> None:
+    for strategy in ("stuff", "map-reduce", "refine"):
+        local.run("submit", str(SAMPLES), "--strategy", strategy, "--batch", strategy, "--wait", *SHORT)
+        rows = local.query(f"SELECT strategy, state, summary, reason FROM job_summaries WHERE batch = '{strategy}'")
+        assert [row[0] for row in rows] == [strategy] * 3
+        # Random weights talk nonsense: the guards may refuse all of it, but then they say so.
+        for _, state, summary, reason in rows:
+            assert (state == "succeeded" and summary) or (state == "partial" and summary and reason) or reason
+
+
+def test_the_first_writeup_has_a_map_step_for_each_of_its_six_sections(local: Local, shared_data: Path) -> None:
+    submit(
+        local,
+        str(shared_data / "kaggle_winning_solutions_methods.csv"),
+        *("--text-column", "writeup", "--id-column", "link", "--limit", "1"),
+        *("--strategy", "map-reduce", "--batch", "six sections", "--chunk-tokens", "3000"),
+    )
+    wait_until(lambda: count_steps(local, "six sections", "map", "done") == 6, "six map steps are done", seconds=120)
+    assert count_steps(local, "six sections", "map") == 6
+
+
+def count_steps(local: Local, batch: str, kind: str, state: str | None = None) -> int:
+    sql = (
+        "SELECT count(*) FROM steps JOIN jobs ON jobs.id = steps.job_id JOIN batches ON batches.id = jobs.batch_id "
+        f"WHERE batches.name = '{batch}' AND kind = '{kind}'"  # noqa: S608
+    )
+    return int(str(local.query(sql + (f" AND steps.state = '{state}'" if state else ""))[0][0]))
+
+
+def test_a_killed_worker_is_started_again_and_its_step_runs_to_its_one_row(local: Local) -> None:
+    done = local.run(
+        "submit", str(SAMPLES / "field_report.md"), "--strategy", "map-reduce", "--batch", "killed", "--no-cache",
+        "--chunk-tokens", "60", "--max-new-tokens", "200",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: count_steps(local, "killed", "map", "running") > 0, "a map step runs", seconds=120)
+    [worker] = find_workers(local)
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_until(
+        lambda: local.query("SELECT state FROM job_summaries WHERE batch = 'killed'")[0][0]
+        in ("succeeded", "partial"),
+        "the job has ended",
+        seconds=240,
+    )
+    doubled = local.query("SELECT job_id, kind, level, index FROM steps GROUP BY 1, 2, 3, 4 HAVING count(*) > 1")
+    assert doubled == []
+    lost = local.query("SELECT count(*) FROM step_attempts WHERE outcome = 'lost'")
+    assert int(str(lost[0][0])) > 0
+
+
+def test_a_second_up_on_the_same_home_says_that_it_runs_and_where(local: Local) -> None:
+    second = local.run("up")
+    assert second.returncode == 1
+    assert "already running" in second.stderr
+    assert local.servers["database_url"] in second.stderr
+
+
+def test_reading_commands_work_while_the_cluster_runs(local: Local) -> None:
+    submit(local, str(SAMPLES / "messy_notes.txt"), "--batch", "read me", "--strategy", "stuff")
+    status = json.loads(local.run("status", "--json").stdout)
+    assert "read me" in {batch["batch"] for batch in status}
+    [[job]] = local.query("SELECT job_id FROM job_summaries WHERE batch = 'read me'")
+    shown = local.run("show", str(job))
+    assert shown.returncode == 0, shown.stderr
+    assert "stuff" in shown.stdout
+
+
+def test_up_stops_cleanly_keeps_its_data_and_starts_again(tmp_path: Path, tiny_weights: Path) -> None:
+    environment = make_environment(tmp_path / "home", tiny_weights)
+    with bring_up(environment) as first:
+        assert first.run("submit", str(SAMPLES / "messy_notes.txt"), "--strategy", "stuff", *SHORT).returncode == 0
+        batches = first.query("SELECT name FROM batches")
+    assert first.process.returncode == 0
+    assert not (tmp_path / "home" / "servers.json").exists()
+    left = [each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(each.info["cmdline"] or [])]
+    assert left == []
+    with bring_up(environment) as second:
+        assert second.query("SELECT name FROM batches") == batches
+
+
+def test_a_server_that_is_away_is_named_with_its_address(tmp_path: Path, tiny_weights: Path) -> None:
+    environment = make_environment(tmp_path, tiny_weights) | {
+        "GISTMILL_DATABASE_URL": "postgresql://user:secret@127.0.0.1:1/none",
+        "GISTMILL_BROKER_URL": "redis://127.0.0.1:1/0",
+    }
+    for command in (["submit", str(SAMPLES)], ["status"], ["worker"], ["migrate"]):
+        done = subprocess.run([GISTMILL, *command], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, command
+        assert "127.0.0.1:1" in done.stderr
+        assert "secret" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path / "home", tmp_path / "no-such-weights")
+    done = subprocess.run([GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 1
+    assert "no-such-weights" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_submit_help_never_imports_torch() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "producer", "submit", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "transformers", "peft", "celery", "workers"}
+
+
+@pytest.mark.real
+def test_the_packaged_weights_summarize_a_real_text(tmp_path: Path, real_weights: Path) -> None:
+    with bring_up(make_environment(tmp_path / "home", real_weights)) as real:
+        done = real.run(
+            "submit", str(SAMPLES / "messy_notes.txt"), "--strategy", "map-reduce", "--style", "news", "--greedy",
+            "--max-new-tokens", "48", "--wait", timeout=280,
+        )  # fmt: skip
+        assert done.returncode in (0, 3), done.stderr
+        [[state, summary, tokens]] = real.query("SELECT state, summary, completion_tokens FROM job_summaries")
+        assert state in ("succeeded", "partial")
+        assert len(str(summary).split()) >= 5
+        assert int(str(tokens)) > 20
