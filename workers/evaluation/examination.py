@@ -1,0 +1,106 @@
+"""All signals of one summary, measured with as few calls of the engine as there can be: two for base weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
+from workers.evaluation.conditioning import condition_on
+from workers.evaluation.facts import find_facts, is_in_source
+from workers.evaluation.freeform import Questioner
+from workers.evaluation.likelihood import cut_sentences, measure_gains
+from workers.evaluation.limits import Limits
+from workers.evaluation.options import EvaluationOptions, QuestionStyle
+from workers.evaluation.overlap import SourceIndex, index_source
+from workers.evaluation.questions import Answered, Target, choose_targets
+from workers.evaluation.reading import Findings, Reading
+from workers.evaluation.retrieval import pick_excerpt
+from workers.evaluation.scoring import score_texts
+from workers.evaluation.words import Sentence, read_words, split_sentences
+from workers.generation import TextGenerator
+
+# A prompt leaves at least this share of the context to what is scored, asked or answered behind it.
+ROOM_SHARE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Examines summaries with one set of weights, or without any.
+
+    Args:
+        generator: the weights; None measures the cheap signals alone.
+        options: how thoroughly.
+        limits: when to stop.
+    """
+
+    generator: TextGenerator | None
+    options: EvaluationOptions
+    limits: Limits
+
+    def examine(self, source: str, summary: str) -> Findings:
+        """Return everything that can be measured about a summary.
+
+        Raises:
+            EvaluationInterruptedError: cancelled, or past the deadline.
+        """
+        index = index_source(source)
+        sentences = split_sentences(summary)
+        targets = choose_targets(summary, most=self.options.questions)
+        gains: list[float | None] = [None] * len(sentences)
+        answered: list[Answered] = []
+        if self.generator is not None and targets and index.keys:
+            excerpt = self._excerpt(self.generator, source, query=summary)
+            gains, answered = self._consult(
+                self.generator, excerpt, sentences=sentences, targets=targets, index=index, summary=summary
+            )
+        readings = (_read_sentence(sentence, gain, index) for sentence, gain in zip(sentences, gains, strict=True))
+        return Findings(tuple(readings), tuple(answered), asked=len(targets))
+
+    def _consult(
+        self,
+        generator: TextGenerator,
+        excerpt: str,
+        *,
+        sentences: Sequence[Sentence],
+        targets: Sequence[Target],
+        index: SourceIndex,
+        summary: str,
+    ) -> tuple[list[float | None], list[Answered]]:
+        """Return each sentence's gain and the answered questions."""
+        cut = cut_sentences([sentence.text for sentence in sentences])
+        clozes = self._pose_clozes(generator, excerpt, targets, index)
+        filled = [text for cloze in clozes for text in cloze.filled]
+        self.limits.check()
+        informed = score_texts(generator, condition_on(excerpt, generator.prompt_format), [*cut, *filled])
+        self.limits.check()
+        gains: list[float | None] = [*measure_gains(generator, cut, informed)]
+        if clozes:
+            return gains, [cloze.answer([informed[text] for text in cloze.filled]) for cloze in clozes]
+        shown = self._excerpt(generator, summary, query=summary)
+        return gains, Questioner(generator, self.limits).ask(targets, summary=shown, excerpt=excerpt)
+
+    def _pose_clozes(
+        self, generator: TextGenerator, excerpt: str, targets: Sequence[Target], index: SourceIndex
+    ) -> list[Cloze]:
+        """Return the targets' cloze questions; none if the weights ask in words."""
+        if self.options.style.resolve(generator.prompt_format) is QuestionStyle.FREE_FORM:
+            return []
+        rivals = collect_rivals(excerpt)
+        return [pose_cloze(target, rivals=rivals, index=index) for target in targets]
+
+    def _excerpt(self, generator: TextGenerator, text: str, *, query: str) -> str:
+        """Return what of a text a prompt can show."""
+        budget = min(self.options.source_tokens, generator.context_tokens // ROOM_SHARE)
+        return pick_excerpt(text, query, counter=generator, budget_tokens=budget)
+
+
+def _read_sentence(sentence: Sentence, gain: float | None, index: SourceIndex) -> Reading:
+    facts = find_facts(sentence.text)
+    return Reading(
+        sentence=sentence,
+        overlap=index.measure_overlap(read_words(sentence.text)),
+        gain=gain,
+        facts=facts,
+        novel=tuple(fact for fact in facts if not is_in_source(fact.text, index)),
+    )

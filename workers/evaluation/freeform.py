@@ -1,0 +1,81 @@
+"""Free-form questions: asked and answered in words by instruct weights, with the filters of the QAGS paper.
+
+A question is dropped if it is none, is too short, is a duplicate, gives its own answer away, or if the summary does
+not answer it back with the candidate that it was to ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from workers.evaluation.answers import UNANSWERABLE, normalize_answer, score_f1
+from workers.evaluation.limits import Limits
+from workers.evaluation.questions import Answered, Target
+from workers.evaluation.wording import SHORT_LINE, answer_from, ask_for
+from workers.generation import Prompt, TextGenerator
+
+# The paper's filter: a question has at least so many words.
+FEWEST_QUESTION_WORDS = 3
+
+# The summary answers back if its answer is so much like the candidate.
+ANSWERED_BACK_F1 = 0.5
+
+# Requests that wait in the engine together; it batches them.
+REQUESTS_TOGETHER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Questioner:
+    """Asks instruct weights about a summary and its source.
+
+    Args:
+        generator: the weights.
+        limits: when to stop.
+    """
+
+    generator: TextGenerator
+    limits: Limits
+
+    def ask(self, targets: Sequence[Target], *, summary: str, excerpt: str) -> list[Answered]:
+        """Return the questions that pass every filter, with both answers."""
+        posed = self._generate([ask_for(target.candidate.text, summary) for target in targets])
+        distinct = {
+            question: target for question, target in zip(posed, targets, strict=True) if _is_usable(question, target)
+        }
+        back = self._generate([answer_from(summary, question) for question in distinct])
+        kept = [
+            (question, target, answer)
+            for (question, target), answer in zip(distinct.items(), back, strict=True)
+            if score_f1(answer, target.candidate.text) >= ANSWERED_BACK_F1
+        ]
+        found = self._generate([answer_from(excerpt, question) for question, _, _ in kept])
+        return [
+            Answered(target, question, answer, read_answer(source_answer))
+            for (question, target, answer), source_answer in zip(kept, found, strict=True)
+        ]
+
+    def _generate(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Return the first line that the weights write behind each prompt."""
+        with ThreadPoolExecutor(REQUESTS_TOGETHER) as pool:
+            return list(pool.map(self._generate_line, prompts))
+
+    def _generate_line(self, prompt: Prompt) -> str:
+        generation = self.generator.generate(
+            prompt, SHORT_LINE, deadline=self.limits.deadline, cancelled=self.limits.cancelled
+        )
+        self.limits.check(generation.finish_reason)
+        return generation.text.strip().partition("\n")[0]
+
+
+def read_answer(text: str) -> str:
+    """Return an answer, ``unanswerable`` where the weights say so in any form or say nothing."""
+    words = normalize_answer(text).split()
+    return UNANSWERABLE if not words or UNANSWERABLE in words else text
+
+
+def _is_usable(question: str, target: Target) -> bool:
+    answer = normalize_answer(target.candidate.text)
+    is_question = question.endswith("?") and len(question.split()) >= FEWEST_QUESTION_WORDS
+    return is_question and f" {answer} " not in f" {normalize_answer(question)} "

@@ -1,0 +1,48 @@
+"""What an evaluation gives back: named numbers with their evidence, or the reason why there is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from workers.evaluation.errors import MetricError
+
+# What a metric's evidence is made of: it is stored as JSON.
+Evidence = Mapping[str, object]
+
+_NO_EVIDENCE: Evidence = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measured quality of one summary.
+
+    Args:
+        value: the number, None where it is not measurable.
+        reason: why there is no number; None where there is one.
+        evidence: what the number was made from, ready for JSON.
+
+    Raises:
+        MetricError: there is neither a number nor a reason, or both.
+    """
+
+    value: float | None
+    reason: str | None = None
+    evidence: Evidence = field(default=_NO_EVIDENCE)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise MetricError("a metric has either a value or the reason why it is not measurable")
+
+
+def reject(reason: str, evidence: Evidence = _NO_EVIDENCE) -> Metric:
+    """Return a metric that is not measurable."""
+    return Metric(None, reason, evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """All metrics of one summary, by name."""
+
+    metrics: Mapping[str, Metric]

@@ -1,0 +1,77 @@
+"""Excerpts: the passages of a long source that a summary is most likely about, by BM25 (Robertson et al. 1994)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bm25s
+
+from workers.evaluation.words import Sentence, read_words, split_sentences
+from workers.generation import TokenCounter
+
+# Long enough to keep a fact with its context, short enough that the few best ones fit.
+PASSAGE_TOKENS = 128
+
+
+def pick_excerpt(source: str, query: str, *, counter: TokenCounter, budget_tokens: int) -> str:
+    """Return a source that fits the budget whole, and else its passages that match a query best, in their order.
+
+    Args:
+        source: the document.
+        query: what the excerpt should be about, usually the summary.
+        counter: counts tokens like the weights that will read the excerpt.
+        budget_tokens: most tokens of the excerpt.
+    """
+    # A token has at least one character of UTF-8, so a text this short need not be counted.
+    if len(source.encode()) <= budget_tokens or counter.count_tokens(source) <= budget_tokens:
+        return source.strip()
+    passages = list(_split_passages(source, counter, min(PASSAGE_TOKENS, budget_tokens)))
+    chosen: list[int] = []
+    room = budget_tokens
+    for place in _rank_passages(passages, query):
+        tokens = counter.count_tokens(passages[place]) + 1  # the line break between two passages
+        if tokens <= room:
+            chosen.append(place)
+            room -= tokens
+    return "\n".join(passages[place] for place in sorted(chosen))
+
+
+def _rank_passages(passages: list[str], query: str) -> list[int]:
+    """Return the places of the passages, the best match first."""
+    corpus = [[word.key for word in read_words(passage)] for passage in passages]
+    index = bm25s.BM25()
+    index.index(corpus, show_progress=False)
+    wanted = [word.key for word in read_words(query) if word.is_content]
+    scores = index.get_scores(wanted) if wanted else [0.0] * len(passages)
+    return sorted(range(len(passages)), key=lambda place: -float(scores[place]))
+
+
+def _split_passages(source: str, counter: TokenCounter, most_tokens: int) -> Iterator[str]:
+    """Yield runs of whole sentences; a sentence that is too long for one passage is cut between words."""
+    start, end, size = 0, 0, 0
+    for piece in _split_pieces(source, counter, most_tokens):
+        tokens = counter.count_tokens(piece.text)
+        if size and size + tokens > most_tokens:
+            yield source[start:end]
+            start, size = piece.start, 0
+        start = start if size else piece.start
+        end, size = piece.end, size + tokens
+    if size:
+        yield source[start:end]
+
+
+def _split_pieces(source: str, counter: TokenCounter, most_tokens: int) -> Iterator[Sentence]:
+    for sentence in split_sentences(source):
+        yield from _halve(sentence, counter, most_tokens)
+
+
+def _halve(piece: Sentence, counter: TokenCounter, most_tokens: int) -> Iterator[Sentence]:
+    """Yield a piece, or its halves where it is too long; the cut is at white space if there is any."""
+    if counter.count_tokens(piece.text) <= most_tokens or len(piece.text) < 2:
+        yield piece
+        return
+    middle = len(piece.text) // 2
+    space = piece.text.find(" ", middle)
+    cut = space if space >= 0 else middle
+    for start, end in ((0, cut), (cut, len(piece.text))):
+        yield from _halve(Sentence(piece.text[start:end], piece.start + start, piece.start + end), counter, most_tokens)
