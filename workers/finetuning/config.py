@@ -80,7 +80,7 @@ class FinetuneConfig:
     """One fine-tuning run.
 
     Args:
-        data: CSV, JSONL or Parquet files with source-summary pairs.
+        data: CSV, JSONL or Parquet files with source-summary pairs; may be empty if pairs come from elsewhere.
         base: folder of the full-precision base weights.
         output: folder for the adapter; checkpoints go to its ``checkpoints``.
         name: what the adapter's note calls the base; None: the name of its folder.
@@ -114,8 +114,6 @@ class FinetuneConfig:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        if not self.data:
-            raise SettingsError("no data file given")
         if self.held_out < 0 or self.max_new_tokens < 1 or not 0 <= self.generated <= self.held_out:
             raise SettingsError(
                 "held_out must be 0 or more, generated between 0 and held_out, max_new_tokens 1 or more"

@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
-from workers.finetuning.errors import DataUnreadableError, MissingColumnError, TooFewPairsError
+from workers.finetuning.errors import DataUnreadableError, MissingColumnError, SettingsError, TooFewPairsError
 
 # One JSON object must fit in a block of the reader; 64 MiB holds any document somebody would summarize.
 JSON_BLOCK_BYTES = 64 * 2**20
@@ -77,10 +77,13 @@ def read_pairs(paths: Sequence[Path], *, source_column: str, target_column: str)
     """Read pairs from CSV, JSONL and Parquet files.
 
     Raises:
+        SettingsError: no file is named.
         DataUnreadableError: a file is missing, of an unknown kind or broken.
         MissingColumnError: a file lacks one of the columns.
         TooFewPairsError: no usable pair is left.
     """
+    if not paths:
+        raise SettingsError("no data file given: name at least one .csv, .jsonl or .parquet file")
     rows = [row for path in paths for row in read_rows(path, source_column=source_column, target_column=target_column)]
     pairs = clean_pairs(rows)
     if not pairs.pairs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,11 +54,6 @@ def build_config(folder: Path, base: Path, *, pairs: int = 24, **changes: object
         "training": TrainingSettings(**training),  # type: ignore[arg-type]
     }
     return FinetuneConfig(**(values | changes))  # type: ignore[arg-type]
-
-
-def read_jsonl(path: Path) -> list[dict[str, str]]:
-    """Read a JSONL file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture(scope="session")

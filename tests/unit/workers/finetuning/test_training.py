@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from tests.unit.workers.finetuning.conftest import FinishedRun, build_config
 from workers.finetuning.adapter import AdapterNote, fingerprint_base
 from workers.finetuning.errors import MissingColumnError, NotEnoughMemoryError, OutputInUseError, SettingsError
+from workers.finetuning.pairs import clean_pairs
 from workers.finetuning.progress import TrainingProgress
 from workers.finetuning.training import finetune
 from workers.generation import PromptFormat
@@ -143,3 +144,9 @@ def test_the_run_record_names_data_and_settings(finished_run: FinishedRun) -> No
     record = json.loads((finished_run.config.output / "checkpoints" / "run.json").read_text())
     assert record["data_hash"] == finished_run.result.note.data["hash"]
     assert record["training"]["learning_rate"] == 1e-2
+
+
+def test_pairs_may_come_from_elsewhere_than_files(base_weights: Path, tmp_path: Path) -> None:
+    config = build_config(tmp_path, base_weights, data=())
+    pairs = clean_pairs([(f"The river rose by {number} metres.", "The river rose.") for number in range(20)])
+    assert finetune(config, pairs=pairs).note.data["pairs"] == 16
