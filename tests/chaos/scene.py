@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, func, select, text
+import redis
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.chaos.worker import Behaviour, WorkerProcess
 from tests.jobs import add_jobs
+from workers.rescue import LEVEL_SEPARATOR
 
 # Everything that takes a minute in production takes a second or three here.
 QUICK: dict[str, object] = {
@@ -35,6 +37,7 @@ QUICK: dict[str, object] = {
     "hang_seconds": 1.5,
     "step_deadline_seconds": 60,
     "slots": 4,
+    "metrics_port": 0,
     "log_level": "info",
     "log_format": "json",
 }
@@ -113,6 +116,22 @@ class Scene:
             return CeleryDoorbell(app).ring(wakeups)
         finally:
             app.close()
+
+    def cancel(self, job: UUID) -> None:
+        """Ask for a job's end, as ``gistmill cancel`` does."""
+        with Session(self.engine) as session, session.begin():
+            session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=func.now()))
+
+    def delete_queue(self, queue: str, level: int) -> None:
+        """Take the messages of one level of a queue from the broker."""
+        with redis.Redis.from_url(self.arena.broker_url) as broker:
+            broker.delete(f"{queue}{LEVEL_SEPARATOR}{level}")
+
+    def count_messages(self) -> int:
+        """Return how many messages wait on the broker."""
+        with redis.Redis.from_url(self.arena.broker_url) as broker:
+            lists = [name for name in broker.keys("*.default*") if broker.type(name) == b"list"]
+            return sum(broker.llen(name) for name in lists)
 
     def count(self, statement: str, **values: object) -> int:
         """Return the one number that a statement asks for."""

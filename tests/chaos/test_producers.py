@@ -1,0 +1,112 @@
+"""What happens when a producer dies or submits the same again, and when the last steps of a job finish together."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from models.options import JobOptions
+from models.queues import Wakeup, make_celery
+from models.session import connect
+from models.settings import Settings
+from models.step import Step
+from producer.intake import Order
+from producer.sources.source import Source
+from producer.submit import Submission, Tally
+from producer.wakeups import Announcer
+from tests.chaos.invariants import assert_nothing_lost_or_doubled
+from tests.chaos.scene import Scene, choose_options, write_text
+from tests.chaos.worker import CONTEXT, MortalDoorbell
+from tests.fake_engine import FakeGenerator
+from tests.jobs import add_jobs
+from workers.flow import Flow
+from workers.leases import Leases
+from workers.tasks import run_step
+
+SOURCES = [Source(f"text{number}", write_text(f"text{number}", 2), "markdown") for number in range(6)]
+JOBS = 60
+MAPS = 4
+
+
+class Silence:
+    """A doorbell that nobody hears, and that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.rung: list[Wakeup] = []
+
+    def ring(self, wakeups: Iterable[Wakeup]) -> int:
+        wakeups = list(wakeups)
+        self.rung += wakeups
+        return len(wakeups)
+
+
+def submit_and_die(database_url: str, broker_url: str, scene_folder: str, options: JobOptions) -> None:
+    """Run in a process of its own: it dies after its commit and before it sends."""
+    MortalDoorbell.switch = type(MortalDoorbell.switch)(scene_folder) / "die_before_ring"
+    database = connect(database_url)
+    doorbell = MortalDoorbell(make_celery(broker_url))
+    Submission(database, Announcer(database, doorbell), Order("batch", options), Tally()).run(SOURCES)
+
+
+def test_jobs_of_a_producer_that_died_after_its_commit_are_done(scene: Scene) -> None:
+    scene.switch("die_before_ring")
+    arguments = (scene.database_url, scene.arena.broker_url, str(scene.folder), choose_options())
+    producer = CONTEXT.Process(target=submit_and_die, args=arguments)
+    producer.start()
+    producer.join(30)
+    assert producer.exitcode == -signal.SIGKILL
+    assert scene.count_messages() == 0
+    scene.add_worker()
+    scene.wait_for_end()
+    assert scene.count("SELECT count(*) FROM jobs WHERE state = 'succeeded'") == len(SOURCES)
+
+
+def test_fifty_submissions_of_the_same_create_every_job_once(scene: Scene) -> None:
+    order = Order("batch", choose_options(strategy="map-reduce"))
+    database = connect(scene.database_url, pool_size=30)
+
+    def submit(_: int) -> Tally:
+        return Submission(database, Announcer(database, Silence()), order, Tally()).run(SOURCES)
+
+    with ThreadPoolExecutor(50) as pool:
+        tallies = list(pool.map(submit, range(50)))
+    database.dispose()
+    assert sum(tally.created for tally in tallies) == len(SOURCES)
+    assert {tally.accepted for tally in tallies} == {len(SOURCES)}
+    scene.add_worker()
+    scene.wait_for_end()
+    assert scene.count("SELECT count(*) FROM jobs") == len(SOURCES)
+
+
+def test_the_last_maps_that_finish_together_create_exactly_one_reduce(scene: Scene) -> None:
+    leases = Leases(
+        scene.engine,
+        worker_id="w",
+        lease_seconds=600,
+        heartbeat_seconds=60,
+        is_hung=lambda: False,
+        on_hang=lambda: None,
+    )
+    bell = Silence()
+    settings = Settings(lease_seconds=600)
+    flow = Flow(scene.engine, FakeGenerator(), bell, leases, settings=settings, worker_id="w")
+    texts = [write_text(f"text{number}", MAPS) for number in range(JOBS)]
+    _, plans = add_jobs(scene.engine, texts, options=choose_options(strategy="map-reduce"))
+    for plan in plans:
+        run_step(flow, plan.step_id)
+    # Thread n runs the nth map of every job, so the maps of one job always end at about the same time.
+    maps = sorted(bell.rung, key=lambda wakeup: str(wakeup.step_id))
+    bell.rung = []
+    places = {row.id: row for row in scene.read_steps(Step.id, Step.job_id, Step.index, kind="map")}
+    by_thread = [
+        [w for w in sorted(maps, key=lambda w: str(places[w.step_id].job_id)) if places[w.step_id][2] == number]
+        for number in range(MAPS)
+    ]
+    with ThreadPoolExecutor(MAPS) as pool:
+        list(pool.map(lambda wakeups: [run_step(flow, each.step_id) for each in wakeups], by_thread))
+    assert [wakeup.kind for wakeup in bell.rung] == ["reduce"] * JOBS
+    for wakeup in bell.rung:
+        run_step(flow, wakeup.step_id)
+    assert_nothing_lost_or_doubled(scene.engine)
+    assert scene.count("SELECT count(*) FROM jobs WHERE state = 'succeeded'") == JOBS
