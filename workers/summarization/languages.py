@@ -8,7 +8,7 @@ from functools import cache
 from lingua import Language, LanguageDetector, LanguageDetectorBuilder
 
 # Fewer letters than this are too few to tell; code and names easily pass for Latin or Esperanto.
-MIN_LETTERS = 80
+MIN_LETTERS = 60
 MIN_CONFIDENCE = 0.9
 
 # More text does not make the answer any surer, only slower.

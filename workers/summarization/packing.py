@@ -35,6 +35,9 @@ WORDS = (rf"(?<=[^\s{GAP}])(?=[\s{GAP}])", r"[\s\S]{16}", "")
 # Aiming a little above the even share leaves room for uneven pieces and still avoids a tiny last chunk.
 EVEN_SHARE_SLACK = 1.1
 
+# How much less two spans may have as one: what the seam between them can save.
+JOINING_SLACK = 1.05
+
 
 @dataclass(frozen=True, slots=True)
 class Packer:
@@ -100,12 +103,16 @@ class Packer:
         """Merge neighbours that fit together: the splitter leaves crumbs around every piece it had to cut."""
         joined: list[Span] = []
         for part in parts:
-            whole = (joined[-1][0], part[1]) if joined else part
-            if joined and self.measure(whole) <= budget:
-                joined[-1] = whole
+            if joined and self._fit_together(joined[-1], part, budget):
+                joined[-1] = (joined[-1][0], part[1])
             else:
                 joined.append(part)
         return joined
+
+    def _fit_together(self, first: Span, second: Span, budget: int) -> bool:
+        # Together they have about as many tokens as apart, so most pairs need no measuring of their own.
+        apart = self.measure(first) + self.measure(second)
+        return apart <= budget * JOINING_SLACK and self.measure((first[0], second[1])) <= budget
 
 
 def trim_span(text: str, span: Span) -> Span:

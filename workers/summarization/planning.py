@@ -1,8 +1,8 @@
 """The planner: before anything runs, choose a strategy, split the document and prove that every prompt will fit.
 
-The proof: map, stuff and first refine prompts are rendered and measured with their real text here. The prompts that
-hold earlier outputs are bounded by ``Limits`` for any length of those outputs. What is promised about calls and tokens
-is what happens if every answer is as long as it may be.
+The proof: map, stuff and refine prompts whose chunk comes near its room are rendered and measured here. The prompts
+that hold earlier outputs are bounded by ``Limits`` for any length of those outputs. What is promised about calls and
+tokens is what happens if every answer is as long as it may be.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ DEFAULT_OVERLAP_TOKENS = 50
 
 # An overlap that nobody asked for takes at most one part in so many of a chunk.
 MOST_OVERLAP_PART = 8
+
+# A chunk this much smaller than its room fits whatever happens where text and frame meet; others are measured.
+MEASURED_MARGIN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,9 @@ class _Planner:
 
     def _measure_excess(self, strategy: Strategy, chunk: Chunk) -> int:
         """Return by how many tokens the largest prompt that this chunk may be in is too long."""
+        room = self.limits.refine_room if strategy == "refine" else self.limits.chunk_room
+        if chunk.tokens + MEASURED_MARGIN <= room:
+            return 0
         text = chunk.read_text(self.document.text)
         tokens = self.measure("map", text)
         if strategy == "refine":
