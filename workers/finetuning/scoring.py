@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import fmean
 from typing import Any
 
@@ -62,19 +63,19 @@ def summarize_examples(
     """Yield the summary of each example's prompt, greedily decoded."""
     was_training = network.training
     network.eval()
+    # Base weights under a chat prompt may end the sequence instead of the turn: both are an end.
+    ends = {tokenizer.eos_token_id} | {example.completion_ids[-1] for example in examples}
     for start in range(0, len(examples), BATCH_SIZE):
         batch = examples[start : start + BATCH_SIZE]
-        end = batch[0].completion_ids[-1]
-        for ids in generate_batch(network, tokenizer, batch, end=end, max_new_tokens=max_new_tokens):
-            has_stopped = end in ids
-            kept = ids[: ids.index(end)] if has_stopped else ids
-            yield Summary(tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept), has_stopped)
+        for ids in generate_batch(network, tokenizer, batch, ends=ends, max_new_tokens=max_new_tokens):
+            kept = list(takewhile(lambda token: token not in ends, ids))
+            yield Summary(tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept), len(kept) < len(ids))
     network.train(was_training)
 
 
 @torch.inference_mode()
 def generate_batch(
-    network: Any, tokenizer: Any, batch: Sequence[Example], *, end: int, max_new_tokens: int
+    network: Any, tokenizer: Any, batch: Sequence[Example], *, ends: Set[int], max_new_tokens: int
 ) -> list[list[int]]:
     """Continue a batch of prompts; return the new token ids of each, the end token included."""
     longest = max(len(example.prompt_ids) for example in batch)
@@ -86,7 +87,7 @@ def generate_batch(
         attention_mask=torch.tensor(mask, device=network.device),
         max_new_tokens=max_new_tokens,
         do_sample=False,
-        eos_token_id=end,
+        eos_token_id=sorted(ends),
         pad_token_id=tokenizer.pad_token_id,
     )
     return [list(row) for row in out[:, longest:].tolist()]
