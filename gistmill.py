@@ -10,17 +10,21 @@ import sys
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from producer.cli.commands import COMMANDS, HELP
-from producer.cli.front import EXIT_CODES, run
+from producer.cli.front import EXIT_CODES, fail, run
+from producer.cli.job_options import COUNT, add_job_options, build_job_options
 from producer.cli.lazy import Entry, LazyGroup
+from producer.cli.terminal import json_option, print_json, print_table
 
 CLUSTER = "Cluster"
 
 CLUSTER_COMMANDS = {
     "demo": Entry("gistmill:demo", "Three documents to three summaries, from nothing.", CLUSTER),
+    "plan": Entry("gistmill:plan", "What a job would do, without running it.", CLUSTER),
     "up": Entry("workers.cli.up:up", "Start the whole cluster on this machine.", CLUSTER),
     "worker": Entry("workers.cli.worker:worker", "Serve jobs on this machine's GPUs or CPU.", CLUSTER),
     "migrate": Entry("workers.cli.migrate:migrate", "Create or upgrade the tables.", CLUSTER),
@@ -74,6 +78,51 @@ def demo() -> int:
         "  gistmill submit YOUR-FILES     your own documents"
     )
     return int(code)
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
+@click.option("--id-column", help="Column that names the documents.  [default: file and row]")
+@click.option("--limit", type=COUNT, help="Plan this many documents at most.")
+@add_job_options
+@json_option
+def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
+    r"""Read documents and print how each would be summarized: strategy, chunks, calls and tokens at most.
+
+    Nothing is submitted and no weights are loaded, only their tokenizer.
+
+    \b
+    Examples:
+      gistmill plan report.html
+      gistmill plan posts.csv --text-column writeup --strategy refine --json
+    """
+    from models.settings import read_settings
+    from producer.sources.reading import read_sources
+    from producer.sources.source import Source, SourceProblem
+    from workers.planner import Planner
+
+    reading = {name: given.pop(name) for name in ("text_column", "id_column", "limit")}
+    planner = Planner(read_settings(), build_job_options(given))
+    rows = []
+    code = 0
+    for event in read_sources(paths, **reading):
+        if isinstance(event, Source):
+            rows.append({"source": event.name, **planner.plan(event.text, event.format)})
+        elif isinstance(event, SourceProblem):
+            code = fail(event.message, event.exit_code)
+    _print_plans(rows, as_json=as_json)
+    return code
+
+
+def _print_plans(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt_tokens", "completion_tokens")
+    print_table(columns, [[str(row[column]) for column in columns] for row in rows])
+    for reason in dict.fromkeys(f"{row['strategy']}: {row['reason']}; {row['split_reason']}" for row in rows):
+        click.echo(reason)
 
 
 def _bring_up(stack: ExitStack) -> None:

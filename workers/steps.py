@@ -71,8 +71,8 @@ class StepRunner:
         options = JobOptions.model_validate(job.options)
         plan = plan_job(
             SourceDocument(document.text, document.format),  # type: ignore[arg-type]  # the table allows no other
-            _plan_options(options),
-            prompts=_make_prompts(options, self._generator.prompt_format),
+            plan_options(options),
+            prompts=make_prompts(options, self._generator.prompt_format),
             counter=self._generator,
             context_tokens=self._generator.context_tokens,
             max_new_tokens=options.generation.max_new_tokens,
@@ -84,7 +84,7 @@ class StepRunner:
         with Session(self._database) as session:
             job = session.get_one(Job, claim.job_id)
             options = JobOptions.model_validate(job.options)
-            prompts = _make_prompts(options, self._generator.prompt_format)
+            prompts = make_prompts(options, self._generator.prompt_format)
             limits = Limits(**(job.plan or {})["limits"])
             rendered = self._render(session, claim, job, StepRenderer(prompts, limits, self._generator))
             params = GenerationParams(**options.generation.model_dump())
@@ -131,7 +131,8 @@ class StepRunner:
         )
 
 
-def _plan_options(options: JobOptions) -> PlanOptions:
+def plan_options(options: JobOptions) -> PlanOptions:
+    """Return what a job's options say about the way through its document."""
     return PlanOptions(
         strategy=options.strategy,
         splitter=options.splitter,
@@ -142,7 +143,8 @@ def _plan_options(options: JobOptions) -> PlanOptions:
     )
 
 
-def _make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
+def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
+    """Return a job's prompts for weights that want them in a format."""
     examples = tuple(Example(example.text, example.summary) for example in options.examples)
     return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
 

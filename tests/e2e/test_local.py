@@ -68,7 +68,7 @@ def count_steps(local: Local, batch: str, kind: str, state: str | None = None) -
 def test_a_killed_worker_is_started_again_and_its_step_runs_to_its_one_row(local: Local) -> None:
     done = local.run(
         "submit", str(SAMPLES / "field_report.md"), "--strategy", "map-reduce", "--batch", "killed", "--no-cache",
-        "--chunk-tokens", "60", "--max-new-tokens", "200",
+        "--chunk-tokens", "700", "--max-new-tokens", "150",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     wait_until(lambda: count_steps(local, "killed", "map", "running") > 0, "a map step runs", seconds=120)

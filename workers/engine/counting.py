@@ -1,0 +1,35 @@
+"""Counting tokens like the serving weights without loading them: the tokenizer and two facts of the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import AutoConfig, AutoTokenizer
+
+from workers.engine.tokenization import PromptTokenizer
+from workers.engine.weights import find_folder, read_prompt_format
+from workers.generation import Prompt
+
+
+class PromptCounter:
+    """Implements ``TokenCounter`` for a weights folder or hub id.
+
+    Raises:
+        EngineError: there are no such weights.
+    """
+
+    def __init__(self, weights: str, *, revision: str | None = None) -> None:
+        folder: Path = find_folder(weights, revision=revision)
+        self._tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+        self.prompt_format = read_prompt_format(folder, has_chat_template=self._tokenizer.has_chat_template)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
+        # The engine's own context may be smaller where its KV cache has less memory.
+        self.context_tokens: int = config.max_position_embeddings
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a plain text, without any control tokens."""
+        return self._tokenizer.count_tokens(text)
+
+    def count_prompt_tokens(self, prompt: Prompt) -> int:
+        """Return the exact length of the encoded prompt, control tokens included."""
+        return len(self._tokenizer.encode_prompt(prompt))

@@ -1,0 +1,66 @@
+"""Plans without running: what a job would do, as ``gistmill plan`` prints it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from models.base import Json
+from models.options import JobOptions
+from models.settings import Settings
+from workers.engine.counting import PromptCounter
+from workers.engine.errors import EngineError
+from workers.errors import WorkerError
+from workers.serving import find_weights
+from workers.steps import make_prompts, plan_options
+from workers.summarization.errors import SummarizationError
+from workers.summarization.planning import Document, plan_job
+from workers.summarization.structure import DocumentFormat
+
+
+class PlanningError(WorkerError):
+    """A document cannot be summarized this way; the message says what to change."""
+
+    exit_code = 2
+
+
+class Planner:
+    """Plans documents for the weights of the settings.
+
+    Raises:
+        PlanningError: the weights are not there.
+    """
+
+    def __init__(self, settings: Settings, options: JobOptions) -> None:
+        self._options = options
+        try:
+            self._counter = PromptCounter(find_weights(settings), revision=settings.revision)
+        except EngineError as error:
+            raise PlanningError(str(error)) from error
+        self._prompts = make_prompts(options, self._counter.prompt_format)
+
+    def plan(self, text: str, document_format: DocumentFormat) -> Json:
+        """Return a document's plan: strategy and why, chunks, calls, tokens and depth at most.
+
+        Raises:
+            PlanningError: nothing fits, or the options contradict each other.
+        """
+        try:
+            plan = plan_job(
+                Document(text, document_format),
+                plan_options(self._options),
+                prompts=self._prompts,
+                counter=self._counter,
+                context_tokens=self._counter.context_tokens,
+                max_new_tokens=self._options.generation.max_new_tokens,
+            )
+        except SummarizationError as error:
+            raise PlanningError(str(error)) from error
+        return {
+            "strategy": plan.strategy,
+            "reason": plan.reason,
+            "splitter": plan.split.splitter,
+            "split_reason": plan.split.reason,
+            "chunks": len(plan.split.chunks),
+            "document_tokens": sum(chunk.tokens for chunk in plan.split.chunks),
+            **asdict(plan.totals),
+        }
