@@ -39,7 +39,7 @@ class Split:
 
     Args:
         chunks: in the order of the document.
-        splitter: the one that was used; never ``auto``.
+        splitter: the one that was used; the one that was asked for if nothing had to be split.
         reason: why, in words for people.
     """
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from workers.generation import FinishReason, Prompt
 from workers.summarization.echo import repeats_instructions, repeats_source
-from workers.summarization.languages import detect_language, is_known_language
+from workers.summarization.languages import detect_language, find_language
 from workers.summarization.repetition import has_loop
 from workers.summarization.scaffolding import list_instructions, remove_scaffolding
 
@@ -123,16 +123,19 @@ def _find_marks(text: str, *, is_cut: bool, source: str, prompt: Prompt, languag
     refusal = _REFUSAL.match(text)
     if refusal and refusal[0] not in source:
         yield Mark("refusal", "the answer refuses to summarize")
-    yield from _check_language(text, source, language)
-
-
-def _check_language(text: str, source: str, wanted: str | None) -> Iterator[Mark]:
-    if wanted is not None and not is_known_language(wanted):
-        return
-    found = detect_language(text)
-    expected = wanted.lower() if wanted is not None else found and detect_language(source)
-    if found and expected and found != expected:
+    expected = _find_expected_language(source, prompt, language)
+    found = detect_language(text) if expected else None
+    if expected and found and found != expected:
         yield Mark("language", f"the answer is in {found.title()} instead of {expected.title()}")
+
+
+def _find_expected_language(source: str, prompt: Prompt, wanted: str | None) -> str | None:
+    """Return the language that an answer must have; None if there is no telling."""
+    if wanted is not None:
+        return find_language(wanted)
+    # What is neither ours nor of the source is a user's template, and that may ask for any language.
+    has_template = any(part.is_untrusted and part.text not in source for part in prompt.turns[-1].parts)
+    return None if has_template else detect_language(source)
 
 
 def _end_sentence(text: str) -> str:

@@ -27,9 +27,10 @@ def detect_language(text: str) -> str | None:
     return best.language.name.lower() if best.value >= MIN_CONFIDENCE else None
 
 
-def is_known_language(name: str) -> bool:
-    """Tell whether a language can be detected by its English name."""
-    return name.upper() in {language.name for language in Language.all()}
+def find_language(name: str) -> str | None:
+    """Return the detectable language that a name such as ``Brazilian Portuguese`` means; None if there is none."""
+    known = {language.name.lower() for language in Language.all()}
+    return next((word for word in re.findall(r"\w+", name.lower()) if word in known), None)
 
 
 @cache

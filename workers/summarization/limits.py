@@ -72,6 +72,13 @@ class Limits:
         """Return what an output of a size takes up in a later prompt."""
         return min(tokens, self.output_tokens) + SEPARATOR_TOKENS
 
+    def most_new_tokens(self, *, is_refining: bool) -> int:
+        """Return the longest answer for which a plan could be made with this context and these frames."""
+        mapped = self.context_tokens - self.map_frame - MIN_CHUNK_TOKENS
+        combined = (self.context_tokens - self.combine_frame - 2 * SEPARATOR_TOKENS) // 3
+        refined = (self.context_tokens - self.refine_frame - SEPARATOR_TOKENS - MIN_CHUNK_TOKENS) // 2
+        return min(mapped, refined if is_refining else combined)
+
     def most_answer_tokens(self, prompt_tokens: int) -> int:
         """Return the most tokens that a retry may ask for after a prompt of a size; never less than planned."""
         return max(self.max_new_tokens, min(self.output_tokens, self.context_tokens - prompt_tokens))

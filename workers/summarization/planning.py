@@ -167,10 +167,9 @@ class _Planner:
         return Split((chunk,), splitter=self.options.splitter, reason="stuffing needs no chunks")
 
     def split_document(self, strategy: Strategy) -> Split:
-        """Return chunks whose prompts fit, by counting each; smaller ones if counting them says so."""
-        room = self.limits.refine_room if strategy == "refine" else self.limits.chunk_room
+        """Return chunks whose prompts fit; smaller ones if measuring the prompts says so."""
         wanted = self.options.chunk_tokens
-        budget = min(wanted, room)
+        budget = min(wanted, self._find_room(strategy))
         while budget >= min(wanted, MIN_CHUNK_TOKENS):
             split = self._split(budget)
             self._check_pairs(strategy, split)
@@ -183,6 +182,9 @@ class _Planner:
     def measure(self, kind: PromptKind, text: str, existing: str | None = None) -> int:
         """Return the exact size of a prompt."""
         return self.counter.count_prompt_tokens(self.prompts.render(kind, text=text, existing=existing))
+
+    def _find_room(self, strategy: Strategy) -> int:
+        return self.limits.refine_room if strategy == "refine" else self.limits.chunk_room
 
     def _split(self, budget: int) -> Split:
         overlap = self.options.overlap_tokens
@@ -200,8 +202,7 @@ class _Planner:
 
     def _measure_excess(self, strategy: Strategy, chunk: Chunk) -> int:
         """Return by how many tokens the largest prompt that this chunk may be in is too long."""
-        room = self.limits.refine_room if strategy == "refine" else self.limits.chunk_room
-        if chunk.tokens + MEASURED_MARGIN <= room:
+        if chunk.tokens + MEASURED_MARGIN <= self._find_room(strategy):
             return 0
         text = chunk.read_text(self.document.text)
         tokens = self.measure("map", text)
@@ -218,10 +219,7 @@ class _Planner:
 
     def _explain_room(self, strategy: Strategy) -> str:
         limits = self.limits
-        mapped = limits.context_tokens - limits.map_frame - MIN_CHUNK_TOKENS
-        paired = (limits.context_tokens - limits.combine_frame - limits.cost_output(0) * 2) // 3
-        refined = (limits.context_tokens - limits.refine_frame - limits.cost_output(0) - MIN_CHUNK_TOKENS) // 2
-        most = min(mapped, refined if strategy == "refine" else paired)
+        most = limits.most_new_tokens(is_refining=strategy == "refine")
         asked = f"answers of {limits.max_new_tokens:,} tokens do not fit a context of {limits.context_tokens:,}"
         if most < 1:
             return f"{asked} with these prompts at all: use weights with a longer context or a shorter prompt"

@@ -107,6 +107,12 @@ def test_another_language_than_the_one_asked_for_is_marked() -> None:
     assert list_guards(check(TEXTS["french"], source=TEXTS["english"] * 3, language="German")) == ["language"]
 
 
+def test_a_users_template_may_ask_for_another_language() -> None:
+    source = TEXTS["english"] * 3
+    prompt = PromptSet("custom", PromptFormat.CHAT, template="Auf Deutsch bitte: {text}").render("map", text=source)
+    assert check_output(TEXTS["german"], finish_reason=STOP, source=source, prompt=prompt).is_clean
+
+
 def test_a_language_that_nothing_can_detect_is_not_judged() -> None:
     assert check(TEXTS["french"], source=TEXTS["english"] * 3, language="Klingon").is_clean
 

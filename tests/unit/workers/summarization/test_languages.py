@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.summarization.languages import detect_language, is_known_language
+from workers.summarization.languages import detect_language, find_language
 
 TEXTS = {
     "english": "The approach is similar to audio classification, with many augmentations and a helper model.",
@@ -24,6 +24,6 @@ def test_a_text_without_prose_has_no_clear_language(text: str) -> None:
     assert detect_language(text) is None
 
 
-def test_languages_are_known_by_their_english_names() -> None:
-    assert is_known_language("German")
-    assert not is_known_language("Klingon")
+def test_a_language_is_found_in_its_english_name() -> None:
+    names = ["German", "Brazilian Portuguese", "Chinese (simplified)", "Klingon"]
+    assert [find_language(name) for name in names] == ["german", "portuguese", "chinese", None]
