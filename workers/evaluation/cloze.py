@@ -45,10 +45,12 @@ class Cloze:
     Args:
         target: what is blanked.
         options: spans of the source, the summary's own answer first if the source has it too.
+        is_in_source: whether the source has the summary's own answer.
     """
 
     target: Target
     options: tuple[str, ...]
+    is_in_source: bool
 
     @property
     def question(self) -> str:
@@ -73,7 +75,8 @@ class Cloze:
         """
         best = max(range(len(scores)), key=scores.__getitem__, default=0)
         source_answer = self.options[best] if self.options else UNANSWERABLE
-        return Answered(self.target, self.question, self.target.candidate.text, source_answer)
+        own = self.target.candidate.text
+        return Answered(self.target, self.question, own, source_answer, self.is_in_source)
 
 
 def collect_rivals(excerpt: str) -> list[Rival]:
@@ -96,7 +99,7 @@ def pose_cloze(target: Target, *, rivals: Sequence[Rival], index: SourceIndex) -
     for rival in fitting:
         distinct.setdefault(normalize_answer(rival.candidate.text), rival.candidate.text)
     options = list(distinct.values())[: 1 + MOST_RIVALS]
-    return Cloze(target, tuple(options if has_own else options[1:]))
+    return Cloze(target, tuple(options if has_own else options[1:]), has_own)
 
 
 def _can_replace(candidate: Candidate, target: Target, around: frozenset[str]) -> bool:

@@ -78,7 +78,7 @@ class Examiner:
         if clozes:
             return gains, [cloze.answer([informed[text] for text in cloze.filled]) for cloze in clozes]
         shown = self._excerpt(generator, summary, query=summary)
-        return gains, Questioner(generator, self.limits).ask(targets, summary=shown, excerpt=excerpt)
+        return gains, Questioner(generator, index, self.limits).ask(targets, summary=shown, excerpt=excerpt)
 
     def _pose_clozes(
         self, generator: TextGenerator, excerpt: str, targets: Sequence[Target], index: SourceIndex

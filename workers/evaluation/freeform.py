@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from workers.evaluation.answers import UNANSWERABLE, normalize_answer, score_f1
+from workers.evaluation.facts import is_in_source
 from workers.evaluation.limits import Limits
+from workers.evaluation.overlap import SourceIndex
 from workers.evaluation.questions import Answered, Target
 from workers.evaluation.wording import SHORT_LINE, answer_from, ask_for
 from workers.generation import Prompt, TextGenerator
@@ -32,10 +34,12 @@ class Questioner:
 
     Args:
         generator: the weights.
+        index: the words of the whole source.
         limits: when to stop.
     """
 
     generator: TextGenerator
+    index: SourceIndex
     limits: Limits
 
     def ask(self, targets: Sequence[Target], *, summary: str, excerpt: str) -> list[Answered]:
@@ -52,7 +56,13 @@ class Questioner:
         ]
         found = self._generate([answer_from(excerpt, question) for question, _, _ in kept])
         return [
-            Answered(target, question, answer, read_answer(source_answer))
+            Answered(
+                target,
+                question,
+                answer,
+                read_answer(source_answer),
+                is_in_source(target.candidate.text, self.index),
+            )
             for (question, target, answer), source_answer in zip(kept, found, strict=True)
         ]
 

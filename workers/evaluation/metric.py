@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from workers.evaluation.errors import MetricError
 
 # What a metric's evidence is made of: it is stored as JSON.
 Evidence = Mapping[str, object]
-
-_NO_EVIDENCE: Evidence = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +26,16 @@ class Metric:
 
     value: float | None
     reason: str | None = None
-    evidence: Evidence = field(default=_NO_EVIDENCE)
+    evidence: Evidence = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
             raise MetricError("a metric has either a value or the reason why it is not measurable")
 
 
-def reject(reason: str, evidence: Evidence = _NO_EVIDENCE) -> Metric:
+def reject(reason: str, evidence: Evidence | None = None) -> Metric:
     """Return a metric that is not measurable."""
-    return Metric(None, reason, evidence)
+    return Metric(None, reason, evidence or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,7 @@ class SourceIndex:
         """Tell whether the source has two words near each other."""
         few, many = sorted((self.places.get(one, frozenset()), self.places.get(other, frozenset())), key=len)
         return any(
-            place + distance in many
-            for place in few
-            for distance in range(-LINK_WINDOW, LINK_WINDOW + 1)
-            if distance or one == other
+            place + distance in many for place in few for distance in range(-LINK_WINDOW, LINK_WINDOW + 1) if distance
         )
 
     def measure_overlap(self, words: Sequence[Word]) -> Overlap:

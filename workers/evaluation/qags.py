@@ -11,9 +11,6 @@ from statistics import fmean
 from workers.evaluation.metric import Metric, reject
 from workers.evaluation.questions import Answered
 
-# An answer of the source that is less like the summary's contradicts it.
-AGREEING_F1 = 0.5
-
 
 def summarize_questions(answered: Sequence[Answered], *, asked: int) -> Metric:
     """Return the mean agreement of both answers, with every question.
@@ -40,5 +37,6 @@ def describe_question(answered: Answered) -> dict[str, object]:
         "expected": target.candidate.text,
         "summary_answer": answered.summary_answer,
         "source_answer": answered.source_answer,
+        "is_in_source": answered.is_in_source,
         "f1": round(answered.f1, 4),
     }

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from workers.evaluation.answers import UNANSWERABLE, normalize_answer, score_f1
+from workers.evaluation.answers import normalize_answer, score_f1
 from workers.evaluation.candidates import Candidate, Kind, find_candidates
 from workers.evaluation.words import Sentence, split_sentences
+
+# An answer of the source that is less like the summary's contradicts it.
+AGREEING_F1 = 0.5
 
 # The order in which candidates are asked for: what can be checked best comes first.
 _PREFERENCE = (Kind.DATE, Kind.NUMBER, Kind.NAME, Kind.PHRASE)
@@ -35,12 +38,14 @@ class Answered:
         question: its words; a cloze has a blank.
         summary_answer: the answer that the summary gives.
         source_answer: the answer that the source gives, ``unanswerable`` if it gives none.
+        is_in_source: whether the source has the words that were asked for, wherever.
     """
 
     target: Target
     question: str
     summary_answer: str
     source_answer: str
+    is_in_source: bool
 
     @property
     def f1(self) -> float:
@@ -48,9 +53,9 @@ class Answered:
         return score_f1(self.source_answer, self.summary_answer)
 
     @property
-    def is_answered_by_source(self) -> bool:
-        """Tell whether the source has an answer at all."""
-        return self.source_answer != UNANSWERABLE
+    def is_doubtful(self) -> bool:
+        """Tell whether the source does not bear out what the summary says."""
+        return self.f1 < AGREEING_F1
 
 
 def choose_targets(summary: str, *, most: int) -> list[Target]:

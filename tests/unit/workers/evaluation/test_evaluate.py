@@ -1,0 +1,140 @@
+import json
+import threading
+import time
+
+import pytest
+
+from tests.fake_engine import FakeGenerator
+from tests.unit.workers.evaluation.scorers import CopyingGenerator
+from workers.evaluation.errors import EvaluationInterruptedError, OptionsError
+from workers.evaluation.evaluate import evaluate_summary
+from workers.evaluation.metric import EvaluationResult
+from workers.evaluation.options import EvaluationOptions
+from workers.generation import GenerationParams, Prompt
+
+SOURCE = (
+    "The ferry Aurora sank off Norway on Monday. Captain Ingrid Berg saved 40 passengers before the storm grew. "
+    "The owner, Nordlink, said that the ferry was built in 1987. Divers from Denmark will look for the wreck."
+)
+TRUE = "The ferry Aurora sank off Norway on Monday.\nCaptain Ingrid Berg saved 40 passengers."
+FALSE = "The ferry Aurora sank off Denmark on Monday.\nCaptain Ingrid Berg saved 70 passengers."
+
+
+def evaluate(summary: str, source: str = SOURCE) -> EvaluationResult:
+    return evaluate_summary(CopyingGenerator(), source=source, summary=summary)
+
+
+def value_of(result: EvaluationResult, name: str) -> float:
+    value = result.metrics[name].value
+    assert value is not None
+    return value
+
+
+def test_a_false_summary_scores_lower_in_every_metric_of_truth() -> None:
+    true, false = evaluate(TRUE), evaluate(FALSE)
+    for name in ("consistency", "qags", "likelihood", "facts", "overlap"):
+        assert value_of(false, name) < value_of(true, name)
+
+
+def test_only_sentences_with_a_fact_that_the_source_lacks_are_marked() -> None:
+    sentences = evaluate(FALSE).metrics["consistency"].evidence["sentences"]
+    assert isinstance(sentences, list)
+    assert [sentence["is_marked"] for sentence in sentences] == [False, True]
+    assert [doubt["text"] for doubt in sentences[1]["doubts"]] == ["70"]
+
+
+def test_a_fact_from_elsewhere_in_the_source_is_in_doubt_with_what_the_source_says() -> None:
+    sentences = evaluate(FALSE).metrics["consistency"].evidence["sentences"]
+    assert isinstance(sentences, list)
+    assert sentences[0]["doubts"] == [
+        {"text": "Denmark", "start": 26, "end": 33, "reason": "the source says otherwise", "source_answer": "Norway"}
+    ]
+
+
+def test_every_question_shows_both_answers_its_span_and_its_f1() -> None:
+    evidence = evaluate(FALSE).metrics["qags"].evidence
+    questions = evidence["questions"]
+    assert isinstance(questions, list)
+    question = next(each for each in questions if each["expected"] == "70")
+    assert FALSE[question["start"] : question["end"]] == "70"
+    assert question == question | {
+        "question": "Captain Ingrid Berg saved ____ passengers.",
+        "summary_answer": "70",
+        "source_answer": "40",
+        "f1": 0.0,
+    }
+
+
+def test_the_evidence_can_be_stored_as_json() -> None:
+    for metric in evaluate(FALSE).metrics.values():
+        json.dumps(metric.evidence)
+
+
+def test_base_weights_are_asked_in_two_calls() -> None:
+    generator = CopyingGenerator()
+    evaluate_summary(generator, source=SOURCE, summary=TRUE)
+    assert len(generator.scored) == 2
+
+
+def test_without_a_generator_the_cheap_signals_make_the_score() -> None:
+    true, false = (evaluate_summary(None, source=SOURCE, summary=summary) for summary in (TRUE, FALSE))
+    assert value_of(false, "consistency") < value_of(true, "consistency")
+    assert true.metrics["qags"].reason == "no generator was asked"
+
+
+@pytest.mark.parametrize(
+    ("source", "summary", "reason"),
+    [
+        (SOURCE, "", "the summary has no words"),
+        (SOURCE, "It is what it is.", "the summary states no name, number, date or phrase that could be asked for"),
+        (" - ", TRUE, "the source has no words"),
+    ],
+)
+def test_what_cannot_be_measured_has_a_reason_and_no_number(source: str, summary: str, reason: str) -> None:
+    metrics = evaluate(summary, source).metrics
+    assert {(metric.value, metric.reason) for metric in metrics.values()} == {(None, reason)}
+
+
+def test_a_summary_without_names_or_numbers_has_no_share_of_facts() -> None:
+    metric = evaluate("divers will look for the wreck").metrics["facts"]
+    assert (metric.value, metric.reason) == (None, "the summary states no name, number or date")
+
+
+def test_a_source_longer_than_any_context_is_read_by_its_excerpt_alone() -> None:
+    generator = CopyingGenerator()
+    generator.context_tokens = 400
+    noise = "Meanwhile nothing at all of any interest had happened in town. " * 5000
+    result = evaluate_summary(generator, source=noise + SOURCE + noise, summary=TRUE)
+    assert value_of(result, "qags") == 1.0
+    assert all(generator.count_prompt_tokens(prompt) < 400 for prompt, _ in generator.scored)
+
+
+def test_a_reference_adds_rouge() -> None:
+    metrics = evaluate_summary(None, source=SOURCE, summary=TRUE, reference=TRUE).metrics
+    assert [metrics[name].value for name in ("rouge1", "rouge2", "rougeL")] == [1.0, 1.0, 1.0]
+
+
+def test_a_cancelled_evaluation_ends() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(EvaluationInterruptedError, match="cancelled"):
+        evaluate_summary(CopyingGenerator(), source=SOURCE, summary=TRUE, cancelled=cancelled)
+
+
+def test_an_evaluation_past_its_deadline_ends() -> None:
+    with pytest.raises(EvaluationInterruptedError, match="deadline"):
+        evaluate_summary(CopyingGenerator(), source=SOURCE, summary=TRUE, deadline=time.monotonic() - 1)
+
+
+@pytest.mark.parametrize("options", [{"questions": 0}, {"source_tokens": 31}])
+def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(OptionsError, match=next(iter(options))):
+        EvaluationOptions(**options)
+
+
+def test_instruct_weights_that_write_rubbish_give_no_qags() -> None:
+    def babble(prompt: Prompt, params: GenerationParams) -> str:
+        return "the the the"
+
+    metric = evaluate_summary(FakeGenerator(babble), source=SOURCE, summary=TRUE).metrics["qags"]
+    assert (metric.value, metric.reason) == (None, "none of 6 questions passed the filters")

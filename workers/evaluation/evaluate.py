@@ -1,0 +1,101 @@
+"""Evaluate one summary: the one entry point, from texts to named metrics with evidence."""
+
+from __future__ import annotations
+
+import threading
+
+from workers.evaluation.consistency import choose_calibration
+from workers.evaluation.examination import Examiner
+from workers.evaluation.limits import Limits
+from workers.evaluation.marks import describe_sentences
+from workers.evaluation.metric import EvaluationResult, Metric, reject
+from workers.evaluation.options import EvaluationOptions
+from workers.evaluation.qags import summarize_questions
+from workers.evaluation.reading import Findings
+from workers.evaluation.rouge import score_rouge
+from workers.evaluation.words import read_words
+from workers.generation import TextGenerator
+
+_DEFAULTS = EvaluationOptions()
+
+# Why a signal has no value although the summary states something, by the signal's name.
+_ABSENCE = {
+    "bigrams": "no sentence of the summary has two words",
+    "facts": "the summary states no name, number or date",
+    "likelihood": "no generator was asked",
+    "qags": "no generator was asked",
+}
+
+# The names under which signals are metrics of their own.
+_METRICS = {"qags": "qags", "likelihood": "likelihood", "facts": "facts", "bigrams": "overlap"}
+
+
+def evaluate_summary(
+    generator: TextGenerator | None,
+    *,
+    source: str,
+    summary: str,
+    reference: str | None = None,
+    options: EvaluationOptions = _DEFAULTS,
+    deadline: float | None = None,
+    cancelled: threading.Event | None = None,
+) -> EvaluationResult:
+    """Return every metric of a summary: ``consistency`` and its signals, and ROUGE where there is a reference.
+
+    Args:
+        generator: the weights that ask, answer and score; None measures what needs none.
+        source: the whole document, however long.
+        summary: the summary of it.
+        reference: a summary known to be good, or None.
+        options: how thoroughly.
+        deadline: ``time.monotonic`` value after which the evaluation ends; None for no limit.
+        cancelled: ends the evaluation when set.
+
+    Raises:
+        EvaluationInterruptedError: cancelled, or past the deadline.
+    """
+    metrics = _measure_truth(generator, source, summary, options, Limits(deadline, cancelled))
+    if reference is not None:
+        metrics |= {name: Metric(value) for name, value in score_rouge(summary, reference).items()}
+    return EvaluationResult(metrics)
+
+
+def _measure_truth(
+    generator: TextGenerator | None, source: str, summary: str, options: EvaluationOptions, limits: Limits
+) -> dict[str, Metric]:
+    findings = Examiner(generator, options, limits).examine(source, summary)
+    problem = _find_problem(source, findings)
+    if problem is not None:
+        return {name: reject(problem) for name in ("consistency", *_METRICS.values())}
+    return {"consistency": _combine_signals(findings)} | {
+        name: _show_signal(signal, findings, has_generator=generator is not None) for signal, name in _METRICS.items()
+    }
+
+
+def _combine_signals(findings: Findings) -> Metric:
+    signals = findings.signals
+    calibration = choose_calibration(signals)
+    evidence = {
+        "signals": signals,
+        "contributions": calibration.contributions(signals),
+        "sentences": describe_sentences(findings),
+    }
+    return Metric(calibration.estimate(signals), evidence=evidence)
+
+
+def _show_signal(signal: str, findings: Findings, *, has_generator: bool) -> Metric:
+    if signal == "qags" and has_generator:
+        return summarize_questions(findings.answered, asked=findings.asked)
+    value = findings.signals[signal]
+    return reject(_ABSENCE[signal]) if value is None else Metric(value)
+
+
+def _find_problem(source: str, findings: Findings) -> str | None:
+    """Return why nothing about the summary's truth can be measured, None if something can."""
+    if not read_words(source):
+        return "the source has no words"
+    if not findings.readings:
+        return "the summary has no words"
+    if not findings.asked:
+        return "the summary states no name, number, date or phrase that could be asked for"
+    return None

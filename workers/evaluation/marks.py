@@ -1,0 +1,77 @@
+"""Doubts: the spans of a summary that its source does not bear out, and the sentences that they mark."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from workers.evaluation.answers import UNANSWERABLE
+from workers.evaluation.questions import Answered
+from workers.evaluation.reading import Findings, Reading
+
+
+class Reason(StrEnum):
+    """Why a span is in doubt."""
+
+    NOVEL = "only the summary has it"
+    UNANSWERED = "the source does not say"
+    CONTRADICTED = "the source says otherwise"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A span of the summary that the source does not bear out.
+
+    Args:
+        text: the span.
+        start: offset of its first character in the summary.
+        end: offset behind its last character.
+        reason: why.
+        source_answer: what the source says there; None if it was not asked.
+    """
+
+    text: str
+    start: int
+    end: int
+    reason: Reason
+    source_answer: str | None = None
+
+
+def find_doubts(reading: Reading, answered: tuple[Answered, ...]) -> list[Doubt]:
+    """Return the doubtful spans of one sentence in order, each once."""
+    start = reading.sentence.start
+    novel = [Doubt(fact.text, start + fact.start, start + fact.end, Reason.NOVEL) for fact in reading.novel]
+    asked = [_doubt_answer(each) for each in answered if each.is_doubtful and each.target.sentence.start == start]
+    # What was asked says more, so it comes last and replaces a bare novel fact.
+    return sorted({doubt.start: doubt for doubt in (*novel, *asked)}.values(), key=lambda doubt: doubt.start)
+
+
+def describe_sentences(findings: Findings) -> list[dict[str, object]]:
+    """Return every sentence as plain values, with its measures and doubts.
+
+    A sentence is marked as a likely hallucination if a fact of it is nowhere in the source; a fact of which the source
+    merely seems to say something else is a doubt for the reader to check.
+    """
+    return [_describe_sentence(reading, find_doubts(reading, findings.answered)) for reading in findings.readings]
+
+
+def _describe_sentence(reading: Reading, doubts: list[Doubt]) -> dict[str, object]:
+    return {
+        **asdict(reading.sentence),
+        "is_marked": any(doubt.reason is Reason.NOVEL for doubt in doubts),
+        "doubts": [asdict(doubt) for doubt in doubts],
+        "overlap": asdict(reading.overlap),
+        "likelihood": reading.gain,
+    }
+
+
+def _doubt_answer(answered: Answered) -> Doubt:
+    start = answered.target.sentence.start + answered.target.candidate.start
+    contradicted = Reason.UNANSWERED if answered.source_answer == UNANSWERABLE else Reason.CONTRADICTED
+    return Doubt(
+        text=answered.target.candidate.text,
+        start=start,
+        end=start + len(answered.target.candidate.text),
+        reason=contradicted if answered.is_in_source else Reason.NOVEL,
+        source_answer=answered.source_answer,
+    )
