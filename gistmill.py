@@ -49,7 +49,7 @@ def main() -> None:
 
 @click.command()
 def demo() -> int:
-    r"""Bring the cluster up, summarize three documents, show how, and stop what was started.
+    """Bring the cluster up, summarize three documents, show how, and stop what was started.
 
     Uses the running cluster if there is one.
 
@@ -88,7 +88,7 @@ def demo() -> int:
 @add_job_options
 @json_option
 def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
-    r"""Read documents and print how each would be summarized: strategy, chunks, calls and tokens at most.
+    """Read documents and print how each would be summarized: strategy, chunks, calls and tokens at most.
 
     Nothing is submitted and no weights are loaded, only their tokenizer.
 

@@ -71,7 +71,12 @@ def bring_up(environment: dict[str, str]) -> Iterator[Local]:
     log = home / "up.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [GISTMILL, "up"], env=environment, stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            [GISTMILL, "up"],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
     try:
         wait_until(

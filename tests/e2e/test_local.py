@@ -60,7 +60,7 @@ def test_the_first_writeup_has_a_map_step_for_each_of_its_six_sections(local: Lo
 def count_steps(local: Local, batch: str, kind: str, state: str | None = None) -> int:
     sql = (
         "SELECT count(*) FROM steps JOIN jobs ON jobs.id = steps.job_id JOIN batches ON batches.id = jobs.batch_id "
-        f"WHERE batches.name = '{batch}' AND kind = '{kind}'"  # noqa: S608
+        f"WHERE batches.name = '{batch}' AND kind = '{kind}'"
     )
     return int(str(local.query(sql + (f" AND steps.state = '{state}'" if state else ""))[0][0]))
 

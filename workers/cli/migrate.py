@@ -12,7 +12,7 @@ from models.settings import read_settings
 @click.command()
 @click.option("--revision", default="head", show_default=True, help="Revision to go to.")
 def migrate(revision: str) -> None:
-    r"""Create or upgrade the tables of the results database.
+    """Create or upgrade the tables of the results database.
 
     \b
     Examples:

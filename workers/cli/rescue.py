@@ -26,7 +26,7 @@ WORDS = {
 
 @click.command()
 def rescue() -> None:
-    r"""Find lost steps once, send them again, and say what was done.
+    """Find lost steps once, send them again, and say what was done.
 
     Every worker does this every few seconds; run it to see what is going on.
 

@@ -22,7 +22,7 @@ class Stopped(Exception):  # noqa: N818 - not an error, a request
 @click.command()
 @click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
 def up(gpus: str | None) -> None:
-    r"""Start Postgres, Valkey, workers and Flower on this machine; Ctrl-C stops them and keeps the data.
+    """Start Postgres, Valkey, workers and Flower on this machine; Ctrl-C stops them and keeps the data.
 
     \b
     Examples:

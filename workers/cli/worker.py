@@ -19,7 +19,7 @@ from workers.local.supervisor import Supervisor
 @click.option("--slots", type=click.IntRange(1, 1024), help="Requests that one process generates at a time.")
 @click.option("--name", "weights_name", help="Name that jobs ask for these weights by.")
 def worker(gpus: str | None, slots: int | None, weights_name: str | None) -> None:
-    r"""Serve jobs on this machine: one process per GPU, or one on the CPU.
+    """Serve jobs on this machine: one process per GPU, or one on the CPU.
 
     A process that dies is started again. SIGTERM drains: running steps finish, or are given back
     after GISTMILL_DRAIN_SECONDS.

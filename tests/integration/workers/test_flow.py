@@ -24,7 +24,9 @@ from workers.flow import Flow
 from workers.leases import Leases
 from workers.tasks import run_step
 
-SECTIONS = "\n\n".join(f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6))
+SECTIONS = "\n\n".join(
+    f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6)
+)
 
 
 class Bell:
@@ -137,7 +139,8 @@ def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(
     for _ in range(3):
         with Session(cluster.engine) as session, session.begin():
             session.execute(update(Step).values(available_at=func.now()).where(Step.state == "ready"))
-            ready = [Wakeup(row.id, row.kind, row.queue, 0) for row in session.scalars(select(Step).where(Step.state == "ready"))]
+            steps = session.scalars(select(Step).where(Step.state == "ready"))
+            ready = [Wakeup(step.id, step.kind, step.queue, 0) for step in steps]
         worker.run_all(ready)
     with read(cluster, job_id) as (session, job):
         assert job.state == "partial"
