@@ -31,9 +31,7 @@ TIMES = {
     "restart_grace_seconds": "0",
     "slots": "4",
 }
-DOCUMENT = "\n\n".join(
-    f"## Part {part}\n\nValue {{0}} of part {part}. " + "More words here. " * 25 for part in range(3)
-)
+SECTION = "## Part {0}\n\nValue {1} of part {0}. " + "More words here. " * 25
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+-- What each part of the cluster may do with the results database. Run by the owner of the tables after every migration:
+--
+--   gistmill migrate
+--   psql "$GISTMILL_DATABASE_URL" --single-transaction --file docs/roles.sql
+--
+-- with the three passwords in the environment. Running it again changes passwords and grants nothing twice.
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+\getenv producer_password GISTMILL_PRODUCER_PASSWORD
+\getenv worker_password GISTMILL_WORKER_PASSWORD
+\getenv analyst_password GISTMILL_ANALYST_PASSWORD
+
+SELECT format('CREATE ROLE %I LOGIN', wanted.name)
+FROM (VALUES ('gistmill_producer'), ('gistmill_worker'), ('gistmill_analyst')) AS wanted (name)
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) \gexec
+
+ALTER ROLE gistmill_producer PASSWORD :'producer_password';
+ALTER ROLE gistmill_worker PASSWORD :'worker_password';
+ALTER ROLE gistmill_analyst PASSWORD :'analyst_password';
+
+-- Nobody gets in, makes temporary tables or creates anything unless this page says so.
+REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, gistmill_producer, gistmill_worker, gistmill_analyst;
+GRANT CONNECT ON DATABASE :"DBNAME" TO gistmill_producer, gistmill_worker, gistmill_analyst;
+GRANT USAGE ON SCHEMA public TO gistmill_producer, gistmill_worker, gistmill_analyst;
+
+-- Everybody reads everything: views too, which show what their owner sees.
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO gistmill_producer, gistmill_worker, gistmill_analyst;
+
+-- Analysts only read, and no query of theirs holds the cluster up for longer than five minutes.
+ALTER ROLE gistmill_analyst SET default_transaction_read_only = on;
+ALTER ROLE gistmill_analyst SET statement_timeout = '5min';
+ALTER ROLE gistmill_analyst CONNECTION LIMIT 20;
+
+-- Producers submit, cancel and retry. They may throw a result away to have it made again, and never write one: each
+-- row that they insert or change is without output or summary, and documents are not theirs to change.
+GRANT INSERT ON batches, documents, jobs, steps TO gistmill_producer;
+GRANT UPDATE (state, pending, summary, reason, cancel_requested_at, started_at, finished_at) ON jobs TO gistmill_producer;
+GRANT UPDATE (
+    state, available_at, dispatched_at, dispatches, errors, crashes, is_solo, lease_owner, done_token, identity,
+    cached_from, prompt_fingerprint, weights_fingerprint, params, output, output_tokens, prompt_tokens,
+    completion_tokens, finish_reason, seconds, worker, guards, error, started_at, finished_at
+) ON steps TO gistmill_producer;
+GRANT DELETE ON chunks, steps, evaluations TO gistmill_producer;
+
+-- Workers plan, run and finish. They change no document and no batch, and delete nothing.
+GRANT INSERT ON chunks, steps, step_attempts, evaluations, workers, cluster_facts TO gistmill_worker;
+GRANT UPDATE ON jobs, steps, evaluations, workers, cluster_facts TO gistmill_worker;
+
+ALTER TABLE jobs ENABLE ROW LEVEL SECURITY;
+ALTER TABLE steps ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS all_is_read ON jobs;
+DROP POLICY IF EXISTS all_is_read ON steps;
+DROP POLICY IF EXISTS workers_write ON jobs;
+DROP POLICY IF EXISTS workers_write ON steps;
+DROP POLICY IF EXISTS producers_write_no_result ON jobs;
+DROP POLICY IF EXISTS producers_write_no_result ON steps;
+CREATE POLICY all_is_read ON jobs FOR SELECT USING (true);
+CREATE POLICY all_is_read ON steps FOR SELECT USING (true);
+CREATE POLICY workers_write ON jobs TO gistmill_worker USING (true);
+CREATE POLICY workers_write ON steps TO gistmill_worker USING (true);
+CREATE POLICY producers_write_no_result ON jobs TO gistmill_producer USING (true)
+    WITH CHECK (summary IS NULL AND state IN ('queued', 'running', 'cancelled'));
+CREATE POLICY producers_write_no_result ON steps TO gistmill_producer USING (true)
+    WITH CHECK (output IS NULL AND state IN ('ready', 'cancelled'));
