@@ -16,6 +16,7 @@ from models.settings import Settings
 from workers.logs import configure_logs
 from workers.service import Served, Service
 from workers.tasks import register_tasks
+from workers.transport import use_transport
 
 NODE_VARIABLE = "GISTMILL_NODE"
 LoadEngine = Callable[[Settings], Served]
@@ -44,6 +45,7 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
         settings: of this process.
         load_engine: builds the engine when the worker starts, not before.
     """
+    use_transport()
     app = make_celery(settings.require_broker_url())
     app.conf.update(
         # Acknowledged early: leases in Postgres redeliver, Redis would deliver twice to a live worker.

@@ -7,10 +7,9 @@ import signal
 import subprocess
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -18,6 +17,7 @@ import redis
 
 from migrations.run import upgrade
 from models.session import connect
+from models.tables import Base
 from workers.local.home import Home, open_home
 
 # Seconds for a server to answer on a busy machine, crash recovery included.
@@ -72,7 +72,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """Both servers, and a migrated database to copy for each test."""
+    """Both servers, with a migrated database that each test finds empty."""
 
     home: Home
     postgres: Server
@@ -83,12 +83,20 @@ class Arena:
         """Address of Valkey."""
         return self.home.valkey.url
 
-    def create_database(self) -> str:
-        """Return the address of a fresh, migrated database."""
-        name = f"chaos_{uuid.uuid4().hex[:12]}"
+    @property
+    def database_url(self) -> str:
+        """Address of the migrated database."""
+        return _database_url(self.home)
+
+    def empty_database(self) -> None:
+        """Forget every row; whatever a worker that was killed left open is ended first."""
         with psycopg.connect(self.home.postgres.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE chaos_template")
-        return _database_url(self.home, name)
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+            connection.execute(f"TRUNCATE {tables}")
 
     def empty_broker(self) -> None:
         """Forget every message."""
@@ -134,7 +142,6 @@ def open_arena() -> Iterator[Arena]:
 
 def _run_servers(folder: Path) -> Iterator[Arena]:
     home = open_home(folder)
-    home = replace(home, valkey=replace(home.valkey, is_persistent=True))
     home.postgres.initialize()
     home.valkey.initialize()
     # Without fsync: nothing here is about a machine that loses power, and the disk is not what is tested.
@@ -149,7 +156,7 @@ def _run_servers(folder: Path) -> Iterator[Arena]:
     try:
         postgres.start()
         valkey.start()
-        _create_template(home)
+        _migrate(home)
         yield Arena(home, postgres, valkey)
     finally:
         valkey.end(signal.SIGKILL)
@@ -157,17 +164,14 @@ def _run_servers(folder: Path) -> Iterator[Arena]:
         postgres.end(signal.SIGQUIT)
 
 
-def _create_template(home: Home) -> None:
-    with psycopg.connect(home.postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE chaos_template")
-    engine = connect(_database_url(home, "chaos_template"), pool_size=1)
+def _migrate(home: Home) -> None:
+    engine = connect(_database_url(home), pool_size=1)
     upgrade(engine)
     engine.dispose()
 
 
-def _database_url(home: Home, name: str) -> str:
-    url = home.postgres.url.replace("postgresql://", "postgresql+psycopg://")
-    return url.rsplit("/", 1)[0] + f"/{name}"
+def _database_url(home: Home) -> str:
+    return home.postgres.url.replace("postgresql://", "postgresql+psycopg://")
 
 
 def _has_postgres(home: Home) -> bool:

@@ -49,7 +49,9 @@ class Scene:
     def __init__(self, arena: Arena, folder: Path) -> None:
         self.arena = arena
         self.folder = folder
-        self.database_url = arena.create_database()
+        arena.empty_database()
+        arena.empty_broker()
+        self.database_url = arena.database_url
         self.engine: Engine = connect(self.database_url, pool_size=5)
         self.workers: list[WorkerProcess] = []
         self._closed = threading.Event()
@@ -186,7 +188,6 @@ class Scene:
             worker.end()
         self.engine.dispose()
         self.arena.repair()
-        self.arena.empty_broker()
 
 
 def choose_options(**values: object) -> JobOptions:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from uuid import uuid4
 
-import pytest
 import redis
 
 from models.queues import Wakeup, make_celery
@@ -68,15 +67,6 @@ def test_garbage_on_the_queues_changes_nothing_and_stops_no_worker(scene: Scene)
     scene.wait_for_end()
     assert worker.is_alive()
     assert scene.read_steps(Step.attempt) == [(1,)] * 4
-
-
-@pytest.mark.parametrize("name", GARBAGE)
-def test_no_single_piece_of_garbage_stops_a_worker(scene: Scene, name: str) -> None:
-    worker = scene.add_worker()
-    GARBAGE[name](scene)
-    scene.submit([write_text("alpha", 1)], strategy="stuff")
-    scene.wait_for_end()
-    assert worker.is_alive()
 
 
 def test_a_message_for_every_step_delivered_ten_times_runs_every_step_once(scene: Scene) -> None:
