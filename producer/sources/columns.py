@@ -6,10 +6,13 @@ import difflib
 from dataclasses import dataclass
 
 from producer.errors import SourceUsageError
+from producer.sources.text import clean_label
 
 # Names that can only mean the text of a document; anything else has to be said.
 TEXT_NAMES = frozenset({"text", "article", "content", "body", "writeup"})
 TITLE_NAMES = ("title", "headline")
+# Characters of a column's name in a message: a damaged header can be one name of a million.
+SHOWN_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +63,4 @@ def _list_nearest(column: str, columns: tuple[str, ...]) -> str:
     # More names than this make no readable sentence.
     shown = sorted(columns, key=distance)[:12]
     more = f" and {len(columns) - len(shown)} more" if len(columns) > len(shown) else ""
-    return ", ".join(repr(name) for name in shown) + more
+    return ", ".join(repr(clean_label(name, max_chars=SHOWN_CHARS)) for name in shown) + more

@@ -1,0 +1,1 @@
+"""Damaged and hostile documents by the thousand: ``python -m tests.fuzz.readers``."""
