@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from models.batch import Batch
 from models.errors import UnknownIdError
 from models.job import Job, JobState
-from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep, read_rows, view_of
+from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep, read_row, read_rows, view_of
 from models.worker import Worker
 
 HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
@@ -111,7 +111,7 @@ def list_batches(session: Session, *, limit: int) -> list[BatchProgress]:
 def read_batch(session: Session, batch_id: UUID) -> BatchProgress:
     """Return a batch's progress."""
     view = view_of(BatchProgress)
-    return next(read_rows(session, BatchProgress, select(view).where(view.c.batch_id == batch_id)))
+    return read_row(session, BatchProgress, select(view).where(view.c.batch_id == batch_id))
 
 
 def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
@@ -143,7 +143,7 @@ def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
 def read_job(session: Session, job_id: UUID) -> JobSummary:
     """Return one job."""
     view = view_of(JobSummary)
-    return next(read_rows(session, JobSummary, select(view).where(view.c.job_id == job_id)))
+    return read_row(session, JobSummary, select(view).where(view.c.job_id == job_id))
 
 
 def list_steps(session: Session, job_id: UUID) -> list[TimelineStep]:

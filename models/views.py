@@ -162,5 +162,11 @@ def view_of(kind: type[View]) -> TableClause:
 def read_rows(session: Session, kind: type[Row], statement: Select[Any]) -> Iterator[Row]:
     """Run a statement that selects a whole view and yield its rows as they come."""
     # A named cursor fetches as the reader goes: a batch of any size takes constant memory.
-    for row in session.execute(statement, execution_options={"yield_per": 500}):
-        yield kind(**row._mapping)
+    with session.execute(statement, execution_options={"yield_per": 500}) as result:
+        for row in result:
+            yield kind(**row._mapping)
+
+
+def read_row(session: Session, kind: type[Row], statement: Select[Any]) -> Row:
+    """Run a statement that selects a whole view and return its only row."""
+    return kind(**session.execute(statement).one()._mapping)

@@ -117,13 +117,8 @@ def list_failures(session: Session, batch_id: UUID) -> list[Failure]:
 
 def list_loads(session: Session) -> list[WorkerLoad]:
     """Return every worker that is there and how many steps it runs."""
-    running = dict(
-        session.execute(
-            select(Step.lease_owner, func.count()).where(Step.state == StepState.RUNNING).group_by(Step.lease_owner)
-        )
-        .tuples()
-        .all()
-    )
+    counts = select(Step.lease_owner, func.count()).where(Step.state == StepState.RUNNING).group_by(Step.lease_owner)
+    running = dict(session.execute(counts).all())
     return [
         WorkerLoad(worker.node, worker.device, worker.weights, running.get(worker.id, 0))
         for worker in list_live_workers(session)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from models.views import BatchProgress
 from producer.cli.status import describe_states, print_failures
-from producer.cli.terminal import STATE_COLOURS, clean_line, print_json
+from producer.cli.terminal import STATE_COLOURS, clean_line
 from producer.cli.times import format_seconds
 from producer.plain import to_plain
 from producer.status import Snapshot
@@ -40,11 +40,8 @@ def choose_screen(*, is_live: bool, as_json: bool) -> Iterator[Show]:
         yield _Lines().show
 
 
-def print_end(snapshot: Snapshot, *, as_json: bool) -> None:
+def print_end(snapshot: Snapshot) -> None:
     """Print how a batch ended."""
-    if as_json:
-        print_json(snapshot)
-        return
     progress = snapshot.progress
     times = (progress.started_at, progress.finished_at)
     took = f" in {format_seconds((times[1] - times[0]).total_seconds())}" if times[0] and times[1] else ""

@@ -84,8 +84,11 @@ def submit(
     if dry_run:
         return _rehearse(reading, order, as_json=as_json)
     tally = _send(reading, order, is_strict=strict)
-    _print_outcome(order, tally, as_json=as_json and not (wait or watch))
-    if tally.accepted and (wait or watch):
+    warn_unsent(tally.unsent)
+    must_follow = bool(tally.accepted) and (wait or watch)
+    if not (must_follow and as_json):
+        _print_outcome(order, tally, as_json=as_json)
+    if must_follow:
         from producer.cli.watch import follow
 
         ended = follow(order.batch, is_live=watch, as_json=as_json)
@@ -182,7 +185,6 @@ def _rehearse(reading: Reading, order: Order, *, as_json: bool) -> int:
 
 
 def _print_outcome(order: Order, tally: Tally, *, as_json: bool) -> None:
-    warn_unsent(tally.unsent)
     if as_json:
         counts = {"new": tally.created, "existing": tally.existing, "unsent": tally.unsent}
         print_json({"batch": order.batch, "batch_id": order.batch_id, **counts, **_describe_drops(tally)})

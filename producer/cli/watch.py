@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from producer.cli.database import open_engine
 from producer.cli.front import ExitCode
-from producer.cli.terminal import json_option
+from producer.cli.terminal import json_option, print_json
+
+if TYPE_CHECKING:
+    from producer.status import Snapshot
 
 # Seconds between two looks: a person sees it move, and Postgres does not notice.
 LIVE_INTERVAL = 1.0
@@ -43,23 +47,32 @@ def follow(batch: str | None, *, is_live: bool, as_json: bool = False, interval:
         as_json: print each look as a line of JSON; if not live, only the last.
         interval: seconds between two looks.
     """
+    try:
+        last = _follow(batch, is_live=is_live, as_json=as_json, interval=interval)
+    except KeyboardInterrupt:
+        again = f"gistmill watch {batch or ''}".strip()
+        raise KeyboardInterrupt(
+            f"stopped watching; the work goes on ({again} follows it again, gistmill cancel stops it)"
+        ) from None
+    if not as_json:
+        from producer.cli.looks import print_end
+
+        print_end(last)
+    elif not is_live:
+        print_json(last)
+    return ExitCode.DONE if last.progress.is_complete else ExitCode.INCOMPLETE
+
+
+def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float | None) -> Snapshot:
     from sqlalchemy.orm import Session
 
     from models.reading import find_batch
-    from producer.cli.looks import choose_screen, print_end
+    from producer.cli.looks import choose_screen
     from producer.watch import follow_batch
 
+    pause = interval or (LIVE_INTERVAL if sys.stdout.isatty() else PLAIN_INTERVAL)
     with open_engine() as engine:
         with Session(engine) as session:
             target = find_batch(session, batch)
-        pause = interval or (LIVE_INTERVAL if sys.stdout.isatty() else PLAIN_INTERVAL)
-        try:
-            with choose_screen(is_live=is_live, as_json=as_json) as show:
-                last = follow_batch(engine, target.batch_id, show, interval_seconds=pause)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"stopped watching; the work goes on (gistmill watch {target.batch} follows it again, "
-                f"gistmill cancel {target.batch} stops it)"
-            ) from None
-    print_end(last, as_json=as_json and not is_live)
-    return ExitCode.DONE if last.progress.is_complete else ExitCode.INCOMPLETE
+        with choose_screen(is_live=is_live, as_json=as_json) as show:
+            return follow_batch(engine, target.batch_id, show, interval_seconds=pause)

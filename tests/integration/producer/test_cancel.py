@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.job import Job
+from models.views import JobSummary
+from tests.conftest import Cluster
+from tests.integration.producer.conftest import Gistmill, read_job, read_jobs
+from tests.integration.producer.driver import Driver, ready_steps
+
+
+def test_cancelling_a_batch_ends_its_open_jobs_and_keeps_what_is_finished(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.run(submitted[0].job_id)
+    driver.plan(submitted[1].job_id)
+
+    done = gistmill("cancel", "pile")
+
+    assert (done.code, done.out) == (0, "3 jobs cancelled\n1 job had ended before\n")
+    assert [job.state for job in read_jobs(cluster)] == ["succeeded", "cancelled", "cancelled", "cancelled"]
+    assert ready_steps(cluster.engine) == []
+    assert read_job(cluster, submitted[1].job_id).reason == "cancelled by request"
+
+
+def test_a_job_with_a_running_step_is_left_to_its_worker(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.plan(job)
+    driver.claim(job, "map")
+
+    done = gistmill("cancel", str(job)[:8])
+
+    assert done.out == "0 jobs cancelled\n1 job with a running step will end within seconds\n"
+    assert read_job(cluster, job).state == "running"
+    with Session(cluster.engine) as session:
+        assert session.scalars(select(Job.cancel_requested_at).where(Job.id == job)).one() is not None
+
+
+def test_cancelling_twice_is_cancelling_once(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    gistmill("cancel", "pile")
+
+    assert gistmill("cancel", "pile", "--json").json == {"ended": 0, "ending": 0, "already": 4}

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from models.views import JobSummary
+from tests.integration.producer.conftest import Gistmill
+from tests.integration.producer.driver import Driver
+
+
+@pytest.fixture
+def ended(driver: Driver, submitted: list[JobSummary]) -> list[JobSummary]:
+    """a.md succeeded by map-reduce, b.md by refine, c.md failed, d.md waits."""
+    driver.run(submitted[0].job_id, words="=1+1")
+    driver.run(submitted[1].job_id, strategy="refine")
+    driver.fail(submitted[2].job_id, "plan")
+    return submitted
+
+
+@pytest.mark.parametrize(
+    ("filters", "sources"),
+    [
+        ([], ["a.md", "b.md", "c.md", "d.md"]),
+        (["--status", "failed", "--status", "queued"], ["c.md", "d.md"]),
+        (["--strategy", "refine"], ["b.md"]),
+        (["--weights", "other"], []),
+        (["--since", "1h", "--limit", "2"], ["a.md", "b.md"]),
+        (["--since", "2199-01-01"], []),
+    ],
+)
+def test_jobs_are_chosen_by_filters(
+    filters: list[str], sources: list[str], gistmill: Gistmill, ended: list[JobSummary]
+) -> None:
+    assert [job["source"] for job in gistmill("results", "pile", *filters, "--json").json] == sources
+
+
+def test_results_show_the_beginning_of_a_summary_or_the_reason(gistmill: Gistmill, ended: list[JobSummary]) -> None:
+    lines = gistmill("results").out.splitlines()
+
+    assert lines[1].split()[1:4] == ["a.md", "succeeded", "map-reduce"]
+    assert lines[1].endswith("=1+1")
+    assert lines[3].endswith("it broke")
+
+
+def test_no_match_is_said(gistmill: Gistmill, ended: list[JobSummary]) -> None:
+    assert gistmill("results", "--weights", "other").out == "no job is like that\n"
+
+
+def test_a_job_alone_can_be_named(gistmill: Gistmill, ended: list[JobSummary]) -> None:
+    assert len(gistmill("results", str(ended[0].job_id), "--json").json) == 1
+
+
+def test_formulas_in_csv_are_defused(gistmill: Gistmill, ended: list[JobSummary]) -> None:
+    gistmill("export", "pile", "--output", "out.csv")
+
+    with Path("out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["summary"] for row in rows] == ["'=1+1", "a summary", "", ""]
+
+
+def test_the_suffix_chooses_the_format(gistmill: Gistmill, ended: list[JobSummary]) -> None:
+    for name in ("out.jsonl", "out.parquet", "out.md"):
+        assert gistmill("export", "pile", "--status", "succeeded", "-o", name).err == f"2 jobs in {name}\n"
+
+    assert [json.loads(line)["summary"] for line in Path("out.jsonl").read_text().splitlines()] == ["=1+1", "a summary"]
+    assert parquet.read_table("out.parquet").column("source").to_pylist() == ["a.md", "b.md"]
+    assert Path("out.md").read_text().startswith("# a.md\n")
+
+
+def test_a_file_appears_only_when_it_is_whole(gistmill: Gistmill, ended: list[JobSummary]) -> None:
+    assert gistmill("export", "no such batch", "-o", "out.csv").code == 2
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["a.md", "b.md", "c.md", "d.md"]
+
+
+@pytest.mark.parametrize(
+    ("output", "message"), [("out.xls", "no known suffix"), ("no/such/folder/out.csv", "check its folder")]
+)
+def test_an_output_that_cannot_be_is_wrong_usage(output: str, message: str, gistmill: Gistmill) -> None:
+    done = gistmill("export", "-o", output)
+
+    assert done.code == 2
+    assert message in done.err

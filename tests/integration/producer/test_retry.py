@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from models import queries
+from models.evaluation import Evaluation
+from models.job import Job, JobState
+from models.step import AttemptOutcome, Step, StepAttempt
+from models.views import JobSummary
+from tests.conftest import Cluster
+from tests.integration.producer.conftest import Gistmill, read_job
+from tests.integration.producer.driver import WORKER, Driver, ready_steps
+
+
+def steps_of(cluster: Cluster, job: UUID) -> dict[tuple[str, int], str]:
+    with Session(cluster.engine) as session:
+        rows = session.execute(select(Step.kind, Step.index, Step.state).where(Step.job_id == job)).all()
+    return {(kind, index): state for kind, index, state in rows}
+
+
+def pending_of(cluster: Cluster, job: UUID) -> int:
+    with Session(cluster.engine) as session:
+        return session.scalars(select(Job.pending).where(Job.id == job)).one()
+
+
+def fail_one_map(cluster: Cluster, driver: Driver, job: UUID, *, index: int = 1) -> None:
+    """End a job partial: one of its three maps failed and the reduce went on without it."""
+    driver.plan(job)
+    with Session(cluster.engine) as session, session.begin():
+        queries.lock_job(session, job)
+        claim = driver._claim(session, job, "map", index)
+        queries.fail_step(session, claim, {"type": "X", "message": "it broke"}, worker=WORKER)
+    for other in {0, 1, 2} - {index}:
+        with Session(cluster.engine) as session, session.begin():
+            driver._finish(session, job, "map", other, output="part")
+    with Session(cluster.engine) as session, session.begin():
+        inputs = tuple({"kind": "map", "level": 0, "index": other} for other in sorted({0, 1, 2} - {index}))
+        queries.add_steps(session, session.get_one(Job, job), [queries.NewStep("reduce", 1, 0, inputs)])
+    driver.close(job, state=JobState.PARTIAL, reason="part 2 of 3, missing: it broke")
+
+
+def test_a_failed_plan_runs_again(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.fail(job, "plan")
+
+    done = gistmill("retry", str(job))
+
+    assert (done.code, done.out) == (0, "1 job: restarted\n")
+    assert (read_job(cluster, job).state, read_job(cluster, job).reason) == ("queued", None)
+    assert pending_of(cluster, job) == 1
+    driver.run(job)
+    assert read_job(cluster, job).state == "succeeded"
+
+
+def test_only_the_failed_step_runs_again_and_what_followed_is_made_anew(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    fail_one_map(cluster, driver, job)
+
+    gistmill("retry", str(job)[:8])
+
+    assert steps_of(cluster, job) == {("plan", 0): "done", ("map", 0): "done", ("map", 1): "ready", ("map", 2): "done"}
+    assert pending_of(cluster, job) == 1
+    again = read_job(cluster, job)
+    assert (again.state, again.summary, again.reason, again.finished_at) == ("running", None, None, None)
+
+
+def test_a_restarted_step_has_fresh_counters_and_keeps_its_tries(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    claim = driver.claim(job, "plan")
+    with Session(cluster.engine) as session, session.begin():
+        queries.release_step(session, claim, outcome=AttemptOutcome.ERROR, error={"message": "first"})
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Step).where(Step.job_id == job).values(crashes=2, is_solo=True))
+    driver.fail(job, "plan")
+
+    gistmill("retry", str(job))
+
+    with Session(cluster.engine) as session:
+        step = session.scalars(select(Step).where(Step.job_id == job)).one()
+        assert (step.state, step.errors, step.crashes, step.is_solo, step.error) == ("ready", 0, 0, False, None)
+        assert step.attempt == 2
+        assert session.scalar(select(func.count()).select_from(StepAttempt)) == 1
+
+
+def test_a_cancelled_job_goes_on_where_it_stopped(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.plan(job)
+    with Session(cluster.engine) as session, session.begin():
+        driver._finish(session, job, "map", 0, output="part")
+    gistmill("cancel", str(job))
+    assert steps_of(cluster, job)["map", 1] == "cancelled"
+
+    gistmill("retry", str(job))
+
+    assert steps_of(cluster, job) == {("plan", 0): "done", ("map", 0): "done", ("map", 1): "ready", ("map", 2): "ready"}
+    assert pending_of(cluster, job) == 2
+
+
+def test_a_job_that_was_cancelled_between_two_waves_runs_its_last_step_again(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.plan(job, strategy="refine")
+    claim = driver.claim(job, "refine")
+    gistmill("cancel", str(job))
+    with Session(cluster.engine) as session, session.begin():
+        locked = queries.lock_job(session, job)
+        assert queries.complete_step(session, claim, queries.StepResult(output="draft"), worker=WORKER)
+        queries.end_job(session, locked, JobState.CANCELLED, reason="cancelled by request")
+
+    gistmill("retry", str(job))
+
+    assert steps_of(cluster, job) == {("plan", 0): "done", ("refine", 0): "ready"}
+
+
+def test_a_chain_is_cut_behind_the_step_that_failed(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job, strategy="refine", chunks=4)
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(
+            update(Step)
+            .where(Step.job_id == job, Step.kind == "refine", Step.index == 1)
+            .values(state="failed", output=None, error={"message": "x"})
+        )
+        session.execute(update(Job).where(Job.id == job).values(state="partial", reason="part 2 of 4, missing: x"))
+
+    gistmill("retry", str(job))
+
+    assert steps_of(cluster, job) == {("plan", 0): "done", ("refine", 0): "done", ("refine", 1): "ready"}
+
+
+def test_marked_outputs_run_again_only_if_asked(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job)
+    with Session(cluster.engine) as session, session.begin():
+        guard = [{"name": "cut", "words": "it is cut", "try": 2, "stands": True}]
+        session.execute(
+            update(Step).where(Step.job_id == job, Step.kind == "map", Step.index == 2).values(guards=guard)
+        )
+        session.execute(update(Job).where(Job.id == job).values(state="partial", reason="it is cut"))
+
+    assert gistmill("retry", "pile").out == "1 job: nothing to run again\n"
+    assert gistmill("retry", "pile", "--marked").out == "1 job: restarted\n"
+    assert steps_of(cluster, job)["map", 2] == "ready"
+
+
+def test_measures_of_a_summary_go_with_it(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    fail_one_map(cluster, driver, job)
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(insert(Evaluation).values(job_id=job, metric="rouge1", value=0.5))
+
+    gistmill("retry", str(job))
+
+    assert read_job(cluster, job).metrics == {}
+
+
+def test_a_batch_retries_what_ended_badly_and_leaves_the_rest_alone(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.run(submitted[0].job_id)
+    driver.fail(submitted[1].job_id, "plan")
+    fail_one_map(cluster, driver, submitted[2].job_id)
+
+    assert gistmill("retry", "pile", "--json").json == {"restarted": 2}
+    assert gistmill("retry", "pile").out == "no job of batch pile has failed, is partial or was cancelled\n"
+    assert ready_steps(cluster.engine) == [("map", 1), ("plan", 0), ("plan", 0)]
+
+
+@pytest.mark.parametrize(("is_open", "reply"), [(True, "still open"), (False, "nothing to run again")])
+def test_a_job_that_needs_no_retry_is_left_alone(
+    is_open: bool, reply: str, gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    if not is_open:
+        driver.run(job)
+
+    assert gistmill("retry", str(job)).out == f"1 job: {reply}\n"
+
+
+def test_a_restarted_job_can_be_claimed_at_once(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.fail(job, "plan")
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Step).where(Step.job_id == job).values(available_at=func.now() + timedelta(hours=1)))
+
+    gistmill("retry", str(job))
+
+    assert driver.claim(job, "plan").errors == 0

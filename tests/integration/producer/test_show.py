@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from models import queries
+from models.step import AttemptOutcome, Step
+from models.views import JobSummary
+from tests.conftest import Cluster
+from tests.integration.producer.conftest import Gistmill
+from tests.integration.producer.driver import Driver
+
+
+def test_the_summary_comes_first_then_the_tree_of_its_steps(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job, words="What it says.")
+
+    lines = gistmill("show", str(job)).out.splitlines()
+
+    assert lines[0] == "What it says."
+    tree = lines[lines.index("reduce  100 -> 20 tokens  2.0 s  cpu@test") :]
+    assert tree[1] == "├─ map 0  100 -> 20 tokens  2.0 s  cpu@test"
+    assert "chunk 0: characters 0-" in tree[2]
+    assert "50 tokens, Part 0" in tree[2]
+    assert tree[5] == "└─ map 2  100 -> 20 tokens  2.0 s  cpu@test"
+
+
+def test_a_refine_chain_is_listed_from_its_beginning(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job, strategy="refine", chunks=4)
+
+    lines = gistmill("show", str(job)).out.splitlines()
+
+    assert [line.split("  ")[0] for line in lines if line.startswith("refine ")] == [f"refine {i}" for i in range(4)]
+
+
+def test_full_prints_what_every_step_wrote(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    job = submitted[0].job_id
+    driver.run(job, words="What it says.")
+
+    assert "> part 1 of What it says." in gistmill("show", str(job), "--full").out
+    assert "> part 1" not in gistmill("show", str(job)).out
+
+
+def test_guards_retries_and_cache_hits_are_shown(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.plan(job)
+    claim = driver.claim(job, "map", 1)
+    with Session(cluster.engine) as session, session.begin():
+        queries.release_step(session, claim, outcome=AttemptOutcome.ERROR, error={"message": "the device was full"})
+    driver.finish_maps(job)
+    driver.close(job)
+    guard = {"name": "echo", "words": "it repeats the prompt", "try": 1, "stands": False}
+    with Session(cluster.engine) as session, session.begin():
+        maps = update(Step).where(Step.job_id == job, Step.kind == "map")
+        session.execute(maps.where(Step.index == 0).values(guards=[guard]))
+        session.execute(maps.where(Step.index == 2).values(cached_from=claim.step_id, finish_reason="length"))
+
+    shown = gistmill("show", str(job)).out
+
+    assert "guard echo: it repeats the prompt (tried again)" in shown
+    assert "try 1: error: the device was full" in shown
+    assert "from the cache  cut at the limit" in shown
+    assert "1 from the cache, 1 retry" in shown
+
+
+def test_everything_is_there_as_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    job = submitted[0].job_id
+    driver.run(job)
+
+    shown = gistmill("show", str(job), "--json").json
+
+    assert shown["job"]["summary"] == "a summary"
+    assert [step["kind"] for step in shown["steps"]] == ["plan", "map", "map", "map", "reduce"]
+    assert shown["steps"][-1]["inputs"] == [{"kind": "map", "level": 0, "index": index} for index in range(3)]
+    assert "".join(chunk["text"] for chunk in shown["chunks"]).startswith("# Title a")
+
+
+def test_a_document_cannot_control_the_terminal(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job, words="\x1b]0;owned\x07\x1b[2J[red]text[/red]")
+
+    shown = gistmill("show", str(job), "--full").out
+
+    assert "\x1b" not in shown
+    assert "[red]text[/red]" in shown
+
+
+def test_a_batch_of_one_job_stands_for_it(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    gistmill("submit", "a.md", "--batch", "single")
+
+    assert "source  a.md" in gistmill("show", "single").out
+
+
+def test_a_batch_of_several_names_some_of_its_jobs(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    done = gistmill("show", "pile")
+
+    assert done.code == 2
+    assert "pile is a batch; name a job, such as" in done.err
+    assert any(str(job.job_id) in done.err for job in submitted)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from models.job import JobState
+from models.views import JobSummary
+from tests.conftest import Cluster
+from tests.integration.producer.conftest import Gistmill
+from tests.integration.producer.driver import Driver
+
+
+def test_without_a_name_the_latest_batches_are_listed(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.run(submitted[0].job_id)
+
+    done = gistmill("status")
+
+    assert done.code == 0
+    header, row = done.out.splitlines()
+    assert header.split() == [
+        "batch",
+        "submitted",
+        "jobs",
+        "open",
+        "succeeded",
+        "partial",
+        "failed",
+        "cancelled",
+        "steps",
+    ]
+    assert row.split()[3:] == ["4", "3", "1", "0", "0", "0", "5/8"]
+
+
+def test_before_the_first_submission_it_says_how_to_begin(gistmill: Gistmill) -> None:
+    assert gistmill("status").out == "there is no batch yet; submit one with: gistmill submit PATH...\n"
+    assert gistmill("status", "--json").json == []
+
+
+def test_a_batch_shows_steps_by_strategy_speed_and_failures(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.register()
+    driver.run(submitted[0].job_id)
+    driver.run(submitted[1].job_id, strategy="refine")
+    driver.plan(submitted[2].job_id)
+    driver.fail(submitted[3].job_id, "plan", message="the document is\n\x1b[2Jodd")
+
+    done = gistmill("status", "pile")
+
+    assert "batch pile: 4 jobs, 2 succeeded, 1 failed, 1 running" in done.out
+    assert "cpu@test (cpu, 0 running)" in done.out
+    assert "tokens/s" in done.out
+    assert "time left" in done.out
+    assert "map-reduce  map     3        0        3     0" in done.out
+    assert "failed  d.md: the document is" in done.out
+    assert "\x1b" not in done.out
+    assert "gistmill retry pile" in done.out
+
+
+def test_a_snapshot_is_whole_as_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    driver.run(submitted[0].job_id)
+
+    snapshot = gistmill("status", "pile", "--json").json
+
+    assert snapshot["progress"]["succeeded"] == 1
+    assert snapshot["tokens_per_second"] > 0
+    assert {step["kind"] for step in snapshot["steps"]} == {"plan", "map", "reduce"}
+
+
+def test_a_job_is_found_by_the_beginning_of_its_id(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job)
+
+    done = gistmill("status", str(job)[:8])
+
+    assert done.out.startswith(f"job {job}: succeeded\n")
+    assert gistmill("status", str(job), "--json").json["summary"] == "a summary"
+
+
+def test_a_batch_is_found_by_the_beginning_of_its_name(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    assert gistmill("status", "pi").out.startswith("batch pile: 4 jobs")
+
+
+def test_a_beginning_that_several_share_lists_them(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    gistmill("submit", "a.md", "--batch", "pillow")
+
+    done = gistmill("status", "pil")
+
+    assert done.code == 2
+    assert "'pil' is the beginning of several ids: pile, pillow; give more of it" in done.err
+
+
+@pytest.mark.parametrize("name", ["plie", "ffffffff-ffff", "a.md"])
+def test_an_unknown_name_gets_the_nearest(name: str, gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    done = gistmill("status", name)
+
+    assert done.code == 2
+    assert f"there is no batch or job {name!r}; the nearest are " in done.err
+    assert any(known in done.err for known in ["pile", *(str(job.job_id) for job in submitted)])
+
+
+@pytest.mark.parametrize("name", ["100%_", "'; --", "é" * 300, "-", "0-0-0-0-0-0"])
+def test_a_name_that_can_be_none_finds_nothing(name: str, gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    done = gistmill("status", "--", name)
+
+    assert done.code == 2
+    assert f"there is no batch or job {name!r}" in done.err
+
+
+def test_partial_jobs_say_what_is_missing(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    job = submitted[0].job_id
+    driver.plan(job, strategy="stuff", chunks=1)
+    driver.close(job, strategy="stuff", state=JobState.PARTIAL, reason="the end is cut")
+
+    assert "partial  a.md: the end is cut" in gistmill("status", "pile").out
+
+
+def test_a_database_without_tables_says_what_to_run(gistmill: Gistmill, cluster: Cluster) -> None:
+    with cluster.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+
+    done = gistmill("status")
+
+    assert done.code == 1
+    assert "has no Gistmill tables; run `gistmill migrate`" in done.err

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from models.reading import find_batch
+from models.session import connect
+from models.views import JobSummary
+from producer.status import Snapshot
+from producer.watch import Look, Outage, follow_batch
+from tests.conftest import Cluster, wait_until
+from tests.integration.producer.conftest import Gistmill
+from tests.integration.producer.driver import Driver
+
+
+def end_all(driver: Driver, jobs: list[JobSummary]) -> None:
+    for job in jobs:
+        driver.run(job.job_id)
+
+
+def test_watching_ends_with_the_last_job(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    work = Thread(target=end_all, args=(driver, submitted))
+    work.start()
+
+    done = gistmill("watch", "pile", "--interval", "0.1")
+    work.join()
+
+    assert done.code == 0
+    assert "4 of 4 jobs" in done.out
+    assert "batch pile has ended: 4 succeeded in " in done.out
+
+
+def test_jobs_that_did_not_succeed_give_exit_code_3(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.fail(submitted[3].job_id, "plan")
+    end_all(driver, submitted[:3])
+
+    done = gistmill("watch")
+
+    assert done.code == 3
+    assert "failed  d.md: it broke" in done.out
+
+
+def test_every_look_is_a_line_of_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    end_all(driver, submitted)
+
+    done = gistmill("watch", "pile", "--json")
+
+    assert done.json["progress"]["succeeded"] == 4
+
+
+def test_submit_can_wait_for_the_end(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    end_all(driver, submitted)
+
+    waited = gistmill("submit", "a.md", "b.md", "c.md", "d.md", "--batch", "pile", "--wait")
+
+    assert waited.code == 0
+    assert "4 jobs already there" in waited.out
+    assert "batch pile has ended: 4 succeeded" in waited.out
+    assert gistmill("submit", "a.md", "--batch", "pile", "--wait", "--json").json["progress"]["succeeded"] == 4
+
+
+def test_watching_waits_for_a_database_that_restarts(
+    cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    """The server cuts every connection and lets nobody in for a while, as it does when it restarts."""
+    admin = create_engine(cluster.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    name = cluster.engine.url.database
+    watcher = connect(cluster.database_url, pool_size=1)
+    with driver.engine.connect() as connection:
+        batch = find_batch(connection, "pile").batch_id  # type: ignore[arg-type]
+    looks: list[Look] = []
+
+    def show(look: Look) -> None:
+        looks.append(look)
+        with admin.connect() as connection:
+            if len(looks) == 1:
+                connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+                connection.execute(
+                    text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+                )
+            if len(looks) == 3:
+                connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+                driver.engine.dispose()
+                end_all(driver, submitted)
+
+    last = follow_batch(watcher, batch, show, interval_seconds=0.05)
+    watcher.dispose()
+    admin.dispose()
+
+    assert [type(look) for look in looks[:3]] == [Snapshot, Outage, Outage]
+    assert last.progress.succeeded == 4
+
+
+@pytest.mark.parametrize("command", [["watch", "pile"], ["submit", "a.md", "--batch", "pile", "--wait"]])
+def test_ctrl_c_ends_the_watching_and_not_the_work(
+    command: list[str], cluster: Cluster, driver: Driver, submitted: list[JobSummary], tmp_path: Path
+) -> None:
+    output = (tmp_path / "err").open("w+")
+    root = Path(__file__).parents[3]
+    process = subprocess.Popen(
+        [sys.executable, root / "gistmill.py", *command], stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path
+    )
+
+    def is_watching() -> bool:
+        return "0 of 4 jobs" in Path(output.name).read_text() or "already there" in Path(output.name).read_text()
+
+    wait_until(is_watching, "the command watches")
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=30) == 130
+    assert "stopped watching; the work goes on" in Path(output.name).read_text()
+    output.close()
+    end_all(driver, submitted)
