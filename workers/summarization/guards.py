@@ -105,8 +105,11 @@ def check_output(
 
 
 def choose_best(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the least bad answer of several tries: one with a text, with the mildest and fewest marks, the latest."""
-    return min(reversed(verdicts), key=lambda verdict: sum(_WEIGHTS[mark.guard] for mark in verdict.marks))
+    """Return the least bad answer of several tries: the one with the mildest and fewest marks.
+
+    Of equals the first: later tries are warmer, and warmth invents.
+    """
+    return min(verdicts, key=lambda verdict: sum(_WEIGHTS[mark.guard] for mark in verdict.marks))
 
 
 def _find_marks(text: str, *, is_cut: bool, source: str, prompt: Prompt, language: str | None) -> Iterator[Mark]:

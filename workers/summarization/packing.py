@@ -58,11 +58,10 @@ class Packer:
     count: Callable[[str], int]
 
     def pack(self, span: Span, budget: int) -> list[Span]:
-        """Return spans without outer white space that cover the span's other characters, each within the budget."""
-        span = trim_span(self.text, span)
+        """Return spans that cover every non-blank character of a trimmed one, each of them within the budget."""
         total = self.measure(span)
         if total <= budget:
-            return [span] if span[0] < span[1] else []
+            return [span]
         share = math.ceil(total / math.ceil(total / budget) * EVEN_SHARE_SLACK)
         return self._split(span, budget, target=min(budget, share) if self.is_even else budget)
 

@@ -1,7 +1,8 @@
 """Retries: which parameters another try gets after guards fired.
 
 The same prompt with the same greedy parameters gives the same answer, so every try changes something that works
-against what was wrong. Tries are bounded, and their seeds are fixed: a job that is run again takes the same ones.
+against what was wrong; an answer that was only cut goes on as it was, with more tokens. Tries are bounded, and their
+seeds are fixed: a job that is run again takes the same ones.
 """
 
 from __future__ import annotations
@@ -40,8 +41,11 @@ def retry_params(
     if attempt > MOST_RETRIES:
         return None
     fired = {mark.guard for mark in marks}
+    longer = replace(params, max_new_tokens=max(params.max_new_tokens, most_tokens))
+    if fired == {"cut"} and attempt == 1 and longer != params:
+        return longer
     changed = replace(
-        params,
+        longer if fired == {"cut"} else params,
         do_sample=True,
         temperature=max(params.temperature, TEMPERATURES[attempt - 1]),
         top_p=max(params.top_p, WARM_TOP_P),
@@ -50,6 +54,4 @@ def retry_params(
     )
     if fired & _PENALIZED:
         changed = replace(changed, repetition_penalty=params.repetition_penalty + attempt * PENALTY_STEP)
-    if fired == {"cut"}:
-        changed = replace(changed, max_new_tokens=max(params.max_new_tokens, most_tokens))
     return changed

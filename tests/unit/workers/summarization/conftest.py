@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from transformers import AutoTokenizer
 
 from workers.engine.tokenization import PromptTokenizer
 from workers.generation import Prompt, TokenCounter
@@ -20,6 +19,9 @@ class RealCounter:
     """Counts like the engine, without its weights."""
 
     def __init__(self, folder: Path) -> None:
+        # Imported here: the other tests of the core need no transformers.
+        from transformers import AutoTokenizer
+
         self._tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder))
 
     def count_tokens(self, text: str) -> int:

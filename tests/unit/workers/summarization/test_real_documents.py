@@ -46,7 +46,7 @@ def make_licenses() -> tuple[str, DocumentFormat]:
     """The licenses and descriptions of the installed packages, one after the other."""
     texts: list[str] = []
     for package in importlib.metadata.distributions():
-        texts.append(str(package.metadata.get_payload()))
+        texts.append(package.read_text("METADATA") or "")
         texts += [path.read_text() for path in package.files or () if path.name == "LICENSE"]
     return "\n\n".join(texts)[:MOST], "markdown"
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from workers.generation import GenerationParams
@@ -39,9 +41,14 @@ def test_an_empty_answer_is_not_penalized() -> None:
     assert retry("empty").repetition_penalty == 1
 
 
-def test_a_cut_answer_gets_more_tokens_within_the_plan() -> None:
-    assert retry("cut", most=150).max_new_tokens == 150
+def test_an_answer_that_was_only_cut_goes_on_with_more_tokens_within_the_plan() -> None:
+    assert retry("cut", most=150) == replace(GREEDY, max_new_tokens=150)
+    assert retry("cut", most=150, attempt=2).max_new_tokens == 150
+
+
+def test_a_cut_answer_that_may_not_grow_is_told_otherwise_at_once() -> None:
     assert retry("cut", most=50).max_new_tokens == 100
+    assert retry("cut", most=50).do_sample
 
 
 def test_a_loop_that_was_cut_gets_no_more_tokens_to_go_round_in() -> None:
