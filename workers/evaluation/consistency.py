@@ -63,12 +63,12 @@ WITH_GENERATOR = Calibration(
 )
 
 WITHOUT_GENERATOR = Calibration(
-    intercept=0.6172,
+    intercept=0.5502,
     terms={
-        "words": Term(mean=0.9367, deviation=0.0846, weight=0.0818),
-        "bigrams": Term(mean=0.6970, deviation=0.2627, weight=0.0231),
-        "links": Term(mean=0.6707, deviation=0.2948, weight=0.1281),
-        "facts": Term(mean=0.9287, deviation=0.2108, weight=0.0407),
+        "words": Term(mean=0.9367, deviation=0.0846, weight=0.3903),
+        "bigrams": Term(mean=0.6970, deviation=0.2627, weight=0.1922),
+        "links": Term(mean=0.6707, deviation=0.2948, weight=0.5122),
+        "facts": Term(mean=0.9287, deviation=0.2108, weight=0.2206),
     },
 )
 

@@ -38,7 +38,7 @@ class EvaluationOptions:
 
     questions: int = 6
     style: QuestionStyle = QuestionStyle.AUTO
-    source_tokens: int = 768
+    source_tokens: int = 512
 
     def __post_init__(self) -> None:
         if self.questions < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tests.fake_engine import FakeGenerator
 from workers.evaluation.words import read_words
@@ -26,4 +27,4 @@ class CopyingGenerator(FakeGenerator):
 
 def list_pairs(text: str) -> list[tuple[str, str]]:
     keys = [word.key for word in read_words(text)]
-    return list(zip(keys, keys[1:], strict=False))
+    return list(pairwise(keys))

@@ -1,4 +1,5 @@
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given
@@ -53,7 +54,7 @@ def test_text_without_facts_has_no_candidates() -> None:
 def test_candidates_of_any_text_are_spans_that_do_not_overlap(text: str) -> None:
     found = find_candidates(text)
     assert all(text[each.start : each.end] == each.text != "" for each in found)
-    assert all(one.end <= other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(found))
 
 
 def test_nearly_every_reference_summary_of_real_news_has_something_to_ask_for() -> None:
