@@ -40,7 +40,7 @@ BLOCK_JOBS = 20
 # Seconds that a generation takes.
 GENERATION = (0.01, 0.06)
 # Chunks of a job, by strategy; with the plan and the reduce this makes more than six steps a job on average.
-CHUNKS = {"map-reduce": (4, 14), "refine": (3, 10), "stuff": (1, 3), "auto": (3, 10)}
+CHUNKS = {"map-reduce": (6, 16), "refine": (4, 12), "stuff": (1, 3), "auto": (6, 16)}
 # Seconds until the last job must have ended after the last fault; the worst backoff is one minute.
 PATIENCE = 1800
 
@@ -88,7 +88,7 @@ def parse_arguments() -> argparse.Namespace:
 def torment(scene: Scene, options: argparse.Namespace) -> Tormentor:
     """Submit the jobs little by little while faults happen."""
     for _ in range(WORKERS):
-        scene.add_worker(seconds=GENERATION, slots=8, log_level="warning", lease_seconds=3)
+        scene.add_worker(seconds=GENERATION, slots=8, log_level="warning", rescue_seconds=1)
     scene.keep_workers()
     tormentor = Tormentor(scene.arena, scene.workers, seed=options.seed)
     producer = threading.Thread(target=submit_jobs, args=(scene, options))
