@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, bootsteps, signals
 from kombu import Exchange, Queue
 
+from models.errors import GistmillError
 from models.queues import QUEUES, make_celery, queue_name
 from models.settings import Settings
 from workers.logs import configure_logs
@@ -33,8 +35,13 @@ class EngineStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         """Bring the service up; a failure ends the process before it takes a message."""
         app = parent.app
-        app.service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
-        app.service.start()
+        try:
+            app.service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
+            app.service.start()
+        except GistmillError as error:
+            # Celery would log a traceback and go on to its own exit.
+            print(f"gistmill: error: {error}", file=sys.stderr, flush=True)
+            os._exit(error.exit_code)
         app.flow = app.service.flow
 
 

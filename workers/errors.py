@@ -4,6 +4,7 @@ WorkerError (GistmillError)
 ├── ServerStartError     an embedded server did not come up
 ├── AlreadyRunningError  this home is in use by another ``gistmill up``
 ├── DeviceError          a GPU was asked for that is not there
+├── ServingError         the weights cannot be served
 └── StepError
     ├── RetryableError   the next attempt may succeed
     └── PermanentError   no attempt will ever succeed
@@ -30,6 +31,10 @@ class DeviceError(WorkerError):
     """A GPU was asked for that is not there."""
 
     exit_code = 2
+
+
+class ServingError(WorkerError):
+    """The weights cannot be served; the message says why and what to do."""
 
 
 class StepError(WorkerError):

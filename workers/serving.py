@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.settings import Settings
+from workers.errors import ServingError
 from workers.service import Served, end_process
+
+if TYPE_CHECKING:
+    from workers.engine.config import EngineConfig
 
 
 def load_served(settings: Settings) -> Served:
     """Load the weights that the settings name, converting the packaged ones if that has not been done.
 
     Raises:
-        EngineError: the weights cannot be served; the message says why and what to do.
+        ServingError: the weights cannot be served; the message says why and what to do.
     """
     from prometheus_client import REGISTRY
 
-    from workers.engine.config import EngineConfig
     from workers.engine.engine import load_engine
+    from workers.engine.errors import EngineError
 
-    engine = load_engine(
-        EngineConfig(
-            weights=str(find_weights(settings)),
-            revision=settings.revision,
-            adapter=settings.adapter,
-            dtype=settings.dtype,
-            quantization=settings.quantization,
-            device_map=None if settings.device_map == "none" else settings.device_map,
-            slots=settings.slots,
-            kv_cache_gb=settings.kv_cache_gb,
-        ),
-        on_fatal=end_process,
-    )
+    try:
+        engine = load_engine(make_config(settings), on_fatal=end_process)
+    except EngineError as error:
+        raise ServingError(str(error)) from error
     REGISTRY.register(engine.metrics)
     return Served(engine, engine.device, engine.seconds_since_progress, engine.close)
+
+
+def make_config(settings: Settings) -> EngineConfig:
+    """Return what the settings say about the engine."""
+    from workers.engine.config import EngineConfig
+
+    return EngineConfig(
+        weights=find_weights(settings),
+        revision=settings.revision,
+        adapter=settings.adapter,
+        dtype=settings.dtype,
+        quantization=settings.quantization,
+        device_map=None if settings.device_map == "none" else settings.device_map,
+        slots=settings.slots,
+        kv_cache_gb=settings.kv_cache_gb,
+    )
 
 
 def find_weights(settings: Settings) -> str:

