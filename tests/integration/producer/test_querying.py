@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, text, update
+from sqlalchemy.orm import Session
+
+from migrations.run import downgrade, upgrade
+from models.evaluation import Evaluation
+from models.job import JobState
+from models.step import Step
+from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep
+from tests.conftest import Cluster
+from tests.integration.producer.conftest import Gistmill
+from tests.integration.producer.driver import Driver
+
+PAGE = Path(__file__).parents[3] / "docs" / "querying.md"
+QUERIES = re.findall(r"^([^\n]+)\n\n```sql\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def worked(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> None:
+    """Jobs of every kind: whole, partial with a marked answer, failed, measured, and one document twice."""
+    driver.run(submitted[0].job_id)
+    driver.run(submitted[1].job_id, strategy="stuff", chunks=1, words="a long summary " * 40)
+    driver.plan(submitted[2].job_id, strategy="stuff", chunks=1)
+    driver.close(submitted[2].job_id, strategy="stuff", state=JobState.PARTIAL, reason="the end is cut")
+    driver.fail(submitted[3].job_id, "plan")
+    gistmill("submit", "a.md", "--batch", "again", "--strategy", "refine")
+    guard = {"name": "cut", "words": "it is cut", "try": 1, "stands": True}
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Step).where(Step.job_id == submitted[2].job_id).values(guards=[guard]))
+        session.execute(insert(Evaluation).values(job_id=submitted[0].job_id, metric="rouge1", value=0.4))
+
+
+@pytest.mark.parametrize(("question", "query"), QUERIES, ids=[question for question, _ in QUERIES])
+def test_every_worked_query_has_an_answer(question: str, query: str, cluster: Cluster, worked: None) -> None:
+    with cluster.engine.connect() as connection:
+        assert connection.execute(text(query)).all()
+
+
+def test_there_are_ten_worked_queries() -> None:
+    assert len(QUERIES) == 10
+
+
+@pytest.mark.parametrize("view", [JobSummary, BatchProgress, TimelineStep, ChunkText])
+def test_a_value_has_the_columns_of_its_view(
+    view: type[JobSummary | BatchProgress | TimelineStep | ChunkText], cluster: Cluster
+) -> None:
+    with cluster.engine.connect() as connection:
+        columns = connection.execute(text(f"SELECT * FROM {view.VIEW} LIMIT 0")).keys()
+
+    assert tuple(columns) == tuple(field.name for field in fields(view))
+
+
+def test_every_column_of_the_page_exists(cluster: Cluster) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|[^|]+\| `([^`]+)` \|$", PAGE.read_text(), re.MULTILINE)
+
+    assert len(rows) == 5
+    with cluster.engine.connect() as connection:
+        for view, columns in rows:
+            connection.execute(text(f"SELECT {columns} FROM {view} LIMIT 0"))
+
+
+def test_a_view_says_what_it_holds(cluster: Cluster) -> None:
+    with cluster.engine.connect() as connection:
+        comments = connection.execute(
+            text("SELECT obj_description(viewname::regclass) FROM pg_views WHERE schemaname = 'public'")
+        ).scalars()
+
+        assert all(comment and comment.startswith("One row per") for comment in comments)
+
+
+def test_the_views_come_and_go_with_their_migration(cluster: Cluster) -> None:
+    views = text("SELECT count(*) FROM pg_views WHERE schemaname = 'public'")
+
+    downgrade(cluster.engine, "0001")
+    with cluster.engine.connect() as connection:
+        assert connection.execute(views).scalar_one() == 0
+    upgrade(cluster.engine)
+    with cluster.engine.connect() as connection:
+        assert connection.execute(views).scalar_one() == 5
