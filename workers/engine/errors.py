@@ -5,7 +5,7 @@
     EngineError
     ├── WeightsNotFoundError        no such folder or hub id, or files are missing
     ├── WeightsUnsafeError          weights that are not safetensors
-    ├── WeightsCorruptError         the packaged weights differ from their checksum
+    ├── WeightsCorruptError         a file is cut, or differs from its checksum
     ├── AdapterMismatchError        an adapter made for other weights
     ├── UnsupportedSettingError     a dtype, quantization or device that cannot be served here
     ├── NotFiniteError              the weights answer with NaN or infinity in this dtype
@@ -33,7 +33,7 @@ class WeightsUnsafeError(EngineError):
 
 
 class WeightsCorruptError(EngineError):
-    """The packaged weights are not what they should be."""
+    """A file of the weights is not what it should be."""
 
 
 class AdapterMismatchError(EngineError):

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from workers.engine.errors import WeightsNotFoundError, WeightsUnsafeError
+from workers.engine.errors import WeightsCorruptError, WeightsNotFoundError, WeightsUnsafeError
 from workers.generation import PromptFormat
 
 # Everything that loading needs, and nothing that can carry code.
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 CARD = "gistmill.json"
+# The format allows no longer header, in bytes; a file that claims one would fill the memory.
+MOST_HEADER_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +90,25 @@ def write_card(folder: Path, *, prompt_format: PromptFormat, **facts: str) -> No
 
 
 def list_tensors(folder: Path) -> dict[str, TensorEntry]:
-    """Return every tensor of a folder by name, read from the files' headers alone."""
+    """Return every tensor of a folder by name, read from the files' headers alone.
+
+    Raises:
+        WeightsCorruptError: a file is cut or is no safetensors file.
+    """
     tensors: dict[str, TensorEntry] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        tensors.update(_read_header(path))
+        try:
+            tensors.update(_read_header(path))
+        except (struct.error, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise WeightsCorruptError(f"{path} is damaged ({error}); download or save it again") from error
     return tensors
 
 
 def _read_header(path: Path) -> dict[str, TensorEntry]:
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
+        if length > MOST_HEADER_BYTES:
+            raise ValueError(f"its header claims {length:,} bytes")
         header = cast("dict[str, Any]", json.loads(file.read(length)))
     header.pop("__metadata__", None)
     first = 8 + length
