@@ -61,7 +61,7 @@ class Scene:
         self, *, seconds: tuple[float, float] = (0.0, 0.0), database_url: str | None = None, **settings: object
     ) -> WorkerProcess:
         """Start a worker and wait until it takes messages."""
-        node = f"w{len(self.workers)}@chaos"
+        behaviour = Behaviour(self.folder, f"w{len(self.workers)}", seconds)
         everything = {
             **QUICK,
             "home": self.folder,
@@ -69,9 +69,7 @@ class Scene:
             "broker_url": self.arena.broker_url,
             **settings,
         }
-        worker = WorkerProcess(
-            everything, Behaviour(self.folder, seconds), node=node, log=self.folder / f"{node.split('@')[0]}.log"
-        )
+        worker = WorkerProcess(everything, behaviour)
         self.workers.append(worker)
         before = self.count("SELECT count(*) FROM workers")
         worker.start()

@@ -46,23 +46,22 @@ def test_the_next_steps_of_a_worker_killed_before_it_sent_their_messages_are_sen
 
 
 def test_a_worker_that_was_frozen_for_longer_than_its_lease_writes_nothing(scene: Scene) -> None:
-    scene.switch("hold")
-    zombie = scene.add_worker()
+    for node in ("w0", "w1"):
+        scene.switch(f"hang-{node}")
+    zombie = scene.add_worker(hang_seconds=600)
     [job] = scene.submit([write_text("alpha", 1)], strategy="stuff")
     scene.wait_for_running()
     zombie.signal(signal.SIGSTOP)
-    scene.add_worker()
+    scene.add_worker(hang_seconds=600)
     attempt = "SELECT attempt FROM steps WHERE kind = 'stuff'"
     scene.wait_until(lambda: scene.count(attempt) == 2, "another worker has taken the step")
-    scene.switch("hold", on=False)
-    scene.wait_until(lambda: scene.read_states([job]) == ["succeeded"], "the other worker has finished")
+    scene.switch("hang-w0", on=False)
     zombie.signal(signal.SIGCONT)
-    log = scene.folder / "w0.log"
-    scene.wait_until(
-        lambda: "result_came_too_late" in log.read_text() or "lease_was_lost" in log.read_text(),
-        "the zombie ends its run",
-    )
+    scene.wait_until(lambda: scene.has_logged(0, "result_came_too_late"), "the zombie has finished its run")
+    assert scene.read_steps(Step.state, kind="stuff") == [("running",)]
+    scene.switch("hang-w1", on=False)
     scene.wait_for_end()
+    assert scene.read_states([job]) == ["succeeded"]
     assert scene.read_steps(Step.worker, kind="stuff")[0].worker.startswith("w1@chaos")
 
 

@@ -38,11 +38,14 @@ class Behaviour:
 
     Args:
         folder: of the files that switch it: ``hold`` makes generations wait (they can be cancelled), ``hang`` freezes
-            the engine, ``die_before_ring`` kills the process between a commit and its messages, once.
+            the engine (it does not even notice that), ``hang-NODE`` that of one worker, ``die_before_ring`` kills the
+            process between a commit and its messages, once.
+        node: its name.
         seconds: least and most that a generation takes.
     """
 
     folder: Path
+    node: str
     seconds: tuple[float, float] = (0.0, 0.0)
 
 
@@ -52,6 +55,7 @@ class Generator(FakeGenerator):
     def __init__(self, behaviour: Behaviour) -> None:
         super().__init__(seconds=lambda: random.uniform(*behaviour.seconds))
         self._folder = behaviour.folder
+        self._hangs = (behaviour.folder / "hang", behaviour.folder / f"hang-{behaviour.node}")
         self._hung_at: float | None = None
 
     def seconds_since_progress(self) -> float:
@@ -67,9 +71,11 @@ class Generator(FakeGenerator):
     ) -> Generation:
         if POISON in prompt.text:
             os.kill(os.getpid(), signal.SIGKILL)
-        while (self._folder / "hang").exists():
+        while any(switch.exists() for switch in self._hangs):
             self._hung_at = self._hung_at or time.monotonic()
+            cancelled = None
             time.sleep(TICK)
+        self._hung_at = None
         while (self._folder / "hold").exists():
             if cancelled is not None and cancelled.wait(TICK):
                 return self._end(prompt, "", FinishReason.CANCELLED, time.monotonic())
@@ -93,7 +99,7 @@ class MortalDoorbell(CeleryDoorbell):
         return super().ring(wakeups)
 
 
-def serve(settings: dict[str, object], behaviour: Behaviour, node: str, log: Path) -> None:
+def serve(settings: dict[str, object], behaviour: Behaviour, log: Path) -> None:
     """Run one worker process to its end."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
@@ -103,16 +109,15 @@ def serve(settings: dict[str, object], behaviour: Behaviour, node: str, log: Pat
     read = Settings(**settings)  # type: ignore[arg-type]
     configure_logs(read)
     generator = Generator(behaviour)
-    run_worker(
-        make_app(read, lambda _: Served(generator, "fake", generator.seconds_since_progress, lambda: None)), node=node
-    )
+    app = make_app(read, lambda _: Served(generator, "fake", generator.seconds_since_progress, lambda: None))
+    run_worker(app, node=f"{behaviour.node}@chaos")
 
 
 class WorkerProcess:
     """One worker that can be ended in every way and started again."""
 
-    def __init__(self, settings: dict[str, object], behaviour: Behaviour, *, node: str, log: Path) -> None:
-        self._arguments = (settings, behaviour, node, log)
+    def __init__(self, settings: dict[str, object], behaviour: Behaviour) -> None:
+        self._arguments = (settings, behaviour, behaviour.folder / f"{behaviour.node}.log")
         self._process: BaseProcess | None = None
         self.starts = 0
 
