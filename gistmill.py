@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -129,15 +129,17 @@ def _bring_up(stack: ExitStack) -> None:
     """Start the embedded cluster for the length of the stack, unless the user's own or a running one is there."""
     from models.settings import read_settings
     from workers.cli.up import prepare_weights
+    from workers.errors import AlreadyRunningError
     from workers.launch import list_gpus
     from workers.local.stack import Stack
 
     settings = read_settings()
-    if settings.has_servers:
+    if settings.database_url and settings.broker_url:
         return
     prepare_weights(settings.weights)
     local = Stack(settings, list_gpus(os.environ), report=lambda words: click.echo(f"  {words} ..."))
-    stack.enter_context(local.run())
+    with suppress(AlreadyRunningError):
+        stack.enter_context(local.run())
 
 
 def _print_summaries(database_url: str, batch: str) -> None:

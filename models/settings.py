@@ -67,11 +67,6 @@ class Settings(BaseSettings):
             raise SettingsError(f"{path} cannot be read ({error}); stop `gistmill up` and start it again") from None
         return servers
 
-    @property
-    def has_servers(self) -> bool:
-        """Whether the environment names both servers, or an embedded cluster runs on this home."""
-        return all(getattr(self, name) or self._servers.get(name) for name in ("database_url", "broker_url"))
-
     def _require(self, name: str) -> str:
         url = getattr(self, name) or self._servers.get(name)
         if not url:
