@@ -50,7 +50,7 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_writes_nothing(scene
         scene.switch(f"hang-{node}")
     zombie = scene.add_worker(hang_seconds=600)
     [job] = scene.submit([write_text("alpha", 1)], strategy="stuff")
-    scene.wait_for_running()
+    scene.wait_until((scene.folder / "hung-w0").exists, "its engine is at work")
     zombie.signal(signal.SIGSTOP)
     scene.add_worker(hang_seconds=600)
     attempt = "SELECT attempt FROM steps WHERE kind = 'stuff'"

@@ -38,8 +38,8 @@ class Behaviour:
 
     Args:
         folder: of the files that switch it: ``hold`` makes generations wait (they can be cancelled), ``hang`` freezes
-            the engine (it does not even notice that), ``hang-NODE`` that of one worker, ``die_before_ring`` kills the
-            process between a commit and its messages, once.
+            the engine, ``hang-NODE`` that of one worker (it says so in ``hung-NODE`` and notices nothing else),
+            ``die_before_ring`` kills the process between a commit and its messages, once.
         node: its name.
         seconds: least and most that a generation takes.
     """
@@ -56,6 +56,7 @@ class Generator(FakeGenerator):
         super().__init__(seconds=lambda: random.uniform(*behaviour.seconds))
         self._folder = behaviour.folder
         self._hangs = (behaviour.folder / "hang", behaviour.folder / f"hang-{behaviour.node}")
+        self._mark = behaviour.folder / f"hung-{behaviour.node}"
         self._hung_at: float | None = None
 
     def seconds_since_progress(self) -> float:
@@ -73,6 +74,7 @@ class Generator(FakeGenerator):
             os.kill(os.getpid(), signal.SIGKILL)
         while any(switch.exists() for switch in self._hangs):
             self._hung_at = self._hung_at or time.monotonic()
+            self._mark.touch()
             cancelled = None
             time.sleep(TICK)
         self._hung_at = None
