@@ -15,7 +15,8 @@ from workers.engine.config import EngineConfig
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.fingerprint import compute_fingerprint
-from workers.engine.quantization import build_bitsandbytes_config, quantize_linears
+from workers.engine.int8 import quantize_linears
+from workers.engine.quantization import build_bitsandbytes_config
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import find_folder, list_tensors, read_prompt_format
 from workers.generation import PromptFormat

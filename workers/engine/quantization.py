@@ -1,11 +1,10 @@
-"""Weights in 8 and 4 bits: bitsandbytes for GPUs."""
+"""Weights in 8 and 4 bits by bitsandbytes; 8 bits on a CPU are a matter of ``int8``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from workers.engine.device import Placement
-from workers.engine.errors import UnsupportedSettingError
 
 
 def build_bitsandbytes_config(placement: Placement) -> Any:
@@ -19,11 +18,4 @@ def build_bitsandbytes_config(placement: Placement) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=placement.dtype,
-    )
-
-
-def quantize_linears(network: Any) -> None:
-    """Refuse int8 on a CPU."""
-    raise UnsupportedSettingError(
-        f"{type(network).__name__} cannot be served in int8 on a CPU; set quantization to none"
     )

@@ -1,0 +1,38 @@
+"""Engines over the tiny Gemma."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny_gemma import build_tiny_gemma
+from workers.engine.config import EngineConfig
+from workers.engine.engine import Engine, load_engine
+
+# Products of tiny matrices are faster on one thread than the threads are started.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_weights: Path) -> Iterator[Engine]:
+    """One engine for all tests that leave it as they found it; small passes, so that prompts come in pieces."""
+    engine = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", batch_tokens=64))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def own_engine(tiny_weights: Path) -> Iterator[Engine]:
+    """An engine that a test may break."""
+    engine = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", batch_tokens=128))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def base_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny weights without a chat template."""
+    return build_tiny_gemma(tmp_path_factory.mktemp("base") / "gemma", chat=False)

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import csv
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from workers.engine.config import EngineConfig
+from workers.engine.engine import Engine, load_engine
+from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
+from workers.generation import FinishReason, Generation, GenerationParams, Part, Prompt, PromptFormat, Turn
+
+GREEDY = GenerationParams(do_sample=False, max_new_tokens=24)
+HOT = GenerationParams(temperature=3.0, top_k=0, top_p=1.0, repetition_penalty=1.8, max_new_tokens=24)
+LONG = replace(HOT, max_new_tokens=3000, repetition_penalty=1.0)
+
+
+def ask(text: str, *, stop: tuple[str, ...] = (), prompt_format: PromptFormat = PromptFormat.CHAT) -> Prompt:
+    return Prompt((Turn("user", (Part(text, is_untrusted=True),)),), format=prompt_format, stop=stop)
+
+
+@pytest.fixture
+def prompts(shared_data: Path) -> list[Prompt]:
+    """Twenty pieces of real documents, from 20 to some 600 tokens."""
+    with (shared_data / "kaggle_winning_solutions_methods.csv").open(encoding="utf-8", newline="") as file:
+        writeups = [row["writeup"] for row in csv.DictReader(file) if len(row["writeup"]) > 2000]
+    return [ask(writeup[: 30 + 40 * number]) for number, writeup in enumerate(writeups[:20])]
+
+
+def generate_together(engine: Engine, prompts: list[Prompt], params: list[GenerationParams]) -> list[Generation]:
+    with ThreadPoolExecutor(len(prompts)) as pool:
+        return list(pool.map(engine.generate, prompts, params))
+
+
+def is_empty(engine: Engine) -> bool:
+    """Return whether no request and no cache block is left in the loop."""
+    processor = engine.loop.batch_processor
+    return (
+        not engine.loop.live
+        and not processor.scheduler.active_requests
+        and not processor.scheduler.waiting_requests
+        and processor.cache.compute_free_capacity() == 1.0
+    )
+
+
+def wait_until_empty(engine: Engine) -> None:
+    until = time.monotonic() + 20
+    while not is_empty(engine):
+        assert time.monotonic() < until, engine.loop.read_state()
+        time.sleep(0.01)
+
+
+def test_greedy_is_what_plain_generate_gives_however_the_batch_is_mixed(
+    engine: Engine, prompts: list[Prompt], tiny_weights: Path
+) -> None:
+    network = AutoModelForCausalLM.from_pretrained(tiny_weights)
+    together = generate_together(engine, prompts, [GREEDY] * len(prompts))
+    for prompt, generation in zip(prompts, together, strict=True):
+        ids = torch.tensor([engine.weights.tokenizer.encode_prompt(prompt)])
+        output = network.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False, eos_token_id=[1, 5]
+        )
+        assert generation.text == engine.weights.tokenizer.decode(output[0, ids.shape[1] :].tolist())
+        assert generation.prompt_tokens == ids.shape[1] == engine.count_prompt_tokens(prompt)
+
+
+def test_greedy_gives_the_same_tokens_whatever_else_is_in_the_batch(engine: Engine, prompts: list[Prompt]) -> None:
+    alone = [engine.generate(prompt, GREEDY).text for prompt in prompts[:6]]
+    mixed = generate_together(engine, prompts[:6] + prompts, [GREEDY] * 6 + [HOT] * len(prompts))
+    assert [generation.text for generation in mixed[:6]] == alone
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"do_sample": False},
+        {"temperature": 0.2},
+        {"top_k": 3},
+        {"top_p": 0.05},
+        {"repetition_penalty": 1.0},
+        {"max_new_tokens": 7},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_parameter_of_one_request_does_not_leak_into_its_batch_neighbours(
+    engine: Engine, prompts: list[Prompt], change: dict[str, float]
+) -> None:
+    mine = replace(HOT, seed=11)
+    neighbour = replace(HOT, seed=12, **change)
+    alone = engine.generate(prompts[3], mine)
+    beside_equals = generate_together(engine, [prompts[3], prompts[4]], [mine, replace(HOT, seed=12)])
+    beside_changed = generate_together(engine, [prompts[3], prompts[4]], [mine, neighbour])
+    assert alone.text == beside_equals[0].text == beside_changed[0].text
+    assert beside_equals[1].text != beside_changed[1].text
+
+
+def test_a_seed_makes_sampling_repeatable(engine: Engine, prompts: list[Prompt]) -> None:
+    texts = [engine.generate(prompts[2], replace(HOT, seed=seed)).text for seed in (5, 5, 6)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_unseeded_sampling_varies(engine: Engine, prompts: list[Prompt]) -> None:
+    assert len({engine.generate(prompts[2], HOT).text for _ in range(4)}) > 1
+
+
+def test_a_stop_string_ends_the_generation_and_is_not_part_of_it(engine: Engine, prompts: list[Prompt]) -> None:
+    whole = engine.generate(prompts[0], replace(HOT, seed=1, max_new_tokens=60))
+    middle = len(whole.text) // 2
+    stop = whole.text[middle : middle + 3]
+    cut = engine.generate(replace(prompts[0], stop=(stop, "never said")), replace(HOT, seed=1, max_new_tokens=60))
+    assert cut.text == whole.text[: whole.text.index(stop)]
+    assert cut.finish_reason is FinishReason.STOP
+    assert cut.completion_tokens < whole.completion_tokens
+
+
+def test_the_end_of_turn_ends_a_chat(engine: Engine) -> None:
+    params = [replace(HOT, max_new_tokens=300, seed=seed) for seed in range(16)]
+    ended = [
+        generation
+        for generation in generate_together(engine, [ask("tell")] * 16, params)
+        if generation.finish_reason is FinishReason.STOP
+    ]
+    assert ended
+    assert all("<end_of_turn>" not in generation.text for generation in ended)
+
+
+def test_the_token_limit_is_kept_and_named(engine: Engine, prompts: list[Prompt]) -> None:
+    generation = engine.generate(prompts[1], replace(GREEDY, max_new_tokens=5))
+    assert (generation.completion_tokens, generation.finish_reason) == (5, FinishReason.LENGTH)
+
+
+def test_a_cancelled_request_ends_with_what_it_has(own_engine: Engine) -> None:
+    cancelled = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(own_engine.generate, ask("tell"), LONG, cancelled=cancelled)
+        while own_engine.loop.read_state().running == 0:
+            time.sleep(0.001)
+        cancelled.set()
+        generation = running.result()
+    assert generation.finish_reason is FinishReason.CANCELLED
+    assert generation.completion_tokens < LONG.max_new_tokens
+    wait_until_empty(own_engine)
+
+
+def test_a_request_that_is_cancelled_before_it_starts_gives_nothing(engine: Engine) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    generation = engine.generate(ask("tell"), LONG, cancelled=cancelled)
+    assert (generation.text, generation.finish_reason) == ("", FinishReason.CANCELLED)
+
+
+def test_a_deadline_ends_a_request(engine: Engine) -> None:
+    generation = engine.generate(ask("tell"), LONG, deadline=time.monotonic() + 0.2)
+    assert generation.finish_reason in {FinishReason.DEADLINE, FinishReason.STOP}
+    assert engine.generate(ask("tell"), LONG, deadline=time.monotonic() - 1).finish_reason is FinishReason.DEADLINE
+
+
+@pytest.mark.timeout(600)
+def test_a_thousand_requests_with_cancellations_and_deadlines_leave_nothing_behind(own_engine: Engine) -> None:
+    dice = random.Random(0)
+    own_engine.generate(ask("warm up"), GREEDY)
+    threads_before = threading.active_count()
+
+    def run(number: int) -> FinishReason:
+        cancelled = threading.Event()
+        deadline = time.monotonic() + dice.uniform(0, 0.3) if dice.random() < 0.4 else None
+        if dice.random() < 0.4:
+            threading.Timer(dice.uniform(0, 0.2), cancelled.set).start()
+        params = replace(HOT, max_new_tokens=dice.randint(1, 12), seed=number, do_sample=dice.random() < 0.5)
+        prompt = ask("river " * dice.randint(1, 60), stop=("e",) if dice.random() < 0.3 else ())
+        return own_engine.generate(prompt, params, deadline=deadline, cancelled=cancelled).finish_reason
+
+    with ThreadPoolExecutor(32) as pool:
+        reasons = list(pool.map(run, range(1000)))
+    assert set(reasons) >= {FinishReason.STOP, FinishReason.LENGTH, FinishReason.DEADLINE}
+    wait_until_empty(own_engine)
+    until = time.monotonic() + 5
+    while threading.active_count() > threads_before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert threading.active_count() == threads_before
+    assert own_engine.loop.output_router.output_queue.empty()
+    assert own_engine.loop.input_queue.empty()
+
+
+def test_more_requests_than_the_cache_holds_all_finish_and_are_right(tiny_weights: Path, prompts: list[Prompt]) -> None:
+    # Some 1,000 tokens of cache for prompts of some 4,000.
+    small = EngineConfig(
+        weights=str(tiny_weights), quantization="none", context_tokens=900, kv_cache_gb=1000 * 768 / 2**30
+    )
+    engine, roomy = load_engine(small), load_engine(EngineConfig(weights=str(tiny_weights), quantization="none"))
+    try:
+        prompts = prompts[8:16]
+        params = [replace(GREEDY, max_new_tokens=40)] * len(prompts)
+        expected = [generation.text for generation in generate_together(roomy, prompts, params)]
+        assert [generation.text for generation in generate_together(engine, prompts, params)] == expected
+        wait_until_empty(engine)
+    finally:
+        engine.close()
+        roomy.close()
+
+
+def test_a_prompt_that_cannot_fit_is_refused_before_any_work(engine: Engine) -> None:
+    with pytest.raises(PromptTooLongError, match=r"asks for 4090 more, and the context holds 4096"):
+        engine.generate(ask("a river rose"), replace(GREEDY, max_new_tokens=4090))
+    assert not engine.loop.live
+
+
+def test_running_out_of_memory_halves_the_batch_and_tries_again(own_engine: Engine, prompts: list[Prompt]) -> None:
+    expected = [generation.text for generation in generate_together(own_engine, prompts[:6], [GREEDY] * 6)]
+    failures = iter([False, False, False, True])
+
+    def fail_once(*_: object) -> None:
+        if next(failures, False):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = own_engine.weights.network.register_forward_pre_hook(fail_once)
+    assert [generation.text for generation in generate_together(own_engine, prompts[:6], [GREEDY] * 6)] == expected
+    hook.remove()
+    assert own_engine.loop.batch_processor.max_batch_tokens == 64
+    wait_until_empty(own_engine)
+
+
+def test_a_request_that_runs_out_of_memory_twice_fails_alone(own_engine: Engine) -> None:
+    def fail_for_long(_network: object, _args: object, options: dict[str, torch.Tensor]) -> None:
+        if options["position_ids"].max() > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    own_engine.weights.network.register_forward_pre_hook(fail_for_long, with_kwargs=True)
+    with pytest.raises(RequestFailedError, match="out of memory"):
+        own_engine.generate(ask("river " * 200), GREEDY)
+    assert own_engine.generate(ask("river"), GREEDY).text
+    wait_until_empty(own_engine)
+
+
+def test_a_fatal_error_fails_every_waiting_request_and_tells_the_owner(tiny_weights: Path) -> None:
+    told = threading.Event()
+    engine = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", slots=2), on_fatal=told.set)
+
+    def fail_later(_network: object, _args: object, options: dict[str, torch.Tensor]) -> None:
+        if options["position_ids"].max() > 14:
+            raise RuntimeError("the device is gone")
+
+    engine.weights.network.register_forward_pre_hook(fail_later, with_kwargs=True)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(engine.generate, ask("river"), LONG) for _ in range(8)]
+        errors = [future.exception() for future in futures]
+    assert all(isinstance(error, EngineStoppedError) for error in errors), errors
+    assert told.wait(5)
+    with pytest.raises(EngineStoppedError):
+        engine.generate(ask("river"), GREEDY)
+    engine.close()
+
+
+def test_closing_fails_whoever_still_waits(own_engine: Engine) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(own_engine.generate, ask("tell"), LONG)
+        while own_engine.loop.read_state().running == 0:
+            time.sleep(0.001)
+        own_engine.close()
+        assert isinstance(running.exception(), EngineStoppedError)
+
+
+def test_an_idle_loop_shows_that_it_is_alive_and_a_stuck_one_does_not(own_engine: Engine) -> None:
+    time.sleep(0.5)
+    assert own_engine.seconds_since_progress() < 0.4
+    release = threading.Event()
+    own_engine.weights.network.register_forward_pre_hook(lambda *_: release.wait(20) and None)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(own_engine.generate, ask("tell"), replace(GREEDY, max_new_tokens=2))
+        time.sleep(0.6)
+        assert own_engine.seconds_since_progress() > 0.3
+        release.set()
+        running.result()
+
+
+def test_beams_find_a_likelier_answer_than_greedy(engine: Engine, prompts: list[Prompt]) -> None:
+    def score(params: GenerationParams) -> float:
+        text = engine.generate(prompts[5], replace(params, max_new_tokens=8)).text
+        return engine.score_continuations(prompts[5], [text])[0]
+
+    assert score(replace(GREEDY, num_beams=6)) >= score(GREEDY)
+
+
+def test_beam_search_can_be_cancelled(engine: Engine) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    params = replace(GREEDY, num_beams=2, max_new_tokens=1000)
+    generation = engine.generate(ask("tell"), params, cancelled=cancelled)
+    assert generation.finish_reason is FinishReason.CANCELLED
+    assert generation.completion_tokens < 3
+
+
+def test_scores_are_the_log_probabilities_of_the_continuations(engine: Engine, tiny_weights: Path) -> None:
+    network = AutoModelForCausalLM.from_pretrained(tiny_weights)
+    prompt, texts = ask("which bridge " * 30), [" the northern bridge", " no", " four metres", *"abcdefg"]
+    scores = engine.score_continuations(prompt, texts)
+    for text, score in zip(texts, scores, strict=True):
+        ids, more = engine.weights.tokenizer.encode_prompt(prompt), engine.weights.tokenizer.encode_plain(text)
+        logits = network(torch.tensor([ids + more])).logits[0].log_softmax(-1)
+        expected = sum(float(logits[len(ids) + index - 1, token]) for index, token in enumerate(more))
+        assert score == pytest.approx(expected, abs=1e-3)
+
+
+def test_an_empty_continuation_cannot_be_scored(engine: Engine) -> None:
+    with pytest.raises(ValueError, match="continuation is empty"):
+        engine.score_continuations(ask("a"), ["b", ""])
+
+
+def test_a_stream_yields_the_text_of_the_whole_generation_and_at_last_itself(engine: Engine) -> None:
+    params = replace(HOT, seed=4, max_new_tokens=40)
+    *pieces, last = engine.stream(ask("tell"), params)
+    assert isinstance(last, Generation)
+    assert "".join(pieces) == last.text == engine.generate(ask("tell"), params).text
+    assert len(pieces) > 5
+
+
+def test_a_stream_never_shows_a_part_of_a_stop_string(engine: Engine) -> None:
+    params = replace(HOT, seed=4, max_new_tokens=40)
+    whole = engine.generate(ask("tell"), params).text
+    stop = whole[len(whole) // 2 :][:5]
+    *pieces, last = engine.stream(ask("tell", stop=(stop,)), params)
+    assert "".join(pieces) == last.text == whole[: whole.index(stop)]
+
+
+def test_a_reader_that_leaves_a_stream_cancels_the_request(own_engine: Engine) -> None:
+    stream = own_engine.stream(ask("tell"), LONG)
+    next(stream)
+    stream.close()
+    wait_until_empty(own_engine)

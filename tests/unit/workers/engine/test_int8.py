@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from workers.engine.int8 import Int8Linear, quantize_linears
+
+
+@pytest.fixture(scope="module")
+def weight() -> torch.Tensor:
+    return torch.randn(96, 64, generator=torch.Generator().manual_seed(0)) * 0.1
+
+
+def test_the_product_is_close_to_that_of_floats(weight: torch.Tensor) -> None:
+    rows = torch.randn(2, 5, 64)
+    expected = nn.functional.linear(rows, weight)
+    error = (Int8Linear(weight, None)(rows) - expected).norm() / expected.norm()
+    assert error < 0.02
+
+
+def test_a_row_is_the_same_whatever_its_batch_neighbours_are(weight: torch.Tensor) -> None:
+    linear = Int8Linear(weight, None)
+    row = torch.randn(1, 64)
+    for neighbours in (1, 3, 15, 40):
+        batch = torch.cat([row, torch.randn(neighbours, 64) * 100])
+        assert torch.equal(linear(batch)[:1], linear(row))
+
+
+def test_a_row_of_zeros_stays_zero(weight: torch.Tensor) -> None:
+    assert torch.equal(Int8Linear(weight, None)(torch.zeros(1, 64)), torch.zeros(1, 96))
+
+
+def test_a_bias_is_added(weight: torch.Tensor) -> None:
+    bias, rows = torch.randn(96), torch.randn(3, 64)
+    with_bias, without = Int8Linear(weight, bias)(rows), Int8Linear(weight, None)(rows)
+    assert torch.equal(with_bias, without + bias)
+
+
+def test_every_linear_layer_of_a_network_is_replaced() -> None:
+    network = nn.Sequential(nn.Embedding(4, 8), nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 2, bias=False)))
+    quantize_linears(network)
+    assert [type(module) for module in (network[0], network[1], network[2][0])] == [
+        nn.Embedding,
+        Int8Linear,
+        Int8Linear,
+    ]

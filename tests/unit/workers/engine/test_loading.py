@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
+
+from workers.engine.config import EngineConfig
+from workers.engine.device import choose_dtype, choose_placement
+from workers.engine.engine import Engine, load_engine
+from workers.engine.errors import (
+    AdapterMismatchError,
+    InsufficientMemoryError,
+    NotFiniteError,
+    UnsupportedSettingError,
+)
+from workers.engine.int8 import Int8Linear
+from workers.engine.loading import load_weights
+from workers.generation import GenerationParams, Part, Prompt, Turn
+
+PROMPT = Prompt((Turn("user", (Part("The river rose by four metres."),)),))
+GREEDY = GenerationParams(do_sample=False, max_new_tokens=16)
+
+
+@contextmanager
+def serve(weights: Path, **settings: Any) -> Iterator[Engine]:
+    engine = load_engine(EngineConfig(weights=str(weights), **{"quantization": "none", **settings}))
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter that changes what the tiny Gemma says."""
+    folder = tmp_path_factory.mktemp("adapter")
+    network = AutoModelForCausalLM.from_pretrained(tiny_weights)
+    adapted = get_peft_model(network, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    adapted.save_pretrained(folder)
+    return folder
+
+
+def change_tensors(weights: Path, folder: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> Path:
+    shutil.copytree(weights, folder)
+    tensors = load_file(folder / "model.safetensors")
+    save_file(
+        {name: change(tensor) for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
+    return folder
+
+
+def test_gemma_1_and_2_are_served_in_float16_and_later_ones_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    chosen = {family: choose_dtype(family, "cuda") for family in ("gemma", "gemma2", "gemma3_text", "gemma4")}
+    assert chosen == {
+        "gemma": torch.float16,
+        "gemma2": torch.float16,
+        "gemma3_text": torch.bfloat16,
+        "gemma4": torch.bfloat16,
+    }
+
+
+def test_gemma_3_never_falls_back_to_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    assert choose_dtype("gemma3_text", "cuda") is torch.float32
+
+
+def test_a_cpu_computes_in_float32() -> None:
+    assert choose_dtype("gemma", "cpu") is choose_dtype("gemma3_text", "cpu") is torch.float32
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_named() -> None:
+    with pytest.raises(UnsupportedSettingError, match="sees no GPU"):
+        choose_placement(EngineConfig(weights="x", device="cuda"), SimpleNamespace(model_type="gemma"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"slots": 0}, "slots"),
+        ({"context_tokens": 3}, "context_tokens"),
+        ({"kv_cache_gb": 0.0}, "kv_cache_gb"),
+        ({"batch_tokens": 2}, "batch_tokens"),
+    ],
+)
+def test_a_setting_outside_its_range_is_named(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EngineConfig(weights="x", **settings)
+
+
+def test_bfloat16_weights_can_be_asked_for(tiny_weights: Path) -> None:
+    with serve(tiny_weights, dtype="bfloat16") as engine:
+        assert engine.weights.network.dtype is torch.bfloat16
+        assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
+
+
+def test_int8_on_a_cpu_quantizes_the_head_and_still_gives_the_same_for_any_batch(tiny_weights: Path) -> None:
+    with serve(tiny_weights, quantization="int8", device="cpu") as engine:
+        assert isinstance(engine.weights.network.lm_head, Int8Linear)
+        assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
+
+
+def test_nf4_is_served_by_bitsandbytes(tiny_weights: Path) -> None:
+    with serve(tiny_weights, quantization="nf4") as engine:
+        assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
+
+
+def test_weights_that_overflow_are_refused_with_the_dtype_to_use(tiny_weights: Path, tmp_path: Path) -> None:
+    loud = change_tensors(tiny_weights, tmp_path / "loud", lambda tensor: tensor * 3e4)
+    with pytest.raises(NotFiniteError, match="overflow in float16.*set dtype to float32"):
+        load_weights(EngineConfig(weights=str(loud), dtype="float16", quantization="none"))
+
+
+def test_weights_with_nan_are_refused(tiny_weights: Path, tmp_path: Path) -> None:
+    broken = change_tensors(tiny_weights, tmp_path / "broken", lambda tensor: tensor * float("nan"))
+    with pytest.raises(NotFiniteError, match="check the weights' files"):
+        load_weights(EngineConfig(weights=str(broken), quantization="none"))
+
+
+def test_weights_larger_than_memory_are_refused_before_loading(
+    tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100_000))
+    with pytest.raises(InsufficientMemoryError, match="quantization to int8 or nf4"):
+        load_weights(EngineConfig(weights=str(tiny_weights), quantization="none", device="cpu"))
+
+
+def test_a_cache_too_small_for_any_request_is_refused(tiny_weights: Path) -> None:
+    with pytest.raises(InsufficientMemoryError, match="raise kv_cache_gb"):
+        load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", kv_cache_gb=1e-6))
+
+
+def test_the_context_is_what_weights_setting_and_cache_allow(tiny_weights: Path) -> None:
+    with serve(tiny_weights) as engine:
+        assert engine.context_tokens == 4096
+    with serve(tiny_weights, context_tokens=512) as engine:
+        assert engine.context_tokens == 512
+    with serve(tiny_weights, kv_cache_gb=1000 * 768 / 2**30) as engine:
+        assert 900 < engine.context_tokens < 1024
+
+
+def test_an_adapter_is_merged_at_load(tiny_weights: Path, adapter: Path) -> None:
+    with serve(tiny_weights) as base, serve(tiny_weights, adapter=str(adapter)) as adapted:
+        assert not any("lora" in name for name, _ in adapted.weights.network.named_modules())
+        assert base.generate(PROMPT, GREEDY).text != adapted.generate(PROMPT, GREEDY).text
+        assert base.fingerprint != adapted.fingerprint
+
+
+def test_merged_weights_say_what_base_and_adapter_said(tiny_weights: Path, adapter: Path) -> None:
+    from peft import PeftModel
+
+    apart = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_weights), adapter)
+    with serve(tiny_weights, adapter=str(adapter)) as merged:
+        ids = torch.tensor([merged.weights.tokenizer.encode_prompt(PROMPT)])
+        with torch.inference_mode():
+            difference = apart(input_ids=ids).logits - merged.weights.network(input_ids=ids).logits
+        assert difference.abs().max() < 1e-4
+
+
+def test_an_adapter_can_be_merged_into_quantized_weights(tiny_weights: Path, adapter: Path) -> None:
+    with serve(tiny_weights, adapter=str(adapter), quantization="int8", device="cpu") as engine:
+        assert isinstance(engine.weights.network.lm_head, Int8Linear)
+        assert engine.generate(PROMPT, GREEDY).text
+
+
+def test_an_adapter_for_other_weights_is_refused(tiny_weights: Path, adapter: Path, tmp_path: Path) -> None:
+    foreign = shutil.copytree(adapter, tmp_path / "foreign")
+    tensors = {
+        name: torch.zeros(tensor.shape[0] + 1, tensor.shape[1])
+        for name, tensor in load_file(foreign / "adapter_model.safetensors").items()
+    }
+    save_file(tensors, foreign / "adapter_model.safetensors", {"format": "pt"})
+    with pytest.raises(AdapterMismatchError, match="does not fit"):
+        load_weights(EngineConfig(weights=str(tiny_weights), adapter=str(foreign), quantization="none"))
+
+
+def test_an_adapter_for_layers_that_are_not_there_is_refused(tiny_weights: Path, adapter: Path, tmp_path: Path) -> None:
+    foreign = shutil.copytree(adapter, tmp_path / "foreign")
+    config = json.loads((foreign / "adapter_config.json").read_text())
+    (foreign / "adapter_config.json").write_text(json.dumps({**config, "target_modules": ["c_attn"]}))
+    with pytest.raises(AdapterMismatchError, match="does not fit"):
+        load_weights(EngineConfig(weights=str(tiny_weights), adapter=str(foreign), quantization="none"))
+
+
+def test_weights_that_need_code_of_their_own_are_refused(tiny_weights: Path, tmp_path: Path) -> None:
+    foreign = shutil.copytree(tiny_weights, tmp_path / "foreign")
+    config = json.loads((foreign / "config.json").read_text())
+    config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Net"}}
+    (foreign / "config.json").write_text(json.dumps(config))
+    (foreign / "evil.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(UnsupportedSettingError, match="without running its code"):
+        load_weights(EngineConfig(weights=str(foreign)))
+
+
+def test_gemma_2_with_soft_capped_scores_is_served_too(tiny_weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_weights, tmp_path / "two")
+    vocabulary = json.loads((tiny_weights / "config.json").read_text())["vocab_size"]
+    config = Gemma2Config(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        query_pre_attn_scalar=16,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+    )
+    Gemma2ForCausalLM(config).save_pretrained(tmp_path / "two")
+    with serve(tmp_path / "two") as engine:
+        ids = torch.tensor([engine.weights.tokenizer.encode_prompt(PROMPT)])
+        network = AutoModelForCausalLM.from_pretrained(tmp_path / "two", attn_implementation="eager")
+        output = network.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=16, do_sample=False)
+        expected = engine.weights.tokenizer.decode(output[0, ids.shape[1] :].tolist())
+        assert engine.generate(PROMPT, GREEDY).text == expected
+
+
+@pytest.mark.gpu
+def test_a_gpu_serves_gemma_3_in_bfloat16_and_quantized(tiny_weights: Path) -> None:
+    for quantization in ("none", "int8", "nf4"):
+        with serve(tiny_weights, device="cuda", quantization=quantization) as engine:
+            assert engine.weights.placement.dtype is torch.bfloat16
+            assert engine.generate(PROMPT, GREEDY).completion_tokens > 0

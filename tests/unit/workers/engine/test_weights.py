@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_gemma import build_tiny_gemma
+from workers.engine.errors import WeightsNotFoundError, WeightsUnsafeError
+from workers.engine.fingerprint import compute_fingerprint
+from workers.engine.weights import find_folder, list_tensors, read_prompt_format, write_card
+from workers.generation import PromptFormat
+
+
+def test_a_folder_is_found_as_it_is(tiny_weights: Path) -> None:
+    assert find_folder(str(tiny_weights)) == tiny_weights
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere/at/all", "~nobody/weights"])
+def test_a_missing_folder_is_named(name: str) -> None:
+    with pytest.raises(WeightsNotFoundError, match="there is no weights folder .*check the path"):
+        find_folder(name)
+
+
+def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsNotFoundError, match=r"config\.json is missing"):
+        find_folder(str(tmp_path))
+
+
+def test_a_folder_without_tensors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(WeightsNotFoundError, match=r"no \*\.safetensors"):
+        find_folder(str(tmp_path))
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80")
+    with pytest.raises(WeightsUnsafeError, match="save it as safetensors"):
+        find_folder(str(tmp_path))
+
+
+def test_an_adapter_folder_needs_an_adapter_config(tiny_weights: Path) -> None:
+    with pytest.raises(WeightsNotFoundError, match=r"adapter_config\.json"):
+        find_folder(str(tiny_weights), kind="adapter")
+
+
+def test_weights_with_a_chat_template_want_to_chat_and_others_to_complete(tmp_path: Path) -> None:
+    assert read_prompt_format(tmp_path, has_chat_template=True) is PromptFormat.CHAT
+    assert read_prompt_format(tmp_path, has_chat_template=False) is PromptFormat.COMPLETION
+
+
+def test_the_card_of_weights_overrules_their_template(tmp_path: Path) -> None:
+    write_card(tmp_path, prompt_format=PromptFormat.COMPLETION, name="base")
+    assert read_prompt_format(tmp_path, has_chat_template=True) is PromptFormat.COMPLETION
+
+
+def test_tensors_are_listed_with_their_place_in_the_file(tiny_weights: Path) -> None:
+    tensors = list_tensors(tiny_weights)
+    embedding = tensors["model.embed_tokens.weight"]
+    assert (embedding.dtype, embedding.shape[1]) == ("F32", 64)
+    assert embedding.end - embedding.start == embedding.elements * 4
+    assert max(tensor.end for tensor in tensors.values()) == (tiny_weights / "model.safetensors").stat().st_size
+
+
+def test_the_fingerprint_tells_apart_whatever_changes_the_output(tiny_weights: Path, tmp_path: Path) -> None:
+    other = build_tiny_gemma(tmp_path / "other", seed=1)
+    variants = [
+        (tiny_weights, None, "float32", "none"),
+        (other, None, "float32", "none"),
+        (tiny_weights, other, "float32", "none"),
+        (tiny_weights, None, "bfloat16", "none"),
+        (tiny_weights, None, "float32", "int8"),
+    ]
+    prints = [
+        compute_fingerprint(folder, adapter=adapter, dtype=dtype, quantization=quantization)
+        for folder, adapter, dtype, quantization in variants
+    ]
+    assert len(set(prints)) == len(variants)
+
+
+def test_the_fingerprint_does_not_depend_on_the_place(tiny_weights: Path, tmp_path: Path) -> None:
+    copy = build_tiny_gemma(tmp_path / "copy")
+    prints = {
+        compute_fingerprint(folder, adapter=None, dtype="float32", quantization="none")
+        for folder in (tiny_weights, copy)
+    }
+    assert len(prints) == 1
+
+
+def test_a_hub_snapshot_is_known_by_its_commit(tmp_path: Path) -> None:
+    folder = build_tiny_gemma(tmp_path / "snapshots" / "0123abc")
+    before = compute_fingerprint(folder, adapter=None, dtype="float32", quantization="none")
+    (folder / "config.json").write_text("{}")
+    assert compute_fingerprint(folder, adapter=None, dtype="float32", quantization="none") == before
