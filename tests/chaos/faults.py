@@ -40,12 +40,12 @@ class Tormentor:
             "postgres crashed": (1, lambda: arena.restart_postgres(signal.SIGQUIT, down=self._random.uniform(*DOWN))),
         }
 
-    def run(self, seconds: float) -> None:
-        """Do faults for that long."""
+    def run(self, seconds: float, *, has_work: Callable[[], bool]) -> None:
+        """Do faults for that long, and for as long as there is work to come."""
         until = time.monotonic() + seconds
         names = list(self._faults)
         weights = [weight for weight, _ in self._faults.values()]
-        while time.monotonic() < until:
+        while time.monotonic() < until or has_work():
             time.sleep(self._random.uniform(*PAUSE))
             [name] = self._random.choices(names, weights)
             self._faults[name][1]()

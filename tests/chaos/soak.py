@@ -86,14 +86,14 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def torment(scene: Scene, options: argparse.Namespace) -> Tormentor:
-    """Submit the jobs little by little while faults happen."""
+    """Submit the jobs little by little while faults happen, and let those go on until the last is submitted."""
     for _ in range(WORKERS):
         scene.add_worker(seconds=GENERATION, slots=8, log_level="warning", rescue_seconds=1)
     scene.keep_workers()
     tormentor = Tormentor(scene.arena, scene.workers, seed=options.seed)
     producer = threading.Thread(target=submit_jobs, args=(scene, options))
     producer.start()
-    tormentor.run(options.seconds)
+    tormentor.run(options.seconds, has_work=producer.is_alive)
     tormentor.stop()
     producer.join()
     return tormentor

@@ -52,7 +52,7 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_writes_nothing(scene
     [job] = scene.submit([write_text("alpha", 1)], strategy="stuff")
     scene.wait_until((scene.folder / "hung-w0").exists, "its engine is at work")
     zombie.signal(signal.SIGSTOP)
-    scene.add_worker(hang_seconds=600)
+    scene.add_worker(hang_seconds=600, lease_seconds=60)
     attempt = "SELECT attempt FROM steps WHERE kind = 'stuff'"
     scene.wait_until(lambda: scene.count(attempt) == 2, "another worker has taken the step")
     scene.switch("hang-w0", on=False)
