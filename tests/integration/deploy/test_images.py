@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,8 +60,6 @@ def test_what_is_copied_exists_and_is_not_kept_out_of_the_build(path: str) -> No
 
 @pytest.mark.parametrize("path", DOCKERFILES)
 def test_every_package_of_ours_is_copied(path: str) -> None:
-    import tomllib
-
     include = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
     copied = {part for line in instructions(path, "COPY") for part in line.split()}
     assert {name.rstrip("*") for name in include} <= copied
@@ -74,3 +74,16 @@ def test_the_producers_image_has_no_torch() -> None:
 def test_compose_builds_these_images() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert {each["build"]["dockerfile"] for each in services.values() if "build" in each} == set(DOCKERFILES)
+
+
+def test_files_that_are_no_code_are_installed_too() -> None:
+    """An image has what setuptools packs, not what lies in the checkout."""
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    packed = {path for name, patterns in given.items() for each in patterns for path in _find(name, each)}
+    files = {path for name in ("models", "migrations", "producer", "workers") for path in (ROOT / name).rglob("*.*")}
+    needed = {path for path in files if path.is_file() and path.suffix not in {".py", ".pyc", ".dockerignore"}}
+    assert needed - packed == set()
+
+
+def _find(package: str, pattern: str) -> Iterator[Path]:
+    return (ROOT / package.replace(".", "/")).glob(pattern)
