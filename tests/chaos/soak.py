@@ -40,7 +40,7 @@ BLOCK_JOBS = 20
 # Seconds that a generation takes.
 GENERATION = (0.01, 0.06)
 # Chunks of a job, by strategy; with the plan and the reduce this makes more than six steps a job on average.
-CHUNKS = {"map-reduce": (6, 16), "refine": (4, 12), "stuff": (1, 3), "auto": (6, 16)}
+CHUNKS = {"map-reduce": (8, 18), "refine": (5, 13), "stuff": (1, 3), "auto": (6, 16)}
 # Seconds until the last job must have ended after the last fault; the worst backoff is one minute.
 PATIENCE = 1800
 
