@@ -36,10 +36,11 @@ def fit_calibration(rows: Sequence[Signals], judgements: Sequence[float], *, nam
     """
     raw = _build_matrix(rows, names)
     targets = np.asarray(judgements, dtype=np.float64)
-    means = np.array([_mean(column) for column in raw.T])
+    known = [column[~np.isnan(column)] for column in raw.T]
+    means = np.array([column.mean() if len(column) else 0.0 for column in known])
+    # A constant signal, or one that was never measured, gets no weight, whatever its deviation.
+    deviations = np.array([column.std() if len(column) and np.ptp(column) > 0 else 1.0 for column in known])
     filled = np.where(np.isnan(raw), means, raw)
-    spread = filled.std(axis=0)
-    deviations = np.where(spread > 0, spread, 1.0)  # a constant signal gets no weight, whatever its deviation
     intercept, weights = _solve_nonnegative((filled - means) / deviations, targets)
     terms = {
         name: Term(float(mean), float(deviation), float(weight))
@@ -67,11 +68,6 @@ def _build_matrix(rows: Sequence[Signals], names: Sequence[str]) -> Numbers:
     """Return the signals, shape (summaries, names), not a number where one was not measured."""
     values = [[row.get(name) for name in names] for row in rows]
     return np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float64)
-
-
-def _mean(column: Numbers) -> float:
-    known = column[~np.isnan(column)]
-    return float(known.mean()) if len(known) else 0.0
 
 
 def _solve_nonnegative(inputs: Numbers, targets: Numbers) -> tuple[float, Numbers]:

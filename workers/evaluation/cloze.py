@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from workers.evaluation.answers import UNANSWERABLE, normalize_answer
 from workers.evaluation.candidates import Candidate, Kind, find_candidates
+from workers.evaluation.facts import is_in_source
 from workers.evaluation.overlap import SourceIndex
 from workers.evaluation.questions import Answered, Target
 from workers.evaluation.words import read_words, split_sentences
@@ -19,6 +20,9 @@ BLANK = "____"
 
 # Other answers that the weights choose from; each costs a scored sentence.
 MOST_RIVALS = 3
+
+# A rival of the same kind counts like one in a sentence that shares so many times as many words with the question.
+SAME_KIND_WEIGHT = 2
 
 # Words behind the blank that are scored with an answer: they tell whether it fits, and each costs time.
 SCORED_WORDS_BEHIND = 3
@@ -45,7 +49,7 @@ class Cloze:
     Args:
         target: what is blanked.
         options: spans of the source, the summary's own answer first if the source has it too.
-        is_in_source: whether the source has the summary's own answer.
+        is_in_source: whether the source has the words of the summary's own answer, wherever.
     """
 
     target: Target
@@ -93,19 +97,23 @@ def pose_cloze(target: Target, *, rivals: Sequence[Rival], index: SourceIndex) -
     own = target.candidate.text
     around = _get_content(" ".join(target.cloze))
     fitting = [rival for rival in rivals if rival.context & around and _can_replace(rival.candidate, target, around)]
-    fitting.sort(key=lambda rival: (-len(rival.context & around), rival.candidate.kind is not target.candidate.kind))
+    fitting.sort(key=lambda rival: -len(rival.context & around) * _weigh_kind(rival.candidate, target))
     has_own = index.has_sequence([word.key for word in read_words(own)])
     distinct = {normalize_answer(own): own}
     for rival in fitting:
         distinct.setdefault(normalize_answer(rival.candidate.text), rival.candidate.text)
     options = list(distinct.values())[: 1 + MOST_RIVALS]
-    return Cloze(target, tuple(options if has_own else options[1:]), has_own)
+    return Cloze(target, tuple(options if has_own else options[1:]), is_in_source(own, index))
 
 
 def _can_replace(candidate: Candidate, target: Target, around: frozenset[str]) -> bool:
     """Tell whether a span is of the target's kind and not in its sentence already."""
     kinds = {candidate.kind, target.candidate.kind}
     return (len(kinds) == 1 or kinds == _WORDY) and not _get_content(candidate.text) <= around
+
+
+def _weigh_kind(candidate: Candidate, target: Target) -> int:
+    return SAME_KIND_WEIGHT if candidate.kind is target.candidate.kind else 1
 
 
 def _get_content(text: str) -> frozenset[str]:

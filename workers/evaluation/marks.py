@@ -49,8 +49,9 @@ def find_doubts(reading: Reading, answered: tuple[Answered, ...]) -> list[Doubt]
 def describe_sentences(findings: Findings) -> list[dict[str, object]]:
     """Return every sentence as plain values, with its measures and doubts.
 
-    A sentence is marked as a likely hallucination if a fact of it is nowhere in the source; a fact of which the source
-    merely seems to say something else is a doubt for the reader to check.
+    A sentence is marked as a likely hallucination if a name, number or date of it is nowhere in the source: on the
+    judgements of QAGS, seven to eight of ten such sentences are false. A novel phrase, and a fact of which the source
+    merely seems to say something else, are doubts for the reader to check.
     """
     return [_describe_sentence(reading, find_doubts(reading, findings.answered)) for reading in findings.readings]
 
@@ -58,7 +59,7 @@ def describe_sentences(findings: Findings) -> list[dict[str, object]]:
 def _describe_sentence(reading: Reading, doubts: list[Doubt]) -> dict[str, object]:
     return {
         **asdict(reading.sentence),
-        "is_marked": any(doubt.reason is Reason.NOVEL for doubt in doubts),
+        "is_marked": bool(reading.novel),
         "doubts": [asdict(doubt) for doubt in doubts],
         "overlap": asdict(reading.overlap),
         "likelihood": reading.gain,

@@ -59,12 +59,13 @@ class Answered:
 
 
 def choose_targets(summary: str, *, most: int) -> list[Target]:
-    """Return what to ask for, spread over the sentences, the best kinds first within each; nothing twice."""
+    """Return what to ask for, facts before phrases and every sentence in turn; nothing twice."""
     queues = [
         sorted((Target(each, sentence) for each in find_candidates(sentence.text)), key=_get_preference)
         for sentence in split_sentences(summary)
     ]
-    in_turns = (target for row in zip_longest(*queues) for target in row if target is not None)
+    in_turns = [target for row in zip_longest(*queues) for target in row if target is not None]
+    in_turns.sort(key=lambda target: target.candidate.kind is Kind.PHRASE)
     distinct: dict[tuple[int, str], Target] = {}
     for target in in_turns:
         distinct.setdefault((target.sentence.start, normalize_answer(target.candidate.text)), target)

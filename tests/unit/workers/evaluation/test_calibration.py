@@ -47,7 +47,7 @@ def test_judgements_that_all_agree_and_constant_signals_can_be_fitted() -> None:
 
 @pytest.mark.parametrize("calibration", [WITH_GENERATOR, WITHOUT_GENERATOR])
 def test_the_shipped_calibrations_rise_with_their_signals_and_stay_between_0_and_1(calibration: Calibration) -> None:
-    worst, best = (dict.fromkeys(calibration.terms, value) for value in (-9.0, 9.0))
+    worst, best = (dict.fromkeys(calibration.terms, value) for value in (0.0, 1.0))
     assert all(term.weight >= 0 < term.deviation for term in calibration.terms.values())
     assert 0 < calibration.estimate(worst) < calibration.estimate(best) < 1
 
