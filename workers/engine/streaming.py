@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from workers.engine.request import Request
 from workers.engine.tokenization import PromptTokenizer
 
-# What decoding shows for a character whose last bytes are still to come.
-UNFINISHED = "\ufffd"
-
 
 class TextStream:
     """Collects the tokens of one request and yields its text; the loop's thread never waits for the reader.
@@ -32,5 +29,5 @@ class TextStream:
     def read_growth(self) -> Iterator[str]:
         """Yield what is sure of the text, longer each time, until the request has ended."""
         while (tokens := self._arrivals.get()) is not None:
-            text, has_stop = self._request.cut_text(self._tokenizer.decode(tokens).rstrip(UNFINISHED))
+            text, has_stop = self._request.cut_text(self._tokenizer.decode_settled(tokens))
             yield text if has_stop else text[: max(len(text) - self._held_back, 0)]

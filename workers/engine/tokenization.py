@@ -42,6 +42,7 @@ class PromptTokenizer:
         self._plain = build_plain_tokenizer(layout)
         self._bos: tuple[int, ...] = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
         self._control_ids = frozenset(self._control.values())
+        self._byte_ids = frozenset(self._plain.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
 
     @property
     def has_chat_template(self) -> bool:
@@ -76,6 +77,13 @@ class PromptTokenizer:
         """Return the text of generated ids, without control tokens and without NUL, which databases refuse."""
         readable = [token for token in ids if token not in self._control_ids]
         return self._plain.decode(readable, skip_special_tokens=False).replace("\x00", "")
+
+    def decode_settled(self, ids: Sequence[int]) -> str:
+        """Return the text of generated ids that no further id can change: a run of single bytes is not settled."""
+        end = len(ids)
+        while end and ids[end - 1] in self._byte_ids:
+            end -= 1
+        return self.decode(ids[:end])
 
     def _render_chat(self, turns: Iterable[Turn], mark: str) -> str:
         if not self.has_chat_template:

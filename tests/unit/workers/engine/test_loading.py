@@ -122,7 +122,7 @@ def test_nf4_is_served_by_bitsandbytes(tiny_weights: Path) -> None:
 
 def test_weights_that_overflow_are_refused_with_the_dtype_to_use(tiny_weights: Path, tmp_path: Path) -> None:
     loud = change_tensors(tiny_weights, tmp_path / "loud", lambda tensor: tensor * 3e4)
-    with pytest.raises(NotFiniteError, match="overflow in float16.*set dtype to float32"):
+    with pytest.raises(NotFiniteError, match=r"overflow in float16.*set dtype to float32"):
         load_weights(EngineConfig(weights=str(loud), dtype="float16", quantization="none"))
 
 

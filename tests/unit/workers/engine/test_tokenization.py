@@ -123,6 +123,13 @@ def test_plain_tokens_are_counted_without_control_tokens(tokenizer: PromptTokeni
     assert tokenizer.count_tokens("") == 0
 
 
+def test_text_is_settled_up_to_the_last_run_of_single_bytes(tokenizer: PromptTokenizer) -> None:
+    settled, emoji = tokenizer.encode_plain("bridge"), tokenizer.encode_plain("😀")
+    for end in range(len(emoji) + 1):
+        assert tokenizer.decode_settled(settled + emoji[:end]).strip() == "bridge"
+    assert tokenizer.decode_settled(settled + emoji + settled) == "bridge😀bridge"
+
+
 def test_decoding_leaves_out_control_tokens_and_nul(tokenizer: PromptTokenizer) -> None:
     ids = [*tokenizer.encode_plain("a"), 1, *tokenizer.encode_plain("\x00"), *tokenizer.encode_plain("b")]
     assert tokenizer.decode(ids) == "ab"

@@ -17,7 +17,7 @@ def test_a_folder_is_found_as_it_is(tiny_weights: Path) -> None:
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere/at/all", "~nobody/weights"])
 def test_a_missing_folder_is_named(name: str) -> None:
-    with pytest.raises(WeightsNotFoundError, match="there is no weights folder .*check the path"):
+    with pytest.raises(WeightsNotFoundError, match=r"there is no weights folder .*check the path"):
         find_folder(name)
 
 
