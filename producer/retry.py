@@ -88,6 +88,9 @@ def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> t
     if job.state in OPEN_STATES:
         return Reply.OPEN, []
     steps = list(_read_places(session, job_id))
+    if any(step.state == StepState.RUNNING for step in steps):
+        # Begun at the very moment of a cancellation; it ends by itself.
+        return Reply.OPEN, []
     again = _choose_steps(steps, job.state, with_marked=with_marked)
     if not again:
         return Reply.WHOLE, []

@@ -104,13 +104,13 @@ def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:
     return [StepCount(**row._mapping) for row in rows]
 
 
-def list_failures(session: Session, batch_id: UUID) -> list[Failure]:
+def list_failures(session: Session, batch_id: UUID, *, limit: int = SHOWN_FAILURES) -> list[Failure]:
     """Return the latest jobs that did not end whole."""
     rows = session.execute(
         select(Job.id.label("job_id"), Job.source, Job.state, Job.reason)
         .where(Job.batch_id == batch_id, Job.state.in_(("partial", "failed")))
         .order_by(Job.finished_at.desc())
-        .limit(SHOWN_FAILURES)
+        .limit(limit)
     )
     return [Failure(**row._mapping) for row in rows]
 

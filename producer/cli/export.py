@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ import click
 from producer.cli.database import open_session
 from producer.cli.filters import add_filters, make_filter
 from producer.cli.terminal import count
+from producer.cli.whole_file import write_whole
 
 # The same words as in producer.export (a test compares them).
 FORMATS = ("csv", "jsonl", "parquet", "markdown")
@@ -65,26 +64,10 @@ def find_format(output: Path | None) -> str:
 @contextmanager
 def _open_output(output: Path | None, form: str) -> Iterator[BinaryIO]:
     """Open stdout, or a file that appears under its name when it is whole."""
-    if output is None:
-        if form == "parquet" and sys.stdout.isatty():
-            raise click.UsageError("Parquet is binary; give an --output file")
-        yield sys.stdout.buffer
+    if output is not None:
+        with write_whole(output) as file:
+            yield file
         return
-    try:
-        part = tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False)  # noqa: SIM115
-    except OSError as error:
-        raise click.UsageError(f"{output} cannot be written ({error.strerror}); check its folder") from None
-    try:
-        with part:
-            yield part  # type: ignore[misc]  # a wrapper that has everything of a file
-        Path(part.name).chmod(0o666 & ~_read_umask())
-        Path(part.name).replace(output)
-    except BaseException:
-        Path(part.name).unlink()
-        raise
-
-
-def _read_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    if form == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is binary; give an --output file")
+    yield sys.stdout.buffer

@@ -1,0 +1,59 @@
+"""What a report shows of one document: its source, its summary and the steps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.document import Document
+from models.job import Job
+from models.step import StepKind
+from models.views import ChunkText
+from producer.provenance import Node, Provenance, build_trees, read_provenance, unroll_chain
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPart:
+    """One job of the batch, ready to be shown.
+
+    Args:
+        provenance: everything about the job.
+        text: the document.
+        trees: the steps above what they read, one tree for an ended job.
+        chain: the steps of refine, the first one first.
+        chunks: by index.
+    """
+
+    provenance: Provenance
+    text: str
+    trees: tuple[Node, ...]
+    chain: tuple[Node, ...]
+    chunks: dict[int, ChunkText]
+
+
+def list_documents(session: Session, batch_id: UUID, *, limit: int | None) -> Iterator[DocumentPart]:
+    """Yield the jobs of a batch in the order of their submission."""
+    ids = session.scalars(
+        select(Job.id).where(Job.batch_id == batch_id).order_by(Job.created_at, Job.source, Job.id).limit(limit)
+    ).all()
+    for job_id in ids:
+        yield _read_part(session, job_id)
+
+
+def _read_part(session: Session, job_id: UUID) -> DocumentPart:
+    provenance = read_provenance(session, job_id)
+    roots = build_trees(provenance.steps)
+    refine = [root for root in roots if root.step.kind == StepKind.REFINE]
+    return DocumentPart(
+        provenance=provenance,
+        text=session.execute(
+            select(Document.text).where(Document.sha256 == provenance.job.document_sha256)
+        ).scalar_one(),
+        trees=tuple(root for root in roots if root.step.kind != StepKind.REFINE),
+        chain=tuple(node for root in refine for node in unroll_chain(root)),
+        chunks={chunk.index: chunk for chunk in provenance.chunks},
+    )

@@ -1,0 +1,53 @@
+"""Places calls that ran side by side on lanes, so that a timeline shows each, and merges what is too short to see."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from producer.report.collect import Call
+
+# Bars that the eye tells apart across a timeline; shorter neighbours of a kind become one.
+RESOLUTION = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Calls of one worker that never overlap."""
+
+    worker: str
+    calls: tuple[Call, ...]
+
+
+def arrange_lanes(calls: Iterable[Call]) -> list[Lane]:
+    """Return the lanes of all workers, each worker's together, with as few as its calls allow."""
+    lanes: dict[str, list[list[Call]]] = defaultdict(list)
+    free: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for call in sorted(calls, key=lambda call: call.start):
+        of_worker, ends = lanes[call.worker], free[call.worker]
+        if ends and ends[0][0] <= call.start:
+            _, index = heapq.heappop(ends)
+        else:
+            index = len(of_worker)
+            of_worker.append([])
+        of_worker[index].append(call)
+        heapq.heappush(ends, (call.end, index))
+    span = max((call.end for all_lanes in lanes.values() for lane in all_lanes for call in lane), default=0)
+    return [
+        Lane(worker, tuple(_merge_short(lane, span / RESOLUTION))) for worker in sorted(lanes) for lane in lanes[worker]
+    ]
+
+
+def _merge_short(calls: Iterable[Call], shortest: float) -> list[Call]:
+    """Merge neighbours of one kind that are closer and shorter than can be seen."""
+    merged: list[Call] = []
+    for call in calls:
+        last = merged[-1] if merged else None
+        is_near = last is not None and last.kind == call.kind and call.start - last.end < shortest
+        if last is not None and is_near and min(last.end - last.start, call.end - call.start) < shortest:
+            merged[-1] = replace(last, end=call.end, tokens=last.tokens + call.tokens)
+        else:
+            merged.append(call)
+    return merged

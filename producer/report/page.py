@@ -1,0 +1,82 @@
+"""Writes a report as one HTML page that needs no network and runs no script."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from producer.cli.times import format_seconds
+from producer.report.collect import Overview, collect_overview
+from producer.report.documents import list_documents
+from producer.report.plots import Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
+
+STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
+# Pieces of the template that are joined before they are written.
+BUFFERED_PIECES = 200
+
+
+def write_report(session: Session, batch_id: UUID, file: TextIO, *, limit: int | None = None) -> None:
+    """Write the report of a batch.
+
+    Args:
+        session: its reads all see the same moment if the caller's transaction says so.
+        batch_id: which batch.
+        file: takes the page piece by piece, so that it may be larger than the memory.
+        limit: documents to show one by one; the overview counts all.
+    """
+    overview = collect_overview(session, batch_id)
+    environment = _make_environment()
+    stream = environment.get_template("page.html").stream(
+        overview=overview,
+        progress=overview.snapshot.progress,
+        states=STATES,
+        plots=draw_plots(overview),
+        documents=list_documents(session, batch_id, limit=limit),
+        shown=limit,
+        now=session.execute(select(func.now())).scalar_one(),
+    )
+    stream.enable_buffering(BUFFERED_PIECES)
+    for piece in stream:
+        file.write(piece)
+
+
+def draw_plots(overview: Overview) -> list[Plot]:
+    """Return the plots for which there is something to show."""
+    plots = []
+    if overview.calls:
+        plots += [plot_timeline(overview.calls), plot_speed(overview.calls)]
+    if overview.lengths:
+        plots.append(plot_lengths(overview.lengths))
+    if any(measured.values for measured in overview.measures):
+        plots.append(plot_measures(overview.measures))
+    return plots
+
+
+def _make_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,  # whatever the suffix: every text of a document is hostile
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(seconds=format_seconds, moment=_format_moment, share=_format_share, anchor=_make_anchor)
+    return environment
+
+
+def _format_moment(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _format_share(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def _make_anchor(job_id: UUID) -> str:
+    return f"job-{job_id}"

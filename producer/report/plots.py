@@ -1,0 +1,207 @@
+"""The plots of a report as SVG that takes its colours from the page, so that dark mode reaches them."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from producer.report.lanes import arrange_lanes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+    from producer.report.collect import Call, Length, Measured
+
+# Colours that stand for the page's variables; the SVG is written with the left and shown with the right.
+INK, FAINT, ACCENT = "#010203", "#010204", "#010205"
+KIND_COLOURS = {
+    "map": "#010206",
+    "collapse": "#010207",
+    "reduce": "#010208",
+    "refine": "#010209",
+    "stuff": "#01020a",
+    "evaluate": "#01020b",
+}
+VARIABLES = {INK: "ink", FAINT: "faint", ACCENT: "accent"} | {colour: kind for kind, colour in KIND_COLOURS.items()}
+PIXELS_PER_INCH = 96
+# Widths in pixels: of the text column on a desk, and of a phone held upright.
+WIDE, NARROW = 860, 330
+STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 8.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "none",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+}
+# Points of the curve of tokens per second.
+BUCKETS = 120
+LABEL_CHARACTERS = 18
+
+Draw = Callable[["Axes"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot in both widths, in words for those who do not see it, and the kinds of steps that its colours mean."""
+
+    title: str
+    words: str
+    wide: str
+    narrow: str
+    kinds: tuple[str, ...] = ()
+
+
+def plot_timeline(calls: Sequence[Call]) -> Plot:
+    """Show who ran what when: a lane for each call that ran beside others."""
+    lanes = arrange_lanes(calls)
+    workers = sorted({lane.worker for lane in lanes})
+    # Half a row of air between two workers.
+    rows = {id(lane): row + workers.index(lane.worker) / 2 for row, lane in enumerate(lanes)}
+
+    def draw(axes: Axes) -> None:
+        for lane in lanes:
+            for kind in {call.kind for call in lane.calls}:
+                bars = [(call.start, call.end - call.start) for call in lane.calls if call.kind == kind]
+                axes.broken_barh(bars, (rows[id(lane)] - 0.45, 0.9), color=KIND_COLOURS[kind], linewidth=0)
+        of_workers = [[rows[id(lane)] for lane in lanes if lane.worker == name] for name in workers]
+        axes.set_yticks([sum(own) / len(own) for own in of_workers], [_shorten(name) for name in workers])
+        axes.invert_yaxis()
+        axes.set_xlabel("seconds since the first step")
+
+    longest = max(call.end for call in calls)
+    words = (
+        f"{len(calls)} calls on {len(workers)} workers in {longest:.0f} seconds; a row holds one call at a time."
+    )
+    plot = _render("Who ran what when", words, draw, height=80 + min(16 * len(lanes), 900))
+    return replace(plot, kinds=tuple(kind for kind in KIND_COLOURS if kind in {call.kind for call in calls}))
+
+
+def plot_speed(calls: Sequence[Call]) -> Plot:
+    """Show the tokens that were written per second, all workers together."""
+    import numpy as np
+
+    starts = np.array([call.start for call in calls])
+    spans = np.maximum(np.array([call.end for call in calls]) - starts, 1e-3)
+    tokens = np.array([call.tokens for call in calls], dtype=float)
+    edges = np.linspace(0, float((starts + spans).max()), BUCKETS + 1)
+    # A call's tokens are spread evenly over its time: what was written until each edge, and then the differences.
+    written = np.array([(tokens * np.clip((edge - starts) / spans, 0, 1)).sum() for edge in edges])
+    rates = np.diff(written) / np.diff(edges)
+
+    def draw(axes: Axes) -> None:
+        axes.stairs(rates, edges, fill=True, color=ACCENT, linewidth=0)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("seconds since the first step")
+        axes.set_ylabel("tokens/s")
+        axes.grid(axis="y")
+
+    mean = tokens.sum() / edges[-1]
+    words = f"{tokens.sum():,.0f} tokens at {mean:.1f} per second on average, {rates.max():.1f} at most."
+    return _render("Tokens written per second", words, draw, height=200)
+
+
+def plot_lengths(lengths: Sequence[Length]) -> Plot:
+    """Show how long each summary is for its document."""
+
+    def draw(axes: Axes) -> None:
+        documents = [length.document for length in lengths]
+        axes.scatter(documents, [length.summary for length in lengths], s=14, color=ACCENT, linewidth=0)
+        ends = [min(documents), max(documents)]
+        for share in (1, 0.1, 0.01):
+            axes.plot(ends, [end * share for end in ends], color=FAINT, linewidth=0.8, linestyle="--")
+            axes.annotate(f"{share:.0%}", (ends[1], ends[1] * share), fontsize=7, va="bottom", ha="right")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        _write_numbers(axes.xaxis)
+        _write_numbers(axes.yaxis)
+        axes.set_xlabel("characters of the document")
+        axes.set_ylabel("characters of the summary")
+
+    shares = sorted(length.summary / length.document for length in lengths)
+    words = f"A summary has {shares[len(shares) // 2]:.1%} of its document's length (median of {len(shares)})."
+    return _render("Lengths and compression", words, draw, height=300)
+
+
+def plot_measures(measures: Sequence[Measured]) -> Plot:
+    """Show the spread of every metric that has values."""
+    measured = [each for each in measures if each.values]
+
+    def draw(axes: Axes) -> None:
+        for row, each in enumerate(measured):
+            axes.boxplot(
+                each.values,
+                positions=[row],
+                orientation="horizontal",
+                widths=0.5,
+                showfliers=False,
+                boxprops={"color": INK},
+                whiskerprops={"color": INK},
+                capprops={"color": INK},
+                medianprops={"color": ACCENT},
+            )
+            axes.scatter(each.values, [row] * len(each.values), s=8, color=ACCENT, alpha=0.6, linewidth=0)
+        axes.set_yticks(range(len(measured)), [_shorten(each.metric) for each in measured])
+        axes.invert_yaxis()
+        axes.grid(axis="x")
+
+    medians = {each.metric: sorted(each.values)[len(each.values) // 2] for each in measured}
+    words = "Medians: " + ", ".join(f"{metric} {median:.3f}" for metric, median in medians.items()) + "."
+    return _render("Is it true, is it close to the reference", words, draw, height=70 + 34 * len(measured))
+
+
+def _render(title: str, words: str, draw: Draw, *, height: int) -> Plot:
+    wide, narrow = (_draw_svg(f"{title}. {words}", draw, width, height) for width in (WIDE, NARROW))
+    return Plot(title, words, wide, narrow)
+
+
+def _draw_svg(label: str, draw: Draw, width: int, height: int) -> str:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    # The salt keeps the ids of one page apart and the same page the same.
+    with mpl.rc_context(STYLE | {"svg.hashsalt": f"{label} {width}"}):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), layout="constrained")
+        draw(figure.subplots())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return _adapt(file.getvalue(), label)
+
+
+def _adapt(svg: str, label: str) -> str:
+    """Return the element alone, labelled, with the page's colours and a width that follows the page."""
+    from markupsafe import escape
+
+    element = svg[svg.index("<svg") :]
+    for colour, variable in VARIABLES.items():
+        element = element.replace(colour, f"var(--{variable})")
+    element = re.sub(r'^<svg ([^>]*?)width="[^"]*"', r"<svg \1", element.replace('height="', 'data-height="', 1))
+    return element.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
+
+
+def _write_numbers(axis: Axis) -> None:
+    """Label a logarithmic axis by plain numbers, as many as there is room for."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(base=10, subs=(1, 3), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= LABEL_CHARACTERS else name[: LABEL_CHARACTERS - 1] + "…"

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from models.evaluation import Evaluation
+from models.views import JobSummary
+from tests.conftest import Cluster
+from tests.integration.producer.conftest import Gistmill
+from tests.integration.producer.driver import Driver
+
+HOSTILE = '<script>alert(1)</script> "quoted" \'& {{ 7 * 7 }} <img src=x onerror=alert(2)> ${jndi}'
+
+
+@pytest.fixture
+def page_file(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> Path:
+    """A report of a batch with every kind of end, measures, and a hostile document."""
+    Path(f"{'x' * 60}.md").write_text(f"# {HOSTILE}\n\n{HOSTILE} and more of it. " * 5)
+    gistmill("submit", f"{'x' * 60}.md", "--batch", "pile", "--language", "German")
+    driver.run(submitted[0].job_id, words="What it says.")
+    driver.run(submitted[1].job_id, strategy="refine", words=HOSTILE)
+    driver.run(submitted[2].job_id, strategy="stuff", chunks=1)
+    driver.fail(submitted[3].job_id, "plan", message=HOSTILE)
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(insert(Evaluation).values(job_id=submitted[0].job_id, metric="rouge1", value=0.4))
+        session.execute(insert(Evaluation).values(job_id=submitted[1].job_id, metric="rouge1", reason=HOSTILE))
+    done = gistmill("report", "pile", "--output", "out.html")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("batch pile in out.html (")
+    return Path("out.html").resolve()
+
+
+@pytest.fixture
+def soup(page_file: Path) -> BeautifulSoup:
+    return BeautifulSoup(page_file.read_text(encoding="utf-8"), "lxml")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; only a machine that is not CI may do without."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium on this machine; install it to test pages")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def open_page(browser: Browser, file: Path, width: int) -> tuple[Page, list[str]]:
+    """Open a page without a network, and note whatever it complains about or asks for."""
+    page = browser.new_context(viewport={"width": width, "height": 900}, offline=True).new_page()
+    noted: list[str] = []
+    page.on("console", lambda message: noted.append(message.text))
+    page.on("pageerror", lambda error: noted.append(str(error)))
+    page.on("request", lambda request: None if request.url == file.as_uri() else noted.append(request.url))
+    page.goto(file.as_uri())
+    return page, noted
+
+
+def test_every_document_is_there_with_its_summary_beside_its_source(soup: BeautifulSoup) -> None:
+    articles = soup.find_all("article")
+
+    assert len(articles) == 5
+    first = articles[0].get_text()
+    assert "What it says." in first
+    assert "Document a says something." in first
+
+
+def test_steps_open_to_the_chunks_they_came_from(soup: BeautifulSoup) -> None:
+    article = soup.find_all("article")[0]
+    tree = article.find("details")
+
+    assert tree is not None
+    assert tree.summary is not None
+    assert tree.summary.get_text().startswith("reduce")
+    maps = [each for each in tree.find_all("details") if each.find("details")]
+    assert [each.find("summary").get_text().split()[:2] for each in maps] == [["map", str(i)] for i in range(3)]
+    assert "Chunk 0: Part 0" in maps[0].get_text()
+    assert "# Title a" in maps[0].get_text()
+
+
+def test_a_refine_chain_is_in_order(soup: BeautifulSoup) -> None:
+    steps = soup.find_all("article")[1].find_all("details", recursive=False)
+
+    assert [step.find("summary").get_text().split()[:2] for step in steps] == [["refine", str(i)] for i in range(3)]
+
+
+def test_failures_are_listed_with_their_reason_and_a_link(soup: BeautifulSoup) -> None:
+    failures = soup.find(id="failures")
+
+    assert failures is not None
+    assert HOSTILE in failures.get_text()
+    link = failures.find("a")
+    assert link is not None
+    assert soup.find(id=str(link["href"]).removeprefix("#")) is not None
+
+
+def test_every_link_leads_somewhere_on_the_page(soup: BeautifulSoup) -> None:
+    targets = {str(element["id"]) for element in soup.find_all(id=True)}
+
+    assert {str(link["href"]).removeprefix("#") for link in soup.find_all("a")} <= targets
+
+
+def test_nothing_of_a_document_becomes_markup(soup: BeautifulSoup) -> None:
+    assert soup.find_all(["script", "img", "iframe", "link", "object"]) == []
+    assert HOSTILE in soup.find_all("article")[1].get_text()
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(soup: BeautifulSoup) -> None:
+    assert list(soup.find_all(src=True)) == []
+    assert "url(http" not in str(soup)
+    assert "@import" not in str(soup)
+    policy = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})
+    assert policy is not None
+    assert str(policy["content"]).startswith("default-src 'none'")
+
+
+def test_measures_and_their_absence_are_said(soup: BeautifulSoup) -> None:
+    assert "rouge1: 0.400" in soup.find_all("article")[0].get_text()
+    assert f"rouge1: not measured, {HOSTILE}" in soup.find_all("article")[1].get_text()
+    plots = soup.find(id="plots")
+    assert plots is not None
+    assert "rouge1 could not be measured for 1 of 2 summaries." in plots.get_text()
+
+
+def test_headings_go_down_one_level_at_a_time(soup: BeautifulSoup) -> None:
+    levels = [int(heading.name[1]) for heading in soup.find_all(re.compile(r"^h[1-6]$"))]
+
+    assert levels[0] == 1
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
+
+
+def test_a_limit_keeps_the_page_small_and_says_so(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    gistmill("report", "pile", "--limit", "2")
+
+    soup = BeautifulSoup(Path("report.html").read_text(), "lxml")
+    assert len(soup.find_all("article")) == 2
+    assert "The first 2 of 4." in soup.get_text()
+
+
+def test_a_batch_that_has_not_begun_has_a_report(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    assert gistmill("report").code == 0
+    assert "4 queued" in BeautifulSoup(Path("report.html").read_text(), "lxml").get_text()
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_browser_shows_it_offline_without_a_complaint(width: int, page_file: Path, chromium: Browser) -> None:
+    page, noted = open_page(chromium, page_file, width)
+
+    assert noted == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.context.close()
+
+
+@pytest.mark.parametrize(("width", "shown", "hidden"), [(400, "narrow", "wide"), (1400, "wide", "narrow")])
+def test_plots_fit_the_width_of_the_screen(
+    width: int, shown: str, hidden: str, page_file: Path, chromium: Browser
+) -> None:
+    page, _ = open_page(chromium, page_file, width)
+
+    assert page.locator(f"figure .{hidden} svg").first.is_hidden()
+    boxes = [plot.bounding_box() for plot in page.locator(f"figure .{shown} svg").all()]
+    assert len(boxes) == 4
+    for box in boxes:
+        assert box is not None
+        assert box["height"] > 60
+        assert 250 < box["width"] <= width
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_links_and_steps_work_by_keyboard(width: int, page_file: Path, chromium: Browser) -> None:
+    page, _ = open_page(chromium, page_file, width)
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#documents")
+    page.locator("#failures a").first.press("Enter")
+    assert page.locator("article:target h3").text_content() == "d.md"
+    step = page.locator("article details > summary").first
+    step.press("Enter")
+    assert page.locator("article details[open] > .text").first.text_content() == "What it says."
+    page.context.close()
+
+
+def test_the_dark_page_is_dark_and_its_plots_follow(page_file: Path, chromium: Browser) -> None:
+    context = chromium.new_context(color_scheme="dark", offline=True)
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+
+    def colour_of(selector: str, name: str) -> list[int]:
+        value = page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{name}")
+        return [int(number) for number in re.findall(r"\d+", value)[:3]]
+
+    assert max(colour_of("body", "backgroundColor")) < 60
+    assert min(colour_of("figure .wide svg text", "fill")) > 180
+    context.close()

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from producer.report.collect import Call, Length, Measured
+from producer.report.plots import KIND_COLOURS, Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
+
+CALLS = [Call("gpu0@$host_{", "map", 0, 10, 100), Call("gpu1<&>", "reduce", 10, 12, 20)]
+
+
+@pytest.fixture(params=["timeline", "speed", "lengths", "measures"])
+def plot(request: pytest.FixtureRequest) -> Plot:
+    if request.param == "timeline":
+        return plot_timeline(CALLS)
+    if request.param == "speed":
+        return plot_speed(CALLS)
+    if request.param == "lengths":
+        return plot_lengths([Length(1000, 100), Length(50_000, 200)])
+    return plot_measures([Measured("rouge1<", (0.1, 0.5), 1), Measured("consistency", (), 3)])
+
+
+def test_both_widths_are_well_formed_and_labelled(plot: Plot) -> None:
+    for svg in (plot.wide, plot.narrow):
+        root = ElementTree.fromstring(svg)
+        assert root.get("role") == "img"
+        assert (root.get("aria-label") or "").startswith(plot.title)
+        assert root.get("width") is None
+
+
+def test_colours_are_the_pages_own(plot: Plot) -> None:
+    assert "var(--ink)" in plot.wide
+    assert "#0102" not in plot.wide
+
+
+def test_a_plot_says_its_result_in_words() -> None:
+    assert plot_timeline(CALLS).words == "2 calls on 2 workers in 12 seconds; a row holds one call at a time."
+    assert plot_speed(CALLS).words.startswith("120 tokens at 10.0 per second on average")
+    assert plot_measures([Measured("rouge1", (0.1, 0.5, 0.7), 0)]).words == "Medians: rouge1 0.500."
+
+
+def test_the_legend_holds_the_kinds_that_ran() -> None:
+    assert plot_timeline(CALLS).kinds == ("map", "reduce")
+    assert {"map", "reduce"} < set(KIND_COLOURS)
+
+
+def test_names_are_written_and_never_read_as_formulas_or_markup() -> None:
+    svg = plot_timeline(CALLS).wide
+
+    assert "gpu0@$host_{" in svg
+    assert "gpu1&lt;&amp;&gt;" in svg
+
+
+def test_plots_of_one_page_share_no_ids() -> None:
+    def ids(svg: str) -> set[str]:
+        clips = {element.get("id") or "" for element in ElementTree.fromstring(svg).iter() if element.get("id")}
+        return {each for each in clips if each.startswith(("p", "m")) and any(letter.isdigit() for letter in each[1:5])}
+
+    timeline, speed = plot_timeline(CALLS), plot_speed(CALLS)
+
+    assert not ids(timeline.wide) & ids(speed.wide)
+    assert not ids(timeline.wide) & ids(timeline.narrow)
+
+
+@pytest.mark.parametrize("length", [Length(10, 10), Length(1, 1)])
+def test_a_single_document_can_be_plotted(length: Length) -> None:
+    assert plot_lengths([length]).words.startswith("A summary has 100.0%")
