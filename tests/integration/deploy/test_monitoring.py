@@ -32,9 +32,8 @@ def targets(key: str) -> list[str]:
 def list_metrics() -> set[str]:
     state = LoopState(waiting=0, running=0, batch_size=0, cache_used=0.0, age=0.0)
     metrics = EngineMetrics(lambda: state, device="cpu")
-    return {sample.name for metric in metrics.collect() for sample in metric.samples} | {
-        f"gistmill_request_seconds_{part}" for part in ("bucket", "sum", "count")
-    }
+    named = {name for metric in metrics.collect() for name in (metric.name, *(each.name for each in metric.samples))}
+    return named | {f"gistmill_request_seconds_{part}" for part in ("bucket", "sum", "count")}
 
 
 def test_every_query_of_the_dashboard_runs_as_an_analyst(cluster: Cluster) -> None:
