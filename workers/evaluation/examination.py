@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
 from workers.evaluation.conditioning import condition_on
-from workers.evaluation.facts import find_facts, is_in_source
+from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
 from workers.evaluation.freeform import Questioner
 from workers.evaluation.likelihood import cut_sentences, measure_gains
 from workers.evaluation.limits import Limits
@@ -103,4 +103,5 @@ def _read_sentence(sentence: Sentence, gain: float | None, index: SourceIndex) -
         gain=gain,
         facts=facts,
         novel=tuple(fact for fact in facts if not is_in_source(fact.text, index)),
+        unlinked=find_unlinked(sentence.text, index),
     )

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     """Why a span is in doubt."""
 
     NOVEL = "only the summary has it"
+    UNLINKED = "the source has it, but never near these words"
     UNANSWERED = "the source does not say"
     CONTRADICTED = "the source says otherwise"
 
@@ -40,18 +41,19 @@ class Doubt:
 def find_doubts(reading: Reading, answered: tuple[Answered, ...]) -> list[Doubt]:
     """Return the doubtful spans of one sentence in order, each once."""
     start = reading.sentence.start
-    novel = [Doubt(fact.text, start + fact.start, start + fact.end, Reason.NOVEL) for fact in reading.novel]
+    found = ((Reason.UNLINKED, reading.unlinked), (Reason.NOVEL, reading.novel))
+    read = [Doubt(fact.text, start + fact.start, start + fact.end, reason) for reason, facts in found for fact in facts]
     asked = [_doubt_answer(each) for each in answered if each.is_doubtful and each.target.sentence.start == start]
-    # What was asked says more, so it comes last and replaces a bare novel fact.
-    return sorted({doubt.start: doubt for doubt in (*novel, *asked)}.values(), key=lambda doubt: doubt.start)
+    # What was asked says more, so it comes last and replaces what was only read.
+    return sorted({doubt.start: doubt for doubt in (*read, *asked)}.values(), key=lambda doubt: doubt.start)
 
 
 def describe_sentences(findings: Findings) -> list[dict[str, object]]:
     """Return every sentence as plain values, with its measures and doubts.
 
     A sentence is marked as a likely hallucination if a name, number or date of it is nowhere in the source: on the
-    judgements of QAGS, seven to eight of ten such sentences are false. A novel phrase, and a fact of which the source
-    merely seems to say something else, are doubts for the reader to check.
+    judgements of QAGS, 16 of 20 such sentences are false. Everything else is a doubt for the reader to
+    check: of the facts of true news summaries, one in six is unlinked.
     """
     return [_describe_sentence(reading, find_doubts(reading, findings.answered)) for reading in findings.readings]
 

@@ -22,6 +22,7 @@ class Reading:
         gain: how much likelier the source makes it, in nats per token; None without a generator.
         facts: its names, numbers and dates.
         novel: those of them that the source does not have.
+        unlinked: those that the source has, but never near the words beside them here.
     """
 
     sentence: Sentence
@@ -29,6 +30,7 @@ class Reading:
     gain: float | None
     facts: tuple[Candidate, ...]
     novel: tuple[Candidate, ...]
+    unlinked: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True, slots=True)

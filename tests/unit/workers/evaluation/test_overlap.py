@@ -1,4 +1,4 @@
-from workers.evaluation.facts import find_facts, is_in_source
+from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
 from workers.evaluation.overlap import Overlap, index_source
 from workers.evaluation.words import read_words
 
@@ -48,3 +48,13 @@ def test_facts_are_in_the_source_in_any_notation_of_it() -> None:
     assert is_in_source("Two", index)
     assert not is_in_source("30", index)
     assert [fact.text for fact in find_facts("On Tuesday, Ada paid 30 euros")] == ["Tuesday", "Ada", "30"]
+
+
+def test_a_fact_that_the_source_says_of_something_else_is_unlinked() -> None:
+    source = (
+        "Ada met Bob in Paris on Monday. " + "Nothing of any importance happened for a while. " * 3 + "Cleo left Rome."
+    )
+    index = index_source(source)
+    assert [fact.text for fact in find_unlinked("Ada met Bob in Rome", index)] == ["Rome"]
+    assert find_unlinked("Ada met Bob in Paris", index) == ()
+    assert find_unlinked("Rome", index) == ()
