@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from models.batch import Batch
@@ -50,16 +50,17 @@ class JobFilter:
 
 
 def find_target(session: Session, name: str) -> Target:
-    """Return the batch or job that a name or the beginning of an id means.
+    """Return the batch or job that a name, the beginning of an id or the name of a document means.
 
     Raises:
         UnknownIdError: there is none, or there are several; the message lists the nearest.
     """
     targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
+    targets = targets or _find_jobs_of(session, name)
     if len(targets) == 1:
         return targets[0]
     if targets:
-        raise UnknownIdError(f"{name!r} is the beginning of several ids: {describe_targets(targets)}; give more of it")
+        raise UnknownIdError(f"{name!r} could mean {describe_targets(targets)}; give more of its name or id")
     raise UnknownIdError(f"there is no batch or job {name!r}{_suggest_nearest(session, name)}")
 
 
@@ -97,7 +98,8 @@ def find_job(session: Session, name: str) -> Target:
 
 def describe_targets(targets: Sequence[Target]) -> str:
     """Return ids and names for a sentence."""
-    return ", ".join(str(target.job_id) if target.job_id else target.batch for target in targets[:NEAREST])
+    shown = [str(target.job_id) if target.job_id else target.batch for target in targets[:NEAREST]]
+    return ", ".join(shown) + (", ..." if len(targets) > NEAREST else "")
 
 
 def list_batches(session: Session, *, limit: int) -> list[BatchProgress]:
@@ -179,7 +181,7 @@ def _find_batches_by_id(session: Session, name: str) -> list[Target]:
     bounds = _id_bounds(name)
     if bounds is None:
         return []
-    found = session.execute(select(Batch.id, Batch.name).where(Batch.id.between(*bounds)).limit(NEAREST)).all()
+    found = session.execute(select(Batch.id, Batch.name).where(Batch.id.between(*bounds)).limit(NEAREST + 1)).all()
     return [Target(row.id, row.name) for row in found]
 
 
@@ -187,7 +189,9 @@ def _find_jobs(session: Session, name: str) -> list[Target]:
     bounds = _id_bounds(name)
     if bounds is None:
         return []
-    return [Target(*row) for row in session.execute(_select_targets().where(Job.id.between(*bounds)).limit(NEAREST))]
+    return [
+        Target(*row) for row in session.execute(_select_targets().where(Job.id.between(*bounds)).limit(NEAREST + 1))
+    ]
 
 
 def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
@@ -207,12 +211,14 @@ def _suggest_nearest(session: Session, name: str) -> str:
     return f"; the nearest are {', '.join(nearest[: 2 * NEAREST])}"
 
 
+def _find_jobs_of(session: Session, source: str) -> list[Target]:
+    return [Target(*row) for row in session.execute(_select_targets().where(Job.source == source).limit(NEAREST + 1))]
+
+
 def _find_jobs_near(session: Session, name: str) -> list[Target]:
-    """Return jobs whose source is called like this, or whose ids are neighbours of this one."""
+    """Return jobs whose source ends like this, or whose ids are neighbours of this one."""
     by_source = session.execute(
-        _select_targets()
-        .where(or_(Job.source == name, Job.source.endswith(f"/{name}", autoescape=True)))
-        .limit(NEAREST)
+        _select_targets().where(Job.source.endswith(f"/{name}", autoescape=True)).limit(NEAREST)
     ).all()
     bounds = _id_bounds(name)
     if by_source or bounds is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, is_dataclass
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 
@@ -17,6 +18,8 @@ def to_plain(value: object) -> object:
         return asdict(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, UUID):
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, UUID | timedelta):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")

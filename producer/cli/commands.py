@@ -18,6 +18,7 @@ COMMANDS = {
     "show": Entry("producer.cli.show:show", "One summary and how it came about.", READ),
     "results": Entry("producer.cli.results:results", "List the jobs of a batch and their summaries.", READ),
     "export": Entry("producer.cli.export:export", "Write summaries to CSV, JSONL, Parquet or Markdown.", READ),
+    "query": Entry("producer.cli.query:query", "Ask the results in SQL, read-only.", READ),
     "report": Entry("producer.cli.report:report", "Write one page about a batch, to read and to send.", READ),
     "completion": Entry("producer.cli.completion:completion", "Print a completion script for your shell.", READ),
 }

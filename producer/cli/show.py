@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def show(name: str, *, full: bool, as_json: bool) -> None:
     """Print a job's summary, then its provenance: which step read which chunks, and what that took.
 
-    A job is called by the beginning of its id, or by its batch if that has no other job.
+    A job is called by the beginning of its id, or by its document or its batch if that has no other job.
 
     \b
     Examples:

@@ -26,7 +26,7 @@ STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
 def status(name: str | None, limit: int, *, as_json: bool) -> None:
     """Say how far a batch or a job is; without a name, list the latest batches.
 
-    A batch is called by its name, a job by the beginning of its id.
+    A batch is called by its name, a job by the beginning of its id or by its document.
 
     \b
     Examples:

