@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workers.engine.device import Placement
 from workers.engine.errors import AdapterMismatchError
 
 
-def merge_adapter(
-    folder: Path, adapter: Path, *, placement: Placement, device_map: str | None, load: Callable[..., Any]
-) -> Any:
-    """Return the weights with their adapter merged at full precision, and quantized afterwards.
+def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
+    """Return base weights with an adapter merged into them.
 
     Args:
-        folder: the base weights.
-        adapter: the adapter.
-        placement: how the merged weights are served.
-        device_map: as in ``EngineConfig``.
-        load: loads a weights folder; quantization needs the merged weights as a folder of their own.
+        base: the loaded base weights, not quantized.
+        folder: where they come from.
+        adapter: the adapter's folder.
 
     Raises:
         AdapterMismatchError: the adapter was made for other weights.
     """
-    unquantized = dataclasses.replace(placement, quantization="none")
-    base = load(folder, placement=unquantized, adapter=None, device_map=device_map)
-    merged = _merge(base, folder=folder, adapter=adapter)
-    if placement.quantization == "none":
-        return merged
-    with tempfile.TemporaryDirectory(prefix="gistmill-merged-") as merged_folder:
-        merged.save_pretrained(merged_folder)
-        del base, merged
-        return load(Path(merged_folder), placement=placement, adapter=None, device_map=device_map)
-
-
-def _merge(base: Any, *, folder: Path, adapter: Path) -> Any:
     from peft import PeftModel
 
     made_for = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))

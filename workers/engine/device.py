@@ -24,6 +24,11 @@ class Placement:
     quantization: Literal["none", "int8", "nf4"]
 
     @property
+    def is_int8_on_cpu(self) -> bool:
+        """True if linear layers are quantized by ourselves and not by bitsandbytes."""
+        return self.device == "cpu" and self.quantization == "int8"
+
+    @property
     def dtype_name(self) -> str:
         """The dtype as settings spell it."""
         return str(self.dtype).removeprefix("torch.")

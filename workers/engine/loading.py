@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from workers.engine.errors import InsufficientMemoryError, NotFiniteError, Unsup
 from workers.engine.fingerprint import compute_fingerprint
 from workers.engine.int8 import quantize_linears
 from workers.engine.quantization import build_bitsandbytes_config
+from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import find_folder, list_tensors, read_prompt_format
 from workers.generation import PromptFormat
@@ -25,7 +27,6 @@ from workers.generation import PromptFormat
 MEMORY_MARGIN = 1.05
 # Bits of one number of the linear layers, by quantization.
 QUANTIZED_BITS = {"int8": 8, "nf4": 4}
-CHECK_TEXT = "The river rose by four metres in two days, and the council closed both bridges."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,12 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
         check_memory(folder, placement)
     tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
     network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-    check_finite(network, tokenizer, placement)
+    sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
+    if placement.is_int8_on_cpu:
+        quantize_linears(network, run_sample=lambda: network(input_ids=sample))
+    check_finite(network, sample, placement)
     return LoadedWeights(
-        network=network,
+        network=network.requires_grad_(False),
         tokenizer=tokenizer,
         prompt_format=read_prompt_format(folder, has_chat_template=tokenizer.has_chat_template),
         placement=placement,
@@ -74,14 +78,22 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
 
 
 def load_network(folder: Path, *, placement: Placement, adapter: Path | None, device_map: str | None) -> Any:
-    """Load the tensors, merge the adapter at full precision, and quantize what is to be quantized."""
-    if adapter is not None:
-        return merge_adapter(folder, adapter, placement=placement, device_map=device_map, load=load_network)
-    uses_bitsandbytes = placement.quantization == "nf4" or placement.device == "cuda"
-    quantization_config = None
-    if placement.quantization != "none" and uses_bitsandbytes:
-        quantization_config = build_bitsandbytes_config(placement)
-    network = AutoModelForCausalLM.from_pretrained(
+    """Load the tensors and merge the adapter at full precision; weights for bitsandbytes come out quantized."""
+    quantization_config = build_bitsandbytes_config(placement)
+    if adapter is None:
+        return _load_tensors(folder, placement, device_map, quantization_config)
+    merged = merge_adapter(_load_tensors(folder, placement, device_map, None), folder=folder, adapter=adapter)
+    if quantization_config is None:
+        return merged
+    # bitsandbytes quantizes while it loads, so the merged weights become a folder first.
+    with tempfile.TemporaryDirectory(prefix="gistmill-merged-") as work:
+        merged.save_pretrained(work)
+        del merged
+        return _load_tensors(Path(work), placement, device_map, quantization_config)
+
+
+def _load_tensors(folder: Path, placement: Placement, device_map: str | None, quantization_config: Any) -> Any:
+    return AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=placement.dtype,
         attn_implementation=choose_attention(_read_config(folder), placement.device),
@@ -90,9 +102,6 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
         use_safetensors=True,
         trust_remote_code=False,
     ).eval()
-    if placement.quantization == "int8" and not uses_bitsandbytes:
-        quantize_linears(network)
-    return network.requires_grad_(False)
 
 
 def choose_attention(weights_config: Any, device: str) -> str:
@@ -119,19 +128,19 @@ def check_memory(folder: Path, placement: Placement) -> None:
 
 
 @torch.inference_mode()
-def check_finite(network: Any, tokenizer: PromptTokenizer, placement: Placement) -> None:
-    """Run one prompt and refuse weights whose logits are not all finite.
+def check_finite(network: Any, sample: torch.Tensor, placement: Placement) -> None:
+    """Run one prompt (1, tokens) and refuse weights whose logits are not all finite.
 
     Raises:
         NotFiniteError: they are not; the message names the dtype to use instead.
     """
-    ids = torch.tensor([tokenizer.encode_plain(CHECK_TEXT)], device=network.device)
-    if not torch.isfinite(network(input_ids=ids).logits).all():
-        better = "float32" if placement.dtype is not torch.float16 or placement.device == "cpu" else "bfloat16"
-        raise NotFiniteError(
-            f"these weights overflow in {placement.dtype_name} with quantization {placement.quantization}; "
-            f"set dtype to {better}" + (" and check the weights' files" if better == placement.dtype_name else "")
-        )
+    if torch.isfinite(network(input_ids=sample).logits).all():
+        return
+    better = "bfloat16" if placement.dtype is torch.float16 and placement.device == "cuda" else "float32"
+    advice = "check the weights' files" if better == placement.dtype_name else f"set dtype to {better}"
+    raise NotFiniteError(
+        f"these weights overflow in {placement.dtype_name} with quantization {placement.quantization}; {advice}"
+    )
 
 
 def _read_config(folder: Path) -> Any:

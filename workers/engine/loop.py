@@ -105,6 +105,7 @@ class GenerationLoop(ContinuousBatchingManager):
         Raises:
             EngineStoppedError: the loop has ended.
         """
+        self._check_running()
         with self._submitting:
             self.live[request.id] = request
             self.add_request(
@@ -115,9 +116,7 @@ class GenerationLoop(ContinuousBatchingManager):
                 streaming=request.on_tokens is not None,
             )
         # Asked after queueing: a loop that dies from here on fails the request itself.
-        if self._has_ended():
-            self.live.pop(request.id, None)
-            raise EngineStoppedError("the generation loop has ended; restart this worker")
+        self._check_running(request)
 
     def close(self) -> None:
         """End the loop and fail whatever still waits."""
@@ -141,6 +140,10 @@ class GenerationLoop(ContinuousBatchingManager):
             cache_used=1.0 - processor.cache.compute_free_capacity(),
             age=self.seconds_since_progress(),
         )
+
+    def _check_running(self, request: Request | None = None) -> None:
+        if self._has_ended() and (request is None or self.live.pop(request.id, None) is not None):
+            raise EngineStoppedError("the generation loop has ended; restart this worker")
 
     def _has_ended(self) -> bool:
         return self.background_thread_status.can_accept_new_requests() is not None

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from workers.engine.errors import RequestFailedError
 from workers.engine.request import Outcome, Request
 from workers.generation import FinishReason
 
@@ -29,7 +30,11 @@ class PlainGenerator:
         self._lock = threading.Lock()
 
     def generate(self, request: Request) -> Outcome:
-        """Generate with transformers' own ``generate``, which also does beam search."""
+        """Generate with transformers' own ``generate``, which also does beam search.
+
+        Raises:
+            RequestFailedError: it failed, such as for want of memory.
+        """
         params, is_overdue = request.params, OverdueCriteria(request)
         sampling = (
             {"temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}
@@ -46,15 +51,18 @@ class PlainGenerator:
             **sampling,
         )
         ids = self._to_tensor(request.prompt_ids)
-        with self._lock, torch.inference_mode(), torch.random.fork_rng():
-            if params.seed is not None:
-                torch.manual_seed(params.seed)
-            output = self._network.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                generation_config=settings,
-                stopping_criteria=StoppingCriteriaList([is_overdue]),
-            )
+        try:
+            with self._lock, torch.inference_mode(), torch.random.fork_rng():
+                if params.seed is not None:
+                    torch.manual_seed(params.seed)
+                output = self._network.generate(
+                    ids,
+                    attention_mask=torch.ones_like(ids),
+                    generation_config=settings,
+                    stopping_criteria=StoppingCriteriaList([is_overdue]),
+                )
+        except (RuntimeError, MemoryError) as error:
+            raise RequestFailedError(f"the request failed: {error}; try fewer beams") from error
         request.finish(output[0, ids.shape[1] :].tolist(), is_overdue.reason)
         return request.future.result()
 

@@ -8,7 +8,9 @@ from workers.engine.device import Placement
 
 
 def build_bitsandbytes_config(placement: Placement) -> Any:
-    """Return what tells transformers to quantize with bitsandbytes, computing in the serving dtype."""
+    """Return what tells transformers to quantize with bitsandbytes, computing in the serving dtype; None if not to."""
+    if placement.quantization == "none" or placement.is_int8_on_cpu:
+        return None
     from transformers import BitsAndBytesConfig
 
     if placement.quantization == "int8":

@@ -27,6 +27,17 @@ def test_a_row_is_the_same_whatever_its_batch_neighbours_are(weight: torch.Tenso
         assert torch.equal(linear(batch)[:1], linear(row))
 
 
+def test_loud_channels_are_balanced_with_their_weights(weight: torch.Tensor) -> None:
+    rows = torch.randn(200, 64)
+    rows[:, :4] *= 100
+    quiet = weight.clone()
+    quiet[:, :4] /= 100
+    expected = nn.functional.linear(rows, quiet)
+    plain = Int8Linear(quiet, None)(rows) - expected
+    balanced = Int8Linear(quiet, None, rows.abs().amax(0))(rows) - expected
+    assert balanced.norm() < plain.norm() / 10
+
+
 def test_a_row_of_zeros_stays_zero(weight: torch.Tensor) -> None:
     assert torch.equal(Int8Linear(weight, None)(torch.zeros(1, 64)), torch.zeros(1, 96))
 
@@ -39,7 +50,7 @@ def test_a_bias_is_added(weight: torch.Tensor) -> None:
 
 def test_every_linear_layer_of_a_network_is_replaced() -> None:
     network = nn.Sequential(nn.Embedding(4, 8), nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 2, bias=False)))
-    quantize_linears(network)
+    quantize_linears(network, run_sample=lambda: network(torch.arange(4)))
     assert [type(module) for module in (network[0], network[1], network[2][0])] == [
         nn.Embedding,
         Int8Linear,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
 from workers.engine.config import EngineConfig
-from workers.engine.device import choose_dtype, choose_placement
+from workers.engine.device import Placement, choose_dtype, choose_placement
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import (
     AdapterMismatchError,
@@ -25,7 +25,7 @@ from workers.engine.errors import (
     UnsupportedSettingError,
 )
 from workers.engine.int8 import Int8Linear
-from workers.engine.loading import load_weights
+from workers.engine.loading import check_finite, load_weights
 from workers.generation import GenerationParams, Part, Prompt, Turn
 
 PROMPT = Prompt((Turn("user", (Part("The river rose by four metres."),)),))
@@ -120,10 +120,15 @@ def test_nf4_is_served_by_bitsandbytes(tiny_weights: Path) -> None:
         assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
 
 
-def test_weights_that_overflow_are_refused_with_the_dtype_to_use(tiny_weights: Path, tmp_path: Path) -> None:
-    loud = change_tensors(tiny_weights, tmp_path / "loud", lambda tensor: tensor * 3e4)
-    with pytest.raises(NotFiniteError, match=r"overflow in float16.*set dtype to float32"):
-        load_weights(EngineConfig(weights=str(loud), dtype="float16", quantization="none"))
+@pytest.mark.parametrize(("device", "better"), [("cuda", "bfloat16"), ("cpu", "float32")])
+def test_weights_that_overflow_are_refused_with_the_dtype_to_use(
+    tiny_weights: Path, device: Literal["cpu", "cuda"], better: str
+) -> None:
+    network = AutoModelForCausalLM.from_pretrained(tiny_weights, dtype=torch.float16)
+    network.model.layers[0].mlp.up_proj.weight.data.mul_(1e5)
+    placement = Placement(device=device, dtype=torch.float16, quantization="none")
+    with pytest.raises(NotFiniteError, match=f"overflow in float16 .*set dtype to {better}"):
+        check_finite(network, torch.tensor([[2, 30, 40]]), placement)
 
 
 def test_weights_with_nan_are_refused(tiny_weights: Path, tmp_path: Path) -> None:
