@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,9 @@ from producer.cli.times import format_seconds
 from producer.plain import to_plain
 from producer.status import Snapshot
 from producer.watch import Look, Outage
+
+# Seconds without news after which a line is printed all the same.
+QUIET_SECONDS = 60
 
 Show = Callable[[Look], None]
 
@@ -114,13 +118,14 @@ def _print_json_line(look: Look) -> None:
 
 
 class _Lines:
-    """Prints a line whenever it differs from the one before."""
+    """Prints a line when steps have ended or something is wrong, and now and then to show that it is alive."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last: object = None
+        self._printed_at = 0.0
 
     def show(self, look: Look) -> None:
-        line = describe_look(look)
-        if line != self._last:
-            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {line}")
-            self._last = line
+        seen = look.progress if isinstance(look, Snapshot) else look
+        if seen != self._last or time.monotonic() - self._printed_at > QUIET_SECONDS:
+            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {describe_look(look)}")
+            self._last, self._printed_at = seen, time.monotonic()

@@ -93,7 +93,8 @@ def print_failures(snapshot: Snapshot) -> None:
     hidden = snapshot.progress.partial + snapshot.progress.failed - len(snapshot.failures)
     if hidden:
         click.echo(f"  and {hidden:,} more")
-    click.echo(f"run what failed again with: gistmill retry {snapshot.progress.batch}\n")
+    batch = snapshot.progress.batch
+    click.echo(f"run what failed again with: gistmill retry {batch} (with --marked also what guards marked)\n")
 
 
 def describe_workers(snapshot: Snapshot) -> str:
