@@ -303,7 +303,7 @@ def test_scores_are_the_log_probabilities_of_the_continuations(engine: Engine, t
     scores = engine.score_continuations(prompt, texts)
     for text, score in zip(texts, scores, strict=True):
         ids, more = engine.weights.tokenizer.encode_prompt(prompt), engine.weights.tokenizer.encode_plain(text)
-        logits = network(torch.tensor([ids + more])).logits[0].log_softmax(-1)
+        logits = network(torch.tensor([ids + more])).logits[0].log_softmax(-1).detach()
         expected = sum(float(logits[len(ids) + index - 1, token]) for index, token in enumerate(more))
         assert score == pytest.approx(expected, abs=1e-3)
 
