@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.generation.continuous_batching.cache import PagedAttentionCache
+from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
@@ -48,7 +49,7 @@ def attend_ragged(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, sliding_window=sliding_window, **options
         )
-    key, value = cache.update(key, value, module.layer_idx, options)
+    key, value = update_cache(cache, key, value, module.layer_idx, options)
     output = torch.empty_like(query)
     query_ends, key_ends = options["cu_seq_lens_q"].tolist(), options["cu_seq_lens_k"].tolist()
     for index in range(1, len(query_ends)):
@@ -58,6 +59,28 @@ def attend_ragged(
             query[0, :, queries], key[0, :, keys], value[0, :, keys], scaling=scaling, window=sliding_window
         )
     return output.transpose(1, 2), None
+
+
+def update_cache(
+    cache: PagedAttentionCache, key: torch.Tensor, value: torch.Tensor, layer: int, options: dict[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Store a layer's new keys and values, and return those of each request's past and present.
+
+    Does what ``cache.update`` does, but puts the new keys of a window at their places by index: the masked scatter of
+    transformers runs on one core and takes as long as the attention itself.
+    """
+    allocator = cache.layer_to_allocator[layer]
+    read_index = options["read_index"][allocator.index]
+    if not isinstance(allocator, SlidingAttentionCacheAllocator) or not read_index.numel():
+        return cache.update(key, value, layer, options)
+    options["cu_seq_lens_k"] = options["cu_seq_lens_k"][allocator.layer_type]
+    places = (read_index == allocator.sentinel_index).nonzero().squeeze(1)
+    joined = []
+    for new, stored in zip((key, value), allocator._kv_token_views[layer], strict=True):
+        rows = new.squeeze(0).transpose(0, 1)
+        joined.append(stored.index_select(0, read_index).index_copy_(0, places, rows).transpose(0, 1).unsqueeze(0))
+        stored.index_copy_(0, options["write_index"][allocator.index], rows)
+    return joined[0], joined[1]
 
 
 def attend_request(
@@ -78,9 +101,10 @@ def attend_request(
     heads, queries, size = query.shape
     key_heads, keys, _ = key.shape
     if queries == 1:
-        # Heads that share a key head are the rows of one product.
-        rows = query.reshape(key_heads, heads // key_heads, size)
-        return scaled_dot_product_attention(rows, key, value, scale=scaling).reshape(heads, 1, size)
+        # Heads that share a key head are the rows of one product; without a batch in front, it would be a slower one.
+        rows = query.reshape(1, key_heads, heads // key_heads, size)
+        attended = scaled_dot_product_attention(rows, key.unsqueeze(0), value.unsqueeze(0), scale=scaling)
+        return attended.reshape(heads, 1, size)
     grouped = query.reshape(key_heads, heads // key_heads, queries, size)
     # A view: keys are never repeated in memory.
     shape = (*grouped.shape[:2], keys, size)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import psutil
 import torch
 
-from workers.engine.config import EngineConfig
+from workers.engine.config import EngineConfig, Quantization
 from workers.engine.errors import UnsupportedSettingError
+from workers.engine.half import has_fbgemm
 
 # Trained in float16's range; every later Gemma overflows in it.
 FLOAT16_FAMILIES = frozenset({"gemma", "gemma2"})
@@ -21,7 +22,7 @@ class Placement:
 
     device: Literal["cpu", "cuda"]
     dtype: torch.dtype
-    quantization: Literal["none", "int8", "nf4"]
+    quantization: Literal["none", "half", "int8", "nf4"]
 
     @property
     def is_int8_on_cpu(self) -> bool:
@@ -38,17 +39,32 @@ def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
     """Resolve every ``auto`` of the config.
 
     Raises:
-        UnsupportedSettingError: a GPU is asked for where there is none.
+        UnsupportedSettingError: what is asked for does not run on this machine.
     """
     has_gpu = torch.cuda.is_available()
     if config.device == "cuda" and not has_gpu:
         raise UnsupportedSettingError("device is cuda but PyTorch sees no GPU; set it to cpu or install a CUDA build")
     device: Literal["cpu", "cuda"] = "cuda" if has_gpu and config.device != "cpu" else "cpu"
     dtype = choose_dtype(weights_config.model_type, device) if config.dtype == "auto" else getattr(torch, config.dtype)
-    quantization = config.quantization
-    if quantization == "auto":
-        quantization = "none"
+    quantization = choose_quantization(config.quantization, device, dtype)
+    if quantization == "half" and (device != "cpu" or dtype is not torch.float32):
+        raise UnsupportedSettingError("quantization half is for float32 on a CPU; set dtype instead")
+    if device == "cpu" and quantization in {"half", "int8"} and not has_fbgemm():
+        raise UnsupportedSettingError(
+            f"quantization {quantization} needs FBGEMM, which this PyTorch lacks; set it to none"
+        )
     return Placement(device=device, dtype=dtype, quantization=quantization)
+
+
+def choose_quantization(asked: Quantization, device: str, dtype: torch.dtype) -> Literal["none", "half", "int8", "nf4"]:
+    """Return the quantization to serve with.
+
+    A CPU gets half precision: it says what float32 says, word for word, nearly twice as fast, while int8 is another
+    sixth faster and says something else.
+    """
+    if asked != "auto":
+        return asked
+    return "half" if device == "cpu" and dtype is torch.float32 and has_fbgemm() else "none"
 
 
 def choose_dtype(family: str, device: str) -> torch.dtype:

@@ -16,8 +16,7 @@ from workers.engine.config import EngineConfig
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.fingerprint import compute_fingerprint
-from workers.engine.int8 import quantize_linears
-from workers.engine.quantization import build_bitsandbytes_config
+from workers.engine.quantization import build_bitsandbytes_config, halve_linears, quantize_linears
 from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import find_folder, list_tensors, read_prompt_format
@@ -26,7 +25,7 @@ from workers.generation import PromptFormat
 # Weights that are served also need room to be computed with.
 MEMORY_MARGIN = 1.05
 # Bits of one number of the linear layers, by quantization.
-QUANTIZED_BITS = {"int8": 8, "nf4": 4}
+QUANTIZED_BITS = {"half": 16, "int8": 8, "nf4": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,8 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
     if placement.is_int8_on_cpu:
         quantize_linears(network, run_sample=lambda: network(input_ids=sample))
+    elif placement.quantization == "half":
+        halve_linears(network)
     check_finite(network, sample, placement)
     return LoadedWeights(
         network=network.requires_grad_(False),

@@ -24,6 +24,7 @@ from workers.engine.errors import (
     NotFiniteError,
     UnsupportedSettingError,
 )
+from workers.engine.half import HalfLinear
 from workers.engine.int8 import Int8Linear
 from workers.engine.loading import check_finite, load_weights
 from workers.generation import GenerationParams, Part, Prompt, Turn
@@ -111,8 +112,28 @@ def test_bfloat16_weights_can_be_asked_for(tiny_weights: Path) -> None:
 
 def test_int8_on_a_cpu_quantizes_the_head_and_still_gives_the_same_for_any_batch(tiny_weights: Path) -> None:
     with serve(tiny_weights, quantization="int8", device="cpu") as engine:
-        assert isinstance(engine.weights.network.lm_head, Int8Linear)
+        assert isinstance(engine.weights.network.lm_head, Int8Linear | HalfLinear)
         assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
+
+
+def test_half_precision_on_a_cpu_says_what_float32_says(tiny_weights: Path) -> None:
+    with serve(tiny_weights) as exact, serve(tiny_weights, quantization="half", device="cpu") as half:
+        assert isinstance(half.weights.network.lm_head, HalfLinear)
+        assert half.weights.network.dtype is torch.float32
+        assert half.generate(PROMPT, GREEDY).text == exact.generate(PROMPT, GREEDY).text
+        assert half.fingerprint != exact.fingerprint
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_cpu_serves_half_precision_unless_told_otherwise(tiny_weights: Path) -> None:
+    with serve(tiny_weights, quantization="auto") as engine:
+        assert engine.weights.placement.quantization == "half"
+
+
+def test_half_precision_is_refused_where_it_is_a_dtype() -> None:
+    config = EngineConfig(weights="x", device="cpu", dtype="bfloat16", quantization="half")
+    with pytest.raises(UnsupportedSettingError, match="set dtype instead"):
+        choose_placement(config, SimpleNamespace(model_type="gemma"))
 
 
 def test_nf4_is_served_by_bitsandbytes(tiny_weights: Path) -> None:
@@ -179,7 +200,7 @@ def test_merged_weights_say_what_base_and_adapter_said(tiny_weights: Path, adapt
 
 def test_an_adapter_can_be_merged_into_quantized_weights(tiny_weights: Path, adapter: Path) -> None:
     with serve(tiny_weights, adapter=str(adapter), quantization="int8", device="cpu") as engine:
-        assert isinstance(engine.weights.network.lm_head, Int8Linear)
+        assert isinstance(engine.weights.network.lm_head, Int8Linear | HalfLinear)
         assert engine.generate(PROMPT, GREEDY).text
 
 

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from workers.engine.half import HalfLinear
+
+
+def test_the_product_is_that_of_floats_to_half_precision() -> None:
+    weight, bias, rows = torch.randn(96, 64), torch.randn(96), torch.randn(2, 5, 64)
+    expected = nn.functional.linear(rows, weight, bias)
+    assert torch.allclose(HalfLinear(weight, bias)(rows), expected, rtol=1e-3, atol=2e-2)
+
+
+def test_a_row_is_that_of_floats_whatever_its_batch_neighbours_are() -> None:
+    linear, row = HalfLinear(torch.randn(96, 64), None), torch.randn(1, 64)
+    for neighbours in (1, 3, 15, 40):
+        together = linear(torch.cat([row, torch.randn(neighbours, 64)]))[:1]
+        assert torch.allclose(together, linear(row), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from workers.engine.half import HalfLinear
+from workers.engine.int8 import Int8Linear
+from workers.engine.quantization import halve_linears, observe_inputs, quantize_linears
+
+
+def build_network() -> nn.Sequential:
+    return nn.Sequential(nn.Embedding(50, 64), nn.Linear(64, 64), nn.Sequential(nn.Linear(64, 20, bias=False)))
+
+
+def test_every_linear_layer_is_quantized_and_nothing_else() -> None:
+    network = build_network()
+    quantize_linears(network, run_sample=lambda: network(torch.arange(50)))
+    kinds = [type(network[0]), type(network[1]), type(network[2][0])]
+    assert kinds == [nn.Embedding, Int8Linear, Int8Linear]
+
+
+def test_a_layer_that_int8_would_change_too_much_stays_in_half_precision() -> None:
+    network = build_network()
+    # One value of each row dwarfs the others, another one each time, so no scale fits and no channel is to blame.
+    network[0].weight.data = torch.eye(64)[torch.arange(50)] * 1000 + torch.randn(50, 64)
+    network[1].weight.data.fill_diagonal_(0.0)
+    network[1].weight.data.mul_(torch.eye(64).logical_not())
+    network[1].weight.data += torch.eye(64) * 1e-4
+    quantize_linears(network, run_sample=lambda: network(torch.arange(50)))
+    assert isinstance(network[1], HalfLinear)
+
+
+def test_halving_replaces_every_linear_layer() -> None:
+    network = build_network()
+    halve_linears(network)
+    assert [type(network[1]), type(network[2][0])] == [HalfLinear, HalfLinear]
+
+
+def test_the_largest_value_of_every_channel_is_observed() -> None:
+    network = build_network()
+    observed = observe_inputs(network, lambda: network(torch.arange(50)))
+    assert torch.equal(observed[network[1]].largest, network[0].weight.abs().amax(dim=0))
+    assert observed[network[1]].rows.shape == (32, 64)
+    assert not network[1]._forward_pre_hooks
