@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from workers.engine.half import use_fbgemm
+from workers.engine.pages import release_pages
 
 # Largest quantized activation; they are unsigned for FBGEMM, so 128 stands for zero.
 LARGEST_ACTIVATION = 127
@@ -79,6 +80,7 @@ def pack_weight(weight: torch.Tensor, smoothing: torch.Tensor | None) -> Any:
         scale = measure_largest(block, dim=1).clamp_min_(SMALLEST) / LARGEST_WEIGHT
         quantized[rows] = (block / scale).round_()
         scales[rows] = scale.squeeze(1)
+        release_pages(weight[rows])
     return pack_quantized(quantized, scales)
 
 

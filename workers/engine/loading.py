@@ -26,6 +26,8 @@ from workers.generation import PromptFormat
 MEMORY_MARGIN = 1.05
 # Bits of one number of the linear layers, by quantization.
 QUANTIZED_BITS = {"half": 16, "int8": 8, "nf4": 4}
+# Last positions of the sample whose logits are computed, a megabyte each; what overflows earlier shows in them too.
+CHECKED_POSITIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
     sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
     if placement.is_int8_on_cpu:
-        quantize_linears(network, run_sample=lambda: network(input_ids=sample))
+        quantize_linears(network, run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS))
     elif placement.quantization == "half":
         halve_linears(network)
     check_finite(network, sample, placement)
@@ -135,7 +137,7 @@ def check_finite(network: Any, sample: torch.Tensor, placement: Placement) -> No
     Raises:
         NotFiniteError: they are not; the message names the dtype to use instead.
     """
-    if torch.isfinite(network(input_ids=sample).logits).all():
+    if torch.isfinite(network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS).logits).all():
         return
     better = "bfloat16" if placement.dtype is torch.float16 and placement.device == "cuda" else "float32"
     advice = "check the weights' files" if better == placement.dtype_name else f"set dtype to {better}"

@@ -17,6 +17,7 @@ from torch import nn
 from workers.engine.device import Placement
 from workers.engine.half import HalfLinear
 from workers.engine.int8 import Int8Linear
+from workers.engine.pages import release_pages
 
 # Largest error of an int8 layer's output on the sample, relative to its size.
 LARGEST_ERROR = 0.02
@@ -75,6 +76,7 @@ def replace_linears(network: Any, build: Callable[[nn.Linear], nn.Module]) -> No
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
                 setattr(parent, name, build(child))
+                release_pages(child.weight)
 
 
 def quantize_linear(linear: nn.Linear, observed: Observed) -> nn.Module:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from workers.engine.device import Placement
 from workers.engine.loading import load_network
-from workers.engine.int8 import quantize_linears
+from workers.engine.quantization import halve_linears, quantize_linears
 
 def read_status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -30,6 +30,8 @@ network = load_network(Path(sys.argv[1]), placement=placement, adapter=None, dev
 ids = torch.arange(8).unsqueeze(0)
 if placement.is_int8_on_cpu:
     quantize_linears(network, run_sample=lambda: network(input_ids=ids))
+if placement.quantization == "half":
+    halve_linears(network)
 with torch.inference_mode():
     network(input_ids=ids)
 print(read_status("VmHWM") - before)
@@ -44,6 +46,7 @@ def measure_peak(weights: Path, quantization: str) -> int:
 
 @pytest.mark.real
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
-def test_loading_takes_at_most_1_3_times_the_weights(real_weights: Path) -> None:
+@pytest.mark.parametrize("quantization", ["none", "half", "int8"])
+def test_loading_takes_at_most_1_3_times_the_weights(real_weights: Path, quantization: str) -> None:
     size = (real_weights / "model.safetensors").stat().st_size
-    assert measure_peak(real_weights, "none") <= 1.3 * size
+    assert measure_peak(real_weights, quantization) <= 1.3 * size
