@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from producer.cli.commands import COMMANDS, HELP
-from producer.cli.front import EXIT_CODES, fail, run
+from producer.cli.front import EXIT_CODES, ExitCode, fail, run
 from producer.cli.job_options import COUNT, add_job_options, build_job_options
 from producer.cli.lazy import Entry, LazyGroup
 from producer.cli.terminal import json_option, print_json, print_table
@@ -68,8 +68,8 @@ def demo() -> int:
             words = ["submit", str(folder / sample), "--batch", batch, "--strategy", strategy, *DEMO_OPTIONS]
             if code := run(make_group(), name="gistmill", arguments=words):
                 return code
-        code = follow(batch, is_live=True, as_json=False)
-        _print_summaries(read_settings().require_database_url(), batch)
+        follow(batch, is_live=True, as_json=False)
+        is_whole = _print_summaries(read_settings().require_database_url(), batch)
     click.echo(
         "\nEverything is kept. Look closer:\n"
         "  gistmill up                    start the cluster again and leave it running; it prints its addresses\n"
@@ -77,7 +77,7 @@ def demo() -> int:
         "  gistmill show JOB              a summary with every step behind it\n"
         "  gistmill submit YOUR-FILES     your own documents"
     )
-    return int(code)
+    return ExitCode.DONE if is_whole else ExitCode.INCOMPLETE
 
 
 @click.command()
@@ -142,7 +142,8 @@ def _bring_up(stack: ExitStack) -> None:
         stack.enter_context(local.run())
 
 
-def _print_summaries(database_url: str, batch: str) -> None:
+def _print_summaries(database_url: str, batch: str) -> bool:
+    """Print every summary with its figures, and tell whether every document got one."""
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
@@ -154,7 +155,8 @@ def _print_summaries(database_url: str, batch: str) -> None:
     console = Console()
     with Session(connect(database_url, pool_size=1)) as session:
         target = find_target(session, batch)
-        for job in list_jobs(session, JobFilter(batch_id=target.batch_id)):
+        jobs = list(list_jobs(session, JobFilter(batch_id=target.batch_id)))
+        for job in jobs:
             figures = (
                 f"{job.strategy}, {job.chunks} chunks, {job.steps} steps, {job.prompt_tokens:,} tokens read, "
                 f"{job.completion_tokens:,} written, {job.seconds or 0:.0f} s"
@@ -162,6 +164,7 @@ def _print_summaries(database_url: str, batch: str) -> None:
             text = Text(job.summary or job.reason or "")
             console.print(Panel(text, title=f"{job.source}: {job.state}", subtitle=figures, title_align="left"))
             console.print(f"  gistmill show {str(job.job_id)[:8]}", highlight=False)
+    return all(job.summary for job in jobs)
 
 
 if __name__ == "__main__":
