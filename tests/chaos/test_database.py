@@ -43,7 +43,7 @@ def test_steps_survive_a_postgres_that_goes_away_again_and_again(scene: Scene, n
 
 def test_a_result_that_is_ready_while_postgres_is_away_is_stored_when_it_is_back(scene: Scene) -> None:
     scene.switch("hold")
-    scene.add_worker()
+    scene.add_worker(restart_grace_seconds=10)
     [job] = scene.submit([write_text("alpha", 1)], strategy="stuff")
     scene.wait_for_running()
     scene.arena.postgres.end(signal.SIGINT)
