@@ -75,8 +75,7 @@ def test_a_killed_worker_is_started_again_and_its_step_runs_to_its_one_row(local
     [worker] = find_workers(local)
     os.kill(worker.pid, signal.SIGKILL)
     wait_until(
-        lambda: local.query("SELECT state FROM job_summaries WHERE batch = 'killed'")[0][0]
-        in ("succeeded", "partial"),
+        lambda: local.query("SELECT state FROM job_summaries WHERE batch = 'killed'")[0][0] in ("succeeded", "partial"),
         "the job has ended",
         seconds=240,
     )
