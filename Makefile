@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-all lint up bench bench-engine bench-queue bench-quality bench-gpu chaos clean
+.PHONY: install browser demo test test-all lint up bench bench-engine bench-queue bench-quality bench-gpu chaos clean
 
 install: $(STAMP)
 
@@ -21,8 +21,14 @@ demo: install
 up: install
 	$(BIN)/gistmill up
 
-test: install
+test: install browser
 	$(BIN)/python -m pytest -m "not gpu and not slow"
+
+# The report is tested in Debian's Chromium.
+browser:
+	command -v chromium || command -v google-chrome || { \
+		test "$$(id -u)" = 0 && apt-get update --quiet && apt-get install --quiet --yes chromium; } || \
+		echo "no Chromium: install it (apt-get install chromium) to test the report's page"
 
 test-all: install
 	$(BIN)/python -m pytest
