@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from tests.processes import run_server
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.packaged import ensure_packaged_weights
 from workers.local.home import Home, open_home
+
+# A run in the background of a script inherits an ignored SIGINT, and would pass it on to every process of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TEMPLATE = "gistmill_template"

@@ -1,0 +1,164 @@
+"""What batching and fewer bits give on this machine: tokens per second, interleaved, medians of several rounds.
+
+Sixteen real chunks are summarized in float32 one at a time, from sixteen threads at once, and by transformers' own
+``generate_batch``; then from sixteen threads with the linear layers in half precision and in int8. The texts of twenty
+chunks under greedy decoding tell what fewer bits change.
+
+Run: ``python -m tests.bench.bench_engine [--rounds 3] [--tokens 32] [--weights FOLDER]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, Literal
+
+import torch
+from rouge_score.rouge_scorer import RougeScorer
+from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, GenerationConfig
+
+import producer
+from producer.sources.reading import read_sources
+from producer.sources.source import Source
+from workers.engine.config import EngineConfig
+from workers.engine.engine import Engine, load_engine
+from workers.engine.packaged import ensure_packaged_weights
+from workers.generation import GenerationParams, Prompt
+from workers.summarization.prompts import PromptSet
+from workers.summarization.splitting import split_document
+
+SAMPLES = Path(producer.__file__).parent / "samples"
+CACHE = Path(os.environ.get("GISTMILL_TEST_CACHE", Path.home() / ".cache" / "gistmill-tests"))
+THREADS = 16
+# One at a time is slow and steady: fewer prompts say as much.
+SINGLE = 4
+# Chunks whose greedy texts are compared.
+COMPARED = 20
+CHUNK_TOKENS = 250
+PAGE_TOKENS = 16
+
+Precision = Literal["float32", "float16", "int8"]
+
+
+def load(weights: Path, precision: Precision) -> Engine:
+    """Load the weights with linear layers in a precision."""
+    if precision == "int8":
+        return load_engine(EngineConfig(weights=str(weights), dtype="float32", quantization="int8", slots=THREADS))
+    return load_engine(EngineConfig(weights=str(weights), dtype=precision, quantization="none", slots=THREADS))
+
+
+def make_prompts(engine: Engine, count: int) -> list[Prompt]:
+    """Return prompts around chunks of the samples."""
+    prompts = PromptSet("news", engine.prompt_format)
+    texts = []
+    for source in read_sources([str(SAMPLES)]):
+        if isinstance(source, Source):
+            split = split_document(
+                source.text,
+                document_format=source.format,
+                splitter="recursive",
+                chunk_tokens=CHUNK_TOKENS,
+                overlap_tokens=0,
+                counter=engine,
+            )
+            texts += [chunk.read_text(source.text) for chunk in split.chunks]
+    return [prompts.render("map", text=text) for text in texts[:count]]
+
+
+def run_threads(engine: Engine, prompts: Sequence[Prompt], tokens: int, *, threads: int) -> list[tuple[str, int]]:
+    """Generate greedily from threads and return each text with its number of tokens."""
+    params = GenerationParams(do_sample=False, max_new_tokens=tokens)
+    with ThreadPoolExecutor(threads) as pool:
+        generations = list(pool.map(lambda prompt: engine.generate(prompt, params), prompts))
+    return [(each.text, each.completion_tokens) for each in generations]
+
+
+def run_batch(network: Any, engine: Engine, prompts: Sequence[Prompt], tokens: int) -> int:
+    """Generate with transformers' own batch call and return the number of tokens; the engine encodes the prompts."""
+    ends = [engine.weights.tokenizer.encode_plain(stop)[0] for stop in prompts[0].stop]
+    ids = [engine.weights.tokenizer.encode_prompt(prompt) for prompt in prompts]
+    longest = max(map(len, ids)) + tokens
+    outputs = network.generate_batch(
+        ids,
+        generation_config=GenerationConfig(
+            do_sample=False, max_new_tokens=tokens, eos_token_id=[network.config.eos_token_id, *ends]
+        ),
+        continuous_batching_config=ContinuousBatchingConfig(
+            page_size=PAGE_TOKENS,
+            num_blocks=THREADS * (longest // PAGE_TOKENS + 2),
+            max_batch_tokens=256,
+            max_requests_per_batch=THREADS,
+            use_async_batching=False,
+            use_cuda_graph=False,
+        ),
+    )
+    return sum(len(output.generated_tokens) for output in outputs.values())
+
+
+def measure(run: Callable[[], int]) -> float:
+    """Return generated tokens per second of one run."""
+    started = time.monotonic()
+    return run() / (time.monotonic() - started)
+
+
+def count(generations: Sequence[tuple[str, int]]) -> int:
+    """Return how many tokens there are in all."""
+    return sum(tokens for _, tokens in generations)
+
+
+def compare_texts(exact: Sequence[tuple[str, int]], other: Sequence[tuple[str, int]]) -> float:
+    """Return the mean ROUGE-L F1 between the texts of two engines."""
+    scorer = RougeScorer(["rougeL"])
+    return fmean(scorer.score(a, b)["rougeL"].fmeasure for (a, _), (b, _) in zip(exact, other, strict=True))
+
+
+def main() -> None:
+    """Measure everything, print a table, and one line of JSON at the end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=32, help="most new tokens of every answer")
+    parser.add_argument("--weights", type=Path, help="a weights folder; the packaged Gemma 3 270M by default")
+    given = parser.parse_args()
+    weights = given.weights or ensure_packaged_weights(CACHE / "gemma-3-270m")
+    engines = {name: load(weights, name) for name in ("float32", "float16", "int8")}
+    exact = engines["float32"]
+    plain = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32, attn_implementation="sdpa").eval()
+    prompts = make_prompts(exact, COMPARED)
+    batch = prompts[:THREADS]
+    runs: dict[str, Callable[[], int]] = {
+        "one at a time": lambda: count(run_threads(exact, batch[:SINGLE], given.tokens, threads=1)),
+        "16 threads": lambda: count(run_threads(exact, batch, given.tokens, threads=THREADS)),
+        "generate_batch": lambda: run_batch(plain, exact, batch, given.tokens),
+        "16 threads, float16": lambda: count(run_threads(engines["float16"], batch, given.tokens, threads=THREADS)),
+        "16 threads, int8": lambda: count(run_threads(engines["int8"], batch, given.tokens, threads=THREADS)),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(given.rounds):
+        for name, run in runs.items():
+            rates[name].append(measure(run))
+    texts = {name: run_threads(engine, prompts, given.tokens, threads=THREADS) for name, engine in engines.items()}
+    medians = {name: median(values) for name, values in rates.items()}
+    print(f"| {given.tokens} new tokens a chunk | tokens/s, median | from | to |\n|---|---:|---:|---:|")
+    for name, values in rates.items():
+        print(f"| {name} | {medians[name]:.1f} | {min(values):.1f} | {max(values):.1f} |")
+    result = {
+        "batched_over_single": medians["16 threads"] / medians["one at a time"],
+        "engine_over_generate_batch": medians["16 threads"] / medians["generate_batch"],
+        "int8_over_fp32": medians["16 threads, int8"] / medians["16 threads"],
+        "float16_over_fp32": medians["16 threads, float16"] / medians["16 threads"],
+        "rouge_l_int8": compare_texts(texts["float32"], texts["int8"]),
+        "rouge_l_float16": compare_texts(texts["float32"], texts["float16"]),
+    }
+    for engine in engines.values():
+        engine.close()
+    print(json.dumps({name: round(value, 3) for name, value in result.items()}))
+
+
+if __name__ == "__main__":
+    main()
