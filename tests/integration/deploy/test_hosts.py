@@ -99,7 +99,7 @@ def _answers(servers: Servers) -> bool:
 def work_on(host: Host, servers: Servers, log: Path) -> Iterator[None]:
     """Run a worker on a host."""
     urls = {"database_url": servers.database_url, "broker_url": servers.broker_url}
-    with host.run(describe_command("-m", "tests.fake_worker", "0.3", **TIMES, **urls), log):
+    with host.run(describe_command("-m", "tests.fake_worker", "0.6", **TIMES, **urls), log):
         yield
 
 

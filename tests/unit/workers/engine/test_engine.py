@@ -249,9 +249,8 @@ def test_a_fatal_error_fails_every_waiting_request_and_tells_the_owner(tiny_weig
 
     engine.weights.network.register_forward_pre_hook(fail_later, with_kwargs=True)
     with ThreadPoolExecutor(8) as pool:
-        # Greedy, so that no request happens to stop before the failure.
-        endless = replace(LONG, do_sample=False)
-        futures = [pool.submit(engine.generate, ask("river"), endless) for _ in range(8)]
+        # Seeds with which no request happens to stop before the failure.
+        futures = [pool.submit(engine.generate, ask("river"), replace(LONG, seed=seed)) for seed in range(8)]
         errors = [future.exception() for future in futures]
     assert all(isinstance(error, EngineStoppedError) for error in errors), errors
     assert told.wait(5)
