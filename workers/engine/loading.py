@@ -19,7 +19,7 @@ from workers.engine.fingerprint import compute_fingerprint
 from workers.engine.quantization import build_bitsandbytes_config, halve_linears, quantize_linears
 from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
-from workers.engine.weights import find_folder, list_tensors, read_prompt_format
+from workers.engine.weights import CARD, find_folder, list_tensors, read_prompt_format
 from workers.generation import PromptFormat
 
 # Weights that are served also need room to be computed with.
@@ -72,7 +72,11 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     return LoadedWeights(
         network=network.requires_grad_(False),
         tokenizer=tokenizer,
-        prompt_format=read_prompt_format(folder, has_chat_template=tokenizer.has_chat_template),
+        prompt_format=read_prompt_format(
+            # An adapter is served under the prompt that it was trained with.
+            adapter if adapter is not None and (adapter / CARD).is_file() else folder,
+            has_chat_template=tokenizer.has_chat_template,
+        ),
         placement=placement,
         fingerprint=compute_fingerprint(
             folder, adapter=adapter, dtype=placement.dtype_name, quantization=placement.quantization
