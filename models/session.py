@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 import models.tables  # noqa: F401 - whoever connects must know every table that a foreign key names
 from models.errors import SettingsError, UnreachableError
@@ -22,6 +22,9 @@ CONNECT_ARGS: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+# SQLSTATEs: a table or column that is not there, and what a role may not do.
+OLD_SCHEMA = ("42P01", "42703")
+NO_RIGHT = ("42501", "25006")
 
 
 def connect(database_url: str, *, pool_size: int = 5, application: str = "gistmill") -> Engine:
@@ -32,7 +35,7 @@ def connect(database_url: str, *, pool_size: int = 5, application: str = "gistmi
     """
     try:
         url = make_url(database_url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError(
             "GISTMILL_DATABASE_URL is not an address such as postgresql://user:password@host/db"
         ) from None
@@ -49,23 +52,38 @@ def connect(database_url: str, *, pool_size: int = 5, application: str = "gistmi
 
 @contextmanager
 def explain_outage(engine: Engine) -> Iterator[None]:
-    """Turn the driver's errors of a missing server or schema into one sentence.
+    """Turn the driver's errors of a missing server, schema or right into one sentence.
 
     Raises:
         UnreachableError: no server answers at the address, or its schema is not there.
+        SettingsError: the address holds what the driver does not know, or a role that may not do this.
     """
-    address = engine.url.render_as_string(hide_password=True)
+    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
     try:
         yield
     except OperationalError as error:
-        detail = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
         raise UnreachableError(
-            f"Postgres does not answer at {address} ({detail}); start it (`gistmill up`) or set GISTMILL_DATABASE_URL"
+            f"Postgres does not answer at {address} ({_say(error)}); "
+            "start it (`gistmill up`) or set GISTMILL_DATABASE_URL"
         ) from error
-    except ProgrammingError as error:
-        if 'relation "' not in str(error.orig) or "does not exist" not in str(error.orig):
-            raise
-        raise UnreachableError(f"the database at {address} has no Gistmill tables; run `gistmill migrate`") from error
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if state in OLD_SCHEMA:
+            raise UnreachableError(
+                f"the database at {address} has no Gistmill tables of this version; run `gistmill migrate`"
+            ) from error
+        if state in NO_RIGHT:
+            raise SettingsError(
+                f"the role of {address} may not do this ({_say(error)}); set GISTMILL_DATABASE_URL to one that may"
+            ) from error
+        if state is None and "invalid connection option" in str(error.orig):
+            raise SettingsError(f"GISTMILL_DATABASE_URL cannot be used: {_say(error)}") from error
+        raise
+
+
+def _say(error: DBAPIError) -> str:
+    """Return the first line of what the driver says; the others quote the statement."""
+    return str(error.orig).strip().partition("\n")[0] if error.orig else "no answer"
 
 
 def check_database(engine: Engine) -> None:

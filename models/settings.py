@@ -6,6 +6,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -97,6 +98,10 @@ class Settings(BaseSettings):
         url = self._require("broker_url")
         if not url.startswith(BROKER_SCHEMES):
             raise SettingsError(f"GISTMILL_BROKER_URL must begin with {' or '.join(BROKER_SCHEMES)}")
+        try:
+            urlsplit(url).port  # noqa: B018 - whether it is a number is checked when it is asked for
+        except ValueError:
+            raise SettingsError("GISTMILL_BROKER_URL is not an address such as redis://:password@host:6379/0") from None
         return url
 
 
@@ -112,3 +117,5 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = "GISTMILL_" + "_".join(str(part) for part in first["loc"]).upper()
         raise SettingsError(f"{name}={first['input']!r} is not valid: {first['msg'].lower()}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env in this folder cannot be read: {error}") from None

@@ -40,5 +40,8 @@ def open_session() -> Iterator[Session]:
     """
     from sqlalchemy.orm import Session
 
-    with open_engine() as engine, Session(engine) as session:
-        yield session
+    with open_engine() as engine:
+        # An outage is told before anything is printed or a file is begun.
+        engine.connect().close()
+        with Session(engine) as session:
+            yield session

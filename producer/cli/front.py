@@ -29,6 +29,8 @@ EXIT_CODES = (
     "130 stopped by Ctrl-C."
 )
 
+OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")
+
 
 def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
@@ -50,6 +52,8 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         return fail(error.format_message(), error.exit_code)
     except GistmillError as error:
         return fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        return _explain_missing(error)
     except click.Abort as abort:
         # click wraps the KeyboardInterrupt, whose message says what is done and what is not.
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
@@ -67,8 +71,19 @@ def fail(sentence: str, code: int) -> int:
     return code
 
 
+def _explain_missing(error: ModuleNotFoundError) -> int:
+    """Name the library that only the whole installation has; a module of our own that is missing is a defect."""
+    if str(error.name).partition(".")[0] in OUR_PACKAGES:
+        raise error
+    return fail(
+        f"this command needs {error.name}, and only the producer's part is installed here; in Gistmill's folder "
+        "run: pip install --constraint constraints.txt '.[local]'",
+        ExitCode.FAILED,
+    )
+
+
 def _explain_usage(error: click.UsageError) -> int:
-    code = fail(error.format_message(), ExitCode.USAGE)
+    code = fail(" ".join(error.format_message().split()), ExitCode.USAGE)
     if error.ctx is not None:
         click.echo(f"Try '{error.ctx.command_path} --help'.", err=True)
     return code

@@ -9,8 +9,6 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -21,20 +19,9 @@ class Entry:
     section: str
 
     def load(self) -> click.Command:
-        """Import the command.
-
-        Raises:
-            ClickException: a library is missing, because only the producer's part was installed.
-        """
+        """Import the command."""
         module, attribute = self.target.split(":")
-        try:
-            command: click.Command = getattr(import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            if str(error.name).partition(".")[0] in OUR_PACKAGES:
-                raise
-            raise click.ClickException(
-                f"this command needs {error.name}, which is not installed; run pip install 'gistmill[local]'"
-            ) from error
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
 
@@ -44,6 +31,7 @@ class LazyGroup(click.Group):
     def __init__(self, entries: Mapping[str, Entry], *, help: str, epilog: str) -> None:  # noqa: A002 - click's name
         super().__init__(help=help, epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]})
         self._entries = entries
+        click.version_option(package_name="gistmill", prog_name="gistmill", message="%(prog)s %(version)s")(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return all names, in the order of the table."""

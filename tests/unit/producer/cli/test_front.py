@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import click
 import pytest
 
 from gistmill import make_group
 from models.errors import SettingsError, UnreachableError
+from producer.cli.commands import make_producer_group
 from producer.cli.front import ExitCode, run
 
 
@@ -25,6 +27,31 @@ def test_an_error_becomes_one_sentence_and_its_exit_code(
 ) -> None:
     assert run(command_that(error), name="gistmill", arguments=[]) == code
     assert capsys.readouterr().err == f"gistmill: error: {error}\n"
+
+
+@pytest.mark.parametrize("group", [make_group(), make_producer_group()], ids=["gistmill", "producer"])
+def test_the_version_is_that_of_the_package(group: click.Group, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(group, name="gistmill", arguments=["--version"]) == ExitCode.DONE
+    assert capsys.readouterr().out == f"gistmill {version('gistmill')}\n"
+
+
+def test_a_library_that_only_the_whole_installation_has_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ModuleNotFoundError("No module named 'torch.cuda'", name="torch.cuda")
+
+    assert run(command_that(error), name="gistmill", arguments=[]) == ExitCode.FAILED
+    said = capsys.readouterr().err
+    assert said.startswith("gistmill: error: this command needs torch.cuda, and only the producer's part is installed")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_missing_module_of_our_own_is_no_matter_of_the_installation() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        run(command_that(ModuleNotFoundError("gone", name="workers.gone")), name="gistmill", arguments=[])
+
+
+def test_a_wrong_choice_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(make_group(), name="gistmill", arguments=["completion"]) == ExitCode.USAGE
+    assert capsys.readouterr().err.splitlines()[0].endswith("Choose from: bash, zsh, fish")
 
 
 def test_an_interruption_says_what_it_left_and_gives_130(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,13 +42,6 @@ def test_every_entry_leads_to_a_command_with_help() -> None:
         assert "Examples:" in (command.help or ""), name
 
 
-def test_a_missing_library_names_what_to_install() -> None:
-    entry = Entry("no_such_library.anything:x", "help", "section")
-
-    with pytest.raises(click.ClickException, match=r"needs no_such_library, which is not installed; run pip install"):
-        entry.load()
-
-
 def test_the_shell_completes_commands_without_importing_them() -> None:
     group = LazyGroup({"submit": Entry("no.such:thing", "Put documents on the queue.", "Work")}, help="", epilog="")
 
