@@ -22,7 +22,10 @@ BROKER_SCHEMES = ("redis://", "rediss://")
 class Settings(BaseSettings):
     """Everything that can be set; each field is an environment variable."""
 
-    model_config = SettingsConfigDict(env_prefix="GISTMILL_", env_file=".env", extra="ignore", frozen=True)
+    # A variable that is set to nothing is not set: compose files and .env hand on what nobody gave.
+    model_config = SettingsConfigDict(
+        env_prefix="GISTMILL_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("gistmill")))
     database_url: str | None = None
