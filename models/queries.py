@@ -29,6 +29,7 @@ class Claim:
 
     step_id: UUID
     job_id: UUID
+    batch_id: UUID
     kind: str
     level: int
     index: int
@@ -99,6 +100,7 @@ def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_
         )
         .returning(
             Step.job_id,
+            select(Job.batch_id).where(Job.id == Step.job_id).scalar_subquery().label("batch_id"),
             Step.kind,
             Step.level,
             Step.index,
@@ -114,6 +116,7 @@ def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_
     return Claim(
         step_id=step,
         job_id=row.job_id,
+        batch_id=row.batch_id,
         kind=row.kind,
         level=row.level,
         index=row._mapping["index"],

@@ -13,10 +13,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from playwright.sync_api import Browser
 from sqlalchemy import Engine, create_engine
 
 from migrations.run import upgrade
 from models.session import connect
+from tests.browser import NoChromiumError, open_chromium
 from tests.processes import run_server
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.packaged import ensure_packaged_weights
@@ -89,6 +91,17 @@ def real_weights() -> Path:
     """The packaged Gemma 3 270M, converted once and kept between runs."""
     cache = Path(os.environ.get("GISTMILL_TEST_CACHE", Path.home() / ".cache" / "gistmill-tests"))
     return ensure_packaged_weights(cache / "gemma-3-270m")
+
+
+# For one module alone: while Playwright is open, an event loop runs in this thread and nobody else may run one.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; only a machine that is not CI may do without."""
+    try:
+        with open_chromium() as browser:
+            yield browser
+    except NoChromiumError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
 def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from models import queries
 from models.base import Json
-from models.job import Job, JobState
+from models.job import OPEN_STATES, Job, JobState
 from models.queries import Claim
 from models.queues import Doorbell, Wakeup
 from models.recovery import finish_cancel
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 
 # Pauses before a failed step runs again: 1, 2, 4, ... seconds, up to this.
 MAX_BACKOFF_SECONDS = 60
+# What a log tells of a finished step: figures, never a text.
+LOGGED = ("prompt_tokens", "completion_tokens", "seconds", "finish_reason")
 
 
 class Flow:
@@ -55,7 +57,7 @@ class Flow:
         self._doorbell = doorbell
         self._leases = leases
         self._settings = settings
-        self._worker_id = worker_id
+        self.worker_id = worker_id
         self._gate = Gate()
         self._runner = StepRunner(database, generator)
 
@@ -64,7 +66,7 @@ class Flow:
         token = uuid.uuid4()
         return self._write(
             lambda session: queries.claim_step(
-                session, step_id, token=token, worker=self._worker_id, lease_seconds=self._settings.lease_seconds
+                session, step_id, token=token, worker=self.worker_id, lease_seconds=self._settings.lease_seconds
             )
         )
 
@@ -109,13 +111,13 @@ class Flow:
     def fail(self, claim: Claim, error: BaseException) -> None:
         """End a step for good; its siblings go on and its job says what is missing."""
         failure = describe_failure(error)
-        log.warning("step_failed", step=str(claim.step_id), job=str(claim.job_id), kind=claim.kind, **failure)
+        log.warning("step_failed", kind=claim.kind, **failure)
         self._ring(self._write(lambda session: self._fail(session, claim, failure)))
 
     def _stop(self, lease: Lease) -> None:
         claim = lease.claim
         if lease.reason is StopReason.LOST:
-            log.warning("lease_was_lost", step=str(claim.step_id), job=str(claim.job_id))
+            log.warning("lease_was_lost", kind=claim.kind)
             return
         is_cancelled = lease.reason is StopReason.CANCELLED
         self._write(lambda session: self._give_back(session, claim, is_cancelled=is_cancelled))
@@ -128,18 +130,19 @@ class Flow:
 
     def _complete(self, session: Session, claim: Claim, outcome: Outcome) -> list[Wakeup]:
         job = queries.lock_job(session, claim.job_id)
-        if not queries.complete_step(session, claim, outcome.result, worker=self._worker_id):
+        if not queries.complete_step(session, claim, outcome.result, worker=self.worker_id):
             if queries.was_completed(session, claim):
                 # The reply to the COMMIT was lost, and with it the messages that were to be sent.
                 return queries.find_unclaimed(session, claim.job_id)
-            log.warning("result_came_too_late", step=str(claim.step_id), job=str(claim.job_id))
+            log.warning("result_came_too_late", kind=claim.kind)
             return []
         queries.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.DONE)
+        log.info("step_done", kind=claim.kind, **{name: getattr(outcome.result, name) for name in LOGGED})
         return self._advance(session, job, outcome.plan)
 
     def _fail(self, session: Session, claim: Claim, failure: Json) -> list[Wakeup]:
         job = queries.lock_job(session, claim.job_id)
-        if not queries.fail_step(session, claim, failure, worker=self._worker_id):
+        if not queries.fail_step(session, claim, failure, worker=self.worker_id):
             return []
         queries.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.ERROR, error=failure)
         if claim.kind == StepKind.PLAN:
@@ -151,7 +154,10 @@ class Flow:
         if job.cancel_requested_at is not None:
             finish_cancel(session, job.id)
             return []
-        return advance_job(session, job, plan)
+        wakeups = advance_job(session, job, plan)
+        if job.state not in OPEN_STATES:
+            log.info("job_ended", state=job.state)
+        return wakeups
 
     def _write(self, write: Callable[[Session], Result]) -> Result:
         return write_rows(self._database, write, must_end=self._leases.must_end)

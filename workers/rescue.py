@@ -19,6 +19,7 @@ import redis
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from models import queries, recovery
 from models.queues import BROKER_OPTIONS, PRIORITY_STEPS, Doorbell, Wakeup
@@ -176,8 +177,9 @@ class Rescue:
 class RescueThread:
     """Runs a pass every few seconds for as long as the worker lives."""
 
-    def __init__(self, rescue: Rescue, *, interval_seconds: float) -> None:
+    def __init__(self, rescue: Rescue, *, worker_id: str, interval_seconds: float) -> None:
         self._rescue = rescue
+        self._worker_id = worker_id
         self._interval = interval_seconds
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="rescue", daemon=True)
@@ -192,6 +194,7 @@ class RescueThread:
         self._thread.join(timeout=10)
 
     def _loop(self) -> None:
+        bind_contextvars(worker=self._worker_id)
         while not self._closed.wait(self._interval):
             try:
                 report = self._rescue.run_pass()

@@ -83,7 +83,7 @@ class Service:
             redispatch_seconds=settings.redispatch_seconds,
             restart_grace_seconds=settings.restart_grace_seconds,
         )
-        self._rescue = RescueThread(rescue, interval_seconds=settings.rescue_seconds)
+        self._rescue = RescueThread(rescue, worker_id=self.worker_id, interval_seconds=settings.rescue_seconds)
         self._drain: threading.Timer | None = None
         port = settings.metrics_port
         self._status = StatusServer(settings.metrics_host, port, self._is_healthy) if port else None

@@ -77,7 +77,7 @@ class StepRunner:
             context_tokens=self._generator.context_tokens,
             max_new_tokens=options.generation.max_new_tokens,
         )
-        log.info("planned", job=str(job.id), strategy=plan.strategy, chunks=len(plan.split.chunks))
+        log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
         return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan)
 
     def _generate(self, claim: Claim, stopped: threading.Event, deadline: float) -> Outcome | None:

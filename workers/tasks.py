@@ -7,12 +7,14 @@ from uuid import UUID
 
 import structlog
 from celery import Celery
+from structlog.contextvars import bound_contextvars
 
 from models.queues import task_name
 from models.step import StepKind
 from workers.errors import PermanentError, RetryableError, StepError
 
 if TYPE_CHECKING:
+    from models.queries import Claim
     from workers.flow import Flow
 
 log = structlog.get_logger()
@@ -35,12 +37,19 @@ def run_step(flow: Flow, step_id: UUID) -> None:
     if claim is None:
         log.debug("nothing_to_claim", step=str(step_id))
         return
+    # Every line that is logged on the way has them.
+    ids = {"batch": claim.batch_id, "job": claim.job_id, "step": step_id, "worker": flow.worker_id}
+    with bound_contextvars(**{name: str(value) for name, value in ids.items()}):
+        _run_claimed(flow, claim)
+
+
+def _run_claimed(flow: Flow, claim: Claim) -> None:
     try:
         flow.run(claim)
     except PermanentError as error:
         flow.fail(claim, error)
         raise
     except Exception as error:
-        log.warning("step_error", step=str(step_id), job=str(claim.job_id), error=str(error), exc_info=True)
+        log.warning("step_error", kind=claim.kind, error=str(error), exc_info=True)
         flow.retry(claim, error)
         raise RetryableError(str(error)) from error

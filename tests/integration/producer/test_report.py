@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -43,19 +40,6 @@ def page_file(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: l
 @pytest.fixture
 def soup(page_file: Path) -> BeautifulSoup:
     return BeautifulSoup(page_file.read_text(encoding="utf-8"), "lxml")
-
-
-# For this module alone: while Playwright is open, an event loop runs in this thread and nobody else may run one.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium; only a machine that is not CI may do without."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("no Chromium on this machine; install it to test pages")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def open_page(browser: Browser, file: Path, width: int) -> tuple[Page, list[str]]:

@@ -1,0 +1,66 @@
+"""Takes the pictures in docs/images from a running cluster: ``python -m tests.pictures BATCH``.
+
+Run it against ``gistmill up`` after a batch has ended there, look at what it made, and commit it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from gistmill import make_group
+from models.settings import SERVERS_FILE, read_settings
+from producer.cli.front import run
+from tests.browser import open_chromium
+
+FOLDER = Path(__file__).parents[1] / "docs" / "images"
+WIDTH = 1100
+
+
+def main() -> int:
+    """Take every picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("batch")
+    batch = parser.parse_args().batch
+    flower = json.loads((read_settings().home / SERVERS_FILE).read_text())["flower_url"]
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, open_chromium() as browser:
+        report = Path(folder) / "report.html"
+        if code := run(make_group(), name="gistmill", arguments=["report", batch, "--output", str(report)]):
+            return code
+        take(browser, report.as_uri(), "report", height=1000)
+        take(browser, report.as_uri(), "report-document", height=900, prepare=open_document)
+        take(browser, f"{flower}/workers", "flower-workers", height=260)
+        take(browser, f"{flower}/tasks", "flower-tasks", height=620)
+    return 0
+
+
+def take(
+    browser: Browser, url: str, name: str, *, height: int, prepare: Callable[[Page], None] = lambda _: None
+) -> None:
+    """Save what a browser window of that height shows."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": height})
+    page.goto(url, wait_until="networkidle")
+    prepare(page)
+    page.screenshot(path=FOLDER / f"{name}.png")
+    page.close()
+
+
+def open_document(page: Page) -> None:
+    """Show the document with the most steps, with its last step and the first of those below it open."""
+    articles = page.locator("article")
+    counts = [articles.nth(index).locator("details").count() for index in range(articles.count())]
+    article = articles.nth(counts.index(max(counts)))
+    for step in range(2):
+        article.locator("details > summary").nth(step).click()
+    article.evaluate("element => element.scrollIntoView()")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
