@@ -3,69 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from check_jsonschema import builtin_schemas
 
 from models.settings import Settings
 from tests.integration.deploy.commands import check_command
+from tests.integration.deploy.compose import COMPOSE, PER_GPU, ROOT, SECRETS, load, read_services, resolve
 from workers.launch import STOP_GRACE_SECONDS
 from workers.local.postgres import binaries
 from workers.local.valkey import Valkey
 
-ROOT = Path(__file__).resolve().parents[3]
-COMPOSE = ROOT / "docker-compose.yml"
-PER_GPU = ROOT / "docs" / "compose" / "per-gpu.yml"
-SECRETS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "FLOWER", "GRAFANA")
-PROFILES = ("cpu", "monitoring", "producer")
 # Images of which we know how they run without root and without a writable root.
 OUR_IMAGES = {"gistmill-worker:0.1.0": "workers/Dockerfile", "gistmill-producer:0.1.0": "producer/Dockerfile"}
 ENTRY_POINTS = {"gistmill-worker:0.1.0": [], "gistmill-producer:0.1.0": ["gistmill"]}
 
 
-class ComposeLoader(yaml.SafeLoader):
-    """Reads the two tags that Compose adds to YAML."""
-
-
-ComposeLoader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node, deep=True))
-
-
-def load(path: Path) -> dict[str, Any]:
-    return yaml.load(path.read_text(), ComposeLoader)  # type: ignore[no-any-return]
-
-
-def resolve(folder: Path, *, without: str = "") -> subprocess.CompletedProcess[str]:
-    """Run ``podman-compose config``, which asks podman for its version before it interpolates."""
-    podman = folder / "podman"
-    podman.write_text("#!/bin/sh\necho podman version 5.4.0\n")
-    podman.chmod(0o755)
-    environment = {f"GISTMILL_{name}_PASSWORD": f"{name.lower()}-secret" for name in SECRETS if name != without}
-    profiles = [part for name in PROFILES for part in ("--profile", name)]
-    return subprocess.run(
-        [sys.executable, "-m", "podman_compose", "--file", str(COMPOSE), *profiles, "config"],
-        env=environment | {"PATH": f"{folder}:{os.environ['PATH']}"},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Every service with its anchors, profiles and variables resolved."""
-    done = resolve(tmp_path_factory.mktemp("compose"))
-    assert done.returncode == 0, done.stderr
-    return yaml.safe_load(done.stdout)["services"]  # type: ignore[no-any-return]
+    return read_services(tmp_path_factory.mktemp("compose"))
 
 
 def of_ours(services: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -137,7 +137,8 @@ def test_a_worker_pod_has_longer_to_stop_than_it_drains() -> None:
 
 
 def test_what_serves_is_probed() -> None:
-    for kind, name in (("Deployment", "worker"), ("Deployment", "flower"), ("StatefulSet", "postgres")):
+    serving = {"worker": "Deployment", "flower": "Deployment", "postgres": "StatefulSet", "redis": "StatefulSet"}
+    for name, kind in serving.items():
         [container] = find(kind, name)["spec"]["template"]["spec"]["containers"]
         assert {"readinessProbe", "livenessProbe"} <= set(container)
 
