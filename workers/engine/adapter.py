@@ -24,7 +24,8 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
 
     made_for = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     try:
-        return PeftModel.from_pretrained(base, adapter).merge_and_unload().eval()
+        # Merged into copies: what is mapped from the weights' file stays as it is there.
+        return PeftModel.from_pretrained(base, adapter).merge_and_unload(safe_merge=True).eval()
     except (RuntimeError, ValueError) as error:
         raise AdapterMismatchError(
             f"adapter {adapter} was made for {made_for.get('base_model_name_or_path')} and does not fit {folder}; "

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from workers.engine.half import use_fbgemm
-from workers.engine.pages import release_pages
 
 # Largest quantized activation; they are unsigned for FBGEMM, so 128 stands for zero.
 LARGEST_ACTIVATION = 127
@@ -25,8 +24,6 @@ ZERO_POINT = 128
 LARGEST_WEIGHT = 95
 # Keeps what is all zeros from being divided by zero.
 SMALLEST = 1e-6
-# Rows of a weight that are quantized together; bounds the memory beside the weights.
-ROWS_AT_ONCE = 8192
 
 
 class Int8Linear(nn.Module):
@@ -72,16 +69,9 @@ def balance_channels(weight: torch.Tensor, largest_inputs: torch.Tensor) -> torc
 
 def pack_weight(weight: torch.Tensor, smoothing: torch.Tensor | None) -> Any:
     """Return a weight (outputs, inputs) in int8 as FBGEMM wants it."""
-    quantized = torch.empty_like(weight, dtype=torch.int8)
-    scales = torch.empty(weight.shape[0], dtype=torch.float64)
-    for start in range(0, weight.shape[0], ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        block = weight[rows] if smoothing is None else weight[rows] * smoothing
-        scale = measure_largest(block, dim=1).clamp_min_(SMALLEST) / LARGEST_WEIGHT
-        quantized[rows] = (block / scale).round_()
-        scales[rows] = scale.squeeze(1)
-        release_pages(weight[rows])
-    return pack_quantized(quantized, scales)
+    smoothed = weight.clone() if smoothing is None else weight * smoothing
+    scales = measure_largest(smoothed, dim=1).clamp_min_(SMALLEST) / LARGEST_WEIGHT
+    return pack_quantized(smoothed.div_(scales).round_().to(torch.int8), scales.squeeze(1).double())
 
 
 def pack_quantized(quantized: torch.Tensor, scales: torch.Tensor) -> Any:

@@ -13,9 +13,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from workers.engine.adapter import merge_adapter
 from workers.engine.attention import RAGGED
 from workers.engine.config import EngineConfig
+from workers.engine.conversion import convert_network
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.fingerprint import compute_fingerprint
+from workers.engine.pages import trim_heap
 from workers.engine.quantization import build_bitsandbytes_config, halve_linears, quantize_linears
 from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
@@ -62,12 +64,11 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     if config.device_map is None:
         check_memory(folder, placement)
     tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+    trim_heap()
     network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
     sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
-    if placement.is_int8_on_cpu:
-        quantize_linears(network, run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS))
-    elif placement.quantization == "half":
-        halve_linears(network)
+    quantize_on_cpu(network, placement, sample)
+    trim_heap()
     check_finite(network, sample, placement)
     return LoadedWeights(
         network=network.requires_grad_(False),
@@ -99,16 +100,31 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
         return _load_tensors(Path(work), placement, device_map, quantization_config)
 
 
+def quantize_on_cpu(network: Any, placement: Placement, sample: torch.Tensor) -> None:
+    """Quantize the linear layers in place, if a CPU is to serve them so; the sample (1, tokens) is usual text."""
+    if placement.is_int8_on_cpu:
+        quantize_linears(
+            network,
+            run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS),
+            head=network.get_output_embeddings(),
+        )
+    elif placement.quantization == "half":
+        halve_linears(network)
+
+
 def _load_tensors(folder: Path, placement: Placement, device_map: str | None, quantization_config: Any) -> Any:
-    return AutoModelForCausalLM.from_pretrained(
+    # transformers places what is quantized or spread; everything else stays mapped from its file, as it is there.
+    is_placed = device_map is not None or quantization_config is not None
+    network = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=placement.dtype,
+        dtype=placement.dtype if is_placed else "auto",
         attn_implementation=choose_attention(_read_config(folder), placement.device),
         quantization_config=quantization_config,
-        device_map=device_map or placement.device,
+        device_map=(device_map or placement.device) if is_placed else "cpu",
         use_safetensors=True,
         trust_remote_code=False,
     ).eval()
+    return network if is_placed else convert_network(network, dtype=placement.dtype, device=placement.device)
 
 
 def choose_attention(weights_config: Any, device: str) -> str:

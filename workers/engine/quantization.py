@@ -18,12 +18,12 @@ from workers.engine.device import Placement
 from workers.engine.half import HalfLinear
 from workers.engine.int8 import Int8Linear
 from workers.engine.pages import release_pages
+from workers.engine.stacked import BuildLinear, build_linear
 
 # Largest error of an int8 layer's output on the sample, relative to its size.
 LARGEST_ERROR = 0.02
-# Rows of the sample and outputs that a layer is measured on; the head has a quarter of a million.
+# Rows of the sample that a layer is measured on.
 MEASURED_ROWS = 32
-MEASURED_OUTPUTS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,59 +55,64 @@ def build_bitsandbytes_config(placement: Placement) -> Any:
     )
 
 
-def quantize_linears(network: Any, *, run_sample: Callable[[], object]) -> None:
+def quantize_linears(network: Any, *, run_sample: Callable[[], object], head: nn.Module | None = None) -> None:
     """Replace every linear layer of a network on a CPU, its head included, in place; embeddings stay as they are.
 
     Args:
         network: the network, in float32.
         run_sample: runs the network on usual text, which shows how large its activations are.
+        head: the layer after which nothing comes; its own output is not computed.
     """
-    observed = observe_inputs(network, run_sample)
-    replace_linears(network, lambda linear: quantize_linear(linear, observed[linear]))
+    observed = observe_inputs(network, run_sample, head)
+    replace_linears(
+        network, lambda linear: lambda weight, bias: quantize_linear(weight, bias, observed=observed[linear])
+    )
 
 
 def halve_linears(network: Any) -> None:
     """Replace every linear layer of a network on a CPU by one with weights in half precision, in place."""
-    replace_linears(network, lambda linear: HalfLinear(linear.weight.detach(), linear.bias))
+    replace_linears(network, lambda _linear: HalfLinear)
 
 
-def replace_linears(network: Any, build: Callable[[nn.Linear], nn.Module]) -> None:
+def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinear]) -> None:
     """Put what is built from each linear layer in its place."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(parent, name, build(child))
-                release_pages(child.weight)
+                setattr(parent, name, build_linear(child, choose_build(child)))
 
 
-def quantize_linear(linear: nn.Linear, observed: Observed) -> nn.Module:
-    """Return a layer in int8, or in half precision where int8 would change it too much."""
-    weight, bias = linear.weight.detach(), linear.bias
+def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed: Observed) -> nn.Module:
+    """Return a layer in int8, or in half precision where int8 would change it too much.
+
+    Args:
+        weight: (outputs, inputs), float32.
+        bias: (outputs,), or None.
+        observed: what reaches the layer.
+    """
     quantized = Int8Linear(weight, bias, observed.largest)
-    return quantized if measure_error(quantized, linear, observed.rows) <= LARGEST_ERROR else HalfLinear(weight, bias)
+    exact = nn.functional.linear(observed.rows, weight, bias)
+    error = float(torch.dist(quantized(observed.rows), exact) / exact.norm())
+    return quantized if error <= LARGEST_ERROR else HalfLinear(weight, bias)
 
 
-@torch.inference_mode()
-def measure_error(quantized: nn.Module, linear: nn.Linear, rows: torch.Tensor) -> float:
-    """Return how far a layer's output on some rows is from that of floats, relative to its size."""
-    step = max(linear.out_features // MEASURED_OUTPUTS, 1)
-    bias = None if linear.bias is None else linear.bias[::step]
-    exact = nn.functional.linear(rows, linear.weight[::step], bias)
-    return float(torch.dist(quantized(rows)[:, ::step], exact) / exact.norm())
-
-
-def observe_inputs(network: Any, run_sample: Callable[[], object]) -> dict[nn.Module, Observed]:
+def observe_inputs(
+    network: Any, run_sample: Callable[[], object], head: nn.Module | None = None
+) -> dict[nn.Module, Observed]:
     """Return what reaches each linear layer while the sample runs."""
     observed: dict[nn.Module, Observed] = {}
 
-    def observe(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    def observe(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
         rows = inputs[0].flatten(0, -2)
         step = max(len(rows) // MEASURED_ROWS, 1)
         observed[layer] = Observed(rows[::step][:MEASURED_ROWS].clone(), rows.abs().amax(dim=0))
+        # No rows, no work.
+        return inputs[0][..., :0, :] if layer is head else None
 
     with ExitStack() as hooks, torch.inference_mode():
         for layer in network.modules():
             if isinstance(layer, nn.Linear):
                 hooks.callback(layer.register_forward_pre_hook(observe).remove)
+                hooks.callback(layer.register_forward_hook(lambda used, *_: release_pages(used.weight)).remove)
         run_sample()
     return observed

@@ -2,17 +2,17 @@
 
 Control tokens (``<bos>``, ``<start_of_turn>``, …) are recognised only in text that we wrote. The prompt is rendered
 with every control token of its untrusted parts broken by a mark, cut at the control tokens that are left, and the
-text between them is encoded by a second tokenizer that knows no control tokens. For text without control tokens this
-is token for token what ``apply_chat_template(tokenize=True)`` gives.
+text between them is encoded by a second tokenizer that takes control tokens for words. For text without them this is
+token for token what ``apply_chat_template(tokenize=True)`` gives.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import Any
 
 from jinja2.exceptions import TemplateError
@@ -35,11 +35,11 @@ class PromptTokenizer:
     def __init__(self, tokenizer: Any) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise UnsupportedSettingError("these weights have no tokenizer.json; save them with a fast tokenizer")
-        layout = json.loads(tokenizer.backend_tokenizer.to_str())
+        added = tokenizer.backend_tokenizer.get_added_tokens_decoder()
         self._template = tokenizer
-        self._control = {token["content"]: token["id"] for token in layout["added_tokens"] if token["special"]}
+        self._control = {token.content: index for index, token in added.items() if token.special}
         self._control_pattern = re.compile("|".join(map(re.escape, sorted(self._control, reverse=True))))
-        self._plain = build_plain_tokenizer(layout)
+        self._plain = build_plain_tokenizer(tokenizer.backend_tokenizer)
         self._bos: tuple[int, ...] = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
         self._control_ids = frozenset(self._control.values())
         self._byte_ids = frozenset(self._plain.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
@@ -116,10 +116,18 @@ class PromptTokenizer:
         return ids + self.encode_plain(text[start:].replace(mark, ""))
 
 
-def build_plain_tokenizer(layout: dict[str, Any]) -> Tokenizer:
-    """Build the tokenizer that knows no control tokens from a ``tokenizer.json``."""
-    kept = [token for token in layout["added_tokens"] if not token["special"]]
-    return Tokenizer.from_str(json.dumps({**layout, "added_tokens": kept, "post_processor": None}))
+def build_plain_tokenizer(original: Tokenizer) -> Tokenizer:
+    """Return the tokenizer that takes control tokens for words; it shares the vocabulary, which is large."""
+    plain = Tokenizer(original.model)
+    for part in ("normalizer", "pre_tokenizer", "decoder"):
+        if getattr(original, part) is not None:
+            setattr(plain, part, getattr(original, part))
+    # In the order of their ids, which makes them the same again.
+    added = [token for _, token in sorted(original.get_added_tokens_decoder().items())]
+    for is_special, tokens in groupby(added, key=attrgetter("special")):
+        (plain.add_special_tokens if is_special else plain.add_tokens)(list(tokens))
+    plain.encode_special_tokens = True
+    return plain
 
 
 def choose_mark(text: str) -> str:

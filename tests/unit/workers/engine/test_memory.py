@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+from workers.engine.weights import list_tensors
 
 # The interpreter and its libraries are there before; the weights are all used once, then the peak is read.
 MEASURE = """
@@ -14,8 +17,7 @@ import sys
 from pathlib import Path
 import torch
 from workers.engine.device import Placement
-from workers.engine.loading import load_network
-from workers.engine.quantization import halve_linears, quantize_linears
+from workers.engine.loading import load_network, quantize_on_cpu
 
 def read_status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -23,30 +25,58 @@ def read_status(name):
 
 torch.set_num_threads(1)
 torch.nn.functional.linear(torch.ones(64, 64), torch.ones(64, 64))
-placement = Placement(device="cpu", dtype=torch.float32, quantization=sys.argv[2])
+placement = Placement(device="cpu", dtype=getattr(torch, sys.argv[2]), quantization=sys.argv[3])
 before = read_status("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
 network = load_network(Path(sys.argv[1]), placement=placement, adapter=None, device_map=None)
 ids = torch.arange(8).unsqueeze(0)
-if placement.is_int8_on_cpu:
-    quantize_linears(network, run_sample=lambda: network(input_ids=ids))
-if placement.quantization == "half":
-    halve_linears(network)
+quantize_on_cpu(network, placement, ids)
 with torch.inference_mode():
-    network(input_ids=ids)
+    network(input_ids=ids, logits_to_keep=1)
 print(read_status("VmHWM") - before)
 """
+VOCABULARY = 100_000
 
 
-def measure_peak(weights: Path, quantization: str) -> int:
+def measure_peak(weights: Path, dtype: str, quantization: str) -> int:
     """Return the bytes that loading takes at its peak above the bare interpreter with its libraries."""
-    command = [sys.executable, "-c", MEASURE, str(weights), quantization]
+    command = [sys.executable, "-c", MEASURE, str(weights), dtype, quantization]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.mark.real
+@pytest.fixture(scope="module")
+def wide_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Gemma of 330 MB in the proportions of the real one: most of it is the embedding, which is the head too."""
+    folder = tmp_path_factory.mktemp("wide")
+    config = Gemma3TextConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=512,
+        intermediate_size=2048,
+        num_hidden_layers=8,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        head_dim=128,
+        max_position_embeddings=512,
+    )
+    Gemma3ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
-@pytest.mark.parametrize("quantization", ["none", "half", "int8"])
-def test_loading_takes_at_most_1_3_times_the_weights(real_weights: Path, quantization: str) -> None:
-    size = (real_weights / "model.safetensors").stat().st_size
-    assert measure_peak(real_weights, quantization) <= 1.3 * size
+@pytest.mark.parametrize(
+    ("weights", "dtype", "quantization", "most"),
+    [
+        ("wide_weights", "bfloat16", "none", 0.65),
+        # FBGEMM pads the inputs of a layer in half precision to the next 512, here and in the real weights.
+        ("wide_weights", "float32", "half", 0.85),
+        pytest.param("real_weights", "float32", "none", 1.3, marks=pytest.mark.real),
+        # A tenth of them stays in half precision.
+        pytest.param("real_weights", "float32", "int8", 0.4, marks=pytest.mark.real),
+    ],
+)
+def test_loading_takes_at_most_1_3_times_the_weights_as_they_are_served(
+    request: pytest.FixtureRequest, weights: str, dtype: str, quantization: str, most: float
+) -> None:
+    folder: Path = request.getfixturevalue(weights)
+    in_float32 = 4 * sum(tensor.elements for tensor in list_tensors(folder).values())
+    assert measure_peak(folder, dtype, quantization) <= most * in_float32

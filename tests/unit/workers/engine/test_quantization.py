@@ -23,11 +23,11 @@ def test_every_linear_layer_is_quantized_and_nothing_else() -> None:
 
 def test_a_layer_that_int8_would_change_too_much_stays_in_half_precision() -> None:
     network = build_network()
-    # One value of each row dwarfs the others, another one each time, so no scale fits and no channel is to blame.
-    network[0].weight.data = torch.eye(64)[torch.arange(50)] * 1000 + torch.randn(50, 64)
-    network[1].weight.data.fill_diagonal_(0.0)
-    network[1].weight.data.mul_(torch.eye(64).logical_not())
-    network[1].weight.data += torch.eye(64) * 1e-4
+    # Two values of each row dwarf the others and cancel out, another two each time: no scale keeps what is left of
+    # the row, and no channel is to blame.
+    pairs = torch.arange(50) % 32
+    network[0].weight.data = torch.randn(50, 64) + 1000 * (torch.eye(64)[2 * pairs] - torch.eye(64)[2 * pairs + 1])
+    network[1].weight.data = torch.randn(64, 32).repeat_interleave(2, dim=1)
     quantize_linears(network, run_sample=lambda: network(torch.arange(50)))
     assert isinstance(network[1], HalfLinear)
 
