@@ -81,6 +81,22 @@ def explain_outage(engine: Engine) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def open_database(database_url: str, *, pool_size: int = 1) -> Iterator[Engine]:
+    """Connect for the length of a block, with an outage explained and every connection closed at the end.
+
+    Raises:
+        SettingsError: the address or its role cannot do this.
+        UnreachableError: the server does not answer, or has no tables.
+    """
+    engine = connect(database_url, pool_size=pool_size)
+    try:
+        with explain_outage(engine):
+            yield engine
+    finally:
+        engine.dispose()
+
+
 def _say(error: DBAPIError) -> str:
     """Return the first line of what the driver says; the others quote the statement."""
     return str(error.orig).strip().partition("\n")[0] if error.orig else "no answer"

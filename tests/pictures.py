@@ -20,7 +20,10 @@ from producer.cli.front import run
 from tests.browser import open_chromium
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
-WIDTH = 1100
+WIDTH = 1200
+# Flower asks its workers before it shows them, and counts a moment later.
+ROWS_MILLISECONDS = 120_000
+SETTLED_MILLISECONDS = 3000
 
 
 def main() -> int:
@@ -34,10 +37,10 @@ def main() -> int:
         report = Path(folder) / "report.html"
         if code := run(make_group(), name="gistmill", arguments=["report", batch, "--output", str(report)]):
             return code
-        take(browser, report.as_uri(), "report", height=1000)
+        take(browser, report.as_uri(), "report", height=1120)
         take(browser, report.as_uri(), "report-document", height=900, prepare=open_document)
-        take(browser, f"{flower}/workers", "flower-workers", height=260)
-        take(browser, f"{flower}/tasks", "flower-tasks", height=620)
+        take(browser, f"{flower}/workers", "flower-workers", height=480, prepare=await_rows)
+        take(browser, f"{flower}/tasks", "flower-tasks", height=620, prepare=await_rows)
     return 0
 
 
@@ -50,6 +53,12 @@ def take(
     prepare(page)
     page.screenshot(path=FOLDER / f"{name}.png")
     page.close()
+
+
+def await_rows(page: Page) -> None:
+    """Wait until Flower has filled its table."""
+    page.locator("tbody tr td:nth-child(3)").first.wait_for(timeout=ROWS_MILLISECONDS)
+    page.wait_for_timeout(SETTLED_MILLISECONDS)
 
 
 def open_document(page: Page) -> None:

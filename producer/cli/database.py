@@ -19,15 +19,11 @@ def open_engine(*, pool_size: int = 1) -> Iterator[Engine]:
         SettingsError: no server is known.
         UnreachableError: it does not answer, or has no tables.
     """
-    from models.session import connect, explain_outage
+    from models.session import open_database
     from models.settings import read_settings
 
-    engine = connect(read_settings().require_database_url(), pool_size=pool_size)
-    try:
-        with explain_outage(engine):
-            yield engine
-    finally:
-        engine.dispose()
+    with open_database(read_settings().require_database_url(), pool_size=pool_size) as engine:
+        yield engine
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from producer.cli.terminal import count
 from producer.report.lanes import arrange_lanes
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def plot_timeline(calls: Sequence[Call]) -> Plot:
         axes.set_xlabel("seconds since the first step")
 
     longest = max(call.end for call in calls)
-    words = f"{len(calls)} calls on {len(workers)} workers in {longest:.0f} seconds; a row holds one call at a time."
+    words = (
+        f"{count(len(calls), 'call')} on {count(len(workers), 'worker')} in {longest:.0f} seconds; "
+        "a row holds one call at a time."
+    )
     plot = _render("Who ran what when", words, draw, height=80 + min(16 * len(lanes), 900))
     return replace(plot, kinds=tuple(kind for kind in KIND_COLOURS if kind in {call.kind for call in calls}))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from migrations.run import upgrade
-from models.session import connect, explain_outage
+from models.session import open_database
 from models.settings import read_settings
 
 
@@ -19,7 +19,6 @@ def migrate(revision: str) -> None:
       gistmill migrate
       GISTMILL_DATABASE_URL=postgresql://user:password@host/db gistmill migrate
     """
-    engine = connect(read_settings().require_database_url(), pool_size=1)
-    with explain_outage(engine):
+    with open_database(read_settings().require_database_url()) as engine:
         upgrade(engine, revision)
     click.echo(f"the schema is at {revision}")

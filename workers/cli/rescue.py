@@ -9,7 +9,7 @@ import redis
 
 from models.errors import UnreachableError
 from models.queues import CeleryDoorbell, make_celery
-from models.session import connect, explain_outage
+from models.session import open_database
 from models.settings import read_settings
 from workers.rescue import Rescue, RescueReport
 
@@ -35,16 +35,15 @@ def rescue() -> None:
       gistmill rescue
     """
     settings = read_settings()
-    engine = connect(settings.require_database_url(), pool_size=1)
     broker_url = settings.require_broker_url()
-    one_pass = Rescue(
-        engine,
-        broker_url,
-        CeleryDoorbell(make_celery(broker_url)),
-        redispatch_seconds=settings.redispatch_seconds,
-        restart_grace_seconds=settings.restart_grace_seconds,
-    )
-    with explain_outage(engine):
+    with open_database(settings.require_database_url()) as engine:
+        one_pass = Rescue(
+            engine,
+            broker_url,
+            CeleryDoorbell(make_celery(broker_url)),
+            redispatch_seconds=settings.redispatch_seconds,
+            restart_grace_seconds=settings.restart_grace_seconds,
+        )
         try:
             report = one_pass.run_pass()
         except redis.RedisError as error:

@@ -1,4 +1,4 @@
-"""Every worked example in the help of the producer's commands is run."""
+"""Every worked example of the help and of the README is run, and those that start servers for good are parsed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gistmill import make_group
 from models.job import Job, JobState
 from models.reading import JobFilter, find_target, list_jobs
+from models.settings import Settings
 from producer.cli.commands import make_producer_group
 from tests.conftest import Cluster
+from tests.integration.deploy.commands import check_gistmill
 from tests.integration.producer.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 
-GROUP = make_producer_group()
-COMMANDS = GROUP.list_commands(click.Context(GROUP))
+GROUP = make_group()
+COMMANDS = make_producer_group().list_commands(click.Context(GROUP))
+# They end by themselves; what the others start is run by tests/e2e and tests/integration/deploy.
+BRIEF = ("plan", "migrate", "rescue")
+CLUSTER = [name for name in GROUP.list_commands(click.Context(GROUP)) if name not in COMMANDS]
+README = (Path(__file__).parents[3] / "README.md").read_text()
+# What stands for a name in the README, and what the "folder" below has.
+README_NAMES = {"JOB": "3f9a1c2e", "BATCH": "nightly"}
 # The job that the examples call by the beginning of its id.
 EXAMPLE_JOB = "3f9a1c2e"
 
@@ -29,18 +38,30 @@ EXAMPLE_JOB = "3f9a1c2e"
 def list_examples(name: str) -> list[str]:
     command = GROUP.get_command(click.Context(GROUP), name)
     assert command is not None
-    return re.findall(r"^ *(gistmill .*)$", (command.help or "").partition("Examples:")[2], re.MULTILINE)
+    return find_commands((command.help or "").partition("Examples:")[2])
+
+
+def split_example(example: str) -> tuple[list[str], str]:
+    """Return the variables that a line sets, and the arguments that it gives to gistmill."""
+    variables, line = re.fullmatch(r"((?:GISTMILL_\w+=\S+ )*)gistmill (.*?)(?: +#.*)?", example).groups()  # type: ignore[union-attr]
+    return variables.split(), line
+
+
+def find_commands(text: str) -> list[str]:
+    """Return the lines that call gistmill, with the variables that stand before it."""
+    return re.findall(r"^ *((?:GISTMILL_\w+=\S+ )*gistmill .*)$", text, re.MULTILINE)
 
 
 @pytest.fixture
 def folder(gistmill: Gistmill, driver: Driver, cluster: Cluster, tmp_path: Path) -> str:
     """The files and the batch that the examples speak of; returns the id of a finished job."""
     text = "A sentence that says something about the subject. " * 10
-    for name in ("report.html", "notes.md", "paper.md", "articles/one.md", "articles/two.md"):
+    for name in ("report.html", "notes.md", "paper.md", "articles/one.md", "articles/two.md", "reports/may.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"# {name}\n\n{text}")
     rows = "".join(f'https://example.org/{row},"{text} {row}"\n' for row in range(4))
     (tmp_path / "posts.csv").write_text(f"link,writeup\n{rows}")
+    (tmp_path / "texts.csv").write_text(f"id,text\n{rows}")
     gistmill("submit", "notes.md", "paper.md", "--batch", "nightly")
     with Session(cluster.engine) as session:
         batch = find_target(session, "nightly").batch_id
@@ -81,4 +102,46 @@ def test_the_examples_of_a_command_work(
     for example in examples:
         line = example.partition(" > ")[0].replace(EXAMPLE_JOB, folder[:8])
         done = gistmill(*shlex.split(line)[1:])
+        assert (done.code, done.err if done.code else "") == (0, ""), example
+
+
+@pytest.mark.parametrize("name", BRIEF)
+def test_the_examples_of_a_command_that_ends_work(
+    name: str, gistmill: Gistmill, folder: str, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GISTMILL_WEIGHTS", str(tiny_weights))
+
+    for example in list_examples(name):
+        done = gistmill(*shlex.split(split_example(example)[1]))
+        assert (done.code, done.err) == (0, ""), example
+
+
+@pytest.mark.parametrize("name", CLUSTER)
+def test_the_examples_of_a_command_that_serves_are_understood(name: str) -> None:
+    examples = list_examples(name)
+
+    assert examples
+    for example in examples:
+        variables, line = split_example(example)
+        check_gistmill(shlex.split(line))
+        fields = {variable.partition("=")[0].removeprefix("GISTMILL_").lower() for variable in variables}
+        assert fields <= set(Settings.model_fields), example
+
+
+def test_the_examples_of_the_readme_work(
+    gistmill: Gistmill, folder: str, worker: None, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GISTMILL_WEIGHTS", str(tiny_weights))
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    inline = [span for span in re.findall(r"`(gistmill [^`]+)`", README) if " " in span.removeprefix("gistmill ")]
+    examples = [*find_commands(blocks), *inline]
+    assert len(examples) > 7
+    for example in examples:
+        _, line = split_example(example)
+        if line.split()[0] in CLUSTER and line.split()[0] not in BRIEF:
+            check_gistmill(shlex.split(line))
+            continue
+        for there, here in (README_NAMES | {"JOB": folder[:8]}).items():
+            line = re.sub(rf"\b{there}\b", here, line)
+        done = gistmill(*shlex.split(line))
         assert (done.code, done.err if done.code else "") == (0, ""), example
