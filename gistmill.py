@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import click
 
 from producer.cli.commands import COMMANDS, HELP
 from producer.cli.front import EXIT_CODES, ExitCode, fail, run
-from producer.cli.job_options import COUNT, add_job_options, build_job_options
+from producer.cli.job_options import COUNT, READABLE_FILE, add_job_options, build_job_options
 from producer.cli.lazy import Entry, LazyGroup
-from producer.cli.terminal import json_option, print_json, print_table
+from producer.cli.terminal import count, json_option, print_json, print_table, warn_unsent
 
 CLUSTER = "Cluster"
+QUALITY = "Quality"
 
 CLUSTER_COMMANDS = {
     "demo": Entry("gistmill:demo", "Three documents to three summaries, from nothing.", CLUSTER),
@@ -29,6 +31,8 @@ CLUSTER_COMMANDS = {
     "worker": Entry("workers.cli.worker:worker", "Serve jobs on this machine's GPUs or CPU.", CLUSTER),
     "migrate": Entry("workers.cli.migrate:migrate", "Create or upgrade the tables.", CLUSTER),
     "rescue": Entry("workers.cli.rescue:rescue", "Find lost steps once and send them again.", CLUSTER),
+    "evaluate": Entry("gistmill:evaluate", "Measure summaries: truth, or ROUGE against references.", QUALITY),
+    "compare": Entry("gistmill:compare", "Two batches over the same documents, side by side.", QUALITY),
 }
 
 # The samples, and the strategy that each of them shows.
@@ -58,6 +62,7 @@ def demo() -> int:
       gistmill demo
     """
     from models.settings import read_settings
+    from producer.cli.panels import print_summaries
     from producer.cli.watch import follow
 
     batch = f"demo-{datetime.now():%Y%m%d-%H%M%S}"
@@ -69,7 +74,7 @@ def demo() -> int:
             if code := run(make_group(), name="gistmill", arguments=words):
                 return code
         follow(batch, is_live=True, as_json=False)
-        is_whole = _print_summaries(read_settings().require_database_url(), batch)
+        is_whole = print_summaries(read_settings().require_database_url(), batch)
     click.echo(
         "\nEverything is kept. Look closer:\n"
         "  gistmill up                    start the cluster again and leave it running; it prints its addresses\n"
@@ -115,6 +120,122 @@ def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
     return code
 
 
+@click.command()
+@click.argument("batch")
+@click.option("--references", type=READABLE_FILE, help="Table of good summaries: CSV, JSONL or Parquet.")
+@click.option("--id-column", help="Its column that names the documents as the jobs' sources do.")
+@click.option("--reference-column", help="Its column that holds the good summaries.")
+@json_option
+def evaluate(
+    batch: str, references: Path | None, id_column: str | None, reference_column: str | None, *, as_json: bool
+) -> None:
+    """Check every summary of a batch that has no check, or score the batch against references by ROUGE.
+
+    A check measures whether a summary is true to its document and runs on the workers, as with
+    submit --check. References are good summaries of the same documents: ROUGE-1, 2 and L are
+    computed here, stored for each job, and their means printed with 95 % bootstrap intervals.
+    A reference is matched by a job's source, its file's name, or that without the suffix.
+
+    \b
+    Examples:
+      gistmill evaluate nightly
+      gistmill evaluate nightly --references good.csv --id-column name --reference-column summary
+    """
+    columns = (id_column, reference_column)
+    if references is None and any(columns):
+        raise click.UsageError("--id-column and --reference-column are of the file that --references names")
+    if references is None:
+        _order_checks(batch, as_json=as_json)
+    elif id_column is None or reference_column is None:
+        raise click.UsageError("--references needs --id-column and --reference-column")
+    else:
+        _score_references(batch, references, id_column, reference_column, as_json=as_json)
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@json_option
+def compare(first: str, second: str, *, as_json: bool) -> None:
+    """Compare two batches over the same documents: strategies, styles or weights.
+
+    For each measure that both have: the means, and the mean of the paired differences (second less
+    first) with its 95 % bootstrap interval. What could not be paired is named.
+
+    \b
+    Examples:
+      gistmill compare nightly weekly
+      gistmill compare nightly weekly --json
+    """
+    from models.reading import find_batch
+    from producer.cli.database import open_session
+    from producer.cli.quality import print_comparison
+    from producer.errors import ProducerError
+    from workers.comparison import compare_jobs
+    from workers.evaluation.errors import PairingError
+
+    with open_session() as session:
+        sides = [find_batch(session, name) for name in (first, second)]
+        try:
+            found = compare_jobs(session, sides[0].batch_id, sides[1].batch_id)
+        except PairingError as error:
+            raise ProducerError(str(error)) from error
+    compared = {"first": sides[0].batch, "second": sides[1].batch, **asdict(found)}
+    if as_json:
+        print_json(compared)
+    else:
+        print_comparison(compared)
+
+
+def _order_checks(batch: str, *, as_json: bool) -> None:
+    """Order the checks that are missing."""
+    from sqlalchemy.orm import Session
+
+    from models.checking import find_unchecked
+    from models.queues import CeleryDoorbell, make_celery
+    from models.reading import find_batch
+    from models.settings import read_settings
+    from producer.checks import order_checks
+    from producer.cli.database import open_engine
+    from producer.wakeups import Announcer
+
+    doorbell = CeleryDoorbell(make_celery(read_settings().require_broker_url()))
+    with open_engine() as engine:
+        with Session(engine) as session:
+            target = find_batch(session, batch)
+            jobs = find_unchecked(session, target.batch_id)
+        announcer = Announcer(engine, doorbell)
+        ordered = order_checks(engine, announcer, jobs)
+    warn_unsent(announcer.unsent)
+    if as_json:
+        print_json({"batch": target.batch, "ordered": ordered, "unsent": announcer.unsent})
+    elif ordered:
+        click.echo(f"{count(ordered, 'check')} ordered; follow them with: gistmill watch {target.batch}")
+    else:
+        click.echo(f"every summary of batch {target.batch} is checked or being checked")
+
+
+def _score_references(batch: str, path: Path, id_column: str, reference_column: str, *, as_json: bool) -> None:
+    """Score a batch against references, and print the means and what did not match."""
+    from sqlalchemy.orm import Session
+
+    from models.reading import find_batch
+    from producer.cli.database import open_engine
+    from producer.cli.quality import print_scores
+    from producer.references import read_references
+    from workers.references import score_references
+
+    references = read_references(path, id_column=id_column, reference_column=reference_column)
+    with open_engine() as engine, Session(engine) as session, session.begin():
+        target = find_batch(session, batch)
+        found = score_references(session, target.batch_id, references, origin=path.name)
+    scores = {"batch": target.batch, **asdict(found)}
+    if as_json:
+        print_json(scores)
+    else:
+        print_scores(scores)
+
+
 def _print_plans(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
@@ -140,31 +261,6 @@ def _bring_up(stack: ExitStack) -> None:
     local = Stack(settings, list_gpus(os.environ), report=lambda words: click.echo(f"  {words} ..."))
     with suppress(AlreadyRunningError):
         stack.enter_context(local.run())
-
-
-def _print_summaries(database_url: str, batch: str) -> bool:
-    """Print every summary with its figures, and tell whether every document got one."""
-    from rich.console import Console
-    from rich.panel import Panel
-    from rich.text import Text
-    from sqlalchemy.orm import Session
-
-    from models.reading import JobFilter, find_target, list_jobs
-    from models.session import connect
-
-    console = Console()
-    with Session(connect(database_url, pool_size=1)) as session:
-        target = find_target(session, batch)
-        jobs = list(list_jobs(session, JobFilter(batch_id=target.batch_id)))
-        for job in jobs:
-            figures = (
-                f"{job.strategy}, {job.chunks} chunks, {job.steps} steps, {job.prompt_tokens:,} tokens read, "
-                f"{job.completion_tokens:,} written, {job.seconds or 0:.0f} s"
-            )
-            text = Text(job.summary or job.reason or "")
-            console.print(Panel(text, title=f"{job.source}: {job.state}", subtitle=figures, title_align="left"))
-            console.print(f"  gistmill show {str(job.job_id)[:8]}", highlight=False)
-    return all(job.summary for job in jobs)
 
 
 if __name__ == "__main__":

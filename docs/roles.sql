@@ -36,7 +36,8 @@ ALTER ROLE gistmill_analyst CONNECTION LIMIT 20;
 -- Producers submit, cancel and retry. They may throw a result away to have it made again, and never write one: each
 -- row that they insert or change is without output or summary, and documents are not theirs to change.
 GRANT INSERT ON batches, documents, jobs, steps TO gistmill_producer;
-GRANT UPDATE (state, pending, summary, reason, cancel_requested_at, started_at, finished_at) ON jobs TO gistmill_producer;
+GRANT UPDATE (state, pending, summary, round, reason, review, cancel_requested_at, started_at, finished_at)
+    ON jobs TO gistmill_producer;
 GRANT UPDATE (
     state, available_at, dispatched_at, dispatches, errors, crashes, is_solo, lease_owner, done_token, identity,
     cached_from, prompt_fingerprint, weights_fingerprint, params, output, output_tokens, prompt_tokens,

@@ -25,6 +25,7 @@ class JobState(StrEnum):
 
 
 OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
+SUMMARIZED_STATES = (JobState.SUCCEEDED, JobState.PARTIAL)
 FINAL_STATES = (JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -45,6 +46,7 @@ class Job(Base):
         CheckConstraint(one_of("state", JobState), "state_is_known"),
         CheckConstraint("pending >= 0", "pending_is_not_negative"),
         CheckConstraint("(state IN ('succeeded', 'partial')) = (summary IS NOT NULL)", "summary_when_done"),
+        CheckConstraint("review IS NULL OR summary IS NOT NULL", "review_of_a_summary"),
         CheckConstraint("state <> 'succeeded' OR summary ~ '\\S'", "summary_is_not_blank"),
         CheckConstraint("state NOT IN ('partial', 'failed') OR reason IS NOT NULL", "reason_when_not_whole"),
         CheckConstraint(
@@ -77,8 +79,12 @@ class Job(Base):
     # Steps of the current wave that are not final yet; the barrier is its fall to zero.
     pending: Mapped[int] = mapped_column(default=1)
     summary: Mapped[str | None]
+    # The round of steps that the summary comes from: 1 if a second try was better.
+    round: Mapped[int] = mapped_column(default=0, server_default="0")
     # Plain words: why the job is partial, failed or cancelled.
     reason: Mapped[str | None]
+    # Plain words: why a person should look at the summary; empty if its check has nothing against it.
+    review: Mapped[str | None]
     cancel_requested_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None]

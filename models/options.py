@@ -58,6 +58,15 @@ class JobOptions(BaseModel):
     weights: str = "default"
     # None: reuse finished steps if the parameters are deterministic.
     cache: bool | None = None
+    # Measure whether the summary is true to its document.
+    check: bool = False
+    # A summary of less consistency is made once more, and then marked for review; implies ``check``.
+    gate: float | None = Field(None, gt=0, lt=1)
+
+    @property
+    def is_checked(self) -> bool:
+        """True if the summary is to be measured."""
+        return self.check or self.gate is not None
 
     @model_validator(mode="after")
     def _check_style(self) -> JobOptions:

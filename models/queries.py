@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.job import OPEN_STATES, Job, JobState
+from models.job import OPEN_STATES, SUMMARIZED_STATES, Job, JobState
 from models.queues import QUEUE_OF_KIND, Wakeup, message_priority, queue_name
 from models.step import AttemptOutcome, Step, StepAttempt, StepKind, StepState, step_id
 from models.worker import Worker
@@ -30,6 +30,7 @@ class Claim:
     step_id: UUID
     job_id: UUID
     batch_id: UUID
+    round: int
     kind: str
     level: int
     index: int
@@ -49,6 +50,7 @@ class NewStep:
     level: int
     index: int
     inputs: tuple[Json, ...] = ()
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,18 @@ def affected_rows(result: object) -> int:
 
 
 def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_seconds: float) -> Claim | None:
-    """Take a ready step of an open job; None means that there is nothing to do and the message can go.
+    """Take a ready step of a job; None means that there is nothing to do and the message can go.
+
+    A job that has its summary may still have steps: its check, and a second try.
 
     The same token may ask again after a COMMIT whose reply was lost.
     """
     is_ready = and_(Step.state == StepState.READY, Step.available_at <= func.now())
-    is_open = exists().where(Job.id == Step.job_id, Job.state.in_(OPEN_STATES), Job.cancel_requested_at.is_(None))
+    states = (*OPEN_STATES, *SUMMARIZED_STATES)
+    is_wanted = exists().where(Job.id == Step.job_id, Job.state.in_(states), Job.cancel_requested_at.is_(None))
     row = session.execute(
         update_steps()
-        .where(Step.id == step, or_(is_ready, Step.lease_token == token), is_open)
+        .where(Step.id == step, or_(is_ready, Step.lease_token == token), is_wanted)
         .values(
             state=StepState.RUNNING,
             attempt=Step.attempt + 1,
@@ -101,6 +106,7 @@ def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_
         .returning(
             Step.job_id,
             select(Job.batch_id).where(Job.id == Step.job_id).scalar_subquery().label("batch_id"),
+            Step.round,
             Step.kind,
             Step.level,
             Step.index,
@@ -117,6 +123,7 @@ def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_
         step_id=step,
         job_id=row.job_id,
         batch_id=row.batch_id,
+        round=row.round,
         kind=row.kind,
         level=row.level,
         index=row._mapping["index"],
@@ -269,8 +276,9 @@ def describe_steps(job: Job, steps: Iterable[NewStep]) -> list[Json]:
     """Return the rows of new steps, to be inserted alone or with those of other jobs."""
     return [
         {
-            "id": step_id(job.id, step.kind, step.level, step.index),
+            "id": step_id(job.id, step.kind, step.level, step.index, round_number=step.round),
             "job_id": job.id,
+            "round": step.round,
             "kind": step.kind,
             "level": step.level,
             "index": step.index,

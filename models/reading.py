@@ -46,6 +46,7 @@ class JobFilter:
     strategies: Sequence[str] = ()
     weights: Sequence[str] = ()
     since: datetime | None = None
+    needs_review: bool = False
     limit: int | None = None
 
 
@@ -131,6 +132,8 @@ def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
         statement = statement.where(view.c.batch_id == wanted.batch_id)
     if wanted.since is not None:
         statement = statement.where(view.c.created_at >= wanted.since)
+    if wanted.needs_review:
+        statement = statement.where(view.c.needs_review)
     yield from read_rows(
         session, JobSummary, statement.order_by(view.c.created_at, view.c.source, view.c.job_id).limit(wanted.limit)
     )

@@ -52,14 +52,14 @@ class Step(Base):
 
     __tablename__ = "steps"
     __table_args__ = (
-        UniqueConstraint("job_id", "kind", "level", "index"),
+        UniqueConstraint("job_id", "round", "kind", "level", "index"),
         CheckConstraint(one_of("state", StepState), "state_is_known"),
         CheckConstraint(one_of("kind", StepKind), "kind_is_known"),
         CheckConstraint("(state = 'running') = (lease_token IS NOT NULL)", "lease_while_running"),
         CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", "lease_end_while_running"),
         CheckConstraint("(state = 'done') = (output IS NOT NULL)", "output_when_done"),
         CheckConstraint("(state = 'failed') = (error IS NOT NULL)", "error_when_failed"),
-        CheckConstraint("level >= 0 AND index >= 0", "place_is_not_negative"),
+        CheckConstraint("level >= 0 AND index >= 0 AND round >= 0", "place_is_not_negative"),
         Index("ix_steps_ready", "dispatched_at", postgresql_where="state = 'ready'"),
         Index("ix_steps_ready_queue", "queue", "priority", "dispatched_at", postgresql_where="state = 'ready'"),
         Index("ix_steps_lease_until", "lease_until", postgresql_where="state = 'running'"),
@@ -69,6 +69,8 @@ class Step(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    # 0, and 1 for the steps of a second try, which a check of the first summary has asked for.
+    round: Mapped[int] = mapped_column(default=0, server_default="0")
     kind: Mapped[str]
     level: Mapped[int] = mapped_column(default=0)
     index: Mapped[int] = mapped_column(default=0)
@@ -129,6 +131,6 @@ class StepAttempt(Base):
     error: Mapped[Json | None]
 
 
-def step_id(job_id: UUID, kind: str, level: int = 0, index: int = 0) -> UUID:
+def step_id(job_id: UUID, kind: str, level: int = 0, index: int = 0, *, round_number: int = 0) -> UUID:
     """Return a step's id: it follows from its place in the job, so no step can be created twice."""
-    return uuid5(STEP_NAMESPACE, f"{job_id}/{kind}/{level}/{index}")
+    return uuid5(STEP_NAMESPACE, f"{job_id}/{round_number}/{kind}/{level}/{index}")

@@ -1,4 +1,4 @@
-"""The views that people query, as values: each field is a column of the view (migration 0002)."""
+"""The views that people query, as values: each field is a column of the view (migrations 0002 and 0004)."""
 
 from __future__ import annotations
 
@@ -62,6 +62,11 @@ class JobSummary:
     cached_steps: int
     guards: int
     metrics: Json
+    needs_review: bool
+    review: str | None
+    consistency: float | None
+    is_being_checked: bool
+    round: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class BatchProgress:
     prompt_tokens: int
     completion_tokens: int
     cached_steps: int
+    being_checked: int
+    need_review: int
 
     @property
     def open_jobs(self) -> int:
@@ -97,9 +104,14 @@ class BatchProgress:
         return self.queued + self.running
 
     @property
+    def is_over(self) -> bool:
+        """True if every job has ended, and so has its check."""
+        return not self.open_jobs and not self.being_checked
+
+    @property
     def is_complete(self) -> bool:
-        """True if every job has succeeded."""
-        return self.succeeded == self.jobs
+        """True if every job has succeeded, and no check has anything against its summary."""
+        return self.succeeded == self.jobs and not self.need_review
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +146,7 @@ class TimelineStep:
     finish_reason: str | None
     guards: list[Any]
     error: str | None
+    round: int
 
 
 @dataclass(frozen=True, slots=True)

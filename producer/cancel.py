@@ -1,4 +1,7 @@
-"""Stops jobs: nothing of them begins any more, what runs is given up within seconds, what is finished stays."""
+"""Stops jobs: nothing of them begins any more, what runs is given up within seconds, what is finished stays.
+
+A job that has its summary is finished; of its check, what has not begun is called off.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Engine, func, update
+from sqlalchemy import ColumnElement, Engine, func, select, update
 from sqlalchemy.orm import Session
 
+from models.checking import call_off_check, is_being_checked
 from models.job import OPEN_STATES, Job
 from models.reading import Target
 from models.recovery import finish_cancel
@@ -22,11 +26,13 @@ class Cancellation:
         ended: jobs that are cancelled now.
         ending: jobs with a step that still runs; its worker ends them within a heartbeat.
         already: jobs that had ended before.
+        checks: those of them whose check is called off; a step of it that runs ends by itself.
     """
 
     ended: int
     ending: int
     already: int
+    checks: int
 
 
 def cancel_jobs(database: Engine, target: Target, *, total: int) -> Cancellation:
@@ -39,16 +45,21 @@ def cancel_jobs(database: Engine, target: Target, *, total: int) -> Cancellation
     """
     with Session(database) as session, session.begin():
         asked = _request(session, target)
+        checked = session.scalars(select(Job.id).where(_is_meant(target), is_being_checked()).order_by(Job.id)).all()
     # One short transaction each: a batch of any size holds no lock for long.
     ended = sum(_finish(database, job) for job in asked)
-    return Cancellation(ended=ended, ending=len(asked) - ended, already=total - len(asked))
+    checks = sum(_call_off(database, job) for job in checked)
+    return Cancellation(ended=ended, ending=len(asked) - ended, already=total - len(asked), checks=checks)
+
+
+def _is_meant(target: Target) -> ColumnElement[bool]:
+    return Job.batch_id == target.batch_id if target.job_id is None else Job.id == target.job_id
 
 
 def _request(session: Session, target: Target) -> Sequence[UUID]:
-    is_meant = Job.batch_id == target.batch_id if target.job_id is None else Job.id == target.job_id
     return session.scalars(
         update(Job)
-        .where(is_meant, Job.state.in_(OPEN_STATES))
+        .where(_is_meant(target), Job.state.in_(OPEN_STATES))
         .values(cancel_requested_at=func.coalesce(Job.cancel_requested_at, func.now()))
         .returning(Job.id)
         .execution_options(synchronize_session=False)
@@ -58,3 +69,8 @@ def _request(session: Session, target: Target) -> Sequence[UUID]:
 def _finish(database: Engine, job: UUID) -> bool:
     with Session(database) as session, session.begin():
         return finish_cancel(session, job)
+
+
+def _call_off(database: Engine, job: UUID) -> bool:
+    with Session(database) as session, session.begin():
+        return call_off_check(session, job)

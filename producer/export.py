@@ -98,6 +98,8 @@ def _describe_job(job: JobSummary) -> str:
         "state": job.state,
         "how": f"{job.strategy}, {job.style}, weights {job.weights}",
         "reason": job.reason,
+        "consistency": None if job.consistency is None else f"{job.consistency:.3f}",
+        "needs review": job.review,
     }
     lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
     title = " ".join(job.source.split())
@@ -108,7 +110,7 @@ def _make_schema() -> object:
     import pyarrow
 
     moment = pyarrow.timestamp("us", tz="UTC")
-    kinds = {"int": pyarrow.int64(), "float": pyarrow.float64(), "datetime": moment}
+    kinds = {"bool": pyarrow.bool_(), "int": pyarrow.int64(), "float": pyarrow.float64(), "datetime": moment}
     # The annotations are text here: "int", "float | None", ...
     return pyarrow.schema(
         [(each.name, kinds.get(str(each.type).partition(" ")[0], pyarrow.string())) for each in fields(JobSummary)]

@@ -17,8 +17,9 @@ from models.reading import list_chunks, read_job
 from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
+from producer.evidence import Evidence, read_evidence
 
-Key = tuple[str, int, int]
+Key = tuple[int, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class StepRecord:
     """One step: what it read, what it said, and what that took."""
 
     id: UUID
+    round: int
     kind: str
     level: int
     index: int
@@ -65,7 +67,7 @@ class StepRecord:
     @property
     def key(self) -> Key:
         """Its place in the job."""
-        return self.kind, self.level, self.index
+        return self.round, self.kind, self.level, self.index
 
     @property
     def chunks(self) -> list[int]:
@@ -75,7 +77,7 @@ class StepRecord:
     @property
     def earlier(self) -> list[Key]:
         """The steps whose outputs it read."""
-        return [(each["kind"], each["level"], each["index"]) for each in self.inputs if "kind" in each]
+        return [(self.round, each["kind"], each["level"], each["index"]) for each in self.inputs if "kind" in each]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Measure:
     metric: str
     value: float | None
     reason: str | None
+    evidence: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,17 @@ class Provenance:
     tries: dict[str, list[Try]]
     evaluations: tuple[Measure, ...]
 
+    @property
+    def evidence(self) -> Evidence:
+        """What the check found, sentence by sentence and question by question."""
+        return read_evidence(each.evidence for each in self.evaluations)
+
 
 def read_provenance(session: Session, job_id: UUID) -> Provenance:
     """Return everything about one job."""
     options, plan = session.execute(select(Job.options, Job.plan).where(Job.id == job_id)).one()
-    measures = select(Evaluation.metric, Evaluation.value, Evaluation.reason).where(Evaluation.job_id == job_id)
+    columns = [getattr(Evaluation, each.name) for each in fields(Measure)]
+    measures = select(*columns).where(Evaluation.job_id == job_id).order_by(Evaluation.metric)
     return Provenance(
         job=read_job(session, job_id),
         options=options,
@@ -119,7 +128,7 @@ def read_provenance(session: Session, job_id: UUID) -> Provenance:
         chunks=tuple(list_chunks(session, job_id)),
         steps=tuple(read_steps(session, job_id)),
         tries=read_tries(session, job_id),
-        evaluations=tuple(Measure(*row) for row in session.execute(measures.order_by(Evaluation.metric))),
+        evaluations=tuple(Measure(*row) for row in session.execute(measures)),
     )
 
 
@@ -127,7 +136,7 @@ def read_steps(session: Session, job_id: UUID) -> list[StepRecord]:
     """Return the steps of a job; what a step reads comes before it."""
     columns = [getattr(Step, each.name) for each in fields(StepRecord)]
     rows = session.execute(
-        select(*columns).where(Step.job_id == job_id).order_by(Step.created_at, Step.level, Step.index)
+        select(*columns).where(Step.job_id == job_id).order_by(Step.round, Step.created_at, Step.level, Step.index)
     )
     return [StepRecord(*row) for row in rows]
 
@@ -148,11 +157,11 @@ def read_tries(session: Session, job_id: UUID) -> dict[str, list[Try]]:
 
 
 def build_trees(steps: Iterable[StepRecord]) -> list[Node]:
-    """Return the steps that no other step read, each above what it read; one tree for a finished job."""
+    """Return the steps that no other step read, each above what it read; one tree for each try of a finished job."""
     roots: dict[Key, Node] = {}
     nodes: dict[Key, Node] = {}
     for step in steps:
-        if step.kind == StepKind.PLAN:
+        if step.kind in {StepKind.PLAN, StepKind.EVALUATE}:
             continue
         inputs = tuple(nodes[key] for key in step.earlier if key in nodes)
         for key in step.earlier:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.evaluation import Evaluation
 from models.job import OPEN_STATES, Chunk, Job, JobState
-from models.queries import lock_job, update_steps, wakeup_of
+from models.queries import lock_job
 from models.queues import Wakeup
+from models.restart import restart_steps
 from models.step import Step, StepKind, StepState
 from producer.wakeups import Announcer
 
@@ -22,12 +23,6 @@ from producer.wakeups import Announcer
 BLOCK_JOBS = 50
 
 Wave = tuple[int, int]
-# A step that runs again has said nothing yet; how often it ran is kept, for its tries are numbered by it.
-FORGOTTEN = (
-    "done_token", "identity", "cached_from", "prompt_fingerprint", "weights_fingerprint", "params", "output",
-    "output_tokens", "prompt_tokens", "completion_tokens", "finish_reason", "seconds", "worker", "error",
-    "started_at", "finished_at", "lease_owner",
-)  # fmt: skip
 
 
 class Reply(StrEnum):
@@ -77,7 +72,8 @@ def retry_jobs(
 def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> tuple[Reply, list[Wakeup]]:
     """Open an ended job again and make the steps ready that have no good result.
 
-    Later waves are taken away, because what they were made from changes; the flow creates them again.
+    Later waves are taken away, because what they were made from changes; the flow creates them again. What a check has
+    brought goes too, a second try included.
 
     Args:
         session: the caller commits, then rings.
@@ -88,8 +84,8 @@ def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> t
     if job.state in OPEN_STATES:
         return Reply.OPEN, []
     steps = list(_read_places(session, job_id))
-    if any(step.state == StepState.RUNNING for step in steps):
-        # Begun at the very moment of a cancellation; it ends by itself.
+    if _has_running(session, job_id):
+        # A check, or a step begun at the very moment of a cancellation; it ends by itself.
         return Reply.OPEN, []
     again = _choose_steps(steps, job.state, with_marked=with_marked)
     if not again:
@@ -97,14 +93,18 @@ def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> t
     wave = again[0].wave
     _take_away(session, job_id, [step.id for step in steps if step.wave > wave])
     _reopen(session, job, again)
-    return Reply.RESTARTED, _make_ready(session, again)
+    return Reply.RESTARTED, restart_steps(session, [step.id for step in again])
+
+
+def _has_running(session: Session, job_id: UUID) -> bool:
+    return bool(session.scalar(select(exists().where(Step.job_id == job_id, Step.state == StepState.RUNNING))))
 
 
 def _read_places(session: Session, job_id: UUID) -> Iterator[PlacedStep]:
     is_marked = Step.guards.contains([{"stands": True}])
     rows = session.execute(
         select(Step.id, Step.kind, Step.level, Step.index, Step.state, is_marked)
-        .where(Step.job_id == job_id, Step.kind != StepKind.EVALUATE)
+        .where(Step.job_id == job_id, Step.round == 0, Step.kind != StepKind.EVALUATE)
         .order_by(Step.level, Step.index)
     )
     return (PlacedStep(*row) for row in rows)
@@ -126,7 +126,7 @@ def _choose_steps(steps: Sequence[PlacedStep], state: str, *, with_marked: bool)
 
 def _take_away(session: Session, job_id: UUID, later: Sequence[UUID]) -> None:
     session.execute(delete(Step).where(Step.id.in_(later)))
-    session.execute(delete(Step).where(Step.job_id == job_id, Step.kind == StepKind.EVALUATE))
+    session.execute(delete(Step).where(Step.job_id == job_id, or_(Step.kind == StepKind.EVALUATE, Step.round > 0)))
     session.execute(delete(Evaluation).where(Evaluation.job_id == job_id))
 
 
@@ -139,24 +139,5 @@ def _reopen(session: Session, job: Job, again: Sequence[PlacedStep]) -> None:
     job.started_at = session.scalar(select(func.now())) if is_planned else None
     job.state = JobState.RUNNING if is_planned else JobState.QUEUED
     job.pending = len(again)
-    job.summary = job.reason = job.cancel_requested_at = job.finished_at = None
-
-
-def _make_ready(session: Session, again: Sequence[PlacedStep]) -> list[Wakeup]:
-    rows = session.execute(
-        update_steps()
-        .where(Step.id.in_([step.id for step in again]))
-        .values(
-            state=StepState.READY,
-            errors=0,
-            crashes=0,
-            is_solo=False,
-            guards=[],
-            available_at=func.now(),
-            dispatched_at=func.now(),
-            dispatches=1,
-            **dict.fromkeys(FORGOTTEN),
-        )
-        .returning(Step.id, Step.kind, Step.queue, Step.priority)
-    )
-    return [wakeup_of(row) for row in rows]
+    job.round = 0
+    job.summary = job.reason = job.review = job.cancel_requested_at = job.finished_at = None

@@ -36,7 +36,7 @@ def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
         .join(Job, Job.id == Step.job_id)
         .where(
             Job.batch_id == batch_id,
-            Step.kind != StepKind.PLAN,
+            Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
             Step.state == StepState.DONE,
             Step.cached_from.is_(None),
             Step.finished_at > func.now() - WINDOW,
@@ -49,7 +49,7 @@ def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
 
 
 def count_remaining_calls(session: Session, progress: BatchProgress) -> float:
-    """Estimate the calls to come: what running jobs lack, and as many per queued job as planned jobs take."""
+    """Estimate the calls to come: what running jobs lack, as many per queued job as planned jobs take, and checks."""
     of_job = Job.plan["chunks"].astext.cast(Integer) + case((Job.strategy == "map-reduce", 1), else_=0)
     planned = select(func.avg(of_job), func.sum(of_job).filter(Job.state == JobState.RUNNING)).where(
         Job.batch_id == progress.batch_id, Job.plan.is_not(None)
@@ -68,4 +68,4 @@ def count_remaining_calls(session: Session, progress: BatchProgress) -> float:
     )
     running = (of_running or 0) - session.execute(ended).scalar_one()
     # Collapse steps come on top of the plan: a job that runs takes at least one call more.
-    return max(float(running), progress.running) + progress.queued * float(per_job or 1)
+    return max(float(running), progress.running) + progress.queued * float(per_job or 1) + progress.being_checked

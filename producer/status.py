@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.job import Job
+from models.job import Job, JobState
 from models.reading import list_live_workers, read_batch
 from models.step import Step, StepState
 from models.views import BatchProgress
@@ -33,12 +33,19 @@ class StepCount:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A job that did not end whole, and why."""
+    """A job that did not end whole or needs review, and why."""
 
     job_id: UUID
     source: str
     state: str
     reason: str | None
+    review: str | None
+
+    @property
+    def words(self) -> str:
+        """Everything that is to be said against it."""
+        review = f"needs review: {self.review}" if self.review else None
+        return "; ".join(filter(None, (self.reason, review)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,8 @@ class Snapshot:
         steps: by strategy and kind.
         tokens_per_second: generated for this batch in the last minutes; None before the first.
         seconds_left: estimate from that speed; None while nothing can be said.
-        failures: the latest jobs that did not end whole.
+        failures: the latest jobs that did not end whole or need review.
+        poor_jobs: how many such jobs there are.
         workers: every one that is there, whatever it works on.
     """
 
@@ -71,7 +79,13 @@ class Snapshot:
     tokens_per_second: float | None
     seconds_left: float | None
     failures: tuple[Failure, ...]
+    poor_jobs: int
     workers: tuple[WorkerLoad, ...]
+
+    @property
+    def hidden_failures(self) -> int:
+        """Such jobs that are not among the failures here."""
+        return self.poor_jobs - len(self.failures)
 
 
 def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
@@ -85,6 +99,7 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
         tokens_per_second=speed.tokens_per_second if speed else None,
         seconds_left=count_remaining_calls(session, progress) / speed.calls_per_second if speed else None,
         failures=tuple(list_failures(session, batch_id)),
+        poor_jobs=count_poor_jobs(session, batch_id),
         workers=tuple(list_loads(session)),
     )
 
@@ -105,14 +120,24 @@ def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:
 
 
 def list_failures(session: Session, batch_id: UUID, *, limit: int = SHOWN_FAILURES) -> list[Failure]:
-    """Return the latest jobs that did not end whole."""
+    """Return the latest jobs that did not end whole or need review."""
     rows = session.execute(
-        select(Job.id.label("job_id"), Job.source, Job.state, Job.reason)
-        .where(Job.batch_id == batch_id, Job.state.in_(("partial", "failed")))
+        select(Job.id.label("job_id"), Job.source, Job.state, Job.reason, Job.review)
+        .where(Job.batch_id == batch_id, _is_poor())
         .order_by(Job.finished_at.desc())
         .limit(limit)
     )
     return [Failure(**row._mapping) for row in rows]
+
+
+def count_poor_jobs(session: Session, batch_id: UUID) -> int:
+    """Count the jobs that did not end whole or need review."""
+    statement = select(func.count()).select_from(Job).where(Job.batch_id == batch_id, _is_poor())
+    return session.execute(statement).scalar_one()
+
+
+def _is_poor() -> ColumnElement[bool]:
+    return or_(Job.state.in_((JobState.PARTIAL, JobState.FAILED)), Job.review.is_not(None))
 
 
 def list_loads(session: Session) -> list[WorkerLoad]:

@@ -1,4 +1,4 @@
-"""Follows a batch until all its jobs have ended, through restarts of Postgres; it only reads."""
+"""Follows a batch until all its jobs and their checks have ended, through restarts of Postgres; it only reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Look = Snapshot | Outage
 
 
 def follow_batch(engine: Engine, batch_id: UUID, show: Callable[[Look], None], *, interval_seconds: float) -> Snapshot:
-    """Look at a batch again and again, and return it as it is when its last job has ended.
+    """Look at a batch again and again, and return it as it is when its last job, or its check, has ended.
 
     Args:
         engine: of the results database.
@@ -36,7 +36,7 @@ def follow_batch(engine: Engine, batch_id: UUID, show: Callable[[Look], None], *
     while True:
         look = _look(engine, batch_id)
         show(look)
-        if isinstance(look, Snapshot) and not look.progress.open_jobs:
+        if isinstance(look, Snapshot) and look.progress.is_over:
             return look
         time.sleep(interval_seconds)
 

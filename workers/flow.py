@@ -29,8 +29,8 @@ from workers.generation import TextGenerator
 from workers.leases import Lease, Leases, StopReason
 from workers.persistence import Result, is_outage, write_rows
 from workers.progress import Outcome, advance_job, describe_failure
+from workers.review import conclude_check, fail_check
 from workers.steps import StepRunner
-from workers.summarization.planning import Plan
 
 log = structlog.get_logger()
 
@@ -138,7 +138,7 @@ class Flow:
             return []
         queries.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.DONE)
         log.info("step_done", kind=claim.kind, **{name: getattr(outcome.result, name) for name in LOGGED})
-        return self._advance(session, job, outcome.plan)
+        return self._advance(session, job, claim, outcome)
 
     def _fail(self, session: Session, claim: Claim, failure: Json) -> list[Wakeup]:
         job = queries.lock_job(session, claim.job_id)
@@ -148,14 +148,20 @@ class Flow:
         if claim.kind == StepKind.PLAN:
             queries.end_job(session, job, JobState.FAILED, reason=failure["message"])
             return []
-        return self._advance(session, job, None)
+        if claim.kind == StepKind.EVALUATE:
+            fail_check(session, job, failure["message"], round_number=claim.round)
+            return []
+        return self._advance(session, job, claim, None)
 
-    def _advance(self, session: Session, job: Job, plan: Plan | None) -> list[Wakeup]:
+    def _advance(self, session: Session, job: Job, claim: Claim, outcome: Outcome | None) -> list[Wakeup]:
         if job.cancel_requested_at is not None:
             finish_cancel(session, job.id)
             return []
-        wakeups = advance_job(session, job, plan)
-        if job.state not in OPEN_STATES:
+        if outcome is not None and outcome.metrics is not None:
+            return conclude_check(session, job, outcome.metrics, round_number=claim.round)
+        plan = None if outcome is None else outcome.plan
+        wakeups = advance_job(session, job, plan, round_number=claim.round)
+        if not claim.round and job.state not in OPEN_STATES:
             log.info("job_ended", state=job.state)
         return wakeups
 

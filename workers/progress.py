@@ -6,18 +6,21 @@ two steps that finish together can neither both create it nor both leave it to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from models.base import Json
+from models.checking import SECOND_ROUND, order_check, was_called_off
 from models.job import Chunk, Job, JobState
+from models.options import JobOptions
 from models.queries import NewStep, StepResult, add_steps, end_job
 from models.queues import Wakeup
 from models.step import Step, StepKind, StepState
+from workers.evaluation.metric import Metric
 from workers.summarization.limits import Limits
 from workers.summarization.planning import Plan
 from workers.summarization.steps import (
@@ -38,19 +41,21 @@ OUTCOMES = {"succeeded": JobState.SUCCEEDED, "partial": JobState.PARTIAL, "faile
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a finished step leaves behind; only the plan step has a plan."""
+    """What a finished step leaves behind; only the plan step has a plan, only a check has metrics."""
 
     result: StepResult
     plan: Plan | None = None
+    metrics: Mapping[str, Metric] | None = None
 
 
-def advance_job(session: Session, job: Job, plan: Plan | None) -> list[Wakeup]:
+def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: int) -> list[Wakeup]:
     """Count a step as ended and, at the barrier, create what comes next or end the job.
 
     Args:
         session: with the job's row locked and the step's end written.
         job: the step's job.
         plan: if the step was the plan.
+        round_number: the step's.
     """
     if plan is not None:
         return _begin(session, job, plan)
@@ -58,12 +63,13 @@ def advance_job(session: Session, job: Job, plan: Plan | None) -> list[Wakeup]:
     if job.pending > 0:
         return []
     session.flush()
-    match next_steps(_read_progress(session, job)):
+    match next_steps(read_progress(session, job, round_number)):
         case NextSteps(steps):
-            return _add(session, job, steps)
+            return add_wave(session, job, steps, round_number=round_number)
+        case Summary() as summary if round_number == SECOND_ROUND:
+            return _end_second(session, job, summary)
         case Summary() as summary:
-            _end(session, job, summary)
-            return []
+            return _end(session, job, summary)
 
 
 def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
@@ -90,33 +96,55 @@ def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
         "limits": asdict(plan.limits),
         "totals": asdict(plan.totals),
     }
-    return _add(session, job, plan.first_steps)
+    return add_wave(session, job, plan.first_steps, round_number=0)
 
 
-def _add(session: Session, job: Job, steps: Iterable[StepSpec]) -> list[Wakeup]:
+def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_number: int) -> list[Wakeup]:
+    """Create the steps of a wave, and count them down from now on."""
+    if was_called_off(session, job.id, round_number):
+        return []
     new = [
-        NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_write_input, spec.inputs))) for spec in steps
+        NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_write_input, spec.inputs)), round_number)
+        for spec in steps
     ]
     job.pending = len(new)
     return add_steps(session, job, new)
 
 
-def _end(session: Session, job: Job, summary: Summary) -> None:
-    text = None
-    if summary.step is not None:
-        text = session.execute(select(Step.output).where(Step.job_id == job.id, *_is_step(summary.step))).scalar_one()
-    end_job(session, job, OUTCOMES[summary.outcome], summary=text, reason="; ".join(summary.reasons) or None)
+def _end(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
+    text = None if summary.step is None else read_output(session, job, summary.step, round_number=0)
+    end_job(session, job, OUTCOMES[summary.outcome], summary=text, reason=join_reasons(summary))
+    is_checked = JobOptions.model_validate(job.options).is_checked
+    return order_check(session, job) if is_checked and summary.step is not None else []
 
 
-def _is_step(key: StepKey) -> tuple[ColumnElement[bool], ...]:
-    return Step.kind == key.kind, Step.level == key.level, Step.index == key.index
+def _end_second(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
+    """End a second try; the job has its first summary and keeps it until the second is known to be better."""
+    if summary.step is None:
+        job.review = f"{job.review}, and a second try gave no summary"
+        return []
+    return order_check(session, job, round_number=SECOND_ROUND, reads=asdict(summary.step))
 
 
-def _read_progress(session: Session, job: Job) -> Progress:
+def read_output(session: Session, job: Job, key: StepKey, *, round_number: int) -> str:
+    """Return what a finished step of a job wrote."""
+    place = (Step.round == round_number, Step.kind == key.kind, Step.level == key.level, Step.index == key.index)
+    return str(session.execute(select(Step.output).where(Step.job_id == job.id, *place)).scalar_one())
+
+
+def join_reasons(summary: Summary) -> str | None:
+    """Return why a summary is not whole, in one line."""
+    return "; ".join(summary.reasons) or None
+
+
+def read_progress(session: Session, job: Job, round_number: int) -> Progress:
+    """Return how the steps of a round have ended, for the strategy."""
     plan = job.plan or {}
     columns = (Step.kind, Step.level, Step.index, Step.inputs, Step.state, Step.output_tokens, Step.guards, Step.error)
     rows = session.execute(
-        select(*columns).where(Step.job_id == job.id, Step.kind != StepKind.PLAN).order_by(Step.level, Step.index)
+        select(*columns)
+        .where(Step.job_id == job.id, Step.round == round_number, Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)))
+        .order_by(Step.level, Step.index)
     ).mappings()
     return Progress(
         strategy=cast("Strategy", job.strategy),

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine, and_, func, or_, select
@@ -22,6 +21,7 @@ from workers.answers import Answer, ask
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
+from workers.measuring import measure_summary
 from workers.progress import Outcome, read_inputs, read_key
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
@@ -31,6 +31,7 @@ from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, pl
 from workers.summarization.planning import Document as SourceDocument
 from workers.summarization.prompts import Example, PromptSet
 from workers.summarization.rendering import RenderedStep, StepRenderer
+from workers.summarization.retries import vary_params
 from workers.summarization.steps import ChunkInput, StepKey, StepSpec
 
 log = structlog.get_logger()
@@ -60,6 +61,8 @@ class StepRunner:
         try:
             if claim.kind == StepKind.PLAN:
                 return self._plan(claim)
+            if claim.kind == StepKind.EVALUATE:
+                return measure_summary(self._database, self._generator, claim, stopped, deadline)
             return self._generate(claim, stopped, deadline)
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
             raise PermanentError(str(error)) from error
@@ -88,6 +91,7 @@ class StepRunner:
             limits = Limits(**(job.plan or {})["limits"])
             rendered = self._render(session, claim, job, StepRenderer(prompts, limits, self._generator))
             params = GenerationParams(**options.generation.model_dump())
+            params = vary_params(params) if claim.round else params
             identity = identify_step(
                 rendered.prompt,
                 params,
@@ -111,7 +115,7 @@ class StepRunner:
         chunks = [each.index for each in inputs if isinstance(each, ChunkInput)]
         steps = [each for each in inputs if isinstance(each, StepKey)]
         return renderer.render_step(
-            spec, chunk_texts=_read_chunks(session, job, chunks), outputs=_read_outputs(session, job.id, steps)
+            spec, chunk_texts=_read_chunks(session, job, chunks), outputs=_read_outputs(session, claim, steps)
         )
 
     def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
@@ -169,12 +173,14 @@ def _read_chunks(session: Session, job: Job, indexes: list[int]) -> Mapping[int,
     return {index: join_headings(text, tuple(headings)) for index, headings, text in rows}
 
 
-def _read_outputs(session: Session, job_id: UUID, keys: list[StepKey]) -> Mapping[StepKey, str]:
+def _read_outputs(session: Session, claim: Claim, keys: list[StepKey]) -> Mapping[StepKey, str]:
     if not keys:
         return {}
     places = [and_(Step.kind == key.kind, Step.level == key.level, Step.index == key.index) for key in keys]
     rows = session.execute(
-        select(Step.kind, Step.level, Step.index, Step.output).where(Step.job_id == job_id, or_(*places))
+        select(Step.kind, Step.level, Step.index, Step.output).where(
+            Step.job_id == claim.job_id, Step.round == claim.round, or_(*places)
+        )
     )
     return {read_key(row): row["output"] for row in rows.mappings()}
 

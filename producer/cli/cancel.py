@@ -14,7 +14,8 @@ from producer.cli.terminal import count, json_option, print_json
 def cancel(name: str, *, as_json: bool) -> None:
     """Stop a job or all open jobs of a batch; what is finished stays.
 
-    Steps that run are given up within seconds. `gistmill retry` takes the jobs up again.
+    Steps that run are given up within seconds; checks that have not begun are called off.
+    `gistmill retry` takes the jobs up again.
 
     \b
     Examples:
@@ -39,3 +40,5 @@ def cancel(name: str, *, as_json: bool) -> None:
         click.echo(f"{count(result.ending, 'job')} with a running step will end within seconds")
     if result.already:
         click.echo(f"{count(result.already, 'job')} had ended before")
+    if result.checks:
+        click.echo(f"{count(result.checks, 'check')} called off")

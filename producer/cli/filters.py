@@ -39,6 +39,7 @@ OPTIONS = (
     click.option("--strategy", "strategies", type=click.Choice(STRATEGIES[1:]), multiple=True, help="Only this one."),
     click.option("--weights", multiple=True, help="Only jobs for weights of this name."),
     click.option("--since", type=Since(), help="Only jobs submitted since: 2026-11-22, 12h, 3d."),
+    click.option("--needs-review", is_flag=True, help="Only jobs whose check has something against the summary."),
     click.option("--limit", type=click.IntRange(min=1), help="This many jobs at most."),
 )
 

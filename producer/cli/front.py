@@ -25,8 +25,8 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 failed at run time, 2 wrong usage, 3 ended with some jobs partial, failed or cancelled, "
-    "130 stopped by Ctrl-C."
+    "Exit codes: 0 done, 1 failed at run time, 2 wrong usage, 3 ended with some jobs partial, failed, cancelled or in "
+    "need of review, 130 stopped by Ctrl-C."
 )
 
 OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")

@@ -45,6 +45,12 @@ OPTIONS = (
     click.option("--repetition-penalty", type=click.FloatRange(min=0, min_open=True), help="[default: 1.0]"),
     click.option("--seed", type=int, help="Seed of the sampling."),
     click.option("--weights", help="Name that a worker serves its weights under.  [default: default]"),
+    click.option("--check/--no-check", default=None, help="Measure whether each summary is true.  [default: no]"),
+    click.option(
+        "--gate",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Make a summary of less consistency once more, then mark it for review; checks all.",
+    ),
     click.option("--cache/--no-cache", default=None, help="Reuse equal finished steps.  [default: if deterministic]"),
 )
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.views import BatchProgress
-from producer.cli.status import describe_states, print_failures
+from producer.cli.status import describe_checks, describe_states, print_failures
 from producer.cli.terminal import STATE_COLOURS, clean_line
 from producer.cli.times import format_seconds
 from producer.plain import to_plain
@@ -49,7 +49,8 @@ def print_end(snapshot: Snapshot) -> None:
     progress = snapshot.progress
     times = (progress.started_at, progress.finished_at)
     took = f" in {format_seconds((times[1] - times[0]).total_seconds())}" if times[0] and times[1] else ""
-    click.echo(f"batch {progress.batch} has ended: {describe_states(progress)}{took}")
+    review = f", {progress.need_review:,} need review" if progress.need_review else ""
+    click.echo(f"batch {progress.batch} has ended: {describe_states(progress)}{review}{took}")
     print_failures(snapshot)
     click.echo(f"read the summaries with: gistmill results {progress.batch}")
 
@@ -63,11 +64,13 @@ def describe_look(look: Look) -> str:
     parts = [f"{ended:,} of {progress.jobs:,} jobs", f"{progress.steps_done:,} of {progress.steps:,} steps"]
     if look.tokens_per_second is not None:
         parts.append(f"{look.tokens_per_second:.1f} tokens/s")
-    if look.seconds_left is not None and progress.open_jobs:
+    if look.seconds_left is not None and not progress.is_over:
         parts.append(f"about {format_seconds(look.seconds_left)} left")
     counts = {state: getattr(progress, state) for state in ("partial", "failed", "cancelled")}
     parts.extend(f"{number:,} {state}" for state, number in counts.items() if number)
-    if not look.workers and progress.open_jobs:
+    if checks := describe_checks(progress):
+        parts.append(f"checks: {checks}")
+    if not look.workers and not progress.is_over:
         parts.append("no worker is running")
     return ", ".join(parts)
 
@@ -82,7 +85,7 @@ def render_look(look: Look) -> Group | Text:
         _render_bar(progress),
         Text(describe_look(look)),
         _render_steps(look),
-        *(_render_failure(job.source, job.state, job.reason) for job in look.failures),
+        *(_render_failure(job.source, job.state, job.words) for job in look.failures),
         *(Text(f"{each.node}  {each.device}  {each.running} running", style="dim") for each in look.workers),
         Text("Ctrl-C ends the watching, not the work", style="dim"),
     )
@@ -105,10 +108,10 @@ def _render_steps(look: Snapshot) -> Table:
     return table
 
 
-def _render_failure(source: str, state: str, reason: str | None) -> Text:
+def _render_failure(source: str, state: str, words: str) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{state} ", style=STATE_COLOURS[state])
-    line.append(clean_line(f"{source}: {reason or ''}"))
+    line.append(clean_line(f"{source}: {words}"))
     return line
 
 

@@ -27,6 +27,7 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
       gistmill results nightly
       gistmill results nightly --status failed --status partial
       gistmill results --since 12h --weights default --limit 20
+      gistmill results nightly --needs-review
       gistmill results nightly --json
     """
     from models.reading import list_jobs
@@ -43,12 +44,14 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
                 job.state,
                 job.strategy,
                 format_seconds(job.seconds),
+                "" if job.consistency is None else f"{job.consistency:.3f}",
+                "needs review" if job.needs_review else "",
                 _begin(job.summary or job.reason or ""),
             )
             for job in jobs
         ]
     if rows:
-        print_table(("job", "source", "state", "strategy", "took", "summary"), rows)
+        print_table(("job", "source", "state", "strategy", "took", "consistency", "review", "summary"), rows)
     else:
         click.echo("no job is like that")
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Print what every step wrote.")
 @json_option
 def show(name: str, *, full: bool, as_json: bool) -> None:
-    """Print a job's summary, then its provenance: which step read which chunks, and what that took.
+    """Print a job's summary, what its check found, and which step read which chunks and what that took.
+
+    A check shows each sentence in doubt with the reason, MARKED if a name, number or date of it is
+    nowhere in the document, and each question with the answers of the summary and of the document.
 
     A job is called by the beginning of its id, or by its document or its batch if that has no other job.
 
@@ -43,6 +46,7 @@ def show(name: str, *, full: bool, as_json: bool) -> None:
 
 
 def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
+    from producer.cli.evidence_lines import render_evidence
     from producer.cli.status import describe_fields
     from producer.cli.step_tree import render_steps
 
@@ -52,6 +56,10 @@ def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
     click.echo(f"job {job.job_id}: {style_state(job.state)}")
     print_fields(describe_fields(job) | _describe_plan(provenance) | _describe_measures(provenance))
     click.echo()
+    for line in (lines := list(render_evidence(provenance.evidence))):
+        print_text(line)
+    if lines:
+        click.echo()
     for line in render_steps(provenance, is_full=is_full):
         print_text(line)
 
@@ -65,6 +73,6 @@ def _describe_plan(provenance: Provenance) -> dict[str, object]:
 
 def _describe_measures(provenance: Provenance) -> dict[str, object]:
     return {
-        each.metric: f"not measured: {clean_line(each.reason or '')}" if each.value is None else f"{each.value:.3f}"
+        each.metric: f"not measurable: {clean_line(each.reason or '')}" if each.value is None else f"{each.value:.3f}"
         for each in provenance.evaluations
     }

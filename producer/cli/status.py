@@ -55,6 +55,12 @@ def describe_states(progress: BatchProgress) -> str:
     return ", ".join(f"{number:,} {style_state(state)}" for state, number in counts.items() if number)
 
 
+def describe_checks(progress: BatchProgress) -> str:
+    """Return how many summaries are being checked and how many a person should look at; "" if none."""
+    words = {"under way": progress.being_checked, "need review": progress.need_review}
+    return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
+
+
 def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
     """Print everything about a batch at one moment."""
     if as_json:
@@ -67,10 +73,11 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
             "submitted": format_moment(progress.created_at),
             "finished": format_moment(progress.finished_at),
             "steps": f"{progress.steps_done:,} of {progress.steps:,} done, {progress.steps_running:,} running",
+            "checks": describe_checks(progress),
             "tokens": f"{progress.prompt_tokens:,} read, {progress.completion_tokens:,} written",
             "speed": f"{snapshot.tokens_per_second:.1f} tokens/s" if snapshot.tokens_per_second else None,
-            "time left": format_seconds(snapshot.seconds_left) if progress.open_jobs else None,
-            "workers": describe_workers(snapshot) if progress.open_jobs else None,
+            "time left": None if progress.is_over else format_seconds(snapshot.seconds_left),
+            "workers": None if progress.is_over else describe_workers(snapshot),
         }
     )
     click.echo()
@@ -88,13 +95,19 @@ def print_failures(snapshot: Snapshot) -> None:
         return
     click.echo("\nnot whole:")
     for job in snapshot.failures:
-        line = clean_line(f"{job.source}: {job.reason or ''}")
+        line = clean_line(f"{job.source}: {job.words}")
         click.echo(f"  {str(job.job_id)[:8]}  {style_state(job.state)}  {line}")
-    hidden = snapshot.progress.partial + snapshot.progress.failed - len(snapshot.failures)
+    progress = snapshot.progress
+    hidden = snapshot.hidden_failures
     if hidden:
         click.echo(f"  and {hidden:,} more")
-    batch = snapshot.progress.batch
-    click.echo(f"run what failed again with: gistmill retry {batch} (with --marked also what guards marked)\n")
+    if progress.partial + progress.failed:
+        click.echo(
+            f"run what failed again with: gistmill retry {progress.batch} (with --marked also what guards marked)"
+        )
+    if progress.need_review:
+        click.echo(f"read what needs review with: gistmill results {progress.batch} --needs-review")
+    click.echo()
 
 
 def describe_workers(snapshot: Snapshot) -> str:
@@ -144,6 +157,9 @@ def describe_fields(job: JobSummary) -> dict[str, object]:
         "title": job.title,
         "batch": job.batch,
         "reason": job.reason,
+        "needs review": job.review,
+        "check": "under way" if job.is_being_checked else None,
+        "consistency": None if job.consistency is None else f"{job.consistency:.3f}",
         "strategy": f"{job.strategy}, {job.style}",
         "weights": job.weights,
         "document": f"{job.document_characters:,} characters"

@@ -20,14 +20,20 @@ def render_steps(provenance: Provenance, *, is_full: bool) -> Iterator[str]:
         provenance: of the job.
         is_full: with everything that the steps wrote.
     """
+    shown_round = 0
     for plan in (step for step in provenance.steps if step.kind == StepKind.PLAN):
         yield from _render_node(Node(plan, ()), provenance, "", "", is_full=False)
     for root in build_trees(provenance.steps):
+        if root.step.round and root.step.round != shown_round:
+            shown_round = root.step.round
+            yield f"second try, {'kept' if provenance.job.round else 'not kept'}:"
         if root.step.kind == StepKind.REFINE:
             for node in unroll_chain(root):
                 yield from _render_node(node, provenance, "", "", is_full=is_full)
         else:
             yield from _render_tree(root, provenance, "", "", is_full=is_full)
+    for check in (step for step in provenance.steps if step.kind == StepKind.EVALUATE):
+        yield from _render_node(Node(check, ()), provenance, "", "", is_full=is_full)
 
 
 def _render_tree(node: Node, provenance: Provenance, first: str, rest: str, *, is_full: bool) -> Iterator[str]:
@@ -51,13 +57,14 @@ def _render_node(node: Node, provenance: Provenance, first: str, stem: str, *, i
 
 def _describe_step(step: StepRecord) -> str:
     name = f"{step.kind} {step.level}.{step.index}" if step.level else f"{step.kind} {step.index}"
-    is_alone = step.kind in {StepKind.PLAN, StepKind.STUFF, StepKind.REDUCE}
+    is_alone = step.kind in {StepKind.PLAN, StepKind.STUFF, StepKind.REDUCE, StepKind.EVALUATE}
     facts = [
         "" if step.state == "done" else step.state,
         "" if step.prompt_tokens is None else f"{step.prompt_tokens:,} -> {step.completion_tokens or 0:,} tokens",
         format_seconds(step.seconds),
         (step.worker or "").partition("#")[0],
         "from the cache" if step.cached_from else "",
+        "of the second try" if step.round and step.kind == StepKind.EVALUATE else "",
         "cut at the limit" if step.finish_reason == "length" else "",
     ]
     return "  ".join([step.kind if is_alone else name, *filter(None, facts)])

@@ -45,7 +45,7 @@ class Reading:
 @click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
 @click.option("--batch", "name", help="Name of the batch.  [default: made from PATH and the options]")
 @click.option("--strict", is_flag=True, help="Submit nothing if anything cannot be read.")
-@click.option("--wait", is_flag=True, help="Return when all jobs have ended.")
+@click.option("--wait", is_flag=True, help="Return when all jobs have ended and are checked.")
 @click.option("--watch", is_flag=True, help="Follow the jobs until all have ended.")
 @click.option("--dry-run", is_flag=True, help="Read everything and say what would be submitted.")
 @json_option
@@ -68,7 +68,11 @@ def submit(
 
     The same documents with the same options are the same jobs: submit again to complete an
     interrupted submission. Exit code 2 if nothing could be submitted, 1 or 2 if some sources could
-    not be read, 3 if --wait or --watch saw jobs end without a whole summary.
+    not be read, 3 if --wait or --watch saw jobs end without a whole summary, or with one that needs
+    review.
+
+    A check comes after the summary, which can be read meanwhile. What it measures, and what it is
+    worth: docs/quality.md.
 
     \b
     Examples:
@@ -77,6 +81,8 @@ def submit(
       gistmill submit posts.csv --text-column writeup --id-column link --limit 3
       gistmill submit paper.md --style news --language German --greedy
       gistmill submit articles/ --batch nightly --priority low --json
+      gistmill submit notes.md --check --wait
+      gistmill submit articles/ --batch gated --gate 0.3 --strategy stuff
       gistmill submit 'articles/*.md' --dry-run
     """
     reading = Reading(paths, text_column, id_column, limit)

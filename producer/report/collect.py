@@ -52,6 +52,8 @@ class Comparison:
     mean_seconds: float | None
     mean_compression: float | None
     tokens_per_second: float | None
+    mean_consistency: float | None
+    need_review: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ def compare_ways(session: Session, batch_id: UUID) -> list[Comparison]:
                 count(*) FILTER (WHERE state = 'partial'),
                 count(*) FILTER (WHERE state = 'failed'),
                 avg(seconds), avg(compression),
-                (sum(completion_tokens) / nullif(sum(generation_seconds), 0))::double precision
+                (sum(completion_tokens) / nullif(sum(generation_seconds), 0))::double precision,
+                avg(consistency), count(*) FILTER (WHERE needs_review)
             FROM job_summaries WHERE batch_id = :batch
             GROUP BY weights, strategy, style ORDER BY weights, strategy, style
             """

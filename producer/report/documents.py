@@ -13,7 +13,16 @@ from models.document import Document
 from models.job import Job
 from models.step import StepKind
 from models.views import ChunkText
+from producer.evidence import Evidence, Sentence
 from producer.provenance import Node, Provenance, build_trees, read_provenance, unroll_chain
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a summary; with a sentence if there is a doubt about it."""
+
+    text: str
+    sentence: Sentence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,7 @@ class DocumentPart:
     Args:
         provenance: everything about the job.
         text: the document.
+        pieces: the summary, cut at the sentences in doubt.
         trees: the steps above what they read, one tree for an ended job.
         chain: the steps of refine, the first one first.
         chunks: by index.
@@ -30,6 +40,7 @@ class DocumentPart:
 
     provenance: Provenance
     text: str
+    pieces: tuple[Piece, ...]
     trees: tuple[Node, ...]
     chain: tuple[Node, ...]
     chunks: dict[int, ChunkText]
@@ -53,7 +64,19 @@ def _read_part(session: Session, job_id: UUID) -> DocumentPart:
         text=session.execute(
             select(Document.text).where(Document.sha256 == provenance.job.document_sha256)
         ).scalar_one(),
+        pieces=tuple(cut_summary(provenance.job.summary or "", provenance.evidence)),
         trees=tuple(root for root in roots if root.step.kind != StepKind.REFINE),
         chain=tuple(node for root in refine for node in unroll_chain(root)),
         chunks={chunk.index: chunk for chunk in provenance.chunks},
     )
+
+
+def cut_summary(summary: str, evidence: Evidence) -> Iterator[Piece]:
+    """Yield a summary piece by piece, the sentences in doubt apart from what is between them."""
+    end = 0
+    for sentence in evidence.sentences:
+        if sentence.doubts:
+            yield Piece(summary[end : sentence.start])
+            yield Piece(summary[sentence.start : sentence.end], sentence)
+            end = sentence.end
+    yield Piece(summary[end:].rstrip())

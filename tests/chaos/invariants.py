@@ -9,6 +9,10 @@ from sqlalchemy import Engine, text
 # Each counts rows that must not exist.
 RULES = {
     "not_terminal": "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')",
+    # A check, or a second try that it has asked for, that has not ended.
+    "open_checks": """
+        SELECT count(*) FROM steps JOIN jobs ON jobs.id = steps.job_id
+        WHERE steps.state IN ('ready', 'running') AND jobs.state IN ('succeeded', 'partial')""",
     # Jobs that ended without what they promise, and steps that a job needed and does not have.
     "jobs_without_result": """
         SELECT count(*) FROM jobs
@@ -21,20 +25,31 @@ RULES = {
                    count(*) FILTER (WHERE kind = 'map') AS maps,
                    count(*) FILTER (WHERE kind = 'refine') AS refines,
                    count(*) FILTER (WHERE kind IN ('stuff', 'reduce')) AS ends
-            FROM steps WHERE steps.job_id = jobs.id AND steps.state = 'done'
+            FROM steps
+            WHERE steps.job_id = jobs.id AND steps.state = 'done' AND (kind = 'plan' OR steps.round = jobs.round)
         ) AS done ON true
         WHERE state = 'succeeded' AND NOT CASE strategy
             WHEN 'stuff' THEN plans = 1 AND ends = 1
             WHEN 'refine' THEN plans = 1 AND refines = (plan ->> 'chunks')::int
             ELSE plans = 1 AND maps = (plan ->> 'chunks')::int AND (ends = 1 OR maps = 1)
         END""",
+    # A job that asked for a check has one, and the check has left a number or the reason why there is none.
+    "missing_checks": """
+        SELECT count(*) FROM jobs
+        WHERE state IN ('succeeded', 'partial')
+            AND (options ->> 'check' = 'true' OR options ->> 'gate' IS NOT NULL)
+            AND NOT EXISTS (
+                SELECT 1 FROM steps
+                WHERE steps.job_id = jobs.id AND kind = 'evaluate' AND (
+                    steps.state = 'cancelled'
+                    OR EXISTS (SELECT 1 FROM evaluations WHERE job_id = jobs.id AND metric = 'consistency')))""",
     "open_steps_of_final_jobs": """
         SELECT count(*) FROM steps JOIN jobs ON jobs.id = steps.job_id
-        WHERE steps.state IN ('ready', 'running') AND jobs.state NOT IN ('queued', 'running')""",
+        WHERE steps.state IN ('ready', 'running') AND jobs.state IN ('failed', 'cancelled')""",
     "running_without_lease": "SELECT count(*) FROM steps WHERE state = 'running' AND lease_until < now()",
     "doubled_steps": """
         SELECT count(*) FROM (
-            SELECT 1 FROM steps GROUP BY job_id, kind, level, index HAVING count(*) > 1) AS doubled""",
+            SELECT 1 FROM steps GROUP BY job_id, round, kind, level, index HAVING count(*) > 1) AS doubled""",
     # A second result of one step would have left a second attempt that ended well.
     "doubled_results": """
         SELECT count(*) FROM (
@@ -45,11 +60,14 @@ RULES = {
     "doubled_jobs": """
         SELECT count(*) FROM (
             SELECT 1 FROM jobs GROUP BY batch_id, identity HAVING count(*) > 1) AS doubled""",
-    # More final steps than the barrier let through: a job has one reduce, one plan, one stuff.
+    # More final steps than the barrier let through: a round has one reduce, one stuff, one check, and a job one plan.
     "doubled_ends": """
         SELECT count(*) FROM (
-            SELECT 1 FROM steps WHERE kind IN ('plan', 'stuff', 'reduce') GROUP BY job_id, kind
+            SELECT 1 FROM steps WHERE kind IN ('plan', 'stuff', 'reduce', 'evaluate')
+            GROUP BY job_id, CASE WHEN kind <> 'plan' THEN round END, kind
             HAVING count(*) > 1) AS doubled""",
+    # There are two tries at most.
+    "doubled_rounds": "SELECT count(*) FROM steps WHERE round > 1",
 }
 
 
@@ -67,9 +85,15 @@ def find_violations(engine: Engine) -> Findings:
     """Count the rows that must not exist."""
     with engine.connect() as connection:
         counts = {name: int(connection.execute(text(rule)).scalar_one()) for name, rule in RULES.items()}
-    lost = ("jobs_without_result", "missing_steps", "open_steps_of_final_jobs", "running_without_lease")
+    lost = (
+        "jobs_without_result",
+        "missing_steps",
+        "open_steps_of_final_jobs",
+        "running_without_lease",
+        "missing_checks",
+    )
     return Findings(
-        not_terminal=counts["not_terminal"],
+        not_terminal=counts["not_terminal"] + counts["open_checks"],
         lost=sum(counts[name] for name in lost) + counts["done_without_attempt"],
         doubled=sum(count for name, count in counts.items() if name.startswith("doubled")),
         details={name: count for name, count in counts.items() if count},

@@ -11,10 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import redis
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, func, or_, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from models.checking import is_being_checked
 from models.job import OPEN_STATES, Job, Priority
 from models.options import JobOptions, make_options
 from models.queues import CeleryDoorbell, Wakeup, make_celery
@@ -166,15 +167,15 @@ class Scene:
         running = "SELECT count(*) FROM steps WHERE state = 'running' AND kind <> 'plan'"
         self.wait_until(lambda: self.count(running) >= count, f"{count} steps run")
 
+    def is_over(self) -> bool:
+        """Tell whether every job and its check have ended."""
+        is_open = select(func.count()).where(or_(Job.state.in_(OPEN_STATES), is_being_checked()))
+        with Session(self.engine) as session:
+            return session.scalar(is_open) == 0
+
     def wait_for_end(self, *, seconds: float = 90) -> None:
-        """Wait until every job is final, and check every promise."""
-        is_open = select(func.count()).where(Job.state.in_(OPEN_STATES))
-
-        def is_over() -> bool:
-            with Session(self.engine) as session:
-                return session.scalar(is_open) == 0
-
-        self.wait_until(is_over, "every job is final", seconds=seconds)
+        """Wait until every job and its check have ended, and look at every promise."""
+        self.wait_until(self.is_over, "every job is final", seconds=seconds)
         assert_nothing_lost_or_doubled(self.engine)
 
     def close(self) -> None:

@@ -149,7 +149,10 @@ def test_producer_and_worker_do_their_whole_work_with_their_own_roles(
     worker, producer = (
         {"database_url": roles[name], "broker_url": cluster.broker_url} for name in ("worker", "producer")
     )
-    for words in (["submit", str(article), "--batch", "mine"], ["cancel", "mine"], ["retry", "mine"]):
+    submit = ["submit", str(article), "--batch", "mine", "--gate", "0.95"]
+    for words in (submit, ["cancel", "mine"], ["retry", "mine"]):
         subprocess.run(describe_command("-m", "gistmill", *words, **producer), check=True, timeout=120)
     with run_server(describe_command("-m", "tests.fake_worker", **worker), tmp_path / "worker.log"):
         wait_until(lambda: run(cluster.engine, "SELECT * FROM jobs WHERE state = 'succeeded'") == 2, "both jobs end")
+        reviewed = "SELECT * FROM jobs WHERE review LIKE '%in a second try%'"
+        wait_until(lambda: run(cluster.engine, reviewed) == 1, "its check and its second try end")

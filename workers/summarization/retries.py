@@ -1,4 +1,4 @@
-"""Retries: which parameters another try gets after guards fired.
+"""Retries: which parameters another try gets after guards fired, or after the summary was found untrue.
 
 The same prompt with the same greedy parameters gives the same answer, so every try changes something that works
 against what was wrong; an answer that was only cut goes on as it was, with more tokens. Tries are bounded, and their
@@ -55,3 +55,17 @@ def retry_params(
     if fired & _PENALIZED:
         changed = replace(changed, repetition_penalty=params.repetition_penalty + attempt * PENALTY_STEP)
     return changed
+
+
+def vary_params(params: GenerationParams) -> GenerationParams:
+    """Return the parameters of a second summary of the same text: cool where the first was warm, else warm."""
+    if params.do_sample and params.temperature >= TEMPERATURES[0]:
+        return replace(params, do_sample=False)
+    return replace(
+        params,
+        do_sample=True,
+        temperature=TEMPERATURES[0],
+        top_p=max(params.top_p, WARM_TOP_P),
+        top_k=max(params.top_k, WARM_TOP_K),
+        seed=(params.seed or 0) + 1,
+    )

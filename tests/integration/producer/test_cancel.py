@@ -42,4 +42,4 @@ def test_a_job_with_a_running_step_is_left_to_its_worker(
 def test_cancelling_twice_is_cancelling_once(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
     gistmill("cancel", "pile")
 
-    assert gistmill("cancel", "pile", "--json").json == {"ended": 0, "ending": 0, "already": 4}
+    assert gistmill("cancel", "pile", "--json").json == {"ended": 0, "ending": 0, "already": 4, "checks": 0}

@@ -15,6 +15,7 @@ from models.views import JobSummary
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill
 from tests.integration.producer.driver import Driver
+from tests.integration.producer.evidence import DOUBTED, add_evidence
 
 HOSTILE = '<script>alert(1)</script> "quoted" \'& {{ 7 * 7 }} <img src=x onerror=alert(2)> ${jndi}'
 
@@ -26,11 +27,12 @@ def page_file(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: l
     gistmill("submit", f"{'x' * 60}.md", "--batch", "pile", "--language", "German")
     driver.run(submitted[0].job_id, words="What it says.")
     driver.run(submitted[1].job_id, strategy="refine", words=HOSTILE)
-    driver.run(submitted[2].job_id, strategy="stuff", chunks=1)
+    driver.run(submitted[2].job_id, strategy="stuff", chunks=1, words=DOUBTED)
     driver.fail(submitted[3].job_id, "plan", message=HOSTILE)
     with Session(cluster.engine) as session, session.begin():
         session.execute(insert(Evaluation).values(job_id=submitted[0].job_id, metric="rouge1", value=0.4))
         session.execute(insert(Evaluation).values(job_id=submitted[1].job_id, metric="rouge1", reason=HOSTILE))
+        add_evidence(session, submitted[2].job_id)
     done = gistmill("report", "pile", "--output", "out.html")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("batch pile in out.html (")
@@ -113,10 +115,22 @@ def test_the_page_asks_for_nothing_from_elsewhere(soup: BeautifulSoup) -> None:
 
 def test_measures_and_their_absence_are_said(soup: BeautifulSoup) -> None:
     assert "rouge1: 0.400" in soup.find_all("article")[0].get_text()
-    assert f"rouge1: not measured, {HOSTILE}" in soup.find_all("article")[1].get_text()
+    assert f"rouge1: not measurable, {HOSTILE}" in soup.find_all("article")[1].get_text()
     plots = soup.find(id="plots")
     assert plots is not None
     assert "rouge1 could not be measured for 1 of 2 summaries." in plots.get_text()
+
+
+def test_doubtful_sentences_and_questions_are_shown_with_their_reasons(soup: BeautifulSoup) -> None:
+    article = soup.find_all("article")[2]
+
+    assert [mark.get_text() for mark in article.find_all("mark")] == ["Boris saved 70 people."]
+    text = article.get_text()
+    assert "Needs review: consistency 0.200 is below the gate of 0.5" in text
+    assert "Marked as a likely hallucination: “Boris saved 70 people.”" in text
+    assert "“70”: only the summary has it (there: 40)" in text
+    cells = [cell.get_text() for cell in article.find("table").find_all("td")]
+    assert cells == ["Boris saved ____ people.", "70", "40", "0.00"]
 
 
 def test_headings_go_down_one_level_at_a_time(soup: BeautifulSoup) -> None:

@@ -9,6 +9,7 @@ from models.views import JobSummary
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill
 from tests.integration.producer.driver import Driver
+from tests.integration.producer.evidence import DOUBTED, add_evidence
 
 
 def test_the_summary_comes_first_then_the_tree_of_its_steps(
@@ -106,3 +107,19 @@ def test_a_batch_of_several_names_some_of_its_jobs(gistmill: Gistmill, submitted
     assert done.code == 2
     assert "pile is a batch; name a job, such as" in done.err
     assert any(str(job.job_id) in done.err for job in submitted)
+
+
+def test_what_a_check_found_is_shown_with_both_answers_and_the_reasons(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job, words=DOUBTED)
+    with Session(cluster.engine) as session, session.begin():
+        add_evidence(session, job)
+
+    shown = gistmill("show", str(job)).out
+
+    assert "needs review  consistency 0.200 is below the gate of 0.5" in shown
+    assert "MARKED  Boris saved 70 people.\n        “70”: only the summary has it (there: 40)\n" in shown
+    assert "asked   Boris saved ____ people.\n        the summary: 70\n        the source: 40  (F1 0.00)\n" in shown
+    assert gistmill("show", str(job), "--json").json["evaluations"][0]["evidence"]["sentences"][1]["is_marked"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -14,64 +14,16 @@ from sqlalchemy.orm import Session
 from models.job import Chunk, Job
 from models.options import JobOptions, make_options
 from models.queues import Wakeup
-from models.settings import Settings
 from models.step import Step, StepState
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
+from tests.hand_driven import Worker
 from tests.jobs import add_jobs
-from workers.errors import StepError
-from workers.flow import Flow
-from workers.leases import Leases
 from workers.tasks import run_step
 
 SECTIONS = "\n\n".join(
     f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6)
 )
-
-
-class Bell:
-    """Collects wake-ups; ``is_broken`` loses them, as a dead broker does."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Wakeup] = []
-        self.is_broken = False
-
-    def ring(self, wakeups: Iterable[Wakeup]) -> int:
-        wakeups = list(wakeups)
-        if self.is_broken:
-            return 0
-        self.waiting += wakeups
-        return len(wakeups)
-
-
-class Worker:
-    """One worker's flow, driven by hand."""
-
-    def __init__(self, cluster: Cluster, generator: FakeGenerator, *, node: str = "w1", **settings: object) -> None:
-        self.bell = Bell()
-        self.leases = Leases(
-            cluster.engine,
-            worker_id=node,
-            lease_seconds=60,
-            heartbeat_seconds=0.2,
-            is_hung=lambda: False,
-            on_hang=lambda: None,
-        )
-        self.flow = Flow(
-            cluster.engine, generator, self.bell, self.leases, settings=Settings(**settings), worker_id=node
-        )
-
-    def run_all(self, wakeups: Iterable[Wakeup]) -> int:
-        """Run steps until no message is left; return how many messages there were."""
-        self.bell.waiting += wakeups
-        count = 0
-        while self.bell.waiting:
-            count += 1
-            try:
-                run_step(self.flow, self.bell.waiting.pop(0).step_id)
-            except StepError:
-                continue
-        return count
 
 
 @contextmanager

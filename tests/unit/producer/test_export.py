@@ -21,7 +21,7 @@ JOB = JobSummary(
     reason=None, created_at=NOW, started_at=NOW, finished_at=NOW, seconds=0.5, document_characters=100,
     summary_characters=10, compression=0.1, chunks=1, document_tokens=20, steps=2, steps_done=2, steps_failed=0,
     prompt_tokens=30, completion_tokens=5, generation_seconds=0.4, retries=0, cached_steps=0, guards=0,
-    metrics={"rouge1": 0.5},
+    metrics={"rouge1": 0.5}, needs_review=False, review=None, consistency=0.5, is_being_checked=False, round=0,
 )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def test_parquet_keeps_types() -> None:
     assert rows[0]["created_at"] == NOW
     assert rows[0]["compression"] == 0.1
     assert rows[0]["title"] is None
+    assert rows[0]["needs_review"] is False
 
 
 def test_markdown_has_a_section_a_job() -> None:
@@ -73,7 +74,7 @@ def test_markdown_has_a_section_a_job() -> None:
     text = file.getvalue().decode()
     assert text.startswith("# a.md\n\n- job: 00000000-0000-0000-0000-000000000001\n")
     assert "# b # c\n" in text
-    assert "- reason: it broke\n\nThere is no summary.\n" in text
+    assert "- reason: it broke\n- consistency: 0.500\n\nThere is no summary.\n" in text
 
 
 @pytest.mark.parametrize("form", WRITERS)

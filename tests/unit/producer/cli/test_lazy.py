@@ -25,11 +25,21 @@ def modules_after(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], *([name, "--help"] for name in ("submit", "status", "watch", "show", "results", "export", "retry"))],
+    [
+        ["--help"],
+        *([name, "--help"] for name in ("submit", "evaluate", "status", "watch", "show", "results", "export", "retry")),
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert modules_after(*arguments).isdisjoint(HEAVY)
+
+
+def test_scores_and_comparisons_need_no_torch() -> None:
+    script = "import sys, workers.comparison, workers.references; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert {"torch", "transformers"}.isdisjoint(done.stdout.split())
 
 
 def test_every_entry_leads_to_a_command_with_help() -> None:

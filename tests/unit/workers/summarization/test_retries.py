@@ -6,7 +6,7 @@ import pytest
 
 from workers.generation import GenerationParams
 from workers.summarization.guards import Guard, Mark
-from workers.summarization.retries import MOST_RETRIES, retry_params
+from workers.summarization.retries import MOST_RETRIES, retry_params, vary_params
 
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=100)
 GUARDS: tuple[Guard, ...] = ("empty", "cut", "too-long", "repetition", "echo", "refusal", "language")
@@ -59,3 +59,11 @@ def test_a_try_is_never_colder_than_what_the_user_asked_for() -> None:
     warm = GenerationParams(temperature=1.5, top_p=1.0, top_k=100)
     changed = retry("empty", params=warm)
     assert (changed.temperature, changed.top_p, changed.top_k) == (1.5, 1.0, 100)
+
+
+@pytest.mark.parametrize("first", [GREEDY, GenerationParams(), GenerationParams(temperature=0.9, top_p=0.9)])
+def test_a_second_summary_is_made_another_way_and_the_same_way_every_time(first: GenerationParams) -> None:
+    second = vary_params(first)
+    assert second == vary_params(first)
+    assert second.is_deterministic == (first.do_sample and first.temperature > 0.5)
+    assert second.max_new_tokens == first.max_new_tokens

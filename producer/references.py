@@ -1,0 +1,60 @@
+"""Reads reference summaries: a table with a column that names documents and one that holds their good summaries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from producer.errors import ProducerError, SourceError
+from producer.sources.columns import choose_columns
+from producer.sources.decoding import decode_text
+from producer.sources.kinds import Kind, find_kind
+from producer.sources.limits import ReadLimits
+from producer.sources.rows import OPENERS
+from producer.sources.table import BrokenTableError, Record, Table
+from producer.sources.text import clean_label
+
+
+class ReferencesError(ProducerError):
+    """A file of references cannot be used; the message names it and what to do."""
+
+    exit_code = 2
+
+
+def read_references(path: Path, *, id_column: str, reference_column: str) -> dict[str, str]:
+    """Return references by the names of their documents, as jobs are named that were submitted from such a table.
+
+    Raises:
+        ReferencesError: the file is no such table, lacks a column, has a broken row or names a document twice.
+    """
+    try:
+        table = _open_table(path)
+        choose_columns(table.columns, text_column=reference_column, id_column=id_column)
+    except (SourceError, BrokenTableError, UnicodeError) as error:
+        words = str(error).replace("--text-column", "--reference-column")
+        raise ReferencesError(f"{path} {words}") from error
+    references: dict[str, str] = {}
+    for row in table.rows:
+        if row.problem is not None:
+            raise ReferencesError(f"{path}#row {row.number} {row.problem}")
+        name, reference = _read_cell(row.values, id_column), _read_cell(row.values, reference_column)
+        label = clean_label(name)
+        if not label:
+            raise ReferencesError(f"{path}#row {row.number} has nothing in column {id_column!r}; name its document")
+        if references.setdefault(label, reference) != reference:
+            raise ReferencesError(f"{path} has two references for {label!r}; keep one of them")
+    return references
+
+
+def _open_table(path: Path) -> Table:
+    kind = find_kind(path.suffix)
+    if kind is None or not kind.is_table:
+        tables = ", ".join(each.value for each in Kind if each.is_table)
+        raise ReferencesError(f"{path} is no table; give references as one of {tables}")
+    return OPENERS[kind](path, ReadLimits())
+
+
+def _read_cell(values: Record, column: str) -> str:
+    value = values.get(column)
+    if isinstance(value, bytes):
+        return decode_text(value)
+    return "" if value is None else str(value)

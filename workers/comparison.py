@@ -1,0 +1,94 @@
+"""Compares two batches document by document: what each way of summarizing gave and took."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from models.reading import JobFilter, list_jobs
+from models.views import JobSummary
+from workers.evaluation.compare import Difference, Measures, compare_batches
+
+# What a job's row measures besides its metrics, by the name of the view's column.
+FIGURES = ("summary_characters", "prompt_tokens", "completion_tokens", "generation_seconds", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two batches side by side.
+
+    Args:
+        documents: pairs that were compared.
+        differences: second less first, for every measure that some pair has.
+        unpaired: documents that were left out, by the reason.
+        remarks: what a reader must know about the figures.
+    """
+
+    documents: int
+    differences: tuple[Difference, ...]
+    unpaired: Mapping[str, tuple[str, ...]]
+    remarks: tuple[str, ...]
+
+
+def compare_jobs(session: Session, first: UUID, second: UUID) -> Comparison:
+    """Compare the summaries of the documents that both batches have.
+
+    Raises:
+        PairingError: there is no such document.
+    """
+    sides = [_group(session, batch) for batch in (first, second)]
+    unpaired: dict[str, list[str]] = defaultdict(list)
+    pairs: dict[str, tuple[JobSummary, JobSummary]] = {}
+    for document in dict.fromkeys([*sides[0], *sides[1]]):
+        jobs = [side.get(document, []) for side in sides]
+        reason = _find_obstacle(*jobs)
+        if reason is None:
+            pairs[document] = (jobs[0][0], jobs[1][0])
+        else:
+            unpaired[reason].append((jobs[0] or jobs[1])[0].source)
+    measures = [{document: _measure(pair[side]) for document, pair in pairs.items()} for side in (0, 1)]
+    differences = compare_batches(measures[0], measures[1])
+    return Comparison(
+        documents=len(pairs),
+        differences=tuple(differences),
+        unpaired={reason: tuple(sources) for reason, sources in unpaired.items()},
+        remarks=tuple(_remark([job for pair in pairs.values() for job in pair])),
+    )
+
+
+def _group(session: Session, batch_id: UUID) -> dict[str, list[JobSummary]]:
+    """Return the jobs of a batch by the hash of their document."""
+    grouped: dict[str, list[JobSummary]] = defaultdict(list)
+    for job in list_jobs(session, JobFilter(batch_id=batch_id)):
+        grouped[job.document_sha256].append(job)
+    return grouped
+
+
+def _find_obstacle(first: Sequence[JobSummary], second: Sequence[JobSummary]) -> str | None:
+    """Return why a document cannot be compared, None if it can."""
+    for jobs, name in ((first, "first"), (second, "second")):
+        if not jobs:
+            return f"not in the {name} batch"
+        if len(jobs) > 1:
+            return f"more than once in the {name} batch"
+        if jobs[0].summary is None:
+            return f"without a summary in the {name} batch"
+    return None
+
+
+def _measure(job: JobSummary) -> Measures:
+    """Return what a job measures; a metric that was not measurable has no value."""
+    figures = {name: getattr(job, name) for name in FIGURES}
+    return {**job.metrics, **{name: None if value is None else float(value) for name, value in figures.items()}}
+
+
+def _remark(jobs: Sequence[JobSummary]) -> Iterator[str]:
+    cached, checked = sum(job.cached_steps > 0 for job in jobs), sum(job.is_being_checked for job in jobs)
+    if cached:
+        yield f"{cached} of {len(jobs)} jobs took steps from the cache, which cost no time: compare no seconds"
+    if checked:
+        yield f"{checked} of {len(jobs)} jobs are being checked: compare again when they are"

@@ -1,0 +1,102 @@
+"""Scores the summaries of a batch against references by ROUGE, and stores a row for each job and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from models.queries import lock_job
+from models.reading import JobFilter, list_jobs
+from models.views import JobSummary
+from workers.evaluation.intervals import Interval, estimate_mean
+from workers.evaluation.metric import Metric, reject
+from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
+from workers.evaluation.words import read_words
+from workers.review import store_metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceScores:
+    """What references say of a batch.
+
+    Args:
+        scored: jobs that have their scores now.
+        means: the mean of each metric with its interval; empty if nothing was scored.
+        not_measurable: jobs with a reference that have no score, and why.
+        jobs_without_reference: names of jobs that no reference is for.
+        references_without_job: names that no job has.
+        being_checked: names of jobs that were left out because a second try may still replace their summary.
+    """
+
+    scored: int
+    means: Mapping[str, Interval]
+    not_measurable: Mapping[str, str]
+    jobs_without_reference: tuple[str, ...]
+    references_without_job: tuple[str, ...]
+    being_checked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A job and its reference."""
+
+    job: JobSummary
+    reference: str
+
+
+def score_references(
+    session: Session, batch_id: UUID, references: Mapping[str, str], *, origin: str
+) -> ReferenceScores:
+    """Score every job of a batch that has a reference, and store the scores.
+
+    Args:
+        session: the caller commits.
+        batch_id: which batch.
+        references: by the name of the document: its source, its file's name, or that without the suffix.
+        origin: where the references come from, kept with the scores.
+    """
+    jobs = list(list_jobs(session, JobFilter(batch_id=batch_id)))
+    names = {job.job_id: next((name for name in list_names(job) if name in references), None) for job in jobs}
+    matched = [Pair(job, references[name]) for job in jobs if (name := names[job.job_id]) is not None]
+    settled = [pair for pair in matched if not pair.job.is_being_checked]
+    scores = {pair.job.job_id: _score(pair) for pair in settled}
+    for pair in settled:
+        evidence = {"references": origin, "reference": names[pair.job.job_id]}
+        _store(session, pair.job.job_id, scores[pair.job.job_id], evidence)
+    good = [found for found in scores.values() if isinstance(found, dict)]
+    return ReferenceScores(
+        scored=len(good),
+        means={name: estimate_mean([found[name] for found in good]) for name in ROUGE_METRICS} if good else {},
+        not_measurable={pair.job.source: why for pair in settled if isinstance(why := scores[pair.job.job_id], str)},
+        jobs_without_reference=tuple(job.source for job in jobs if names[job.job_id] is None),
+        references_without_job=tuple(name for name in references if name not in set(names.values())),
+        being_checked=tuple(pair.job.source for pair in matched if pair.job.is_being_checked),
+    )
+
+
+def list_names(job: JobSummary) -> Iterator[str]:
+    """Yield what a reference may call a job's document, the most exact first."""
+    path = PurePath(job.source)
+    yield from dict.fromkeys((job.source, path.name, path.stem))
+
+
+def _score(pair: Pair) -> dict[str, float] | str:
+    """Return the F1 by metric, or why there is none."""
+    if pair.job.summary is None:
+        return f"there is no summary: the job is {pair.job.state}"
+    if not read_words(pair.reference):
+        return "the reference has no words"
+    return score_rouge(pair.job.summary, pair.reference)
+
+
+def _store(session: Session, job_id: UUID, found: dict[str, float] | str, evidence: Mapping[str, object]) -> None:
+    job = lock_job(session, job_id)
+    metrics = {
+        name: reject(found, evidence) if isinstance(found, str) else Metric(found[name], evidence=evidence)
+        for name in ROUGE_METRICS
+    }
+    store_metrics(session, job, metrics)

@@ -1,0 +1,125 @@
+"""What follows from a check: its metrics are stored, and a summary below the gate is made once more, then marked.
+
+Called under the lock on the job's row, in the transaction that ends the check. The job keeps its first summary, which
+anyone may read meanwhile, unless the second is better; the mark is there from the first check on, so that no crash and
+no cancellation can leave a summary below the gate without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from models.checking import SECOND_ROUND
+from models.evaluation import Evaluation
+from models.job import Job, JobState
+from models.options import JobOptions
+from models.queues import Wakeup
+from workers.evaluation.metric import Metric, reject
+from workers.progress import OUTCOMES, add_wave, join_reasons, read_output, read_progress
+from workers.summarization.steps import NextSteps, Summary
+from workers.summarization.strategies import next_steps
+
+# What a gate looks at.
+GATED = "consistency"
+
+
+def conclude_check(session: Session, job: Job, metrics: Mapping[str, Metric], *, round_number: int) -> list[Wakeup]:
+    """Store what a check has measured and return the messages of a second try, if there is to be one."""
+    gate = JobOptions.model_validate(job.options).gate
+    if round_number == SECOND_ROUND:
+        _judge_second(session, job, metrics, gate=gate or 0.0)
+        return []
+    store_metrics(session, job, metrics)
+    job.review = None if gate is None else find_objection(metrics[GATED], gate)
+    is_below = gate is not None and metrics[GATED].value is not None and job.review is not None
+    return _begin_second(session, job) if is_below else []
+
+
+def fail_check(session: Session, job: Job, message: str, *, round_number: int) -> None:
+    """Note that a check could not be made; what it would have measured is not known."""
+    conclude_check(session, job, {GATED: reject(f"the check failed: {message}")}, round_number=round_number)
+
+
+def find_objection(metric: Metric, gate: float) -> str | None:
+    """Return what a gate has against a summary, None if nothing."""
+    if metric.value is None:
+        return f"its {GATED} is not measurable: {metric.reason}"
+    return f"{GATED} {metric.value:.3f} is below the gate of {gate:g}" if metric.value < gate else None
+
+
+def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> None:
+    """Store the metrics of a job's summary in place of earlier ones of the same names."""
+    if not metrics:
+        return
+    rows = [
+        {
+            "job_id": job.id,
+            "metric": name,
+            "value": metric.value,
+            "reason": metric.reason,
+            "evidence": _make_storable(metric.evidence),
+        }
+        for name, metric in metrics.items()
+    ]
+    new = upsert(Evaluation).values(rows)
+    changed = {name: new.excluded[name] for name in ("value", "reason", "evidence")}
+    session.execute(
+        new.on_conflict_do_update(index_elements=["job_id", "metric"], set_={**changed, "created_at": func.now()})
+    )
+
+
+def _begin_second(session: Session, job: Job) -> list[Wakeup]:
+    """Create the first wave of a second try: the same plan, with other parameters (``retries.vary_params``)."""
+    wave = next_steps(read_progress(session, job, SECOND_ROUND))
+    return add_wave(session, job, wave.steps, round_number=SECOND_ROUND) if isinstance(wave, NextSteps) else []
+
+
+def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, gate: float) -> None:
+    """Keep the better of two summaries; a review stays unless the second passes the gate."""
+    found = metrics[GATED]
+    first = session.scalar(select(Evaluation.value).where(Evaluation.job_id == job.id, Evaluation.metric == GATED))
+    second = next_steps(read_progress(session, job, SECOND_ROUND))
+    is_better = found.value is not None and (first is None or found.value > first)
+    if is_better and isinstance(second, Summary) and _is_as_whole(second, job):
+        _replace_summary(session, job, second)
+        _forget_metrics(session, job)
+        store_metrics(session, job, metrics)
+        if found.value is not None and found.value >= gate:
+            job.review = None
+            return
+    job.review = f"{job.review}, and in a second try {_describe(found)}"
+
+
+def _forget_metrics(session: Session, job: Job) -> None:
+    """Take back what was measured of the first summary."""
+    reason = "measured on the first summary, which a second try has replaced; measure it again"
+    stale = update(Evaluation).where(Evaluation.job_id == job.id)
+    session.execute(stale.values(value=None, reason=reason, evidence={}))
+
+
+def _is_as_whole(second: Summary, job: Job) -> bool:
+    return OUTCOMES[second.outcome] == JobState.SUCCEEDED or job.state == JobState.PARTIAL
+
+
+def _replace_summary(session: Session, job: Job, second: Summary) -> None:
+    if second.step is None:
+        raise AssertionError("a summary that was checked has a step")
+    job.state = OUTCOMES[second.outcome]
+    job.summary = read_output(session, job, second.step, round_number=SECOND_ROUND)
+    job.reason = join_reasons(second)
+    job.round = SECOND_ROUND
+
+
+def _describe(metric: Metric) -> str:
+    return f"it is not measurable ({metric.reason})" if metric.value is None else f"{metric.value:.3f}"
+
+
+def _make_storable(evidence: Mapping[str, object]) -> Any:
+    # Postgres stores no NUL, and weights may answer with anything.
+    return json.loads(json.dumps(evidence).replace("\\u0000", ""))
