@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-quality bench-gpu chaos clean
+.PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-quality bench-strategies bench-gpu chaos clean
 
 install: $(STAMP)
 
@@ -65,6 +65,9 @@ bench-queue: install
 
 bench-quality: install
 	$(BIN)/python -m tests.bench.bench_quality
+
+bench-strategies: install
+	$(BIN)/python -m tests.bench.bench_strategies
 
 bench-gpu: install
 	$(BIN)/python -m tests.bench.bench_gpu
