@@ -71,7 +71,8 @@ class PromptTokenizer:
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text, without any control tokens."""
-        return len(self.encode_plain(text))
+        # A batch of one, because only batches can be had without the offsets of every token, a third of the work.
+        return len(self._plain.encode_batch_fast([text], add_special_tokens=False)[0])
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of generated ids, without control tokens and without NUL, which databases refuse."""

@@ -7,10 +7,12 @@ tokens is what happens if every answer is as long as it may be.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-from workers.generation import TokenCounter
+from workers.generation import Prompt, TokenCounter
 from workers.summarization.chunks import Chunk, Split, Splitter
 from workers.summarization.errors import PlanError
 from workers.summarization.estimate import Totals, estimate_totals
@@ -116,6 +118,7 @@ def plan_job(
     """
     if not document.text.strip():
         raise PlanError("the document has no text: nothing to summarize")
+    counter = _CachedCounter(cache(counter.count_tokens), counter.count_prompt_tokens)
     limits = measure_limits(
         prompts,
         counter,
@@ -131,6 +134,14 @@ def plan_job(
     assert isinstance(first, NextSteps)  # noqa: S101  # a job without steps always has next ones
     totals = estimate_totals(state, [chunk.tokens for chunk in split.chunks])
     return Plan(strategy, reason, split, limits, first.steps, totals)
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedCounter:
+    """Counts the whole document, and every piece that a second split has too, only once."""
+
+    count_tokens: Callable[[str], int]
+    count_prompt_tokens: Callable[[Prompt], int]
 
 
 @dataclass(frozen=True, slots=True)
