@@ -1,0 +1,47 @@
+"""Linear layers on a CPU with weights that oneDNN has laid out once, in float32 or in bfloat16.
+
+Torch's own float32 products lay the weights out anew at every call, which for the few rows of a decode step costs more
+than the product. In bfloat16 the rows are rounded on their way in and out and everything between the layers stays
+float32; only CPUs with bfloat16 arithmetic are fast in it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+# Rows that the layout is chosen for. Layouts for many rows serve few as well, the other way round takes up to twice as
+# long (measured from 1 to 400 rows).
+USUAL_ROWS = 256
+
+
+class PackedLinear(nn.Module):
+    """A linear layer whose weights are in oneDNN's own layout.
+
+    Args:
+        weight: (outputs, inputs), in the dtype to compute in.
+        bias: (outputs,), or None.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        super().__init__()
+        self._dtype = weight.dtype
+        self._bias = None if bias is None else bias.to(weight.dtype)
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, USUAL_ROWS)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return (..., outputs) of rows (..., inputs), in the rows' dtype."""
+        product = torch.ops.mkldnn._linear_pointwise(
+            rows.to(self._dtype), self._packed, self._bias, "none", [], ""
+        )
+        return product.to(rows.dtype)
+
+
+def has_onednn() -> bool:
+    """Return whether this build of torch has oneDNN for this CPU."""
+    return torch.backends.mkldnn.is_available()
+
+
+def has_native_bfloat16() -> bool:
+    """Return whether this CPU computes in bfloat16 instead of emulating it."""
+    return has_onednn() and torch.cpu._is_avx512_bf16_supported()
