@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     adapter: str | None = None
     revision: str | None = None
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
-    quantization: Literal["auto", "none", "half", "int8", "nf4"] = "auto"
+    quantization: Literal["auto", "none", "bf16", "half", "int8", "nf4"] = "auto"
     device_map: Literal["none", "auto"] = "none"
     slots: int = Field(16, ge=1, le=1024)
     kv_cache_gb: float | None = Field(None, gt=0)

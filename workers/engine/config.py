@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
-Quantization = Literal["auto", "none", "half", "int8", "nf4"]
+Quantization = Literal["auto", "none", "bf16", "half", "int8", "nf4"]
 Device = Literal["auto", "cpu", "cuda"]
 
 

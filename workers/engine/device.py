@@ -11,6 +11,10 @@ import torch
 from workers.engine.config import EngineConfig, Quantization
 from workers.engine.errors import UnsupportedSettingError
 from workers.engine.half import has_fbgemm
+from workers.engine.packed import has_native_bfloat16, has_onednn
+
+# What the linear layers are served as; "none" is the weights' own dtype.
+Served = Literal["none", "bf16", "half", "int8", "nf4"]
 
 # Trained in float16's range; every later Gemma overflows in it.
 FLOAT16_FAMILIES = frozenset({"gemma", "gemma2"})
@@ -22,12 +26,18 @@ class Placement:
 
     device: Literal["cpu", "cuda"]
     dtype: torch.dtype
-    quantization: Literal["none", "half", "int8", "nf4"]
+    quantization: Served
 
     @property
     def is_int8_on_cpu(self) -> bool:
         """True if linear layers are quantized by ourselves and not by bitsandbytes."""
         return self.device == "cpu" and self.quantization == "int8"
+
+    @property
+    def can_pack(self) -> bool:
+        """True if the linear layers keep their dtype and oneDNN can lay them out once."""
+        is_packed_dtype = self.dtype in {torch.float32, torch.bfloat16}
+        return self.device == "cpu" and self.quantization == "none" and is_packed_dtype and has_onednn()
 
     @property
     def dtype_name(self) -> str:
@@ -47,24 +57,26 @@ def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
     device: Literal["cpu", "cuda"] = "cuda" if has_gpu and config.device != "cpu" else "cpu"
     dtype = choose_dtype(weights_config.model_type, device) if config.dtype == "auto" else getattr(torch, config.dtype)
     quantization = choose_quantization(config.quantization, device, dtype)
-    if quantization == "half" and (device != "cpu" or dtype is not torch.float32):
-        raise UnsupportedSettingError("quantization half is for float32 on a CPU; set dtype instead")
-    if device == "cpu" and quantization in {"half", "int8"} and not has_fbgemm():
+    if quantization in {"bf16", "half"} and (device != "cpu" or dtype is not torch.float32):
+        raise UnsupportedSettingError(f"quantization {quantization} is for float32 on a CPU; set dtype instead")
+    if device == "cpu" and quantization in {"bf16", "half", "int8"} and not has_fbgemm():
         raise UnsupportedSettingError(
             f"quantization {quantization} needs FBGEMM, which this PyTorch lacks; set it to none"
         )
     return Placement(device=device, dtype=dtype, quantization=quantization)
 
 
-def choose_quantization(asked: Quantization, device: str, dtype: torch.dtype) -> Literal["none", "half", "int8", "nf4"]:
+def choose_quantization(asked: Quantization, device: str, dtype: torch.dtype) -> Served:
     """Return the quantization to serve with.
 
-    A CPU gets half precision: it says what float32 says, word for word, nearly twice as fast, while int8 is another
-    sixth faster and says something else.
+    A CPU gets 16 bits: bfloat16, in which Gemma was trained, if it computes in that, else half precision, which says
+    what float32 says word for word. Int8 is not enough faster for saying something else.
     """
     if asked != "auto":
         return asked
-    return "half" if device == "cpu" and dtype is torch.float32 and has_fbgemm() else "none"
+    if device != "cpu" or dtype is not torch.float32 or not has_fbgemm():
+        return "none"
+    return "bf16" if has_native_bfloat16() else "half"
 
 
 def choose_dtype(family: str, device: str) -> torch.dtype:

@@ -18,7 +18,13 @@ from workers.engine.device import Placement, choose_placement, measure_free_memo
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.fingerprint import compute_fingerprint
 from workers.engine.pages import trim_heap
-from workers.engine.quantization import build_bitsandbytes_config, halve_linears, quantize_linears
+from workers.engine.quantization import (
+    build_bitsandbytes_config,
+    halve_linears,
+    pack_linears,
+    quantize_linears,
+    shorten_linears,
+)
 from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import CARD, find_folder, list_tensors, read_prompt_format
@@ -27,7 +33,7 @@ from workers.generation import PromptFormat
 # Weights that are served also need room to be computed with.
 MEMORY_MARGIN = 1.05
 # Bits of one number of the linear layers, by quantization.
-QUANTIZED_BITS = {"half": 16, "int8": 8, "nf4": 4}
+QUANTIZED_BITS = {"bf16": 16, "half": 16, "int8": 8, "nf4": 4}
 # Last positions of the sample whose logits are computed, a megabyte each; what overflows earlier shows in them too.
 CHECKED_POSITIONS = 32
 
@@ -67,7 +73,7 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     trim_heap()
     network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
     sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
-    quantize_on_cpu(network, placement, sample)
+    prepare_linears(network, placement, sample, device_map=config.device_map)
     trim_heap()
     check_finite(network, sample, placement)
     return LoadedWeights(
@@ -100,16 +106,20 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
         return _load_tensors(Path(work), placement, device_map, quantization_config)
 
 
-def quantize_on_cpu(network: Any, placement: Placement, sample: torch.Tensor) -> None:
-    """Quantize the linear layers in place, if a CPU is to serve them so; the sample (1, tokens) is usual text."""
+def prepare_linears(network: Any, placement: Placement, sample: torch.Tensor, *, device_map: str | None) -> None:
+    """Make the linear layers what a CPU serves them as, in place; the sample (1, tokens) is usual text."""
     if placement.is_int8_on_cpu:
         quantize_linears(
             network,
             run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS),
             head=network.get_output_embeddings(),
         )
+    elif placement.quantization == "bf16":
+        shorten_linears(network, head=network.get_output_embeddings())
     elif placement.quantization == "half":
         halve_linears(network)
+    elif placement.can_pack and device_map is None:
+        pack_linears(network)
 
 
 def _load_tensors(folder: Path, placement: Placement, device_map: str | None, quantization_config: Any) -> Any:

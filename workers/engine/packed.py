@@ -31,15 +31,13 @@ class PackedLinear(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs), in the rows' dtype."""
-        product = torch.ops.mkldnn._linear_pointwise(
-            rows.to(self._dtype), self._packed, self._bias, "none", [], ""
-        )
+        product = torch.ops.mkldnn._linear_pointwise(rows.to(self._dtype), self._packed, self._bias, "none", [], "")
         return product.to(rows.dtype)
 
 
 def has_onednn() -> bool:
     """Return whether this build of torch has oneDNN for this CPU."""
-    return torch.backends.mkldnn.is_available()
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
 def has_native_bfloat16() -> bool:

@@ -1,4 +1,4 @@
-"""Weights in fewer bits: bitsandbytes on GPUs, FBGEMM on CPUs.
+"""Linear layers as they are served: in fewer bits by bitsandbytes on GPUs, by FBGEMM and oneDNN on CPUs.
 
 On a CPU every linear layer is measured on a sample while it is quantized, and those that int8 would change too much
 stay in half precision. With Gemma 3 270M these are the layers after the activation function, a tenth of the weights.
@@ -17,6 +17,7 @@ from torch import nn
 from workers.engine.device import Placement
 from workers.engine.half import HalfLinear
 from workers.engine.int8 import Int8Linear
+from workers.engine.packed import PackedLinear
 from workers.engine.pages import release_pages
 from workers.engine.stacked import BuildLinear, build_linear
 
@@ -41,7 +42,7 @@ class Observed:
 
 def build_bitsandbytes_config(placement: Placement) -> Any:
     """Return what tells transformers to quantize with bitsandbytes, computing in the serving dtype; None if not to."""
-    if placement.quantization in {"none", "half"} or placement.is_int8_on_cpu:
+    if placement.quantization in {"none", "bf16", "half"} or placement.is_int8_on_cpu:
         return None
     from transformers import BitsAndBytesConfig
 
@@ -72,6 +73,23 @@ def quantize_linears(network: Any, *, run_sample: Callable[[], object], head: nn
 def halve_linears(network: Any) -> None:
     """Replace every linear layer of a network on a CPU by one with weights in half precision, in place."""
     replace_linears(network, lambda _linear: HalfLinear)
+
+
+def pack_linears(network: Any) -> None:
+    """Replace every linear layer of a network on a CPU by one that is laid out once, in place; results stay."""
+    replace_linears(network, lambda _linear: PackedLinear)
+
+
+def shorten_linears(network: Any, *, head: nn.Module) -> None:
+    """Replace every linear layer of a network on a CPU by one in bfloat16, in place.
+
+    The head's outputs decide between tokens, which eight bits cannot tell apart: it is stored in half precision and
+    computed in float32.
+    """
+    replace_linears(
+        network,
+        lambda linear: HalfLinear if linear is head else lambda weight, bias: PackedLinear(weight.bfloat16(), bias),
+    )
 
 
 def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinear]) -> None:

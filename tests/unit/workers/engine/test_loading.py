@@ -15,6 +15,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
+from workers.engine import device
 from workers.engine.config import EngineConfig
 from workers.engine.device import Placement, choose_dtype, choose_placement
 from workers.engine.engine import Engine, load_engine
@@ -27,6 +28,7 @@ from workers.engine.errors import (
 from workers.engine.half import HalfLinear
 from workers.engine.int8 import Int8Linear
 from workers.engine.loading import check_finite, load_weights
+from workers.engine.packed import PackedLinear
 from workers.generation import GenerationParams, Part, Prompt, Turn
 
 PROMPT = Prompt((Turn("user", (Part("The river rose by four metres."),)),))
@@ -124,10 +126,30 @@ def test_half_precision_on_a_cpu_says_what_float32_says(tiny_weights: Path) -> N
         assert half.fingerprint != exact.fingerprint
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_cpu_serves_half_precision_unless_told_otherwise(tiny_weights: Path) -> None:
-    with serve(tiny_weights, quantization="auto") as engine:
-        assert engine.weights.placement.quantization == "half"
+def test_bfloat16_layers_are_computed_between_float32_ones(tiny_weights: Path) -> None:
+    with serve(tiny_weights, quantization="bf16", device="cpu") as engine:
+        layers = engine.weights.network
+        assert isinstance(layers.lm_head, HalfLinear)
+        assert isinstance(layers.model.layers[0].mlp.up_proj, PackedLinear)
+        assert layers.dtype is torch.float32
+        assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
+
+
+@pytest.mark.parametrize(("is_native", "quantization"), [(True, "bf16"), (False, "half")])
+def test_a_cpu_serves_the_16_bits_that_it_is_fast_in(
+    monkeypatch: pytest.MonkeyPatch, is_native: bool, quantization: str
+) -> None:
+    monkeypatch.setattr(device, "has_native_bfloat16", lambda: is_native)
+    config = EngineConfig(weights="x", device="cpu")
+    assert choose_placement(config, SimpleNamespace(model_type="gemma3_text")).quantization == quantization
+
+
+def test_float32_layers_are_packed_and_say_what_transformers_says(tiny_weights: Path) -> None:
+    plain = AutoModelForCausalLM.from_pretrained(tiny_weights, dtype=torch.float32).eval()
+    ids = torch.arange(20).unsqueeze(0)
+    with serve(tiny_weights, device="cpu") as engine, torch.inference_mode():
+        assert isinstance(engine.weights.network.lm_head, PackedLinear)
+        torch.testing.assert_close(engine.weights.network(input_ids=ids).logits, plain(input_ids=ids).logits)
 
 
 def test_half_precision_is_refused_where_it_is_a_dtype() -> None:

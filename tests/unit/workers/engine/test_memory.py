@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 import torch
 from workers.engine.device import Placement
-from workers.engine.loading import load_network, quantize_on_cpu
+from workers.engine.loading import load_network, prepare_linears
 
 def read_status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -30,7 +30,7 @@ before = read_status("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
 network = load_network(Path(sys.argv[1]), placement=placement, adapter=None, device_map=None)
 ids = torch.arange(8).unsqueeze(0)
-quantize_on_cpu(network, placement, ids)
+prepare_linears(network, placement, ids, device_map=None)
 with torch.inference_mode():
     network(input_ids=ids, logits_to_keep=1)
 print(read_status("VmHWM") - before)
