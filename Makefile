@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-quality bench-strategies bench-gpu chaos clean
+.PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-scaling bench-start \
+	bench-quality bench-strategies bench-gpu chaos clean
 
 install: $(STAMP)
 
@@ -54,14 +55,21 @@ HAS_INDEX := "import urllib.request; assert b'vulnerabilities' in \
 audit: install
 	$(AUDIT)
 
+DATA ?=
+DOCS ?= 3
+NEW ?= 64
+
 bench: install
-	$(BIN)/python -m tests.bench.bench_pipeline
+	$(BIN)/python -m tests.bench.bench_pipeline $(if $(DATA),--data $(DATA)) --docs $(DOCS) --new $(NEW)
 
 bench-engine: install
 	$(BIN)/python -m tests.bench.bench_engine
 
 bench-queue: install
 	$(BIN)/python -m tests.bench.bench_queue
+
+bench-scaling: install
+	$(BIN)/python -m tests.bench.bench_scaling --plot docs/scaling.svg
 
 bench-quality: install
 	$(BIN)/python -m tests.bench.bench_quality

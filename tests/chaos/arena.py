@@ -55,6 +55,12 @@ class Server:
                 raise AssertionError(f"{self._command[0]} does not answer; see {self._log}")
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """Its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def end(self, number: signal.Signals) -> None:
         """End it with a signal and wait until it is gone."""
         if self._process is None:
@@ -130,22 +136,22 @@ class Arena:
 
 
 @contextmanager
-def open_arena() -> Iterator[Arena]:
-    """Run both servers for the length of a block."""
+def open_arena(*, is_durable: bool = False) -> Iterator[Arena]:
+    """Run both servers for the length of a block; a durable Postgres waits for the disk as a real one does."""
     # Not below pytest's folder: every pytest that starts closes that to other accounts, and Postgres runs under one.
     folder = Path(tempfile.mkdtemp(prefix="gistmill-chaos-"))
     try:
-        yield from _run_servers(folder)
+        yield from _run_servers(folder, is_durable=is_durable)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_servers(folder: Path) -> Iterator[Arena]:
+def _run_servers(folder: Path, *, is_durable: bool) -> Iterator[Arena]:
     home = open_home(folder)
     home.postgres.initialize()
     home.valkey.initialize()
-    # Without fsync: nothing here is about a machine that loses power, and the disk is not what is tested.
-    command = [*home.postgres.command, "-c", "fsync=off"]
+    # Without fsync: no test is about a machine that loses power, and the disk is not what is tested.
+    command = [*home.postgres.command, "-c", f"fsync={'on' if is_durable else 'off'}"]
     postgres = Server(
         command,
         home.logs / "postgres.log",

