@@ -55,11 +55,12 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
     use_transport()
     app = make_celery(settings.require_broker_url())
     app.conf.update(
-        # Acknowledged early: leases in Postgres redeliver, Redis would deliver twice to a live worker.
+        # Leases in Postgres redeliver; Redis would deliver twice to a live worker.
         task_acks_late=False,
         task_queues=[_make_queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
         worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
         worker_concurrency=settings.slots,
+        worker_consumer="workers.consumer:PatientConsumer",
         worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
         worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,  # for Flower
@@ -99,8 +100,8 @@ def default_node(device: str = "worker") -> str:
 
 @signals.setup_logging.connect
 def _keep_our_logs(**_: object) -> None:
-    # A receiver of this signal keeps Celery from configuring logging itself.
-    logging.getLogger("celery").setLevel(logging.INFO)
+    # A receiver of this signal keeps Celery from configuring logging itself, and so from making itself silent.
+    logging.getLogger("celery").setLevel(max(logging.INFO, logging.getLogger().level))
 
 
 @signals.worker_shutting_down.connect
