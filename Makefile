@@ -77,8 +77,13 @@ bench-quality: install
 bench-strategies: install
 	$(BIN)/python -m tests.bench.bench_strategies
 
+WEIGHTS ?=
+
 bench-gpu: install
-	$(BIN)/python -m tests.bench.bench_gpu
+	$(BIN)/python -m tests.bench.bench_gpu $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+bench-start: install
+	$(BIN)/python -m tests.bench.bench_start
 
 JOBS ?= 2000
 SECONDS ?= 300

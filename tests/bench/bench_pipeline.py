@@ -39,7 +39,9 @@ from workers.launch import PATIENT_THREADS
 CACHE = Path(os.environ.get("GISTMILL_BENCH_CACHE", Path.home() / ".cache" / "gistmill-bench"))
 WORKER = "tests.bench.endless_worker"
 SLOTS = 16
-LOAD_SECONDS = 300
+# GiB of the KV cache of each worker: everybody is in memory at once.
+CACHE_GB = "1"
+LOAD_SECONDS = 600
 # Weights names of the workers, with the quantization of each and the cores of each of its processes (0 for all).
 WORKERS = {"float32": ("none", 1), "default": ("auto", 1), "pair": ("auto", 2)}
 LABELS = {
@@ -113,6 +115,7 @@ def run_workers(cluster: Cluster, name: str, weights: Path, threads: int) -> Ite
                     slots=SLOTS // processes,
                     node=f"{name}{number}",
                     environment={**PATIENT_THREADS, "OMP_NUM_THREADS": str(max(threads // processes, 1))},
+                    kv_cache_gb=CACHE_GB,
                     weights=str(weights),
                     weights_name=name,
                     quantization=quantization,
@@ -195,7 +198,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--characters", type=int, default=3000, help="of every document, at most")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--weights", type=Path, help="a weights folder; the packaged Gemma 3 270M by default")
-    parser.add_argument("--without", nargs="*", default=[], choices=[*PEERS, "pair"], help="what to leave out")
+    parser.add_argument("--without", nargs="*", default=[], choices=list(PEERS), help="peers to leave out")
+    parser.add_argument("--pair", action="store_true", help="also two workers on half of the cores each")
     return parser.parse_args()
 
 
@@ -215,7 +219,7 @@ def main() -> None:
         cluster = stack.enter_context(open_cluster(stack.enter_context(open_arena(is_durable=True)), 1))
         runs: dict[str, Run] = {}
         for name in WORKERS:
-            if name not in given.without:
+            if name != "pair" or given.pair:
                 stack.enter_context(run_workers(cluster, name, weights, threads))
                 runs[name] = GistmillRun(cluster, task, name)
         wanted = [name for name in PEERS if name not in given.without]

@@ -45,7 +45,7 @@ WARM_STEPS = 100
 # A slot of a worker that takes 50 ms a step runs 20 of them a second: four keep the process far from its own limit.
 SLOW_SECONDS, SLOW_SLOTS = 0.05, 4
 SUBMISSIONS = 20
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 600
 ENDED = "SELECT count(*) FROM steps WHERE state = 'done'"
 # Of the table of steps with its attempts, indexes included.
 STEP_BYTES = "SELECT pg_total_relation_size('steps') + pg_total_relation_size('step_attempts')"
