@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-scaling bench-start \
+.PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-scaling bench-start bench-submit \
 	bench-quality bench-strategies bench-gpu chaos clean
 
 install: $(STAMP)
@@ -70,6 +70,9 @@ bench-queue: install
 
 bench-scaling: install
 	$(BIN)/python -m tests.bench.bench_scaling --plot docs/scaling.svg
+
+bench-submit: install
+	$(BIN)/python -m tests.bench.bench_submit
 
 bench-quality: install
 	$(BIN)/python -m tests.bench.bench_quality

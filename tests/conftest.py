@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         run_server(home.postgres.command, home.logs / "postgres.log", user=home.postgres.system_user),
         run_server(home.valkey.command, home.logs / "valkey.log"),
     ):
-        wait_until(lambda: _answers(home), "the embedded servers answer")
+        wait_until(lambda: answers(home), "the embedded servers answer")
         yield home
 
 
@@ -113,7 +113,8 @@ def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -
         time.sleep(0.05)
 
 
-def _answers(home: Home) -> bool:
+def answers(home: Home) -> bool:
+    """Tell whether both servers of a home answer."""
     try:
         psycopg.connect(home.postgres.url, connect_timeout=2).close()
         return bool(redis.Redis.from_url(home.valkey.url).ping())
