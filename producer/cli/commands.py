@@ -13,6 +13,7 @@ COMMANDS = {
     "submit": Entry("producer.cli.submit:submit", "Put documents on the queue.", WORK),
     "retry": Entry("producer.cli.retry:retry", "Run failed and cancelled steps again.", WORK),
     "cancel": Entry("producer.cli.cancel:cancel", "Stop jobs; what is finished stays.", WORK),
+    "approve": Entry("producer.cli.approve:approve", "Say that summaries are good enough to learn from.", WORK),
     "status": Entry("producer.cli.status:status", "How far batches and jobs are.", READ),
     "watch": Entry("producer.cli.watch:watch", "Follow a batch until it ends.", READ),
     "show": Entry("producer.cli.show:show", "One summary and how it came about.", READ),

@@ -156,3 +156,5 @@ def test_producer_and_worker_do_their_whole_work_with_their_own_roles(
         wait_until(lambda: run(cluster.engine, "SELECT * FROM jobs WHERE state = 'succeeded'") == 2, "both jobs end")
         reviewed = "SELECT * FROM jobs WHERE review LIKE '%in a second try%'"
         wait_until(lambda: run(cluster.engine, reviewed) == 1, "its check and its second try end")
+    for words in (["approve", "mine"], ["approve", "mine", "--revoke"]):
+        subprocess.run(describe_command("-m", "gistmill", *words, **producer), check=True, timeout=120)

@@ -1,0 +1,60 @@
+"""A person's word that a summary is good enough to learn from: a metric of its job that no program measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models.document import Document
+from models.evaluation import Evaluation
+from models.job import Job, JobState
+from models.queries import affected_rows
+from models.reading import Target
+
+# Name of the metric; its value is 1. Whoever takes the word back removes the row, and so does a retry of the job.
+APPROVED = "approved"
+
+
+def approve_jobs(session: Session, target: Target, *, by: str) -> int:
+    """Approve the whole summaries of a job or a batch, and return how many are approved now; the caller commits.
+
+    Args:
+        session: of the results database.
+        target: the job or batch; jobs of it that have not succeeded are left alone.
+        by: who says so.
+    """
+    is_good = _is_meant(target) & (Job.state == JobState.SUCCEEDED)
+    words = literal({"by": by}, Evaluation.evidence.type)
+    source = select(Job.id, literal(APPROVED), literal(1.0), words).where(is_good)
+    columns = ["job_id", "metric", "value", "evidence"]
+    session.execute(insert(Evaluation).from_select(columns, source).on_conflict_do_nothing())
+    return session.scalar(select(func.count()).select_from(Job).where(is_good)) or 0
+
+
+def revoke_approvals(session: Session, target: Target) -> int:
+    """Take back the approvals of a job or a batch, and return how many there were; the caller commits."""
+    jobs = select(Job.id).where(_is_meant(target))
+    return affected_rows(
+        session.execute(delete(Evaluation).where(Evaluation.metric == APPROVED, Evaluation.job_id.in_(jobs)))
+    )
+
+
+def list_approved(session: Session, batch_id: UUID) -> Iterator[tuple[str, str]]:
+    """Yield document and summary of every approved job of a batch, in the order of their submission."""
+    rows = session.execute(
+        select(Document.text, Job.summary)
+        .join(Job, Job.document_sha256 == Document.sha256)
+        .join(Evaluation, Evaluation.job_id == Job.id)
+        .where(Job.batch_id == batch_id, Evaluation.metric == APPROVED)
+        .order_by(Job.created_at, Job.source, Job.id)
+    )
+    for text, summary in rows:
+        yield text, summary or ""
+
+
+def _is_meant(target: Target) -> ColumnElement[bool]:
+    return Job.batch_id == target.batch_id if target.job_id is None else Job.id == target.job_id
