@@ -3,7 +3,8 @@
 GistmillError
 ├── SettingsError      a setting is missing or wrong
 ├── UnreachableError   a server does not answer at its address
-└── UnknownIdError     no batch, job or step has this id or name
+├── UnknownIdError     no batch, job, step or weights have this id or name
+└── NameInUseError     a name is taken, or what it stands for is needed
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ class UnreachableError(GistmillError):
 
 
 class UnknownIdError(GistmillError):
-    """No batch, job or step is known by this id or name; the message lists the nearest ones."""
+    """Nothing is known by this id or name; the message lists the nearest ones."""
 
     exit_code = 2
+
+
+class NameInUseError(GistmillError):
+    """A name is taken, or what it stands for is needed; the message says by what."""

@@ -16,6 +16,13 @@ from models.errors import SettingsError
 
 # Written by ``gistmill up``: where the embedded servers of this home listen.
 SERVERS_FILE = "servers.json"
+# What ``weights`` and ``adapter`` may say besides a folder or a hub id.
+PACKAGED = "packaged"
+NO_ADAPTER = "none"
+# The name of jobs and workers that say none.
+DEFAULT_NAME = "default"
+# A name is part of a queue's name on the broker.
+WEIGHTS_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 BROKER_SCHEMES = ("redis://", "rediss://")
 
 
@@ -31,8 +38,9 @@ class Settings(BaseSettings):
     database_url: str | None = None
     broker_url: str | None = None
 
-    weights: str = "packaged"
-    weights_name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    weights: str = PACKAGED
+    weights_name: str = Field(DEFAULT_NAME, pattern=WEIGHTS_NAME)
+    # None: the packaged adapter for the packaged weights, none for others.
     adapter: str | None = None
     revision: str | None = None
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"

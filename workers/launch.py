@@ -1,4 +1,4 @@
-"""Which worker processes run on this machine: one per visible GPU, or one on the CPU, kept alive by a supervisor."""
+"""Which worker processes run on this machine: one per visible GPU and served name, or one per name on the CPU."""
 
 from __future__ import annotations
 
@@ -66,25 +66,55 @@ def choose_gpus(gpus: Sequence[Gpu], wanted: str | None) -> list[Gpu]:
 
 
 def plan_processes(
-    settings: Settings, gpus: Sequence[Gpu], *, is_automatic: bool, environment: Mapping[str, str] | None = None
+    settings: Settings,
+    gpus: Sequence[Gpu],
+    *,
+    names: Sequence[str] = (),
+    is_automatic: bool,
+    environment: Mapping[str, str] | None = None,
 ) -> list[Program]:
-    """Return one program per GPU, pinned by the GPU's UUID, or a single one on the CPU."""
-    host = socket.gethostname()
-    pins = [(f"gpu{gpu.index}@{host}", {"CUDA_VISIBLE_DEVICES": gpu.uuid}) for gpu in gpus]
-    if not pins:
-        pins = [(f"cpu0@{host}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **PATIENT_THREADS})]
+    """Return one program per GPU, pinned by the GPU's UUID, or on the CPU one per name.
+
+    Args:
+        settings: of this machine.
+        gpus: empty for the CPU.
+        names: weights to serve, dealt out in turn; the settings' own by default.
+        is_automatic: started with the supervisor.
+        environment: of every process.
+
+    Raises:
+        DeviceError: there are more names than GPUs, and nothing says how they share the memory of one.
+    """
+    names = tuple(dict.fromkeys(names)) or (settings.weights_name,)
+    if gpus and len(names) > len(gpus) and settings.kv_cache_gb is None:
+        raise DeviceError(
+            f"{len(names)} names need as many GPUs and there are {len(gpus)}; serve fewer here, or set "
+            "GISTMILL_KV_CACHE_GB so that several fit one GPU"
+        )
+    count = max(len(gpus), len(names)) if gpus else len(names)
     return [
         Program(
-            name=node.split("@", maxsplit=1)[0],
+            name=node,
             command=[sys.executable, "-m", "workers"],
             stop_seconds=int(settings.drain_seconds) + STOP_GRACE_SECONDS,
-            environment={**(environment or {}), **pin, **_name(settings, node, place)},
+            environment={
+                **(environment or {}),
+                **pin,
+                NODE_VARIABLE: f"{node}@{socket.gethostname()}",
+                "GISTMILL_WEIGHTS_NAME": names[place % len(names)],
+                "GISTMILL_METRICS_PORT": str(settings.metrics_port and settings.metrics_port + place),
+            },
             is_automatic=is_automatic,
         )
-        for place, (node, pin) in enumerate(pins)
+        for place, (node, pin) in enumerate(_place(gpus, place) for place in range(count))
     ]
 
 
-def _name(settings: Settings, node: str, place: int) -> dict[str, str]:
-    port = settings.metrics_port and settings.metrics_port + place
-    return {NODE_VARIABLE: node, "GISTMILL_METRICS_PORT": str(port)}
+def _place(gpus: Sequence[Gpu], place: int) -> tuple[str, dict[str, str]]:
+    """Return where a process runs: the name of its node, and the variables that keep it there."""
+    if not gpus:
+        return f"cpu{place}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **PATIENT_THREADS}
+    gpu = gpus[place % len(gpus)]
+    # The second process on a GPU needs a node name of its own.
+    again = f"-{place // len(gpus)}" if place >= len(gpus) else ""
+    return f"gpu{gpu.index}{again}", {"CUDA_VISIBLE_DEVICES": gpu.uuid}

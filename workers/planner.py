@@ -6,11 +6,13 @@ from dataclasses import asdict
 
 from models.base import Json
 from models.options import JobOptions
-from models.settings import Settings
+from models.settings import DEFAULT_NAME, Settings
+from workers.database import open_transaction
 from workers.engine.counting import PromptCounter
 from workers.engine.errors import EngineError
 from workers.errors import WorkerError
-from workers.serving import find_weights
+from workers.naming import resolve_name
+from workers.serving import find_adapter, find_weights
 from workers.steps import make_prompts, plan_options
 from workers.summarization.errors import SummarizationError
 from workers.summarization.planning import Document, plan_job
@@ -28,12 +30,18 @@ class Planner:
 
     Raises:
         PlanningError: the weights are not there.
+        UnknownIdError: the job names weights that are not registered.
     """
 
     def __init__(self, settings: Settings, options: JobOptions) -> None:
         self._options = options
+        if options.weights != DEFAULT_NAME:
+            with open_transaction(settings) as session:
+                settings = resolve_name(settings.model_copy(update={"weights_name": options.weights}), session)
         try:
-            self._counter = PromptCounter(find_weights(settings), revision=settings.revision)
+            self._counter = PromptCounter(
+                find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
+            )
         except EngineError as error:
             raise PlanningError(str(error)) from error
         self._prompts = make_prompts(options, self._counter.prompt_format)

@@ -1,12 +1,14 @@
-"""From settings to a loaded engine: the one place where the worker touches the engine package."""
+"""From settings to a loaded engine: what the served name stands for, which adapter goes with it, and loading both."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.settings import Settings
+from models.settings import NO_ADAPTER, PACKAGED, Settings
+from workers.database import open_transaction
 from workers.errors import ServingError
+from workers.naming import resolve_name
 from workers.service import Served, end_process
 
 if TYPE_CHECKING:
@@ -16,14 +18,19 @@ if TYPE_CHECKING:
 def load_served(settings: Settings) -> Served:
     """Load the weights that the settings name, converting the packaged ones if that has not been done.
 
+    A name that is registered in the results database says itself what it stands for.
+
     Raises:
         ServingError: the weights cannot be served; the message says why and what to do.
+        UnknownIdError: nothing says what the name stands for.
     """
     from prometheus_client import REGISTRY
 
     from workers.engine.engine import load_engine
     from workers.engine.errors import EngineError
 
+    with open_transaction(settings) as session:
+        settings = resolve_name(settings, session)
     try:
         engine = load_engine(make_config(settings), on_fatal=end_process)
     except EngineError as error:
@@ -39,7 +46,7 @@ def make_config(settings: Settings) -> EngineConfig:
     return EngineConfig(
         weights=find_weights(settings),
         revision=settings.revision,
-        adapter=settings.adapter,
+        adapter=find_adapter(settings),
         dtype=settings.dtype,
         quantization=settings.quantization,
         device_map=None if settings.device_map == "none" else settings.device_map,
@@ -50,11 +57,27 @@ def make_config(settings: Settings) -> EngineConfig:
 
 def find_weights(settings: Settings) -> str:
     """Return the folder or hub id to load; the packaged weights are converted into the data folder once."""
-    if settings.weights != "packaged":
+    if settings.weights != PACKAGED:
         return settings.weights
     from workers.engine.packaged import ensure_packaged_weights
 
     return str(ensure_packaged_weights(packaged_folder(settings)))
+
+
+def find_adapter(settings: Settings) -> str | None:
+    """Return the folder or hub id of the adapter to merge; the packaged weights get the packaged one if it is there.
+
+    Raises:
+        WeightsNotFoundError: the packaged adapter was asked for and is not there.
+    """
+    from workers.engine.packaged import find_packaged_adapter, require_packaged_adapter
+
+    if settings.adapter == PACKAGED:
+        return str(require_packaged_adapter())
+    if settings.adapter:
+        return None if settings.adapter == NO_ADAPTER else settings.adapter
+    packaged = find_packaged_adapter() if settings.weights == PACKAGED else None
+    return None if packaged is None else str(packaged)
 
 
 def packaged_folder(settings: Settings) -> Path:

@@ -9,6 +9,7 @@ import click
 
 from producer.cli.front import ExitCode
 from producer.cli.job_options import COUNT, add_job_options, build_job_options
+from producer.cli.served import warn_unserved
 from producer.cli.terminal import count, json_option, print_json, print_table, warn_unsent
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def submit(
         return _rehearse(reading, order, as_json=as_json)
     tally = _send(reading, order, is_strict=strict)
     warn_unsent(tally.unsent)
+    if tally.accepted:
+        warn_unserved(order.options.weights)
     must_follow = bool(tally.accepted) and (wait or watch)
     if not (must_follow and as_json):
         _print_outcome(order, tally, as_json=as_json)

@@ -21,19 +21,30 @@ class Stopped(Exception):  # noqa: N818 - not an error, a request
 
 @click.command()
 @click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
-def up(gpus: str | None) -> None:
+@click.option("--serve", "names", metavar="NAME", multiple=True, help="Weights to serve; may be repeated.")
+def up(gpus: str | None, names: tuple[str, ...]) -> None:
     """Start Postgres, Valkey, workers and Flower on this machine; Ctrl-C stops them and keeps the data.
+
+    With --serve every name gets a worker process of its own, so that several weights serve side by
+    side: "default" is what the settings say, other names are those of `gistmill weights list`, which
+    knows the packaged weights with and without their adapter.
 
     \b
     Examples:
       gistmill up
+      gistmill up --serve default --serve gemma-3-270m
       GISTMILL_HOME=/data/gistmill gistmill up --gpus 0,1
     """
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _stop)
     settings = read_settings()
     prepare_weights(settings.weights)
-    stack = Stack(settings, choose_gpus(list_gpus(os.environ), gpus), report=lambda words: click.echo(f"  {words} ..."))
+    stack = Stack(
+        settings,
+        choose_gpus(list_gpus(os.environ), gpus),
+        names=names,
+        report=lambda words: click.echo(f"  {words} ..."),
+    )
     click.echo(f"Gistmill on {stack.home.folder}")
     try:
         with stack.run() as addresses:

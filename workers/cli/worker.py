@@ -8,18 +8,24 @@ from pathlib import Path
 
 import click
 
-from models.session import check_database, connect
 from models.settings import read_settings
+from workers.database import open_transaction
 from workers.launch import choose_gpus, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
+from workers.naming import resolve_name
 
 
 @click.command()
 @click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
 @click.option("--slots", type=click.IntRange(1, 1024), help="Requests that one process generates at a time.")
-@click.option("--name", "weights_name", help="Name that jobs ask for these weights by.")
-def worker(gpus: str | None, slots: int | None, weights_name: str | None) -> None:
-    """Serve jobs on this machine: one process per GPU, or one on the CPU.
+@click.option(
+    "--name", "names", metavar="NAME", multiple=True, help="Name that jobs ask for the weights by; may be repeated."
+)
+def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
+    """Serve jobs on this machine: one process per GPU, or on the CPU one per name.
+
+    A name that `gistmill weights add` has registered says which weights it stands for; any other
+    name is given to the weights of GISTMILL_WEIGHTS. With several names the GPUs are dealt out.
 
     A process that dies is started again. SIGTERM drains: running steps finish, or are given back
     after GISTMILL_DRAIN_SECONDS.
@@ -28,15 +34,17 @@ def worker(gpus: str | None, slots: int | None, weights_name: str | None) -> Non
     Examples:
       gistmill worker
       gistmill worker --gpus 0,2 --slots 32
+      gistmill worker --name gemma-3-270m --name reports
       GISTMILL_WEIGHTS=/weights/gemma-2b-it gistmill worker --name gemma-2b
     """
-    given = {"GISTMILL_SLOTS": slots, "GISTMILL_WEIGHTS_NAME": weights_name}
-    environment = {name: str(value) for name, value in given.items() if value is not None}
-    os.environ.update(environment)
+    if slots is not None:
+        os.environ["GISTMILL_SLOTS"] = str(slots)
     settings = read_settings()
     settings.require_broker_url()
-    check_database(connect(settings.require_database_url(), pool_size=1))
-    programs = plan_processes(settings, choose_gpus(list_gpus(os.environ), gpus), is_automatic=True)
+    with open_transaction(settings) as session:
+        for name in names or (settings.weights_name,):
+            resolve_name(read_settings(weights_name=name), session)
+    programs = plan_processes(settings, choose_gpus(list_gpus(os.environ), gpus), names=names, is_automatic=True)
     folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
     command = Supervisor(folder, programs, logs=None).command
     # The supervisor takes this process's place, so that signals reach it directly.

@@ -12,16 +12,20 @@ from workers.generation import Prompt
 
 
 class PromptCounter:
-    """Implements ``TokenCounter`` for a weights folder or hub id.
+    """Implements ``TokenCounter`` for a weights folder or hub id, and the adapter that they are served with.
 
     Raises:
         EngineError: there are no such weights.
     """
 
-    def __init__(self, weights: str, *, revision: str | None = None) -> None:
+    def __init__(self, weights: str, *, revision: str | None = None, adapter: str | None = None) -> None:
         folder: Path = find_folder(weights, revision=revision)
         self._tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
-        self.prompt_format = read_prompt_format(folder, has_chat_template=self._tokenizer.has_chat_template)
+        self.prompt_format = read_prompt_format(
+            folder,
+            adapter=None if adapter is None else find_folder(adapter, kind="adapter"),
+            has_chat_template=self._tokenizer.has_chat_template,
+        )
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
         # The engine's own context may be smaller where its KV cache has less memory.
         self.context_tokens: int = config.max_position_embeddings

@@ -6,6 +6,7 @@
     ├── WeightsNotFoundError        no such folder or hub id, or files are missing
     ├── WeightsUnsafeError          weights that are not safetensors
     ├── WeightsCorruptError         a file is cut, or differs from its checksum
+    ├── AdapterUnreadableError      an adapter without the note that every one of ours carries
     ├── AdapterMismatchError        an adapter made for other weights
     ├── UnsupportedSettingError     a dtype, quantization or device that cannot be served here
     ├── NotFiniteError              the weights answer with NaN or infinity in this dtype
@@ -34,6 +35,10 @@ class WeightsUnsafeError(EngineError):
 
 class WeightsCorruptError(EngineError):
     """A file of the weights is not what it should be."""
+
+
+class AdapterUnreadableError(EngineError):
+    """A folder lacks the note that every adapter of ours carries, or the note is broken."""
 
 
 class AdapterMismatchError(EngineError):

@@ -17,6 +17,7 @@ from workers.engine.conversion import convert_network
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.fingerprint import compute_fingerprint
+from workers.engine.note import find_adapter
 from workers.engine.pages import trim_heap
 from workers.engine.quantization import (
     build_bitsandbytes_config,
@@ -27,7 +28,7 @@ from workers.engine.quantization import (
 )
 from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
-from workers.engine.weights import CARD, find_folder, list_tensors, read_prompt_format
+from workers.engine.weights import find_folder, list_tensors, read_prompt_format
 from workers.generation import PromptFormat
 
 # Weights that are served also need room to be computed with.
@@ -64,7 +65,7 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
         EngineError: see the subclasses; every message says what to do.
     """
     folder = find_folder(config.weights, revision=config.revision)
-    adapter = None if config.adapter is None else find_folder(config.adapter, kind="adapter")
+    adapter = None if config.adapter is None else find_adapter(config.adapter, base=folder)
     weights_config = _read_config(folder)
     placement = choose_placement(config, weights_config)
     if config.device_map is None:
@@ -79,11 +80,7 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     return LoadedWeights(
         network=network.requires_grad_(False),
         tokenizer=tokenizer,
-        prompt_format=read_prompt_format(
-            # An adapter is served under the prompt that it was trained with.
-            adapter if adapter is not None and (adapter / CARD).is_file() else folder,
-            has_chat_template=tokenizer.has_chat_template,
-        ),
+        prompt_format=read_prompt_format(folder, adapter=adapter, has_chat_template=tokenizer.has_chat_template),
         placement=placement,
         fingerprint=compute_fingerprint(
             folder, adapter=adapter, dtype=placement.dtype_name, quantization=placement.quantization

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workers.engine.weights import CARD, check_folder
-from workers.finetuning.errors import AdapterUnreadableError, BaseMismatchError
+from workers.engine.errors import AdapterMismatchError, AdapterUnreadableError
+from workers.engine.weights import CARD, check_folder, find_folder
 from workers.generation import PromptFormat
 
 # The first values of every tensor identify weights as well as all of them, in a second instead of a minute.
@@ -68,14 +68,35 @@ class AdapterNote:
         """Refuse a base that the adapter was not trained for.
 
         Raises:
-            BaseMismatchError: its tensors are others.
+            AdapterMismatchError: its tensors are others.
         """
-        fingerprint = fingerprint_base(folder)
+        self.check_fingerprint(fingerprint_base(folder), str(folder))
+
+    def check_fingerprint(self, fingerprint: str, name: str) -> None:
+        """Do the same for weights whose fingerprint is known.
+
+        Raises:
+            AdapterMismatchError: their tensors are others.
+        """
         if fingerprint != self.base_fingerprint:
-            raise BaseMismatchError(
-                f"the adapter was trained for {self.base} ({self.base_fingerprint[:12]}), not for {folder} "
+            raise AdapterMismatchError(
+                f"the adapter was trained for {self.base} ({self.base_fingerprint[:12]}), not for {name} "
                 f"({fingerprint[:12]}): give it the base weights it was trained for"
             )
+
+
+def find_adapter(name: str, *, base: Path) -> Path:
+    """Return the folder of an adapter (folder or hub id) that can be merged into a base.
+
+    An adapter of unknown origin has no note; whether it fits is seen when it is merged.
+
+    Raises:
+        EngineError: there is none, or it says that it was trained for another base.
+    """
+    folder = find_folder(name, kind="adapter")
+    if (folder / CARD).is_file():
+        AdapterNote.read(folder).check_base(base)
+    return folder
 
 
 def fingerprint_base(folder: Path) -> str:

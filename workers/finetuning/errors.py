@@ -1,13 +1,11 @@
 """What can go wrong before and while weights are fine-tuned.
 
-FinetuningError
+FinetuningError (WorkerError)
 ├── DataError            the training data cannot be used
 │   ├── DataUnreadableError   no such file, an unknown suffix, or not what its suffix says
 │   ├── MissingColumnError    a column that was asked for is not there
 │   └── TooFewPairsError      too few usable pairs are left
 ├── SettingsError        a value or a combination of values that cannot work
-├── AdapterUnreadableError  a folder is no adapter of ours
-├── BaseMismatchError    the adapter was trained for another base
 ├── NotEnoughMemoryError the machine cannot hold what the run would need
 ├── QuantizationUnavailableError  QLoRA was asked for where bitsandbytes cannot do it
 └── OutputInUseError     the output folder holds something this run must not overwrite
@@ -15,13 +13,17 @@ FinetuningError
 
 from __future__ import annotations
 
+from workers.errors import WorkerError
 
-class FinetuningError(Exception):
+
+class FinetuningError(WorkerError):
     """Root of all errors of this package; permanent, the same call would fail again."""
 
 
 class DataError(FinetuningError):
     """The training data cannot be used."""
+
+    exit_code = 2
 
 
 class DataUnreadableError(DataError):
@@ -39,13 +41,7 @@ class TooFewPairsError(DataError):
 class SettingsError(FinetuningError):
     """A setting has a value that cannot work."""
 
-
-class AdapterUnreadableError(FinetuningError):
-    """A folder lacks the note that every adapter of ours carries."""
-
-
-class BaseMismatchError(FinetuningError):
-    """The adapter was trained for other weights than the ones it is to be merged into."""
+    exit_code = 2
 
 
 class NotEnoughMemoryError(FinetuningError):
@@ -58,3 +54,5 @@ class QuantizationUnavailableError(FinetuningError):
 
 class OutputInUseError(FinetuningError):
     """The output folder already holds an adapter, or checkpoints of another run."""
+
+    exit_code = 2

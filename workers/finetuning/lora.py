@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from workers.finetuning.errors import QuantizationUnavailableError, SettingsError
@@ -45,6 +47,22 @@ class LoraSettings:
             target_modules=list(self.target_modules),
             task_type="CAUSAL_LM",
         )
+
+
+def save_adapter(network: Any, folder: Path, *, base: str) -> None:
+    """Save a trained adapter as PEFT does, but with the name of its base instead of a path of this machine.
+
+    Args:
+        network: the base under its adapter.
+        folder: where to.
+        base: name of the base weights.
+    """
+    # PEFT's card would repeat the path; what it says besides is in the note.
+    network.create_or_update_model_card = lambda _folder: None
+    network.save_pretrained(folder)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(config | {"base_model_name_or_path": base}, indent=2) + "\n", encoding="utf-8")
 
 
 def require_bitsandbytes() -> None:

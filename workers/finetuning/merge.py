@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from workers.engine.note import AdapterNote
 from workers.engine.weights import check_folder
-from workers.finetuning.adapter import AdapterNote
 from workers.finetuning.errors import OutputInUseError
 
 # What a weights folder has besides its tensors and their configuration.
@@ -32,8 +32,7 @@ def merge_adapter(base: Path, adapter: Path, output: Path) -> Path:
         The output folder.
 
     Raises:
-        EngineError: a folder does not hold what it should.
-        BaseMismatchError: the adapter was trained for another base.
+        EngineError: a folder does not hold what it should, or the adapter was trained for another base.
         OutputInUseError: the output folder is not empty.
     """
     check_folder(base)

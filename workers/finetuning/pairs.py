@@ -73,19 +73,27 @@ class PairSet:
         return shuffled[held_out:], shuffled[:held_out]
 
 
-def read_pairs(paths: Sequence[Path], *, source_column: str, target_column: str) -> PairSet:
+def read_pairs(
+    paths: Sequence[Path], *, source_column: str, target_column: str, approved: Sequence[tuple[str, str]] = ()
+) -> PairSet:
     """Read pairs from CSV, JSONL and Parquet files.
 
+    Args:
+        paths: the files.
+        source_column: column with the texts.
+        target_column: column with the summaries.
+        approved: texts and summaries from elsewhere, which come after those of the files.
+
     Raises:
-        SettingsError: no file is named.
+        SettingsError: there is neither a file nor a pair from elsewhere.
         DataUnreadableError: a file is missing, of an unknown kind or broken.
         MissingColumnError: a file lacks one of the columns.
         TooFewPairsError: no usable pair is left.
     """
-    if not paths:
+    if not paths and not approved:
         raise SettingsError("no data file given: name at least one .csv, .jsonl or .parquet file")
     rows = [row for path in paths for row in read_rows(path, source_column=source_column, target_column=target_column)]
-    pairs = clean_pairs(rows)
+    pairs = clean_pairs([*rows, *approved])
     if not pairs.pairs:
         raise TooFewPairsError(
             f"no usable pair in {', '.join(str(path) for path in paths)}: {pairs.empty_sources} empty sources, "

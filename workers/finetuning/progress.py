@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transformers import TrainerCallback
+from transformers.utils import logging
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class TrainingProgress:
 
 
 ProgressListener = Callable[[TrainingProgress], None]
+
+
+def silence_libraries() -> None:
+    """Keep the progress bars and hints of transformers from running into ours; errors are raised all the same."""
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
 
 
 class ProgressCallback(TrainerCallback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +15,12 @@ from transformers.trainer_callback import PrinterCallback
 
 from workers.engine.device import Placement, choose_dtype, measure_free_memory
 from workers.engine.loading import load_network
+from workers.engine.note import AdapterNote, fingerprint_base
 from workers.engine.weights import check_folder, read_prompt_format
-from workers.finetuning.adapter import AdapterNote, fingerprint_base
 from workers.finetuning.checkpoints import describe_run, prepare_output
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.dataset import ExampleSet, PairEncoder
-from workers.finetuning.lora import require_bitsandbytes
+from workers.finetuning.lora import require_bitsandbytes, save_adapter
 from workers.finetuning.memory import check_memory, estimate_memory
 from workers.finetuning.pairs import PairSet, read_pairs
 from workers.finetuning.progress import ProgressCallback, ProgressListener
@@ -49,7 +50,11 @@ class _Material:
 
 
 def finetune(
-    config: FinetuneConfig, *, pairs: PairSet | None = None, listener: ProgressListener = lambda _: None
+    config: FinetuneConfig,
+    *,
+    pairs: PairSet | None = None,
+    listener: ProgressListener = lambda _: None,
+    data_listener: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> FinetuneResult:
     """Train an adapter on source-summary pairs and save it.
 
@@ -57,6 +62,7 @@ def finetune(
         config: the run.
         pairs: pairs from elsewhere than files; None: read from the config's data files.
         listener: told the loss and the time left after every optimizer step.
+        data_listener: told, before training starts, how many pairs there are and what became of the other rows.
 
     Returns:
         The adapter's folder and its note: settings, data hash, loss and ROUGE on held-out pairs before and after.
@@ -69,6 +75,7 @@ def finetune(
     set_seed(config.training.seed)
     material = gather_material(config, pairs)
     checkpoint = prepare_output(config, data_hash=material.pairs.data_hash)
+    data_listener(describe_data(material))
     trainer = build_trainer(config, material, listener)
     before = measure_held_out(trainer, config, material)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -76,7 +83,7 @@ def finetune(
     metrics = {"before": before, "after": after, "seconds": round(time.monotonic() - started)}
     note = describe_adapter(config, material, metrics)
     if trainer.is_world_process_zero():
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(config.output)
+        save_adapter(trainer.accelerator.unwrap_model(trainer.model), config.output, base=note.base)
         note.write(config.output)
     trainer.accelerator.wait_for_everyone()
     return FinetuneResult(config.output, note)
@@ -150,22 +157,27 @@ def measure_held_out(trainer: CompletionTrainer, config: FinetuneConfig, materia
 
 def describe_adapter(config: FinetuneConfig, material: _Material, metrics: dict[str, Any]) -> AdapterNote:
     """Return the note that goes with the adapter."""
-    pairs = material.pairs
     return AdapterNote(
         prompt_format=material.prompts.format,
         prompt_style=config.style,
         prompt_template=config.template,
         base=config.name or config.base.name,
         base_fingerprint=fingerprint_base(config.base),
-        training=describe_run(config, data_hash=pairs.data_hash),
-        data={
-            "hash": pairs.data_hash,
-            "pairs": len(material.train.examples),
-            "held_out": len(material.held_out.examples),
-            "truncated_sources": material.train.truncated_sources + material.held_out.truncated_sources,
-            "empty_sources": pairs.empty_sources,
-            "empty_targets": pairs.empty_targets,
-            "duplicates": pairs.duplicates,
-        },
+        training=describe_run(config, data_hash=material.pairs.data_hash),
+        data=describe_data(material),
         metrics=metrics,
     )
+
+
+def describe_data(material: _Material) -> dict[str, Any]:
+    """Return how many pairs there are, what became of rows that were no pairs, and the hash of them all."""
+    pairs = material.pairs
+    return {
+        "hash": pairs.data_hash,
+        "pairs": len(material.train.examples),
+        "held_out": len(material.held_out.examples),
+        "truncated_sources": material.train.truncated_sources + material.held_out.truncated_sources,
+        "empty_sources": pairs.empty_sources,
+        "empty_targets": pairs.empty_targets,
+        "duplicates": pairs.duplicates,
+    }

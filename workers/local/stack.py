@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from migrations.run import upgrade
+from models.registry import renew_weights
 from models.session import connect
 from models.settings import Settings
 from models.worker import Worker
@@ -24,6 +25,8 @@ from workers.errors import ServerStartError
 from workers.launch import Gpu, plan_processes
 from workers.local.home import Home, free_ports, open_home
 from workers.local.supervisor import Program, Supervisor
+from workers.naming import resolve_name
+from workers.registration import describe_packaged
 
 # Seconds for an embedded server to answer; recovery after a crash is part of it.
 SERVER_SECONDS = 60
@@ -48,18 +51,20 @@ class Addresses:
 class Stack:
     """Embedded Postgres, Valkey, workers and Flower under one supervisor."""
 
-    def __init__(self, settings: Settings, gpus: Sequence[Gpu], *, report: Report) -> None:
+    def __init__(self, settings: Settings, gpus: Sequence[Gpu], *, names: Sequence[str] = (), report: Report) -> None:
         """Prepare it; nothing is started yet.
 
         Args:
             settings: of this set-up.
-            gpus: one worker process each; none means one on the CPU.
+            gpus: one worker process each; none means one per name on the CPU.
+            names: weights to serve; the settings' own by default.
             report: told each step in a few words.
         """
         self._settings = settings
         self._report = report
         self._home = open_home(settings.home)
         self._gpus = gpus
+        self._names = names
         self._workers: list[Program] = []
         self._supervisor: Supervisor | None = None
 
@@ -95,7 +100,9 @@ class Stack:
         home.valkey.initialize()
         flower_port = self._settings.flower_port or free_ports(1)[0]
         environment = self._environment()
-        self._workers = plan_processes(self._settings, self._gpus, is_automatic=False, environment=environment)
+        self._workers = plan_processes(
+            self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
+        )
         self._supervisor = Supervisor(home.folder, self._describe_programs(environment, flower_port), logs=home.logs)
         self._supervisor.run()
         self._start_postgres()
@@ -133,8 +140,17 @@ class Stack:
         try:
             self._wait(lambda: _is_database_up(engine), "postgres", SERVER_SECONDS)
             upgrade(engine)
+            self._register_weights(engine)
         finally:
             engine.dispose()
+
+    def _register_weights(self, engine: Engine) -> None:
+        """Register what is packaged, and refuse a name to serve that nothing is known by."""
+        with Session(engine) as session, session.begin():
+            for weights in describe_packaged():
+                renew_weights(session, weights)
+            for name in self._names:
+                resolve_name(self._settings.model_copy(update={"weights_name": name}), session)
 
     def _start_valkey(self) -> None:
         self._report("starting Valkey")

@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.tiny_gemma import build_tiny_gemma
 from tests.unit.workers.finetuning.conftest import FinishedRun
-from workers.engine.errors import WeightsNotFoundError
-from workers.finetuning.adapter import AdapterNote
-from workers.finetuning.errors import AdapterUnreadableError, BaseMismatchError, OutputInUseError
+from workers.engine.errors import AdapterMismatchError, AdapterUnreadableError, WeightsNotFoundError
+from workers.engine.note import AdapterNote
+from workers.finetuning.errors import OutputInUseError
 from workers.finetuning.merge import merge_adapter
 
 TEXT = "Article:\nThe river rose by four metres in two days.\n\nSummary:\n"
@@ -54,7 +54,7 @@ def test_the_merged_folder_carries_tokenizer_and_note(finished_run: FinishedRun,
 
 def test_another_base_is_refused(finished_run: FinishedRun, tmp_path: Path) -> None:
     other = build_tiny_gemma(tmp_path / "other", seed=7, chat=False)
-    with pytest.raises(BaseMismatchError, match="give it the base weights it was trained for"):
+    with pytest.raises(AdapterMismatchError, match="give it the base weights it was trained for"):
         merge_adapter(other, finished_run.result.adapter, tmp_path / "merged")
 
 

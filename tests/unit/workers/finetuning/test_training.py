@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.workers.finetuning.conftest import FinishedRun, build_config
-from workers.finetuning.adapter import AdapterNote, fingerprint_base
+from workers.engine.note import AdapterNote, fingerprint_base
 from workers.finetuning.errors import MissingColumnError, NotEnoughMemoryError, OutputInUseError, SettingsError
 from workers.finetuning.pairs import clean_pairs
 from workers.finetuning.progress import TrainingProgress

@@ -1,0 +1,105 @@
+"""The weights that the cluster knows by name: registered once, found by workers and by whoever submits."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models.errors import NameInUseError, UnknownIdError
+from models.job import OPEN_STATES, Job
+from models.reading import NEAREST, list_live_workers
+from models.weights import Weights
+
+
+def list_weights(session: Session) -> list[Weights]:
+    """Return all registered weights, each base before what was made from it."""
+    return list(session.scalars(select(Weights).order_by(Weights.created_at, Weights.name)))
+
+
+def find_weights(session: Session, name: str) -> Weights:
+    """Return the weights registered under a name.
+
+    Raises:
+        UnknownIdError: there are none; the message has the nearest names.
+    """
+    found = session.get(Weights, name)
+    if found is None:
+        names = session.scalars(select(Weights.name).order_by(Weights.name)).all()
+        raise UnknownIdError(f"no weights are registered as {name!r}{suggest_nearest(name, names)}")
+    return found
+
+
+def find_fingerprint(session: Session, fingerprint: str) -> Weights | None:
+    """Return the first registered weights with these tensors; None if there are none."""
+    return session.scalars(
+        select(Weights).where(Weights.fingerprint == fingerprint).order_by(Weights.created_at).limit(1)
+    ).one_or_none()
+
+
+def add_weights(session: Session, weights: Weights) -> None:
+    """Register weights; the caller commits.
+
+    Raises:
+        NameInUseError: the name is taken.
+        UnknownIdError: their base is not registered.
+    """
+    if session.get(Weights, weights.name) is not None:
+        raise NameInUseError(
+            f"{weights.name!r} is registered already; choose another name, or run "
+            f"`gistmill weights remove {weights.name}` first"
+        )
+    if weights.base is not None:
+        find_weights(session, weights.base)
+    session.add(weights)
+    session.flush()
+
+
+def renew_weights(session: Session, weights: Weights) -> None:
+    """Register weights, or bring what is registered under their name for the same location up to date."""
+    columns = ("name", "kind", "location", "base", "fingerprint", "training", "data_sha256", "metrics")
+    row = {column: getattr(weights, column) for column in columns}
+    session.execute(
+        insert(Weights)
+        .values(row)
+        .on_conflict_do_update(index_elements=["name"], set_=row, where=Weights.location == weights.location)
+    )
+
+
+def remove_weights(session: Session, name: str) -> None:
+    """Forget weights; their files stay. The caller commits.
+
+    Raises:
+        UnknownIdError: there are none of this name.
+        NameInUseError: something needs them.
+    """
+    weights = find_weights(session, name)
+    users = list_users(session, name)
+    if users:
+        raise NameInUseError(f"{name!r} is in use by {' and by '.join(users)}; end that first")
+    session.delete(weights)
+    session.flush()
+
+
+def list_users(session: Session, name: str) -> list[str]:
+    """Return in words what needs the weights of a name: workers, open jobs and weights that were made from them."""
+    nodes = [worker.node for worker in list_live_workers(session) if worker.weights == name]
+    made = session.scalars(select(Weights.name).where(Weights.base == name).order_by(Weights.name)).all()
+    is_open = Job.state.in_(OPEN_STATES) & (Job.weights == name)
+    jobs = session.scalar(select(func.count()).select_from(Job).where(is_open)) or 0
+    return [
+        *([f"worker {', '.join(nodes)}"] if nodes else []),
+        *([f"{jobs:,} open job{'' if jobs == 1 else 's'}"] if jobs else []),
+        *([f"weights made from it ({', '.join(made)})"] if made else []),
+    ]
+
+
+def suggest_nearest(name: str, names: Sequence[str]) -> str:
+    """Return the end of a sentence about an unknown name: the nearest known ones, or where they would come from."""
+    nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4) or names[:NEAREST]
+    if not nearest:
+        return "; register them with `gistmill weights add`"
+    return f"; the nearest {'is' if len(nearest) == 1 else 'are'} {', '.join(nearest)}"

@@ -1,0 +1,41 @@
+"""Which worker processes run where, and what they serve."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.settings import read_settings
+from workers.errors import DeviceError
+from workers.launch import Gpu, plan_processes
+
+GPUS = [Gpu(0, "uuid-0"), Gpu(2, "uuid-2")]
+
+
+def plan(gpus: list[Gpu], *names: str, **settings: object) -> list[tuple[str, str, str]]:
+    """Return each process's node, its GPU and what it serves."""
+    programs = plan_processes(read_settings(**settings), gpus, names=names, is_automatic=True)
+    return [
+        (each.name, each.environment.get("CUDA_VISIBLE_DEVICES", ""), each.environment["GISTMILL_WEIGHTS_NAME"])
+        for each in programs
+    ]
+
+
+def test_every_gpu_serves_the_one_name() -> None:
+    assert plan(GPUS) == [("gpu0", "uuid-0", "default"), ("gpu2", "uuid-2", "default")]
+
+
+def test_several_names_are_dealt_out_to_the_gpus() -> None:
+    assert plan(GPUS, "base", "tuned") == [("gpu0", "uuid-0", "base"), ("gpu2", "uuid-2", "tuned")]
+
+
+def test_on_a_cpu_every_name_has_a_process_and_ports_of_its_own() -> None:
+    assert plan([], "base", "tuned") == [("cpu0", "", "base"), ("cpu1", "", "tuned")]
+    programs = plan_processes(read_settings(metrics_port=9000), [], names=("base", "tuned"), is_automatic=True)
+    assert [each.environment["GISTMILL_METRICS_PORT"] for each in programs] == ["9000", "9001"]
+
+
+def test_more_names_than_gpus_need_a_word_on_how_they_share_memory() -> None:
+    with pytest.raises(DeviceError, match=r"3 names need as many GPUs and there are 2; .* GISTMILL_KV_CACHE_GB"):
+        plan(GPUS, "a", "b", "c")
+    shared = plan(GPUS, "a", "b", "c", kv_cache_gb=4.0)
+    assert shared == [("gpu0", "uuid-0", "a"), ("gpu2", "uuid-2", "b"), ("gpu0-1", "uuid-0", "c")]

@@ -1,0 +1,99 @@
+"""From what a user calls weights (a registered name, a folder, a hub id, ``packaged``) to folders on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.registry import find_weights
+from models.settings import PACKAGED, Settings
+from models.weights import Weights, WeightsKind
+from workers.database import open_transaction
+from workers.engine.packaged import ensure_packaged_weights, require_packaged_adapter
+from workers.engine.weights import CARD, find_folder
+from workers.errors import ServingError
+from workers.serving import packaged_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Base weights on this machine.
+
+    Args:
+        folder: where they are here.
+        location: where every machine finds them.
+        name: what an adapter calls them.
+    """
+
+    folder: Path
+    location: str
+    name: str
+
+
+def locate_base(settings: Settings, given: str) -> Base:
+    """Return base weights that a user names.
+
+    Raises:
+        EngineError: there is no such folder or hub id.
+        UnknownIdError: no weights are registered under the name.
+        ServingError: the name is an adapter's.
+    """
+    if is_name(given):
+        row, _ = read_registered(settings, given)
+        if row.kind == WeightsKind.ADAPTER:
+            raise ServingError(f"{given!r} is an adapter; name the weights that it was trained on, or merged ones")
+        return Base(_find_base_folder(settings, row.location), row.location, row.name)
+    folder = _find_base_folder(settings, given)
+    location = str(folder.resolve()) if Path(given).expanduser().is_dir() else given
+    return Base(folder, location, _read_name(folder) or Path(given).name)
+
+
+def locate_adapter(settings: Settings, given: str, *, base: str) -> tuple[Base, Path]:
+    """Return an adapter that a user names, and the weights that it was trained on.
+
+    Args:
+        settings: of this machine.
+        given: a registered name, or a folder.
+        base: the weights to go with a folder.
+
+    Raises:
+        EngineError: there is no such adapter.
+        UnknownIdError: nothing is registered under the name.
+        ServingError: the name is not an adapter's.
+    """
+    if not is_name(given):
+        return locate_base(settings, base), find_folder(given, kind="adapter")
+    row, row_base = read_registered(settings, given)
+    if row.kind != WeightsKind.ADAPTER or row_base is None:
+        raise ServingError(f"{given!r} is no adapter but {row.kind} weights; name an adapter")
+    folder = require_packaged_adapter() if row.location == PACKAGED else find_folder(row.location, kind="adapter")
+    return Base(_find_base_folder(settings, row_base.location), row_base.location, row_base.name), folder
+
+
+def is_name(given: str) -> bool:
+    """Tell whether a user means a registered name: hub ids have a slash, folders are there."""
+    return given != PACKAGED and "/" not in given and not Path(given).is_dir()
+
+
+def read_registered(settings: Settings, name: str) -> tuple[Weights, Weights | None]:
+    """Return registered weights and those that they were made from."""
+    with open_transaction(settings) as session:
+        row = find_weights(session, name)
+        base = None if row.base is None else find_weights(session, row.base)
+        session.expunge_all()
+    return row, base
+
+
+def _find_base_folder(settings: Settings, location: str) -> Path:
+    if location == PACKAGED:
+        return ensure_packaged_weights(packaged_folder(settings))
+    return find_folder(location)
+
+
+def _read_name(folder: Path) -> str | None:
+    card = folder / CARD
+    if not card.is_file():
+        return None
+    name: str | None = json.loads(card.read_text(encoding="utf-8")).get("name")
+    return name
