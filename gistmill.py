@@ -29,10 +29,20 @@ CLUSTER_COMMANDS = {
     "plan": Entry("gistmill:plan", "What a job would do, without running it.", CLUSTER),
     "up": Entry("workers.cli.up:up", "Start the whole cluster on this machine.", CLUSTER),
     "worker": Entry("workers.cli.worker:worker", "Serve jobs on this machine's GPUs or CPU.", CLUSTER),
+    "finetune": Entry("workers.cli.finetune:finetune", "Train an adapter on pairs of your own.", CLUSTER),
+    "weights": Entry("gistmill:weights", "Weights and adapters that the cluster knows by name.", CLUSTER),
     "migrate": Entry("workers.cli.migrate:migrate", "Create or upgrade the tables.", CLUSTER),
     "rescue": Entry("workers.cli.rescue:rescue", "Find lost steps once and send them again.", CLUSTER),
     "evaluate": Entry("gistmill:evaluate", "Measure summaries: truth, or ROUGE against references.", QUALITY),
     "compare": Entry("gistmill:compare", "Two batches over the same documents, side by side.", QUALITY),
+}
+
+WEIGHTS_COMMANDS = {
+    "list": Entry("producer.cli.weights:list_all", "List them, and which are served.", "Read"),
+    "show": Entry("producer.cli.weights:show", "What one was made of, and how good it was.", "Read"),
+    "add": Entry("workers.cli.weights:add", "Register a folder or a hub id.", "Change"),
+    "merge": Entry("workers.cli.weights:merge", "Fold an adapter into its base.", "Change"),
+    "remove": Entry("producer.cli.weights:remove", "Forget one; its files stay.", "Change"),
 }
 
 # The samples, and the strategy that each of them shows.
@@ -44,6 +54,19 @@ DEMO_OPTIONS = ("--style", "news", "--greedy", "--max-new-tokens", "128", "--no-
 def make_group() -> LazyGroup:
     """Return every command of Gistmill."""
     return LazyGroup({**COMMANDS, **CLUSTER_COMMANDS}, help=HELP, epilog=EXIT_CODES)
+
+
+weights = LazyGroup(
+    WEIGHTS_COMMANDS,
+    help="""Weights and adapters that the cluster knows by name.
+
+    \b
+    Examples:
+      gistmill weights list
+      gistmill weights add reports adapters/reports
+    """,
+    epilog=EXIT_CODES,
+)
 
 
 def main() -> None:

@@ -1,0 +1,127 @@
+"""``gistmill weights list``, ``show`` and ``remove``: the weights that the cluster knows by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from producer.cli.database import open_engine, open_session
+from producer.cli.terminal import json_option, print_fields, print_json, print_table
+
+if TYPE_CHECKING:
+    from models.weights import Weights
+
+# Digits of a fingerprint that tell weights apart.
+FINGERPRINT_DIGITS = 12
+# How the metrics of a training run are shown.
+METRICS = {"loss": "loss", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rouge_l": "ROUGE-L", "stopped_share": "stopped"}
+
+
+@click.command("list")
+@json_option
+def list_all(*, as_json: bool) -> None:
+    """List the registered weights and which of them are served now.
+
+    \b
+    Examples:
+      gistmill weights list
+      gistmill weights list --json
+    """
+    from models.reading import list_live_workers
+    from models.registry import list_weights
+
+    with open_session() as session:
+        served = [worker.weights for worker in list_live_workers(session)]
+        rows = [describe_weights(each) | {"workers": served.count(each.name)} for each in list_weights(session)]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ("name", "kind", "base", "fingerprint", "workers", "location")
+        cells = [row | {"fingerprint": row["fingerprint"][:FINGERPRINT_DIGITS]} for row in rows]
+        print_table(columns, [[row[column] for column in columns] for row in cells])
+
+
+@click.command()
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Print what is known about weights: where they lie, what they were trained on and how good they were then.
+
+    \b
+    Examples:
+      gistmill weights show gemma-3-270m
+      gistmill weights show reports --json
+    """
+    from models.registry import find_weights, list_users
+
+    with open_session() as session:
+        weights = find_weights(session, name)
+        described = describe_weights(weights)
+        users = list_users(session, name)
+    if as_json:
+        print_json(described | {"used_by": users})
+        return
+    training, metrics = described.pop("training"), described.pop("metrics")
+    print_fields(described | {"used by": ", ".join(users)} | describe_training(training))
+    if metrics.get("after"):
+        click.echo("\non the held-out pairs")
+        print_table(("", "before", "after"), list_metrics(metrics))
+
+
+@click.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget registered weights; their files stay. What a worker, an open job or other weights need is kept.
+
+    \b
+    Examples:
+      gistmill weights remove reports-merged
+    """
+    from sqlalchemy.orm import Session
+
+    from models.registry import remove_weights
+
+    with open_engine() as engine, Session(engine) as session, session.begin():
+        remove_weights(session, name)
+    click.echo(f"{name} is no longer registered; its files stay where they are")
+
+
+def describe_weights(weights: Weights) -> dict[str, Any]:
+    """Return the row of weights as plain values."""
+    return {
+        "name": weights.name,
+        "kind": weights.kind,
+        "location": weights.location,
+        "base": weights.base,
+        "fingerprint": weights.fingerprint,
+        "data_sha256": weights.data_sha256,
+        "created_at": weights.created_at,
+        "training": weights.training,
+        "metrics": weights.metrics,
+    }
+
+
+def describe_training(training: dict[str, Any]) -> dict[str, object]:
+    """Return the settings of a training run that a person looks for first, for a list of names and values."""
+    if not training:
+        return {}
+    run, lora, data = (training.get(part, {}) for part in ("training", "lora", "data"))
+    length = f"{run.get('max_steps')} steps" if run.get("max_steps") else f"{run.get('epochs')} epochs"
+    return {
+        "prompt": f"{training.get('prompt_format')}, style {training.get('style')}",
+        "trained on": f"{data.get('pairs')} pairs, {data.get('held_out')} held out",
+        "adapter": f"rank {lora.get('r')}, alpha {lora.get('alpha')}{', QLoRA' if training.get('qlora') else ''}",
+        "training": f"{length} of {run.get('batch_size')} x {run.get('accumulation')} pairs, "
+        f"learning rate {run.get('learning_rate')}, seed {run.get('seed')}",
+    }
+
+
+def list_metrics(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the rows of a table of metrics before and after training."""
+    before, after = metrics.get("before", {}), metrics["after"]
+    return [
+        (label, f"{before.get(name, float('nan')):.2f}", f"{after[name]:.2f}")
+        for name, label in METRICS.items()
+        if name in after
+    ]

@@ -1,0 +1,145 @@
+"""The options of a fine-tuning run: on the command line, and as the run's config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from workers.finetuning.config import FinetuneConfig
+
+# The same words as in the config (a test compares them); importing that would cost every --help seconds.
+STYLES = ("technical", "eli5", "news", "custom")
+PROMPT_FORMATS = ("chat", "completion")
+SCHEDULES = ("linear", "cosine", "constant_with_warmup")
+OPTIMIZERS = ("adamw_torch", "adamw_8bit", "paged_adamw_8bit")
+# An option's name, where the config's is another.
+LORA = {"rank": "r", "alpha": "alpha", "dropout": "dropout"}
+BUDGET = {"source_tokens": "most", "least_source_tokens": "least"}
+TRAINING = {
+    "batch_size": "batch_size",
+    "accumulation": "accumulation",
+    "learning_rate": "learning_rate",
+    "schedule": "schedule",
+    "warmup_steps": "warmup_steps",
+    "epochs": "epochs",
+    "steps": "max_steps",
+    "optimizer": "optimizer",
+    "checkpoint_steps": "checkpoint_steps",
+    "evaluation_steps": "evaluation_steps",
+    "gradient_checkpointing": "gradient_checkpointing",
+    "seed": "seed",
+}
+RUN = {
+    "source_column": "source_column",
+    "target_column": "target_column",
+    "style": "style",
+    "held_out": "held_out",
+    "scored": "generated",
+    "max_new_tokens": "max_new_tokens",
+}
+
+COUNT = click.IntRange(min=1)
+Command = TypeVar("Command", bound=Callable[..., Any])
+OPTIONS = (
+    click.option("--source-column", help="Column with the texts.  [default: article]"),
+    click.option("--target-column", help="Column with the summaries.  [default: highlights]"),
+    click.option(
+        "--style", type=click.Choice(STYLES[:-1]), help="Style of the prompt to train under.  [default: news]"
+    ),
+    click.option(
+        "--prompt",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="File with a prompt of your own to train under; {text} stands for the document.",
+    ),
+    click.option("--prompt-format", type=click.Choice(PROMPT_FORMATS), help="[default: as the base wants it]"),
+    click.option("--source-tokens", type=COUNT, help="Tokens of each text that are kept.  [default: 512]"),
+    click.option("--least-source-tokens", type=COUNT, help="Draw each text's limit between this and --source-tokens."),
+    click.option("--held-out", type=click.IntRange(min=0), help="Pairs kept from training to measure.  [default: 50]"),
+    click.option("--scored", type=click.IntRange(min=0), help="Held-out pairs to score with ROUGE.  [default: 16]"),
+    click.option("--max-new-tokens", type=COUNT, help="Longest summary when scoring.  [default: 96]"),
+    click.option("--rank", type=COUNT, help="Rank of the adapter.  [default: 6]"),
+    click.option("--alpha", type=COUNT, help="The adapter is scaled by alpha / rank.  [default: twice the rank]"),
+    click.option(
+        "--dropout", type=click.FloatRange(0, 1, max_open=True), help="Of the adapter's inputs.  [default: 0]"
+    ),
+    click.option("--batch-size", type=COUNT, help="Pairs per forward pass and device.  [default: 1]"),
+    click.option("--accumulation", type=COUNT, help="Forward passes per step.  [default: 4]"),
+    click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="[default: 0.0005]"),
+    click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate.  [default: linear]"),
+    click.option("--warmup-steps", type=click.IntRange(min=0), help="[default: 8]"),
+    click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Passes over the pairs.  [default: 1]"),
+    click.option("--steps", type=COUNT, help="Optimizer steps, instead of --epochs."),
+    click.option(
+        "--optimizer", type=click.Choice(OPTIMIZERS), help="[default: adamw_torch; paged_adamw_8bit for --qlora]"
+    ),
+    click.option("--seed", type=int, help="[default: 42]"),
+    click.option("--checkpoint-steps", type=COUNT, help="Steps between two checkpoints.  [default: 25]"),
+    click.option("--evaluation-steps", type=COUNT, help="Steps between two held-out losses.  [default: none]"),
+    click.option("--gradient-checkpointing", is_flag=True, default=None, help="Less memory, a third slower."),
+    click.option("--qlora", is_flag=True, default=None, help="Hold the base in 4 bits (nf4) while it trains."),
+    click.option("--preset", type=click.Choice(("notebook",)), help="QLoRA of rank 6, 12 steps of 4 pairs at 2e-4."),
+)
+
+
+def add_finetune_options(command: Command) -> Command:
+    """Add the options to a command, in the order of the table."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def build_config(config: FinetuneConfig, given: Mapping[str, Any]) -> FinetuneConfig:
+    """Return a run with what was given on the command line: first the preset, then every option.
+
+    Raises:
+        SettingsError: a value, or values together, that cannot work.
+    """
+    from workers.finetuning.config import Optimizer, Schedule, apply_notebook_preset
+    from workers.generation import PromptFormat
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if values.get("preset") == "notebook":
+        config = apply_notebook_preset(config)
+    elif "rank" in values:
+        values.setdefault("alpha", 2 * values["rank"])
+    if values.get("qlora") and "preset" not in values:
+        values.setdefault("optimizer", OPTIMIZERS[-1])
+    if "held_out" in values:
+        values.setdefault("scored", min(config.generated, values["held_out"]))
+    for name, kind in (("optimizer", Optimizer), ("schedule", Schedule)):
+        if name in values:
+            values[name] = kind(values[name])
+    changes = _pick(values, RUN) | _read_prompt(values.get("prompt"))
+    if "prompt_format" in values:
+        changes["prompt_format"] = PromptFormat(values["prompt_format"])
+    return replace(
+        config,
+        **changes,
+        qlora=values.get("qlora", config.qlora),
+        lora=replace(config.lora, **_pick(values, LORA)),
+        budget=replace(config.budget, **_pick(values, BUDGET)),
+        training=replace(config.training, **_pick(values, TRAINING)),
+    )
+
+
+def _pick(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {name: values[option] for option, name in names.items() if option in values}
+
+
+def _read_prompt(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    from workers.finetuning.errors import SettingsError
+
+    try:
+        template = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
+    if template.count("{text}") != 1:
+        raise SettingsError(f"{path} must have {{text}} exactly once, where the document goes")
+    return {"style": "custom", "template": template}
