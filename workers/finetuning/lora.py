@@ -49,6 +49,17 @@ class LoraSettings:
         )
 
 
+def keep_differentiable(network: Any) -> None:
+    """Keep 4-bit layers in the form that gradients go through, on every CPU.
+
+    Where a CPU has instructions for bfloat16, bitsandbytes repacks a layer's weights at the first evaluation, for good,
+    and the repacked product has no gradient: measuring before training would leave most of the adapter untrained.
+    """
+    for module in network.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def save_adapter(network: Any, folder: Path, *, base: str) -> None:
     """Save a trained adapter as PEFT does, but with the name of its base instead of a path of this machine.
 

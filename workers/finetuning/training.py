@@ -20,7 +20,7 @@ from workers.engine.weights import check_folder, read_prompt_format
 from workers.finetuning.checkpoints import describe_run, prepare_output
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.dataset import ExampleSet, PairEncoder
-from workers.finetuning.lora import require_bitsandbytes, save_adapter
+from workers.finetuning.lora import keep_differentiable, require_bitsandbytes, save_adapter
 from workers.finetuning.memory import check_memory, estimate_memory
 from workers.finetuning.pairs import PairSet, read_pairs
 from workers.finetuning.progress import ProgressCallback, ProgressListener
@@ -122,8 +122,10 @@ def build_trainer(config: FinetuneConfig, material: _Material, listener: Progres
     """Put weights, adapter, examples and settings together."""
     # Built first: it gives each process of a multi-GPU run its device, which loading then uses.
     arguments = build_arguments(config, material.placement)
+    network = load_network(config.base, placement=material.placement, adapter=None, device_map=None)
+    keep_differentiable(network)
     trainer = CompletionTrainer(
-        model=load_network(config.base, placement=material.placement, adapter=None, device_map=None),
+        model=network,
         args=arguments,
         train_dataset=to_dataset(material.train),
         eval_dataset=to_dataset(material.held_out) if material.held_out.examples else None,

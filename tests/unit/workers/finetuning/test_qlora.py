@@ -35,6 +35,17 @@ def test_a_4_bit_base_trains_and_its_adapter_merges_into_the_full_precision_one(
     assert (merge_adapter(base_weights, result.adapter, tmp_path / "merged") / "model.safetensors").is_file()
 
 
+def test_measuring_the_base_leaves_every_4_bit_layer_with_a_gradient(base_weights: Path, tmp_path: Path) -> None:
+    config = build_config(tmp_path, base_weights, qlora=True)
+    trainer = build_trainer(config, gather_material(config, None), lambda _: None)
+    trainer.evaluate()
+    trainer.model.train()
+    trainer.compute_loss(trainer.model, dict(next(iter(trainer.get_train_dataloader())))).backward()
+    adapters = {name: parameter for name, parameter in trainer.model.named_parameters() if "lora_B" in name}
+    assert len(adapters) == 21
+    assert [name for name, parameter in adapters.items() if parameter.grad is None or not parameter.grad.any()] == []
+
+
 def test_a_missing_library_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lora, "find_spec", lambda _: None)
     with pytest.raises(QuantizationUnavailableError, match=r"install gistmill\[train\]"):
