@@ -25,6 +25,7 @@ from transformers import AutoTokenizer
 from tests.tiny_gemma import CHAT_TEMPLATE
 from workers.engine.device import Placement, choose_dtype
 from workers.engine.loading import load_network
+from workers.engine.quantization import pack_linears
 from workers.engine.tokenization import PromptTokenizer
 from workers.finetuning.dataset import Example, PairEncoder, find_end_token
 from workers.finetuning.pairs import Pair, read_pairs
@@ -119,7 +120,10 @@ def load_weights(base: Path, adapter: Path | None) -> Any:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     placement = Placement(device=device, dtype=choose_dtype("gemma3_text", device), quantization="none")
-    return load_network(base, placement=placement, adapter=adapter, device_map=None)
+    network = load_network(base, placement=placement, adapter=adapter, device_map=None)
+    if placement.can_pack:
+        pack_linears(network)
+    return network
 
 
 def encode_prompts(system: System, pairs: Sequence[Pair], tokenizer: Any, *, source_tokens: int) -> list[Example]:

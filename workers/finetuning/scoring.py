@@ -14,7 +14,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from workers.finetuning.dataset import Example
 
 # Prompts that are continued together.
-BATCH_SIZE = 8
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
