@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
-from models.settings import Settings
+from models.settings import DEFAULT_NAME, Settings
 from workers.app import NODE_VARIABLE
 from workers.errors import DeviceError
 from workers.local.supervisor import Program
@@ -91,7 +92,7 @@ def plan_processes(
             f"{len(names)} names need as many GPUs and there are {len(gpus)}; serve fewer here, or set "
             "GISTMILL_KV_CACHE_GB so that several fit one GPU"
         )
-    count = max(len(gpus), len(names)) if gpus else len(names)
+    places = range(max(len(gpus), len(names)))
     return [
         Program(
             name=node,
@@ -101,20 +102,19 @@ def plan_processes(
                 **(environment or {}),
                 **pin,
                 NODE_VARIABLE: f"{node}@{socket.gethostname()}",
-                "GISTMILL_WEIGHTS_NAME": names[place % len(names)],
+                "GISTMILL_WEIGHTS_NAME": name,
                 "GISTMILL_METRICS_PORT": str(settings.metrics_port and settings.metrics_port + place),
             },
             is_automatic=is_automatic,
         )
-        for place, (node, pin) in enumerate(_place(gpus, place) for place in range(count))
+        for place, name in zip(places, cycle(names), strict=False)
+        for node, pin in [_place(gpus[place % len(gpus)] if gpus else None, name)]
     ]
 
 
-def _place(gpus: Sequence[Gpu], place: int) -> tuple[str, dict[str, str]]:
-    """Return where a process runs: the name of its node, and the variables that keep it there."""
-    if not gpus:
-        return f"cpu{place}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **PATIENT_THREADS}
-    gpu = gpus[place % len(gpus)]
-    # The second process on a GPU needs a node name of its own.
-    again = f"-{place // len(gpus)}" if place >= len(gpus) else ""
-    return f"gpu{gpu.index}{again}", {"CUDA_VISIBLE_DEVICES": gpu.uuid}
+def _place(gpu: Gpu | None, name: str) -> tuple[str, dict[str, str]]:
+    """Return the name of a process's node, different for every name on a device, and what keeps it on the device."""
+    suffix = "" if name == DEFAULT_NAME else f"-{name}"
+    if gpu is None:
+        return f"cpu0{suffix}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **PATIENT_THREADS}
+    return f"gpu{gpu.index}{suffix}", {"CUDA_VISIBLE_DEVICES": gpu.uuid}

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import producer
 from tests.conftest import wait_until
 from tests.e2e.conftest import GISTMILL, Local
 from tests.unit.workers.finetuning.conftest import write_pairs
 
-SAMPLE = Path(producer.__file__).parent / "samples" / "messy_notes.txt"
 TRAINING = ("--held-out", "0", "--steps", "20", "--batch-size", "4", "--accumulation", "1", "--learning-rate", "0.01")
 
 
@@ -49,13 +47,15 @@ def test_a_base_and_its_adapter_answer_the_jobs_that_name_them(
         *("--name", "tuned", *TRAINING),
     )
     assert trained.returncode == 0, trained.stderr
+    note = tmp_path / "note.txt"
+    note.write_text("The river rose by four metres in two days, and the council closed both bridges. " * 8)
     with serve(local, "tuned", tmp_path / "worker.log"):
         for weights in ("default", "tuned"):
             done = local.run(
-                *("submit", str(SAMPLE), "--weights", weights, "--batch", f"by {weights}", "--wait", "--greedy"),
+                *("submit", str(note), "--weights", weights, "--batch", f"by {weights}", "--wait", "--greedy"),
                 *("--strategy", "stuff", "--style", "news", "--max-new-tokens", "8", "--no-cache"),
             )
-            assert "no worker serves" not in done.stderr
+            assert (done.returncode in (0, 3), "no worker serves" in done.stderr) == (True, False), done.stderr
     rows = local.query(
         "SELECT jobs.weights, workers.weights_fingerprint, workers.weights FROM steps JOIN jobs ON jobs.id = job_id "
         "JOIN workers ON workers.id = steps.worker WHERE kind = 'stuff' AND jobs.batch_id IN "

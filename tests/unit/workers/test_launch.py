@@ -25,11 +25,11 @@ def test_every_gpu_serves_the_one_name() -> None:
 
 
 def test_several_names_are_dealt_out_to_the_gpus() -> None:
-    assert plan(GPUS, "base", "tuned") == [("gpu0", "uuid-0", "base"), ("gpu2", "uuid-2", "tuned")]
+    assert plan(GPUS, "base", "tuned") == [("gpu0-base", "uuid-0", "base"), ("gpu2-tuned", "uuid-2", "tuned")]
 
 
 def test_on_a_cpu_every_name_has_a_process_and_ports_of_its_own() -> None:
-    assert plan([], "base", "tuned") == [("cpu0", "", "base"), ("cpu1", "", "tuned")]
+    assert plan([], "default", "tuned") == [("cpu0", "", "default"), ("cpu0-tuned", "", "tuned")]
     programs = plan_processes(read_settings(metrics_port=9000), [], names=("base", "tuned"), is_automatic=True)
     assert [each.environment["GISTMILL_METRICS_PORT"] for each in programs] == ["9000", "9001"]
 
@@ -38,4 +38,4 @@ def test_more_names_than_gpus_need_a_word_on_how_they_share_memory() -> None:
     with pytest.raises(DeviceError, match=r"3 names need as many GPUs and there are 2; .* GISTMILL_KV_CACHE_GB"):
         plan(GPUS, "a", "b", "c")
     shared = plan(GPUS, "a", "b", "c", kv_cache_gb=4.0)
-    assert shared == [("gpu0", "uuid-0", "a"), ("gpu2", "uuid-2", "b"), ("gpu0-1", "uuid-0", "c")]
+    assert shared == [("gpu0-a", "uuid-0", "a"), ("gpu2-b", "uuid-2", "b"), ("gpu0-c", "uuid-0", "c")]
