@@ -1,4 +1,4 @@
-"""``gistmill up`` and ``gistmill down``: the whole cluster on this machine."""
+"""``gistmill up``: the whole cluster on this machine."""
 
 from __future__ import annotations
 

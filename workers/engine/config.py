@@ -19,8 +19,8 @@ class EngineConfig:
         revision: branch, tag or commit of a hub id.
         adapter: a LoRA adapter (folder or hub id) that is merged at load; None for none.
         dtype: compute and storage type; ``auto`` picks the one that is safe for the weights on the device.
-        quantization: ``none``, ``half`` (CPU: 16-bit weights, products in float32), ``int8`` or ``nf4``; ``auto`` picks
-            what serves users best on the device.
+        quantization: ``none``, ``bf16`` or ``half`` (CPU: 16-bit weights, products in bfloat16 or float32), ``int8`` or
+            ``nf4``; ``auto`` picks what serves users best on the device.
         device: ``auto`` takes the GPU where there is one.
         device_map: ``auto`` lets accelerate spread weights that do not fit one device; None keeps them on one.
         slots: most requests in one batch.

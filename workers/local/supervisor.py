@@ -44,7 +44,6 @@ class Program:
         environment: added to the supervisor's own.
         user: account to run under, if not the supervisor's.
         is_automatic: started with the supervisor, not by ``Supervisor.start``.
-        is_restarted: False for a process whose end ends everything.
     """
 
     name: str
