@@ -1,13 +1,11 @@
 """The front door: the one console command ``gistmill``, whose subcommands are imported when they are run.
 
-The demo is here too, because it is the one command that both runs a cluster and submits to it.
+The commands that are here need both halves, producer and workers, which know nothing of each other.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +13,12 @@ from typing import Any
 
 import click
 
+from producer.cli.checks import order_missing_checks
 from producer.cli.commands import COMMANDS, HELP
 from producer.cli.front import EXIT_CODES, ExitCode, fail, run
 from producer.cli.job_options import COUNT, READABLE_FILE, add_job_options, build_job_options
 from producer.cli.lazy import Entry, LazyGroup
-from producer.cli.terminal import count, json_option, print_json, print_table, warn_unsent
+from producer.cli.terminal import json_option, print_json, print_table
 
 CLUSTER = "Cluster"
 QUALITY = "Quality"
@@ -87,10 +86,10 @@ def demo() -> int:
     from models.settings import read_settings
     from producer.cli.panels import print_summaries
     from producer.cli.watch import follow
+    from workers.cli.up import run_missing_cluster
 
     batch = f"demo-{datetime.now():%Y%m%d-%H%M%S}"
-    with ExitStack() as stack:
-        _bring_up(stack)
+    with run_missing_cluster():
         folder = Path(__file__).parent / "producer" / "samples"
         for sample, strategy in SAMPLES.items():
             words = ["submit", str(folder / sample), "--batch", batch, "--strategy", strategy, *DEMO_OPTIONS]
@@ -168,7 +167,7 @@ def evaluate(
     if references is None and any(columns):
         raise click.UsageError("--id-column and --reference-column are of the file that --references names")
     if references is None:
-        _order_checks(batch, as_json=as_json)
+        order_missing_checks(batch, as_json=as_json)
     elif id_column is None or reference_column is None:
         raise click.UsageError("--references needs --id-column and --reference-column")
     else:
@@ -210,34 +209,6 @@ def compare(first: str, second: str, *, as_json: bool) -> None:
         print_comparison(compared)
 
 
-def _order_checks(batch: str, *, as_json: bool) -> None:
-    """Order the checks that are missing."""
-    from sqlalchemy.orm import Session
-
-    from models.checking import find_unchecked
-    from models.queues import CeleryDoorbell, make_celery
-    from models.reading import find_batch
-    from models.settings import read_settings
-    from producer.checks import order_checks
-    from producer.cli.database import open_engine
-    from producer.wakeups import Announcer
-
-    doorbell = CeleryDoorbell(make_celery(read_settings().require_broker_url()))
-    with open_engine() as engine:
-        with Session(engine) as session:
-            target = find_batch(session, batch)
-            jobs = find_unchecked(session, target.batch_id)
-        announcer = Announcer(engine, doorbell)
-        ordered = order_checks(engine, announcer, jobs)
-    warn_unsent(announcer.unsent)
-    if as_json:
-        print_json({"batch": target.batch, "ordered": ordered, "unsent": announcer.unsent})
-    elif ordered:
-        click.echo(f"{count(ordered, 'check')} ordered; follow them with: gistmill watch {target.batch}")
-    else:
-        click.echo(f"every summary of batch {target.batch} is checked or being checked")
-
-
 def _score_references(batch: str, path: Path, id_column: str, reference_column: str, *, as_json: bool) -> None:
     """Score a batch against references, and print the means and what did not match."""
     from sqlalchemy.orm import Session
@@ -267,23 +238,6 @@ def _print_plans(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     print_table(columns, [[str(row[column]) for column in columns] for row in rows])
     for reason in dict.fromkeys(f"{row['strategy']}: {row['reason']}; {row['split_reason']}" for row in rows):
         click.echo(reason)
-
-
-def _bring_up(stack: ExitStack) -> None:
-    """Start the embedded cluster for the length of the stack, unless the user's own or a running one is there."""
-    from models.settings import read_settings
-    from workers.cli.up import prepare_weights
-    from workers.errors import AlreadyRunningError
-    from workers.launch import list_gpus
-    from workers.local.stack import Stack
-
-    settings = read_settings()
-    if settings.database_url and settings.broker_url:
-        return
-    prepare_weights(settings.weights)
-    local = Stack(settings, list_gpus(os.environ), report=lambda words: click.echo(f"  {words} ..."))
-    with suppress(AlreadyRunningError):
-        stack.enter_context(local.run())
 
 
 if __name__ == "__main__":

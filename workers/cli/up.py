@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 import click
 
 from models.settings import read_settings
+from workers.errors import AlreadyRunningError
 from workers.launch import choose_gpus, list_gpus
 from workers.local.stack import Stack
 
@@ -43,7 +46,7 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
         settings,
         choose_gpus(list_gpus(os.environ), gpus),
         names=names,
-        report=lambda words: click.echo(f"  {words} ..."),
+        report=_print_step,
     )
     click.echo(f"Gistmill on {stack.home.folder}")
     try:
@@ -58,10 +61,27 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
         click.echo("stopped; the data is kept")
 
 
+@contextmanager
+def run_missing_cluster() -> Iterator[None]:
+    """Run the whole cluster for the length of a block, unless servers of the user's own or a running one are there."""
+    settings = read_settings()
+    with ExitStack() as stack:
+        if not (settings.database_url and settings.broker_url):
+            prepare_weights(settings.weights)
+            local = Stack(settings, list_gpus(os.environ), report=_print_step)
+            with suppress(AlreadyRunningError):
+                stack.enter_context(local.run())
+        yield
+
+
 def prepare_weights(weights: str) -> None:
     """Convert the packaged weights in a process of its own, so that this one never holds them in memory."""
     if weights == "packaged":
         subprocess.run([sys.executable, "-m", "workers.cli.prepare"], check=True)
+
+
+def _print_step(words: str) -> None:
+    click.echo(f"  {words} ...")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
