@@ -19,13 +19,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
 from rouge_score.rouge_scorer import RougeScorer
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from tests.tiny_gemma import CHAT_TEMPLATE
-from workers.engine.device import Placement, choose_dtype
-from workers.engine.loading import load_network
-from workers.engine.quantization import pack_linears
+from workers.engine.config import EngineConfig
+from workers.engine.device import choose_placement
+from workers.engine.loading import load_network, prepare_linears
 from workers.engine.tokenization import PromptTokenizer
 from workers.finetuning.dataset import Example, PairEncoder, find_end_token
 from workers.finetuning.pairs import Pair, read_pairs
@@ -115,14 +116,11 @@ def load_tokenizer(base: Path) -> Any:
 
 
 def load_weights(base: Path, adapter: Path | None) -> Any:
-    """Load weights as they are served, on a GPU if there is one."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    placement = Placement(device=device, dtype=choose_dtype("gemma3_text", device), quantization="none")
+    """Load weights as they are served by default, on a GPU if there is one."""
+    placement = choose_placement(EngineConfig(weights=str(base)), AutoConfig.from_pretrained(base))
     network = load_network(base, placement=placement, adapter=adapter, device_map=None)
-    if placement.can_pack:
-        pack_linears(network)
+    # Nothing of the default depends on a sample.
+    prepare_linears(network, placement, torch.empty(0), device_map=None)
     return network
 
 
