@@ -1,4 +1,7 @@
-"""A person's word that a summary is good enough to learn from: a metric of its job that no program measures."""
+"""A person's word that a summary is good enough to learn from: a metric of its job that no program measures.
+
+Who approves means the summary that is there. A second try that replaces it takes the value away, as of every metric.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,8 @@ def approve_jobs(session: Session, target: Target, *, by: str) -> int:
         by: who says so.
     """
     is_good = _is_meant(target) & (Job.state == JobState.SUCCEEDED)
+    stale = (Evaluation.metric == APPROVED) & Evaluation.value.is_(None)
+    session.execute(delete(Evaluation).where(stale, Evaluation.job_id.in_(select(Job.id).where(is_good))))
     words = literal({"by": by}, Evaluation.evidence.type)
     source = select(Job.id, literal(APPROVED), literal(1.0), words).where(is_good)
     columns = ["job_id", "metric", "value", "evidence"]
@@ -49,7 +54,7 @@ def list_approved(session: Session, batch_id: UUID) -> Iterator[tuple[str, str]]
         select(Document.text, Job.summary)
         .join(Job, Job.document_sha256 == Document.sha256)
         .join(Evaluation, Evaluation.job_id == Job.id)
-        .where(Job.batch_id == batch_id, Evaluation.metric == APPROVED)
+        .where(Job.batch_id == batch_id, Evaluation.metric == APPROVED, Evaluation.value.is_not(None))
         .order_by(Job.created_at, Job.source, Job.id)
     )
     for text, summary in rows:

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from models.approval import approve_jobs, list_approved
 from models.checking import call_off_check, find_unchecked, order_missing_check
 from models.evaluation import Evaluation
 from models.job import Job
 from models.options import make_options
 from models.queues import Wakeup
-from models.reading import read_batch
+from models.reading import Target, read_batch
 from models.step import Step
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.conftest import Cluster
@@ -56,6 +57,16 @@ def read_metrics(cluster: Cluster, job: UUID) -> dict[str, tuple[float | None, s
     with Session(cluster.engine) as session:
         rows = select(Evaluation.metric, Evaluation.value, Evaluation.reason).where(Evaluation.job_id == job)
         return {metric: (value, reason) for metric, value, reason in session.execute(rows)}
+
+
+def approve(cluster: Cluster, target: Target) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        approve_jobs(session, target, by="somebody")
+
+
+def list_summaries(cluster: Cluster, batch: UUID) -> list[str]:
+    with Session(cluster.engine) as session:
+        return [summary for _, summary in list_approved(session, batch)]
 
 
 def read_job(cluster: Cluster, job: UUID) -> Job:
@@ -155,6 +166,22 @@ def test_a_check_that_fails_says_so_and_costs_no_summary(cluster: Cluster) -> No
     assert read_steps(cluster, job)[-1] == (0, "evaluate", "failed")
     with Session(cluster.engine) as session:
         assert find_unchecked(session, found.batch_id) == [job]
+
+
+def test_a_second_try_takes_the_approval_of_the_first_summary_away_until_somebody_approves_again(
+    cluster: Cluster,
+) -> None:
+    job, wakeups = submit(cluster, gate=0.4)
+    worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
+    for _ in range(2):
+        run_step(worker.flow, (wakeups or worker.bell.waiting).pop(0).step_id)
+    batch = read_job(cluster, job).batch_id
+    approve(cluster, Target(batch, "pile", job))
+    assert list_summaries(cluster, batch) == [FALSE]
+    worker.run_all([])
+    assert list_summaries(cluster, batch) == []
+    approve(cluster, Target(batch, "pile", job))
+    assert list_summaries(cluster, batch) == [TRUE]
 
 
 def test_every_message_of_a_check_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:
