@@ -23,6 +23,10 @@ def convert_network(network: Any, *, dtype: torch.dtype, device: str) -> Any:
         parameter.data = convert_tensor(stored, dtype).to(device)
         if parameter.data is not stored:
             release_pages(stored)
+    for module in network.modules():
+        if hasattr(module, "scalar_embed_scale"):
+            # transformers has rounded it to the dtype of the file already.
+            module.embed_scale = torch.tensor(module.scalar_embed_scale, dtype=dtype)
     network.config.dtype = dtype
     return network.to(device)
 
