@@ -33,6 +33,7 @@ def resolve_name(settings: Settings, session: Session) -> Settings:
 
 def locate_weights(row: Weights, session: Session) -> dict[str, Any]:
     """Return the settings that serve registered weights; an adapter is merged into its base."""
+    # GISTMILL_REVISION is of GISTMILL_WEIGHTS, which these are not.
     if row.kind != WeightsKind.ADAPTER:
-        return {"weights": row.location, "adapter": NO_ADAPTER}
-    return {"weights": session.get_one(Weights, row.base).location, "adapter": row.location}
+        return {"weights": row.location, "adapter": NO_ADAPTER, "revision": None}
+    return {"weights": session.get_one(Weights, row.base).location, "adapter": row.location, "revision": None}

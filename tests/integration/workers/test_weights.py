@@ -64,10 +64,11 @@ def test_a_name_stands_for_what_is_registered(
 def test_what_is_registered_wins_over_the_environment_which_names_the_rest(
     registered: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GISTMILL_WEIGHTS", "/elsewhere")
+    monkeypatch.setenv("GISTMILL_WEIGHTS", "someone/elsewhere")
+    monkeypatch.setenv("GISTMILL_REVISION", "v2")
     with Session(registered.engine) as session:
-        served = [resolve_name(read_settings(weights_name=name), session).weights for name in ("base", "unknown")]
-    assert served == ["/weights/base", "/elsewhere"]
+        served = [resolve_name(read_settings(weights_name=name), session) for name in ("base", "unknown")]
+    assert [(each.weights, each.revision) for each in served] == [("/weights/base", None), ("someone/elsewhere", "v2")]
 
 
 def test_a_name_that_nothing_stands_for_is_refused_with_the_nearest(registered: Cluster) -> None:
