@@ -64,7 +64,8 @@ def score_references(
     matched = [Pair(job, references[name]) for job in jobs if (name := names[job.job_id]) is not None]
     settled = [pair for pair in matched if not pair.job.is_being_checked]
     scores = {pair.job.job_id: _score(pair) for pair in settled}
-    for pair in settled:
+    # In one order everywhere, so that two who lock many jobs never wait for each other in a circle.
+    for pair in sorted(settled, key=lambda pair: pair.job.job_id):
         evidence = {"references": origin, "reference": names[pair.job.job_id]}
         _store(session, pair.job.job_id, scores[pair.job.job_id], evidence)
     good = [found for found in scores.values() if isinstance(found, dict)]
