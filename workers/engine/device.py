@@ -36,8 +36,7 @@ class Placement:
     @property
     def can_pack(self) -> bool:
         """True if the linear layers keep their dtype and oneDNN can lay them out once."""
-        is_packed_dtype = self.dtype in {torch.float32, torch.bfloat16}
-        return self.device == "cpu" and self.quantization == "none" and is_packed_dtype and has_onednn()
+        return self.device == "cpu" and self.quantization == "none" and has_onednn(self.dtype)
 
     @property
     def dtype_name(self) -> str:
@@ -59,6 +58,8 @@ def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
     quantization = choose_quantization(config.quantization, device, dtype)
     if quantization in {"bf16", "half"} and (device != "cpu" or dtype is not torch.float32):
         raise UnsupportedSettingError(f"quantization {quantization} is for float32 on a CPU; set dtype instead")
+    if quantization == "bf16" and not has_onednn(torch.bfloat16):
+        raise UnsupportedSettingError("this CPU has no instructions for quantization bf16; set it to half or auto")
     if device == "cpu" and quantization in {"bf16", "half", "int8"} and not has_fbgemm():
         raise UnsupportedSettingError(
             f"quantization {quantization} needs FBGEMM, which this PyTorch lacks; set it to none"

@@ -175,8 +175,13 @@ def check_finite(network: Any, sample: torch.Tensor, placement: Placement) -> No
 
 def _read_config(folder: Path) -> Any:
     try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (ValueError, KeyError) as error:
         raise UnsupportedSettingError(
             f"{folder} is of a kind that transformers cannot serve without running its code: {error}"
         ) from error
+    if getattr(config, "quantization_config", None):
+        raise UnsupportedSettingError(
+            f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
+        )
+    return config

@@ -35,11 +35,13 @@ class PackedLinear(nn.Module):
         return product.to(rows.dtype)
 
 
-def has_onednn() -> bool:
-    """Return whether this build of torch has oneDNN for this CPU."""
-    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch leaves it untyped
+def has_onednn(dtype: torch.dtype) -> bool:
+    """Return whether this build of torch has oneDNN, and oneDNN the dtype on this CPU."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return False
+    return dtype is torch.float32 or (dtype is torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def has_native_bfloat16() -> bool:
     """Return whether this CPU computes in bfloat16 instead of emulating it."""
-    return has_onednn() and torch.cpu._is_avx512_bf16_supported()
+    return has_onednn(torch.bfloat16) and torch.cpu._is_avx512_bf16_supported()

@@ -158,6 +158,25 @@ def test_half_precision_is_refused_where_it_is_a_dtype() -> None:
         choose_placement(config, SimpleNamespace(model_type="gemma"))
 
 
+def test_bfloat16_on_a_cpu_without_instructions_for_it_is_refused_or_left_to_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "has_onednn", lambda dtype: dtype is torch.float32)
+    family = SimpleNamespace(model_type="gemma")
+    with pytest.raises(UnsupportedSettingError, match="set it to half or auto"):
+        choose_placement(EngineConfig(weights="x", device="cpu", quantization="bf16"), family)
+    assert not choose_placement(EngineConfig(weights="x", device="cpu", dtype="bfloat16"), family).can_pack
+
+
+def test_weights_that_their_file_holds_quantized_are_refused(tiny_weights: Path, tmp_path: Path) -> None:
+    quantized = shutil.copytree(tiny_weights, tmp_path / "quantized")
+    config = json.loads((quantized / "config.json").read_text())
+    method = {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
+    (quantized / "config.json").write_text(json.dumps(config | method))
+    with pytest.raises(UnsupportedSettingError, match="quantized already; name the ones before that"):
+        load_weights(EngineConfig(weights=str(quantized)))
+
+
 def test_nf4_is_served_by_bitsandbytes(tiny_weights: Path) -> None:
     with serve(tiny_weights, quantization="nf4") as engine:
         assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
