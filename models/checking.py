@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -49,7 +49,12 @@ def order_missing_check(session: Session, job_id: UUID) -> list[Wakeup]:
         Step.state.in_((StepState.FAILED, StepState.CANCELLED)),
     )
     again = session.scalars(poor).all()
-    return restart_steps(session, again) if again else order_check(session, job, round_number=job.round)
+    if not again:
+        return order_check(session, job, round_number=job.round)
+    # The second try that was called off with the check may follow it again.
+    is_next = and_(Step.job_id == job_id, Step.round > job.round, Step.kind == StepKind.EVALUATE)
+    session.execute(delete(Step).where(is_next, Step.state == StepState.CANCELLED))
+    return restart_steps(session, again)
 
 
 def is_being_checked() -> ColumnElement[bool]:

@@ -214,9 +214,9 @@ def test_a_second_try_that_is_called_off_between_its_steps_creates_no_more(clust
     assert_nothing_lost_or_doubled(cluster.engine)
 
 
-def test_a_check_that_was_called_off_can_be_ordered_again(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, check=True)
-    worker = Worker(cluster, FakeGenerator(answer(TRUE, TRUE)))
+def test_a_check_that_was_called_off_can_be_ordered_again_with_its_second_try(cluster: Cluster) -> None:
+    job, wakeups = submit(cluster, gate=0.4)
+    worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
     for _ in range(2):
         run_step(worker.flow, (wakeups or worker.bell.waiting).pop(0).step_id)
     with Session(cluster.engine) as session, session.begin():
@@ -227,6 +227,7 @@ def test_a_check_that_was_called_off_can_be_ordered_again(cluster: Cluster) -> N
         again = order_missing_check(session, job)
     worker.run_all(again)
     assert read_metrics(cluster, job)["consistency"][0] is not None
+    assert (read_job(cluster, job).summary, read_job(cluster, job).review) == (TRUE, None)
 
 
 def test_a_job_that_was_cancelled_is_not_checked(cluster: Cluster) -> None:
