@@ -7,7 +7,6 @@ no cancellation can leave a summary below the gate without it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +62,7 @@ def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> 
             "metric": name,
             "value": metric.value,
             "reason": metric.reason,
-            "evidence": _make_storable(metric.evidence),
+            "evidence": remove_nul(metric.evidence),
         }
         for name, metric in metrics.items()
     ]
@@ -120,6 +119,13 @@ def _describe(metric: Metric) -> str:
     return f"it is not measurable ({metric.reason})" if metric.value is None else f"{metric.value:.3f}"
 
 
-def _make_storable(evidence: Mapping[str, object]) -> Any:
-    # Postgres stores no NUL, and weights may answer with anything.
-    return json.loads(json.dumps(evidence).replace("\\u0000", ""))
+def remove_nul(value: Any) -> Any:
+    """Return plain values without NUL in any text: Postgres stores none, and weights may answer with anything."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case Mapping():
+            return {name: remove_nul(each) for name, each in value.items()}
+        case list() | tuple():
+            return [remove_nul(each) for each in value]
+    return value
