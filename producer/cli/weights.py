@@ -121,7 +121,7 @@ def list_metrics(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return the rows of a table of metrics before and after training."""
     before, after = metrics.get("before", {}), metrics["after"]
     return [
-        (label, f"{before.get(name, float('nan')):.2f}", f"{after[name]:.2f}")
+        (label, f"{before[name]:.2f}" if name in before else "", f"{after[name]:.2f}")
         for name, label in METRICS.items()
         if name in after
     ]

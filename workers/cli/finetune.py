@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,8 @@ def _read_pairs(settings: Settings, config: FinetuneConfig, batches: tuple[str, 
 
 
 def _train(config: FinetuneConfig, pairs: PairSet) -> FinetuneResult:
+    # It looks for kernels on a hub when it is imported, and warns that there are none.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from workers.cli.training_progress import TrainingDisplay
     from workers.finetuning.progress import silence_libraries
     from workers.finetuning.training import finetune as run

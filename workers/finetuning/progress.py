@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,8 @@ def silence_libraries() -> None:
     """Keep the progress bars and hints of transformers from running into ours; errors are raised all the same."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    # PEFT asks transformers for a property that it has renamed.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
 class ProgressCallback(TrainerCallback):
