@@ -27,6 +27,9 @@ def main() -> int:
     except EngineError as error:
         print(f"gistmill: error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # Whoever started this was interrupted too, and says so.
+        return 130
     return 0
 
 

@@ -12,8 +12,8 @@ from types import FrameType
 
 import click
 
-from models.settings import read_settings
-from workers.errors import AlreadyRunningError
+from models.settings import PACKAGED, read_settings
+from workers.errors import AlreadyRunningError, ServerStartError
 from workers.launch import choose_gpus, list_gpus
 from workers.local.stack import Stack
 
@@ -41,15 +41,11 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _stop)
     settings = read_settings()
-    prepare_weights(settings.weights)
-    stack = Stack(
-        settings,
-        choose_gpus(list_gpus(os.environ), gpus),
-        names=names,
-        report=_print_step,
-    )
-    click.echo(f"Gistmill on {stack.home.folder}")
+    chosen = choose_gpus(list_gpus(os.environ), gpus)
     try:
+        prepare_weights(settings.weights)
+        stack = Stack(settings, chosen, names=names, report=_print_step)
+        click.echo(f"Gistmill on {stack.home.folder}")
         with stack.run() as addresses:
             click.echo(
                 f"\nready\n  results database: {addresses.database_url}\n  broker: {addresses.broker_url}\n"
@@ -75,9 +71,21 @@ def run_missing_cluster() -> Iterator[None]:
 
 
 def prepare_weights(weights: str) -> None:
-    """Convert the packaged weights in a process of its own, so that this one never holds them in memory."""
-    if weights == "packaged":
-        subprocess.run([sys.executable, "-m", "workers.cli.prepare"], check=True)
+    """Convert the packaged weights in a process of its own, so that this one never holds them in memory.
+
+    Raises:
+        Exit: it failed, and has said why.
+        ServerStartError: it was killed.
+    """
+    if weights != PACKAGED:
+        return
+    converted = subprocess.run([sys.executable, "-m", "workers.cli.prepare"], check=False)
+    if converted.returncode < 0:
+        raise ServerStartError(
+            f"converting the packaged weights was ended by signal {-converted.returncode}; free some memory and try again"
+        )
+    if converted.returncode:
+        raise click.exceptions.Exit(converted.returncode)
 
 
 def _print_step(words: str) -> None:
