@@ -82,7 +82,8 @@ def prepare_weights(weights: str) -> None:
     converted = subprocess.run([sys.executable, "-m", "workers.cli.prepare"], check=False)
     if converted.returncode < 0:
         raise ServerStartError(
-            f"converting the packaged weights was ended by signal {-converted.returncode}; free some memory and try again"
+            f"converting the packaged weights was ended by signal {-converted.returncode}; "
+            "free some memory and try again"
         )
     if converted.returncode:
         raise click.exceptions.Exit(converted.returncode)
