@@ -87,8 +87,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     _drop_views()
     op.drop_constraint("uq_steps_job_id_round_kind_level_index", "steps", type_="unique")
-    # There is no place for second tries in the schema before.
-    op.execute("DELETE FROM steps WHERE round > 0")
+    # There is no place for second tries in the schema before, and nobody who takes the check of a job that has ended.
+    op.execute("DELETE FROM steps WHERE round > 0 OR (kind = 'evaluate' AND state IN ('ready', 'running'))")
     op.create_unique_constraint("uq_steps_job_id_kind_level_index", "steps", ["job_id", "kind", "level", "index"])
     op.drop_constraint("place_is_not_negative", "steps", type_="check")
     op.create_check_constraint("place_is_not_negative", "steps", "level >= 0 AND index >= 0")

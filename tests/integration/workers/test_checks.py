@@ -6,9 +6,10 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from migrations.run import downgrade, upgrade
 from models.approval import approve_jobs, list_approved
 from models.checking import call_off_check, find_unchecked, order_missing_check
 from models.evaluation import Evaluation
@@ -236,3 +237,19 @@ def test_a_job_that_was_cancelled_is_not_checked(cluster: Cluster) -> None:
         session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=func.now()))
     Worker(cluster, FakeGenerator()).run_all(wakeups)
     assert [kind for _, kind, _ in read_steps(cluster, job)] == ["plan"]
+
+
+@pytest.mark.parametrize(("taken", "kept"), [(2, ["plan", "stuff"]), (4, ["plan", "stuff", "evaluate"])])
+def test_the_schema_before_has_neither_open_checks_nor_second_tries(
+    taken: int, kept: list[str], cluster: Cluster
+) -> None:
+    _, wakeups = submit(cluster, gate=0.4)
+    worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
+    for _ in range(taken):
+        run_step(worker.flow, (wakeups or worker.bell.waiting).pop(0).step_id)
+    downgrade(cluster.engine, "0003")
+    try:
+        with cluster.engine.connect() as connection:
+            assert list(connection.scalars(text("SELECT kind FROM steps ORDER BY created_at"))) == kept
+    finally:
+        upgrade(cluster.engine)
