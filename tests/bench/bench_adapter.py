@@ -13,25 +13,24 @@ import argparse
 import json
 import random
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-import torch
 from rouge_score.rouge_scorer import RougeScorer
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoTokenizer
 
 from tests.tiny_gemma import CHAT_TEMPLATE
 from workers.engine.config import EngineConfig
-from workers.engine.device import choose_placement
-from workers.engine.loading import load_network, prepare_linears
-from workers.engine.tokenization import PromptTokenizer
-from workers.finetuning.dataset import Example, PairEncoder, find_end_token
+from workers.engine.engine import Engine, load_engine
+from workers.finetuning.dataset import PairEncoder
 from workers.finetuning.pairs import Pair, read_pairs
-from workers.finetuning.scoring import BATCH_SIZE, Summary, summarize_examples
-from workers.generation import Part, Prompt, PromptFormat, Turn
+from workers.finetuning.scoring import Summary
+from workers.generation import FinishReason, GenerationParams, Part, Prompt, PromptFormat, Turn
 from workers.summarization.prompts import PromptSet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +39,8 @@ ADAPTER = ROOT / "workers" / "engine" / "adapters" / "gemma-3-270m-summaries"
 METRICS = ("rouge1", "rouge2", "rougeL")
 ADAPTED = "adapter"
 LEAD = "lead-3"
+# Requests in one batch of the engine.
+SLOTS = 16
 # Resamples of the articles; 95 % intervals are stable to a tenth of a point with this many.
 RESAMPLES = 2000
 
@@ -49,7 +50,6 @@ class System:
     """A way to make summaries out of weights."""
 
     name: str
-    format: PromptFormat
     build_prompt: Callable[[str], Prompt]
     adapter: Path | None = None
 
@@ -80,10 +80,10 @@ def list_systems(adapter: Path) -> list[System]:
         return completion.render("map", text=text)
 
     return [
-        System("base, chat prompt", PromptFormat.CHAT, ask_chat),
-        System("base, TL;DR prompt", PromptFormat.COMPLETION, ask_tldr),
-        System("base, the adapter's prompt", PromptFormat.COMPLETION, ask_same),
-        System(ADAPTED, PromptFormat.COMPLETION, ask_same, adapter),
+        System("base, chat prompt", ask_chat),
+        System("base, TL;DR prompt", ask_tldr),
+        System("base, the adapter's prompt", ask_same),
+        System(ADAPTED, ask_same, adapter),
     ]
 
 
@@ -93,46 +93,38 @@ def summarize_all(
     """Return a system's summaries, made now or by an earlier run."""
     file = folder / f"{re.sub(r'[^a-z0-9]+', '-', system.name.lower())}.jsonl"
     done = [Summary(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
-    if len(done) < len(pairs):
-        tokenizer = load_tokenizer(base)
-        examples = encode_prompts(system, pairs[len(done) :], tokenizer, source_tokens=source_tokens)
-        network = load_weights(base, system.adapter)
-        with file.open("a", encoding="utf-8") as out:
-            for start in range(0, len(examples), BATCH_SIZE):
-                batch = examples[start : start + BATCH_SIZE]
-                for summary in summarize_examples(network, tokenizer, batch, max_new_tokens=new_tokens):
-                    out.write(json.dumps(asdict(summary)) + "\n")
-                    done.append(summary)
-                out.flush()
-                print(f"{system.name}: {len(done)}/{len(pairs)}", flush=True)
-    return done[: len(pairs)]
+    if len(done) >= len(pairs):
+        return done[: len(pairs)]
+    params = GenerationParams(do_sample=False, max_new_tokens=new_tokens)
+    cutter = PairEncoder(AutoTokenizer.from_pretrained(base), prompts=PromptSet("news", PromptFormat.COMPLETION))
+
+    def summarize(pair: Pair) -> Summary:
+        source, _ = cutter.truncate_source(pair.source, limit=source_tokens)
+        # Without the strings that end a completion when it serves: what counts is whether the weights end it.
+        generation = engine.generate(replace(system.build_prompt(source), stop=()), params)
+        return Summary(generation.text, generation.completion_tokens, generation.finish_reason is FinishReason.STOP)
+
+    with serve(base, system.adapter) as engine, ThreadPoolExecutor(SLOTS) as pool, file.open("a") as out:
+        for summary in pool.map(summarize, pairs[len(done) :]):
+            out.write(json.dumps(asdict(summary)) + "\n")
+            out.flush()
+            done.append(summary)
+            print(f"{system.name}: {len(done)}/{len(pairs)}", flush=True)
+    return done
 
 
-def load_tokenizer(base: Path) -> Any:
-    """Load the base's tokenizer, with Gemma's chat template where it has none."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.chat_template = tokenizer.chat_template or CHAT_TEMPLATE
-    return tokenizer
-
-
-def load_weights(base: Path, adapter: Path | None) -> Any:
-    """Load weights as they are served by default, on a GPU if there is one."""
-    placement = choose_placement(EngineConfig(weights=str(base)), AutoConfig.from_pretrained(base))
-    network = load_network(base, placement=placement, adapter=adapter, device_map=None)
-    # Nothing of the default depends on a sample.
-    prepare_linears(network, placement, torch.empty(0), device_map=None)
-    return network
-
-
-def encode_prompts(system: System, pairs: Sequence[Pair], tokenizer: Any, *, source_tokens: int) -> list[Example]:
-    """Encode a system's prompts around the articles' first tokens."""
-    encoder = PairEncoder(tokenizer, prompts=PromptSet(style="news", format=system.format))
-    prompts, end = PromptTokenizer(tokenizer), find_end_token(system.format, tokenizer)
-    sources = [encoder.truncate_source(pair.source, limit=source_tokens)[0] for pair in pairs]
-    return [
-        Example(prompts.encode_prompt(system.build_prompt(source)), [end], pair)
-        for source, pair in zip(sources, pairs, strict=True)
-    ]
+@contextmanager
+def serve(base: Path, adapter: Path | None) -> Iterator[Engine]:
+    """Serve weights as by default, with Gemma's chat template, which the packaged base lacks."""
+    with tempfile.TemporaryDirectory() as name:
+        for file in base.resolve().iterdir():
+            (Path(name) / file.name).symlink_to(file)
+        template = Path(name) / "chat_template.jinja"
+        if not template.exists():
+            template.write_text(CHAT_TEMPLATE, encoding="utf-8")
+        config = EngineConfig(weights=name, adapter=None if adapter is None else str(adapter), slots=SLOTS)
+        with closing(load_engine(config)) as engine:
+            yield engine
 
 
 def take_lead(text: str, *, sentences: int = 3) -> str:
