@@ -18,7 +18,7 @@ from workers.engine.device import Placement, choose_placement, measure_free_memo
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.fingerprint import compute_fingerprint
 from workers.engine.note import find_adapter
-from workers.engine.pages import trim_heap
+from workers.engine.pages import is_mapped, trim_heap
 from workers.engine.quantization import (
     build_bitsandbytes_config,
     halve_linears,
@@ -115,7 +115,8 @@ def prepare_linears(network: Any, placement: Placement, sample: torch.Tensor, *,
         shorten_linears(network, head=network.get_output_embeddings())
     elif placement.quantization == "half":
         halve_linears(network)
-    elif placement.can_pack and device_map is None:
+    elif placement.can_pack and device_map is None and is_mapped(network.get_input_embeddings().weight):
+        # Weights that were converted are in memory: laid out, those of the embedding would be there twice.
         pack_linears(network)
 
 

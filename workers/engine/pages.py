@@ -19,12 +19,23 @@ MADV_DONTNEED = 4
 
 def release_pages(tensor: torch.Tensor) -> None:
     """Let go of the memory of a tensor that is mapped from a file and was never written to; it stays readable."""
+    if is_mapped(tensor):
+        start, end = find_pages(tensor)
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
+
+
+def is_mapped(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor's whole pages, if it has any, can be read from a file again."""
     if sys.platform != "linux" or tensor.device.type != "cpu":
-        return
-    start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
-    length = (tensor.data_ptr() + tensor.nbytes - start) // mmap.PAGESIZE * mmap.PAGESIZE
-    if length > 0 and is_mapped_from_file(start, start + length):
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), MADV_DONTNEED)
+        return False
+    start, end = find_pages(tensor)
+    return start < end and is_mapped_from_file(start, end)
+
+
+def find_pages(tensor: torch.Tensor) -> tuple[int, int]:
+    """Return the addresses between which a tensor fills whole pages."""
+    end = tensor.data_ptr() + tensor.nbytes
+    return -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE, end // mmap.PAGESIZE * mmap.PAGESIZE
 
 
 def trim_heap() -> None:
