@@ -44,23 +44,35 @@ GRANT UPDATE (
     completion_tokens, finish_reason, seconds, worker, guards, error, started_at, finished_at
 ) ON steps TO gistmill_producer;
 GRANT DELETE ON chunks, steps, evaluations TO gistmill_producer;
+-- Of all metrics they write one: a person's approval of a summary.
+GRANT INSERT ON evaluations TO gistmill_producer;
 
--- Workers plan, run and finish. They change no document and no batch, and delete nothing.
+-- Workers plan, run and finish. They change no document and no batch, and delete nothing. Which weights a name stands for is
+-- the owner's to say: nobody else may write to the table.
 GRANT INSERT ON chunks, steps, step_attempts, evaluations, workers, cluster_facts TO gistmill_worker;
 GRANT UPDATE ON jobs, steps, evaluations, workers, cluster_facts TO gistmill_worker;
 
 ALTER TABLE jobs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE steps ENABLE ROW LEVEL SECURITY;
+ALTER TABLE evaluations ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS all_is_read ON jobs;
 DROP POLICY IF EXISTS all_is_read ON steps;
+DROP POLICY IF EXISTS all_is_read ON evaluations;
 DROP POLICY IF EXISTS workers_write ON jobs;
 DROP POLICY IF EXISTS workers_write ON steps;
+DROP POLICY IF EXISTS workers_write ON evaluations;
 DROP POLICY IF EXISTS producers_write_no_result ON jobs;
 DROP POLICY IF EXISTS producers_write_no_result ON steps;
+DROP POLICY IF EXISTS producers_delete ON evaluations;
+DROP POLICY IF EXISTS producers_approve ON evaluations;
 CREATE POLICY all_is_read ON jobs FOR SELECT USING (true);
 CREATE POLICY all_is_read ON steps FOR SELECT USING (true);
+CREATE POLICY all_is_read ON evaluations FOR SELECT USING (true);
 CREATE POLICY workers_write ON jobs TO gistmill_worker USING (true);
 CREATE POLICY workers_write ON steps TO gistmill_worker USING (true);
+CREATE POLICY workers_write ON evaluations TO gistmill_worker USING (true);
+CREATE POLICY producers_delete ON evaluations FOR DELETE TO gistmill_producer USING (true);
+CREATE POLICY producers_approve ON evaluations FOR INSERT TO gistmill_producer WITH CHECK (metric = 'approved');
 CREATE POLICY producers_write_no_result ON jobs TO gistmill_producer USING (true)
     WITH CHECK (summary IS NULL AND state IN ('queued', 'running', 'cancelled'));
 CREATE POLICY producers_write_no_result ON steps TO gistmill_producer USING (true)
