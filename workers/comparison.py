@@ -70,9 +70,11 @@ def _group(session: Session, batch_id: UUID) -> dict[str, list[JobSummary]]:
 
 def _find_obstacle(first: Sequence[JobSummary], second: Sequence[JobSummary]) -> str | None:
     """Return why a document cannot be compared, None if it can."""
-    for jobs, name in ((first, "first"), (second, "second")):
+    sides = ((first, "first"), (second, "second"))
+    for jobs, name in sides:
         if not jobs:
             return f"not in the {name} batch"
+    for jobs, name in sides:
         if len(jobs) > 1:
             return f"more than once in the {name} batch"
         if jobs[0].summary is None:
