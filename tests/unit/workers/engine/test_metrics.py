@@ -21,6 +21,12 @@ def registry(own_engine: Engine) -> CollectorRegistry:
     return registry
 
 
+def read_requests(registry: CollectorRegistry) -> tuple[float | None, float | None]:
+    """Return how many requests run, and how many wait."""
+    running, waiting = (registry.get_sample_value(f"gistmill_requests_{name}") for name in ("running", "waiting"))
+    return running, waiting
+
+
 def test_tokens_and_seconds_are_counted(own_engine: Engine, registry: CollectorRegistry) -> None:
     generations = [own_engine.generate(PROMPT, GREEDY) for _ in range(3)]
     assert registry.get_sample_value("gistmill_tokens_in_total") == sum(item.prompt_tokens for item in generations)
@@ -33,13 +39,15 @@ def test_tokens_and_seconds_are_counted(own_engine: Engine, registry: CollectorR
 
 
 def test_waiting_and_running_requests_and_the_cache_are_shown(own_engine: Engine, registry: CollectorRegistry) -> None:
-    long = GenerationParams(temperature=3.0, top_p=1.0, top_k=0, max_new_tokens=3000)
+    # With seeds, because a request without one may end at once.
+    long = [
+        GenerationParams(temperature=3.0, top_p=1.0, top_k=0, max_new_tokens=3000, seed=number) for number in range(24)
+    ]
     with ThreadPoolExecutor(24) as pool:
         deadline = time.monotonic() + 4
-        futures = [pool.submit(own_engine.generate, PROMPT, long, deadline=deadline) for _ in range(24)]
-        while registry.get_sample_value("gistmill_requests_running") != 16:
+        futures = [pool.submit(own_engine.generate, PROMPT, params, deadline=deadline) for params in long]
+        while read_requests(registry) != (16, 8):
             assert time.monotonic() < deadline
-        assert registry.get_sample_value("gistmill_requests_waiting") == 8
         used = registry.get_sample_value("gistmill_kv_cache_used_ratio")
         assert used is not None
         assert 0 < used < 1
