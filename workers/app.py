@@ -65,7 +65,7 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
         worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,  # for Flower
         worker_hijack_root_logger=False,
-        worker_pool="threads",  # one process, one set of weights
+        worker_pool="workers.pool:TaskPool",  # threads: one process, one set of weights
         worker_prefetch_multiplier=1,
         worker_send_task_events=True,  # for Flower
         worker_soft_shutdown_timeout=0,  # threads cannot be interrupted; the drain releases their leases

@@ -45,7 +45,8 @@ def test_a_result_that_is_ready_while_postgres_is_away_is_stored_when_it_is_back
     scene.switch("hold")
     scene.add_worker(restart_grace_seconds=10)
     [job] = scene.submit([write_text("alpha", 1)], strategy="stuff")
-    scene.wait_for_running()
+    # Before the engine has the step, its worker still has to read its texts, and would give it back.
+    scene.wait_until((scene.folder / "held-w0").exists, "the engine has the step")
     scene.arena.postgres.end(signal.SIGINT)
     scene.switch("hold", on=False)
     # Longer than the lease: nobody can take it away meanwhile, and afterwards there is a time of grace.

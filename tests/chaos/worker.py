@@ -37,9 +37,9 @@ class Behaviour:
     """How the engine of a worker behaves.
 
     Args:
-        folder: of the files that switch it: ``hold`` makes generations wait (they can be cancelled), ``hang`` freezes
-            the engine, ``hang-NODE`` that of one worker (it says so in ``hung-NODE`` and notices nothing else),
-            ``die_before_ring`` kills the process between a commit and its messages, once.
+        folder: of the files that switch it: ``hold`` makes generations wait (it says so in ``held-NODE``; they can be
+            cancelled), ``hang`` freezes the engine, ``hang-NODE`` that of one worker (it says so in ``hung-NODE`` and
+            notices nothing else), ``die_before_ring`` kills the process between a commit and its messages, once.
         node: its name.
         seconds: least and most that a generation takes.
     """
@@ -57,6 +57,7 @@ class Generator(FakeGenerator):
         self._folder = behaviour.folder
         self._hangs = (behaviour.folder / "hang", behaviour.folder / f"hang-{behaviour.node}")
         self._mark = behaviour.folder / f"hung-{behaviour.node}"
+        self._held_mark = behaviour.folder / f"held-{behaviour.node}"
         self._hung_at: float | None = None
 
     def seconds_since_progress(self) -> float:
@@ -79,6 +80,7 @@ class Generator(FakeGenerator):
             time.sleep(TICK)
         self._hung_at = None
         while (self._folder / "hold").exists():
+            self._held_mark.touch()
             if cancelled is not None and cancelled.wait(TICK):
                 return self._end(prompt, "", FinishReason.CANCELLED, time.monotonic())
             if deadline is not None and time.monotonic() > deadline:
