@@ -1,4 +1,4 @@
-"""The life of a step in SQL: claim, renew, finish, give back, and find what was lost.
+"""The life of a step in SQL, after its claim: renew, finish, give back, and find what was lost.
 
 Every statement that ends a run is fenced by the lease token of that run, so a worker that was cut off for longer than
 its lease writes nothing. Whoever needs both locks a job's row before a step's.
@@ -12,34 +12,16 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Update, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Row, Update, and_, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.job import OPEN_STATES, SUMMARIZED_STATES, Job, JobState
+from models.claims import Claim
+from models.job import Job, JobState
 from models.queues import QUEUE_OF_KIND, Wakeup, message_priority, queue_name
 from models.step import AttemptOutcome, Step, StepAttempt, StepKind, StepState, step_id
 from models.worker import Worker
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A step that this worker may run until its lease ends."""
-
-    step_id: UUID
-    job_id: UUID
-    batch_id: UUID
-    round: int
-    kind: str
-    level: int
-    index: int
-    inputs: tuple[Json, ...]
-    token: UUID
-    attempt: int
-    errors: int
-    crashes: int
-    is_solo: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +35,6 @@ class NewStep:
     round: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """Everything a finished step says about itself; the names are the columns'."""
-
-    output: str
-    output_tokens: int | None = None
-    identity: str | None = None
-    cached_from: UUID | None = None
-    prompt_fingerprint: str | None = None
-    weights_fingerprint: str | None = None
-    params: Json | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    finish_reason: str | None = None
-    seconds: float | None = None
-    guards: tuple[Json, ...] = ()
-
-
 def update_steps() -> Update:
     """Start an UPDATE of steps."""
     # No ORM object of a step is held while statements run, so there is nothing to synchronize.
@@ -80,60 +44,6 @@ def update_steps() -> Update:
 def affected_rows(result: object) -> int:
     """Return how many rows a statement changed."""
     return cast("CursorResult[Any]", result).rowcount
-
-
-def claim_step(session: Session, step: UUID, *, token: UUID, worker: str, lease_seconds: float) -> Claim | None:
-    """Take a ready step of a job; None means that there is nothing to do and the message can go.
-
-    A job that has its summary may still have steps: its check, and a second try.
-
-    The same token may ask again after a COMMIT whose reply was lost.
-    """
-    is_ready = and_(Step.state == StepState.READY, Step.available_at <= func.now())
-    states = (*OPEN_STATES, *SUMMARIZED_STATES)
-    is_wanted = exists().where(Job.id == Step.job_id, Job.state.in_(states), Job.cancel_requested_at.is_(None))
-    row = session.execute(
-        update_steps()
-        .where(Step.id == step, or_(is_ready, Step.lease_token == token), is_wanted)
-        .values(
-            state=StepState.RUNNING,
-            attempt=Step.attempt + 1,
-            lease_token=token,
-            lease_owner=worker,
-            lease_until=func.now() + timedelta(seconds=lease_seconds),
-            started_at=func.clock_timestamp(),
-        )
-        .returning(
-            Step.job_id,
-            select(Job.batch_id).where(Job.id == Step.job_id).scalar_subquery().label("batch_id"),
-            Step.round,
-            Step.kind,
-            Step.level,
-            Step.index,
-            Step.inputs,
-            Step.attempt,
-            Step.errors,
-            Step.crashes,
-            Step.is_solo,
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    return Claim(
-        step_id=step,
-        job_id=row.job_id,
-        batch_id=row.batch_id,
-        round=row.round,
-        kind=row.kind,
-        level=row.level,
-        index=row._mapping["index"],
-        inputs=tuple(row.inputs),
-        token=token,
-        attempt=row.attempt,
-        errors=row.errors,
-        crashes=row.crashes,
-        is_solo=row.is_solo,
-    )
 
 
 def renew_leases(session: Session, tokens: Sequence[UUID], *, lease_seconds: float) -> dict[UUID, bool]:
@@ -168,25 +78,6 @@ def begin_alone(session: Session, claim: Claim) -> None:
     A worker that dies cannot say which of its steps killed it, so only a step that runs alone is counted.
     """
     session.execute(update_steps().where(_is_ours(claim)).values(crashes=claim.crashes + 1))
-
-
-def complete_step(session: Session, claim: Claim, result: StepResult, *, worker: str) -> bool:
-    """Store a step's output; False if the lease was lost, and then nothing may be written."""
-    changed = session.execute(
-        update_steps()
-        .where(_is_ours(claim))
-        .values(
-            state=StepState.DONE,
-            crashes=claim.crashes,
-            done_token=Step.lease_token,
-            lease_token=None,
-            lease_until=None,
-            worker=worker,
-            finished_at=func.clock_timestamp(),
-            **{name: getattr(result, name) for name in StepResult.__slots__},
-        )
-    )
-    return affected_rows(changed) == 1
 
 
 def fail_step(session: Session, claim: Claim, error: Json, *, worker: str) -> bool:
@@ -267,6 +158,14 @@ def find_unclaimed(session: Session, job_id: UUID) -> list[Wakeup]:
     ]
 
 
+INSERT_STEPS = (
+    upsert(Step)
+    .values(dispatched_at=func.now())
+    .on_conflict_do_nothing()
+    .returning(Step.id, Step.kind, Step.queue, Step.priority)
+)
+
+
 def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[Wakeup]:
     """Create steps as dispatched, for the caller to ring after its commit; a step that exists is left alone."""
     return insert_steps(session, describe_steps(job, steps))
@@ -296,29 +195,13 @@ def insert_steps(session: Session, rows: Sequence[Json]) -> list[Wakeup]:
     """Insert described steps and return the messages of those that are new."""
     if not rows:
         return []
-    created = session.execute(
-        upsert(Step)
-        .values(dispatched_at=func.now())
-        .on_conflict_do_nothing()
-        .returning(Step.id, Step.kind, Step.queue, Step.priority),
-        rows,
-    )
-    return [wakeup_of(row) for row in created]
+    return [wakeup_of(row) for row in session.connection().execute(INSERT_STEPS, rows)]
 
 
 def wakeup_of(row: Row[UUID, str, str, int]) -> Wakeup:
     """Return the message that wakes a worker for a step."""
     step, kind, queue, priority = row
     return Wakeup(step_id=step, kind=kind, queue=queue, priority=priority)
-
-
-def find_cached(session: Session, identity: str) -> Step | None:
-    """Return a finished step with this identity whose output was generated and no guard stands against."""
-    return session.execute(
-        select(Step)
-        .where(Step.identity == identity, Step.state == StepState.DONE, ~Step.guards.contains([{"stands": True}]))
-        .limit(1)
-    ).scalar_one_or_none()
 
 
 def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
@@ -332,9 +215,8 @@ def end_job(
     session: Session, job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None
 ) -> None:
     """Make a job final, in the caller's transaction and under the caller's lock on its row."""
-    now = session.scalar(select(func.clock_timestamp()))
     job.state, job.summary, job.reason = state, summary, reason
-    job.pending, job.finished_at = 0, now
+    job.pending, job.finished_at = 0, func.clock_timestamp()
 
 
 def find_cancelled(session: Session, tokens: Sequence[UUID]) -> list[UUID]:

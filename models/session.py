@@ -27,8 +27,16 @@ OLD_SCHEMA = ("42P01", "42703")
 NO_RIGHT = ("42501", "25006")
 
 
-def connect(database_url: str, *, pool_size: int = 5, application: str = "gistmill") -> Engine:
+def connect(
+    database_url: str, *, pool_size: int = 5, application: str = "gistmill", is_asked_first: bool = True
+) -> Engine:
     """Return an engine whose pool discards connections that died.
+
+    Args:
+        database_url: of Postgres.
+        pool_size: connections that are kept.
+        application: what the server calls them.
+        is_asked_first: each connection is tried before it is used; not needed by who repeats what an outage ended.
 
     Raises:
         SettingsError: the address is not one of Postgres.
@@ -45,7 +53,7 @@ def connect(database_url: str, *, pool_size: int = 5, application: str = "gistmi
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
+        pool_pre_ping=is_asked_first,
         connect_args={**CONNECT_ARGS, "application_name": application},
     )
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from models import queries
+from models import claims, queries
 from models.base import Json
+from models.claims import Claim
 from models.job import OPEN_STATES, Job, JobState
-from models.queries import Claim
 from models.queues import Doorbell, Wakeup
 from models.recovery import finish_cancel
 from models.settings import Settings
@@ -27,7 +27,7 @@ from workers.errors import PermanentError, RetryableError
 from workers.gate import Gate
 from workers.generation import TextGenerator
 from workers.leases import Lease, Leases, StopReason
-from workers.persistence import Result, is_outage, write_rows
+from workers.persistence import Result, is_outage, run_statements, write_rows
 from workers.progress import Outcome, advance_job, describe_failure
 from workers.review import conclude_check, fail_check
 from workers.steps import StepRunner
@@ -54,19 +54,20 @@ class Flow:
         worker_id: str,
     ) -> None:
         self._database = database
+        self._statements = database.execution_options(isolation_level="AUTOCOMMIT")
         self._doorbell = doorbell
         self._leases = leases
         self._settings = settings
         self.worker_id = worker_id
         self._gate = Gate()
-        self._runner = StepRunner(database, generator)
+        self._runner = StepRunner(self._statements, generator)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Take a step if it is ready; None if the message has nothing to say (any more)."""
         token = uuid.uuid4()
-        return self._write(
-            lambda session: queries.claim_step(
-                session, step_id, token=token, worker=self.worker_id, lease_seconds=self._settings.lease_seconds
+        return self._run(
+            lambda connection: claims.claim_step(
+                connection, step_id, token=token, worker=self.worker_id, lease_seconds=self._settings.lease_seconds
             )
         )
 
@@ -85,7 +86,7 @@ class Flow:
             deadline = time.monotonic() + self._settings.step_deadline_seconds
             outcome = self._runner.run(claim, lease.stopped, deadline)
             if outcome is not None:
-                self._ring(self._write(lambda session: self._complete(session, claim, outcome)))
+                self._finish(claim, outcome)
             elif lease.stopped.is_set():
                 self._stop(lease)
             else:
@@ -128,16 +129,23 @@ class Flow:
         queries.release_step(session, claim, outcome=outcome)
         finish_cancel(session, claim.job_id)
 
+    def _finish(self, claim: Claim, outcome: Outcome) -> None:
+        if outcome.is_plain and self._run(
+            lambda connection: claims.end_among_siblings(connection, claim, outcome.result, worker=self.worker_id)
+        ):
+            _log_done(claim, outcome)
+        else:
+            self._ring(self._write(lambda session: self._complete(session, claim, outcome)))
+
     def _complete(self, session: Session, claim: Claim, outcome: Outcome) -> list[Wakeup]:
         job = queries.lock_job(session, claim.job_id)
-        if not queries.complete_step(session, claim, outcome.result, worker=self.worker_id):
+        if not claims.end_step(session.connection(), claim, outcome.result, worker=self.worker_id):
             if queries.was_completed(session, claim):
                 # The reply to the COMMIT was lost, and with it the messages that were to be sent.
                 return queries.find_unclaimed(session, claim.job_id)
             log.warning("result_came_too_late", kind=claim.kind)
             return []
-        queries.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.DONE)
-        log.info("step_done", kind=claim.kind, **{name: getattr(outcome.result, name) for name in LOGGED})
+        _log_done(claim, outcome)
         return self._advance(session, job, claim, outcome)
 
     def _fail(self, session: Session, claim: Claim, failure: Json) -> list[Wakeup]:
@@ -168,9 +176,16 @@ class Flow:
     def _write(self, write: Callable[[Session], Result]) -> Result:
         return write_rows(self._database, write, must_end=self._leases.must_end)
 
+    def _run(self, run: Callable[[Connection], Result]) -> Result:
+        return run_statements(self._statements, run, must_end=self._leases.must_end)
+
     def _ring(self, wakeups: Sequence[Wakeup]) -> None:
         sent = self._doorbell.ring(wakeups)
         if sent < len(wakeups):
             # The rescue sends them as soon as the broker is back.
             unsent = [wakeup.step_id for wakeup in wakeups[sent:]]
             self._write(lambda session: queries.mark_undispatched(session, unsent))
+
+
+def _log_done(claim: Claim, outcome: Outcome) -> None:
+    log.info("step_done", kind=claim.kind, **{name: getattr(outcome.result, name) for name in LOGGED})

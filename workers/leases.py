@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from models import queries
-from models.queries import Claim
+from models.claims import Claim
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from models.claims import Claim, StepResult
 from models.document import Document
 from models.job import Job
-from models.queries import Claim, StepResult
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.metric import Metric

@@ -1,4 +1,4 @@
-"""Writes rows through an outage of Postgres: what a step has cost must not be lost because a server restarts."""
+"""Reads and writes through an outage of Postgres: what a step has cost must not be lost because a server restarts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -37,18 +37,45 @@ def write_rows(database: Engine, write: Callable[[Session], Result], *, must_end
     Args:
         database: where to write.
         write: the statements; fenced by a lease token, because a COMMIT whose reply was lost is repeated.
-        must_end: set when this process has no time left to wait.
+        must_end: set when there is no time left to wait.
 
     Raises:
         OperationalError: Postgres is away and there is no time left.
     """
+
+    def run() -> Result:
+        with Session(database) as session, session.begin():
+            return write(session)
+
+    return _repeat(run, must_end)
+
+
+def run_statements(database: Engine, run: Callable[[Connection], Result], *, must_end: threading.Event) -> Result:
+    """Run statements that need no transaction around them, again and again while Postgres is away.
+
+    Args:
+        database: commits every statement by itself.
+        run: reads, and at most one write, fenced as those of ``write_rows``.
+        must_end: set when there is no time left to wait.
+
+    Raises:
+        OperationalError: Postgres is away and there is no time left.
+    """
+
+    def connect_and_run() -> Result:
+        with database.connect() as connection:
+            return run(connection)
+
+    return _repeat(connect_and_run, must_end)
+
+
+def _repeat(run: Callable[[], Result], must_end: threading.Event) -> Result:
     pauses = chain(PAUSES, repeat(PAUSES[-1]))
     while True:
         try:
-            with Session(database) as session, session.begin():
-                return write(session)
+            return run()
         except OperationalError as error:
             if must_end.is_set() or not is_outage(error):
                 raise
-            log.warning("postgres_is_away", error=str(error.orig).strip(), action="the write is tried again")
+            log.warning("postgres_is_away", error=str(error.orig).strip(), action="it is asked again")
         must_end.wait(next(pauses))

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.checking import SECOND_ROUND, order_check, was_called_off
+from models.claims import StepResult
 from models.job import Chunk, Job, JobState
 from models.options import JobOptions
-from models.queries import NewStep, StepResult, add_steps, end_job
+from models.queries import NewStep, add_steps, end_job
 from models.queues import Wakeup
 from models.step import Step, StepKind, StepState
 from workers.evaluation.metric import Metric
@@ -47,6 +48,11 @@ class Outcome:
     plan: Plan | None = None
     metrics: Mapping[str, Metric] | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is an output and nothing else."""
+        return self.plan is None and self.metrics is None
+
 
 def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: int) -> list[Wakeup]:
     """Count a step as ended and, at the barrier, create what comes next or end the job.
@@ -62,7 +68,6 @@ def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: 
     job.pending -= 1
     if job.pending > 0:
         return []
-    session.flush()
     match next_steps(read_progress(session, job, round_number)):
         case NextSteps(steps):
             return add_wave(session, job, steps, round_number=round_number)
@@ -85,7 +90,7 @@ def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
         for chunk in plan.split.chunks
     ]
     session.execute(insert(Chunk), rows)
-    job.started_at = session.scalar(select(func.clock_timestamp()))
+    job.started_at = func.clock_timestamp()
     job.state = JobState.RUNNING
     job.strategy = plan.strategy
     job.plan = {
@@ -101,7 +106,7 @@ def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
 
 def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_number: int) -> list[Wakeup]:
     """Create the steps of a wave, and count them down from now on."""
-    if was_called_off(session, job.id, round_number):
+    if round_number and was_called_off(session, job.id, round_number):
         return []
     new = [
         NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_write_input, spec.inputs)), round_number)
@@ -126,10 +131,19 @@ def _end_second(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
     return order_check(session, job, round_number=SECOND_ROUND, reads=asdict(summary.step))
 
 
+_OUTPUT = select(Step.output).where(
+    Step.job_id == bindparam("job"),
+    Step.round == bindparam("round"),
+    Step.kind == bindparam("kind"),
+    Step.level == bindparam("level"),
+    Step.index == bindparam("index"),
+)
+
+
 def read_output(session: Session, job: Job, key: StepKey, *, round_number: int) -> str:
     """Return what a finished step of a job wrote."""
-    place = (Step.round == round_number, Step.kind == key.kind, Step.level == key.level, Step.index == key.index)
-    return str(session.execute(select(Step.output).where(Step.job_id == job.id, *place)).scalar_one())
+    place = {"job": job.id, "round": round_number, **asdict(key)}
+    return str(session.connection().execute(_OUTPUT, place).scalar_one())
 
 
 def join_reasons(summary: Summary) -> str | None:
@@ -137,15 +151,21 @@ def join_reasons(summary: Summary) -> str | None:
     return "; ".join(summary.reasons) or None
 
 
+_PROGRESS = (
+    select(Step.kind, Step.level, Step.index, Step.inputs, Step.state, Step.output_tokens, Step.guards, Step.error)
+    .where(
+        Step.job_id == bindparam("job"),
+        Step.round == bindparam("round"),
+        Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
+    )
+    .order_by(Step.level, Step.index)
+)
+
+
 def read_progress(session: Session, job: Job, round_number: int) -> Progress:
     """Return how the steps of a round have ended, for the strategy."""
     plan = job.plan or {}
-    columns = (Step.kind, Step.level, Step.index, Step.inputs, Step.state, Step.output_tokens, Step.guards, Step.error)
-    rows = session.execute(
-        select(*columns)
-        .where(Step.job_id == job.id, Step.round == round_number, Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)))
-        .order_by(Step.level, Step.index)
-    ).mappings()
+    rows = session.connection().execute(_PROGRESS, {"job": job.id, "round": round_number}).mappings()
     return Progress(
         strategy=cast("Strategy", job.strategy),
         limits=Limits(**plan["limits"]),

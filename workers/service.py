@@ -61,9 +61,12 @@ class Service:
         self._settings = settings
         self._served = served
         self._node = node
-        self._database = connect(
-            settings.require_database_url(), pool_size=min(settings.slots, 20) + 2, application=f"gistmill {node}"
+        url, application = settings.require_database_url(), f"gistmill {node}"
+        # One for steps, which repeat what an outage ended, and one for the threads beside them.
+        self._steps_database = connect(
+            url, pool_size=min(settings.slots, 20), application=application, is_asked_first=False
         )
+        self._database = connect(url, pool_size=2, application=application)
         doorbell = CeleryDoorbell(app)
         self._leases = Leases(
             self._database,
@@ -74,7 +77,7 @@ class Service:
             on_hang=end_process,
         )
         self.flow = Flow(
-            self._database, served.generator, doorbell, self._leases, settings=settings, worker_id=self.worker_id
+            self._steps_database, served.generator, doorbell, self._leases, settings=settings, worker_id=self.worker_id
         )
         rescue = Rescue(
             self._database,
@@ -128,6 +131,7 @@ class Service:
             queries.stop_worker(session, self.worker_id)
         self._served.close()
         self._database.dispose()
+        self._steps_database.dispose()
         log.info("worker_stopped", worker=self.worker_id)
 
     def _is_healthy(self) -> bool:

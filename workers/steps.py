@@ -8,20 +8,21 @@ from dataclasses import asdict
 from functools import lru_cache
 
 import structlog
-from sqlalchemy import Engine, and_, func, or_, select
+from sqlalchemy import ARRAY, Connection, Engine, Integer, and_, any_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from models import queries
+from models import claims
+from models.claims import Claim, StepResult
 from models.document import Document
 from models.job import Chunk, Job
 from models.options import JobOptions
-from models.queries import Claim, StepResult
 from models.step import Step, StepKind
 from workers.answers import Answer, ask
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.measuring import measure_summary
+from workers.persistence import run_statements
 from workers.progress import Outcome, read_inputs, read_key
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
@@ -38,7 +39,12 @@ log = structlog.get_logger()
 
 
 class StepRunner:
-    """Runs steps with one set of weights."""
+    """Runs steps with one set of weights.
+
+    Args:
+        database: commits every statement by itself; nothing is written.
+        generator: what generates.
+    """
 
     def __init__(self, database: Engine, generator: TextGenerator) -> None:
         self._database = database
@@ -84,39 +90,34 @@ class StepRunner:
         return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan)
 
     def _generate(self, claim: Claim, stopped: threading.Event, deadline: float) -> Outcome | None:
-        with Session(self._database) as session:
-            job = session.get_one(Job, claim.job_id)
-            options = JobOptions.model_validate(job.options)
-            prompts = make_prompts(options, self._generator.prompt_format)
-            limits = Limits(**(job.plan or {})["limits"])
-            rendered = self._render(session, claim, job, StepRenderer(prompts, limits, self._generator))
-            params = GenerationParams(**options.generation.model_dump())
-            params = vary_params(params) if claim.round else params
-            identity = identify_step(
-                rendered.prompt,
-                params,
-                prompt_fingerprint=prompts.fingerprint,
-                weights_fingerprint=self._generator.fingerprint,
+        options = JobOptions.model_validate(claim.options)
+        prompts = make_prompts(options, self._generator.prompt_format)
+        limits = Limits(**(claim.limits or {}))
+        chunks, outputs = run_statements(
+            self._database, lambda connection: _read_inputs(connection, claim), must_end=stopped
+        )
+        spec = StepSpec(StepKey(claim.kind, claim.level, claim.index), read_inputs(claim.inputs))  # type: ignore[arg-type]
+        rendered = StepRenderer(prompts, limits, self._generator).render_step(spec, chunk_texts=chunks, outputs=outputs)
+        params = GenerationParams(**options.generation.model_dump())
+        params = vary_params(params) if claim.round else params
+        identity = identify_step(
+            rendered.prompt,
+            params,
+            prompt_fingerprint=prompts.fingerprint,
+            weights_fingerprint=self._generator.fingerprint,
+        )
+        if params.is_deterministic if options.cache is None else options.cache:
+            cached = run_statements(
+                self._database, lambda connection: claims.find_cached(connection, identity), must_end=stopped
             )
-            may_reuse = params.is_deterministic if options.cache is None else options.cache
-            cached = queries.find_cached(session, identity) if may_reuse else None
-        if cached is not None:
-            return Outcome(_reuse(cached, identity))
+            if cached is not None:
+                return Outcome(cached)
         answer = ask(
             self._generator, rendered, params, limits, language=options.language, stopped=stopped, deadline=deadline
         )
         if answer is None:
             return None
         return Outcome(self._describe(answer, rendered, prompts, identity))
-
-    def _render(self, session: Session, claim: Claim, job: Job, renderer: StepRenderer) -> RenderedStep:
-        inputs = read_inputs(claim.inputs)
-        spec = StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs)  # type: ignore[arg-type]
-        chunks = [each.index for each in inputs if isinstance(each, ChunkInput)]
-        steps = [each for each in inputs if isinstance(each, StepKey)]
-        return renderer.render_step(
-            spec, chunk_texts=_read_chunks(session, job, chunks), outputs=_read_outputs(session, claim, steps)
-        )
 
     def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
         notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
@@ -161,42 +162,39 @@ def _cached_prompts(
     return PromptSet(style, prompt_format, language, examples, template)  # type: ignore[arg-type]
 
 
-def _read_chunks(session: Session, job: Job, indexes: list[int]) -> Mapping[int, str]:
+def _read_inputs(connection: Connection, claim: Claim) -> tuple[Mapping[int, str], Mapping[StepKey, str]]:
+    inputs = read_inputs(claim.inputs)
+    chunks = [each.index for each in inputs if isinstance(each, ChunkInput)]
+    steps = [each for each in inputs if isinstance(each, StepKey)]
+    return _read_chunks(connection, claim, chunks), _read_outputs(connection, claim, steps)
+
+
+_CHUNKS = (
+    select(
+        Chunk.index,
+        Chunk.headings,
+        func.substr(Document.text, Chunk.start_at + 1, Chunk.end_at - Chunk.start_at),
+    )
+    .join(Document, Document.sha256 == bindparam("document"))
+    .where(Chunk.job_id == bindparam("job"), Chunk.index == any_(bindparam("indexes", type_=ARRAY(Integer))))
+)
+
+
+def _read_chunks(connection: Connection, claim: Claim, indexes: list[int]) -> Mapping[int, str]:
     if not indexes:
         return {}
-    body = func.substr(Document.text, Chunk.start_at + 1, Chunk.end_at - Chunk.start_at)
-    rows = session.execute(
-        select(Chunk.index, Chunk.headings, body)
-        .join(Document, Document.sha256 == job.document_sha256)
-        .where(Chunk.job_id == job.id, Chunk.index.in_(indexes))
-    )
+    values = {"document": claim.document_sha256, "job": claim.job_id, "indexes": indexes}
+    rows = connection.execute(_CHUNKS, values)
     return {index: join_headings(text, tuple(headings)) for index, headings, text in rows}
 
 
-def _read_outputs(session: Session, claim: Claim, keys: list[StepKey]) -> Mapping[StepKey, str]:
+def _read_outputs(connection: Connection, claim: Claim, keys: list[StepKey]) -> Mapping[StepKey, str]:
     if not keys:
         return {}
     places = [and_(Step.kind == key.kind, Step.level == key.level, Step.index == key.index) for key in keys]
-    rows = session.execute(
+    rows = connection.execute(
         select(Step.kind, Step.level, Step.index, Step.output).where(
             Step.job_id == claim.job_id, Step.round == claim.round, or_(*places)
         )
     )
     return {read_key(row): row["output"] for row in rows.mappings()}
-
-
-def _reuse(step: Step, identity: str) -> StepResult:
-    return StepResult(
-        output=step.output or "",
-        output_tokens=step.output_tokens,
-        identity=identity,
-        cached_from=step.cached_from or step.id,
-        prompt_fingerprint=step.prompt_fingerprint,
-        weights_fingerprint=step.weights_fingerprint,
-        params=step.params,
-        prompt_tokens=step.prompt_tokens,
-        completion_tokens=step.completion_tokens,
-        finish_reason=step.finish_reason,
-        seconds=0.0,
-        guards=tuple(step.guards),
-    )

@@ -14,7 +14,7 @@ from models.step import StepKind
 from workers.errors import PermanentError, RetryableError, StepError
 
 if TYPE_CHECKING:
-    from models.queries import Claim
+    from models.claims import Claim
     from workers.flow import Flow
 
 log = structlog.get_logger()

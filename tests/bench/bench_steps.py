@@ -22,9 +22,8 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
 from models import queries, recovery
-from models.queries import Claim, StepResult
+from models.claims import Claim, StepResult, claim_step, end_step
 from models.session import connect
-from models.step import AttemptOutcome
 from tests.chaos.arena import open_arena
 
 SMALL = 1_000
@@ -97,8 +96,8 @@ class Bench:
 
     def claim(self) -> Claim:
         """Take one ready step."""
-        with Session(self._engine) as session, session.begin():
-            claim = queries.claim_step(session, self._ready.pop(), token=uuid4(), worker="w", lease_seconds=600)
+        with self._engine.begin() as connection:
+            claim = claim_step(connection, self._ready.pop(), token=uuid4(), worker="w", lease_seconds=600)
         assert claim is not None
         return claim
 
@@ -117,8 +116,7 @@ class Bench:
         claim = self._claims.pop()
         with Session(self._engine) as session, session.begin():
             queries.lock_job(session, claim.job_id).pending -= 1
-            assert queries.complete_step(session, claim, StepResult(output="A summary."), worker="w")
-            queries.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.DONE)
+            assert end_step(session.connection(), claim, StepResult(output="A summary."), worker="w")
 
     def rescue(self) -> None:
         """Ask everything that a quiet pass of the rescue asks."""

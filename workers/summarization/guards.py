@@ -126,9 +126,10 @@ def _find_marks(text: str, *, is_cut: bool, source: str, prompt: Prompt, languag
     refusal = _REFUSAL.match(text)
     if refusal and refusal[0] not in source:
         yield Mark("refusal", "the answer refuses to summarize")
-    expected = _find_expected_language(source, prompt, language)
-    found = detect_language(text) if expected else None
-    if expected and found and found != expected:
+    found = detect_language(text)
+    # Most short answers do not show their language, and then that of a long source need not be found.
+    expected = _find_expected_language(source, prompt, language) if found else None
+    if found and expected and found != expected:
         yield Mark("language", f"the answer is in {found.title()} instead of {expected.title()}")
 
 

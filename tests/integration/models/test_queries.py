@@ -10,17 +10,18 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models import queries
+from models import claims, queries
+from models.claims import Claim, StepResult
 from models.job import Job, JobState
-from models.queries import Claim, NewStep, StepResult
+from models.queries import NewStep
 from models.step import AttemptOutcome, Step, StepAttempt, StepState, step_id
 from tests.conftest import Cluster
 from tests.jobs import add_jobs
 
 
 def claim(cluster: Cluster, step, *, lease_seconds: float = 60) -> Claim | None:
-    with Session(cluster.engine) as session, session.begin():
-        return queries.claim_step(session, step, token=uuid4(), worker="w1", lease_seconds=lease_seconds)
+    with cluster.engine.begin() as connection:
+        return claims.claim_step(connection, step, token=uuid4(), worker="w1", lease_seconds=lease_seconds)
 
 
 def test_a_ready_step_is_claimed_once_however_many_try(cluster: Cluster) -> None:
@@ -50,8 +51,8 @@ def test_a_result_is_stored_only_under_the_lease_that_it_was_made_with(cluster: 
     new = claim(cluster, wakeup.step_id)
     assert new is not None
     with Session(cluster.engine) as session, session.begin():
-        assert not queries.complete_step(session, old, StepResult(output="zombie"), worker="w1")
-        assert queries.complete_step(session, new, StepResult(output="real"), worker="w2")
+        assert not claims.end_step(session.connection(), old, StepResult(output="zombie"), worker="w1")
+        assert claims.end_step(session.connection(), new, StepResult(output="real"), worker="w2")
         assert queries.was_completed(session, new)
         assert not queries.was_completed(session, old)
         assert session.scalar(select(Step.output).where(Step.id == wakeup.step_id)) == "real"
@@ -99,10 +100,12 @@ def test_a_finished_step_is_found_by_its_identity_unless_a_guard_stands_against_
         guards = ({"name": "cut", "words": "w", "try": 1, "stands": stands},)
         result = StepResult(output="text", identity=f"identity {stands}", guards=guards)
         with Session(cluster.engine) as session, session.begin():
-            assert queries.complete_step(session, taken, result, worker="w1")
-    with Session(cluster.engine) as session:
-        assert queries.find_cached(session, "identity True") is None
-        assert queries.find_cached(session, "identity False") is not None
+            assert claims.end_step(session.connection(), taken, result, worker="w1")
+    with cluster.engine.connect() as connection:
+        assert claims.find_cached(connection, "identity True") is None
+        cached = claims.find_cached(connection, "identity False")
+    assert cached is not None
+    assert (cached.output, cached.cached_from, cached.seconds) == ("text", wakeups[1].step_id, 0)
 
 
 @pytest.mark.parametrize(

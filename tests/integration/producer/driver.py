@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from models import queries
 from models.base import Json
+from models.claims import Claim, StepResult, claim_step, end_step
 from models.document import Document
 from models.job import Chunk, Job, JobState
-from models.queries import NewStep, StepResult
+from models.queries import NewStep
 from models.step import Step, StepState
 from models.worker import Worker
 
@@ -100,16 +101,16 @@ class Driver:
             queries.fail_step(session, claim, {"type": "PermanentError", "message": message}, worker=WORKER)
             queries.end_job(session, job, JobState.FAILED, reason=message)
 
-    def claim(self, job_id: uuid.UUID, kind: str, index: int = 0) -> queries.Claim:
+    def claim(self, job_id: uuid.UUID, kind: str, index: int = 0) -> Claim:
         """Begin a step."""
         with Session(self.engine) as session, session.begin():
             return self._claim(session, job_id, kind, index)
 
-    def _claim(self, session: Session, job_id: uuid.UUID, kind: str, index: int) -> queries.Claim:
+    def _claim(self, session: Session, job_id: uuid.UUID, kind: str, index: int) -> Claim:
         step = session.scalars(
             select(Step.id).where(Step.job_id == job_id, Step.kind == kind, Step.index == index)
         ).one()
-        claim = queries.claim_step(session, step, token=uuid.uuid4(), worker=WORKER, lease_seconds=60)
+        claim = claim_step(session.connection(), step, token=uuid.uuid4(), worker=WORKER, lease_seconds=60)
         assert claim is not None
         return claim
 
@@ -120,7 +121,7 @@ class Driver:
             "prompt_tokens": 100, "completion_tokens": 20, "finish_reason": "stop", "seconds": 2.0,
             "weights_fingerprint": "f", "prompt_fingerprint": "p", "params": {"temperature": 0.1},
         }  # fmt: skip
-        assert queries.complete_step(session, claim, StepResult(output=output, **facts), worker=WORKER)
+        assert end_step(session.connection(), claim, StepResult(output=output, **facts), worker=WORKER)
         return job
 
     def _cut(self, session: Session, job: Job, chunks: int) -> None:

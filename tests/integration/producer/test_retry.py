@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from models import queries
+from models.claims import StepResult, end_step
 from models.evaluation import Evaluation
 from models.job import Job, JobState
 from models.step import AttemptOutcome, Step, StepAttempt
@@ -118,7 +119,7 @@ def test_a_job_that_was_cancelled_between_two_waves_runs_its_last_step_again(
     gistmill("cancel", str(job))
     with Session(cluster.engine) as session, session.begin():
         locked = queries.lock_job(session, job)
-        assert queries.complete_step(session, claim, queries.StepResult(output="draft"), worker=WORKER)
+        assert end_step(session.connection(), claim, StepResult(output="draft"), worker=WORKER)
         queries.end_job(session, locked, JobState.CANCELLED, reason="cancelled by request")
 
     gistmill("retry", str(job))
