@@ -8,13 +8,13 @@ from dataclasses import asdict
 from functools import lru_cache
 
 import structlog
-from sqlalchemy import ARRAY, Connection, Engine, Integer, and_, any_, bindparam, func, or_, select
+from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.orm import Session
 
 from models import claims
 from models.claims import Claim, StepResult
 from models.document import Document
-from models.job import Chunk, Job
+from models.job import Job
 from models.options import JobOptions
 from models.step import Step, StepKind
 from workers.answers import Answer, ask
@@ -33,7 +33,7 @@ from workers.summarization.planning import Document as SourceDocument
 from workers.summarization.prompts import Example, PromptSet
 from workers.summarization.rendering import RenderedStep, StepRenderer
 from workers.summarization.retries import vary_params
-from workers.summarization.steps import ChunkInput, StepKey, StepSpec
+from workers.summarization.steps import StepKey, StepSpec
 
 log = structlog.get_logger()
 
@@ -93,11 +93,12 @@ class StepRunner:
         options = JobOptions.model_validate(claim.options)
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
-        chunks, outputs = run_statements(
-            self._database, lambda connection: _read_inputs(connection, claim), must_end=stopped
+        inputs = read_inputs(claim.inputs)
+        rendered = StepRenderer(prompts, limits, self._generator).render_step(
+            StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
+            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks},
+            outputs=self._read_outputs(claim, [each for each in inputs if isinstance(each, StepKey)], stopped),
         )
-        spec = StepSpec(StepKey(claim.kind, claim.level, claim.index), read_inputs(claim.inputs))  # type: ignore[arg-type]
-        rendered = StepRenderer(prompts, limits, self._generator).render_step(spec, chunk_texts=chunks, outputs=outputs)
         params = GenerationParams(**options.generation.model_dump())
         params = vary_params(params) if claim.round else params
         identity = identify_step(
@@ -118,6 +119,18 @@ class StepRunner:
         if answer is None:
             return None
         return Outcome(self._describe(answer, rendered, prompts, identity))
+
+    def _read_outputs(self, claim: Claim, keys: list[StepKey], stopped: threading.Event) -> Mapping[StepKey, str]:
+        if not keys:
+            return {}
+        places = [and_(Step.kind == key.kind, Step.level == key.level, Step.index == key.index) for key in keys]
+        outputs = select(Step.kind, Step.level, Step.index, Step.output).where(
+            Step.job_id == claim.job_id, Step.round == claim.round, or_(*places)
+        )
+        rows = run_statements(
+            self._database, lambda connection: connection.execute(outputs).mappings().all(), must_end=stopped
+        )
+        return {read_key(row): row["output"] for row in rows}
 
     def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
         notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
@@ -160,41 +173,3 @@ def _cached_prompts(
     style: str, prompt_format: PromptFormat, language: str | None, examples: tuple[Example, ...], template: str | None
 ) -> PromptSet:
     return PromptSet(style, prompt_format, language, examples, template)  # type: ignore[arg-type]
-
-
-def _read_inputs(connection: Connection, claim: Claim) -> tuple[Mapping[int, str], Mapping[StepKey, str]]:
-    inputs = read_inputs(claim.inputs)
-    chunks = [each.index for each in inputs if isinstance(each, ChunkInput)]
-    steps = [each for each in inputs if isinstance(each, StepKey)]
-    return _read_chunks(connection, claim, chunks), _read_outputs(connection, claim, steps)
-
-
-_CHUNKS = (
-    select(
-        Chunk.index,
-        Chunk.headings,
-        func.substr(Document.text, Chunk.start_at + 1, Chunk.end_at - Chunk.start_at),
-    )
-    .join(Document, Document.sha256 == bindparam("document"))
-    .where(Chunk.job_id == bindparam("job"), Chunk.index == any_(bindparam("indexes", type_=ARRAY(Integer))))
-)
-
-
-def _read_chunks(connection: Connection, claim: Claim, indexes: list[int]) -> Mapping[int, str]:
-    if not indexes:
-        return {}
-    values = {"document": claim.document_sha256, "job": claim.job_id, "indexes": indexes}
-    rows = connection.execute(_CHUNKS, values)
-    return {index: join_headings(text, tuple(headings)) for index, headings, text in rows}
-
-
-def _read_outputs(connection: Connection, claim: Claim, keys: list[StepKey]) -> Mapping[StepKey, str]:
-    if not keys:
-        return {}
-    places = [and_(Step.kind == key.kind, Step.level == key.level, Step.index == key.index) for key in keys]
-    rows = connection.execute(
-        select(Step.kind, Step.level, Step.index, Step.output).where(
-            Step.job_id == claim.job_id, Step.round == claim.round, or_(*places)
-        )
-    )
-    return {read_key(row): row["output"] for row in rows.mappings()}
