@@ -1,8 +1,8 @@
 """What batching and fewer bits give on this machine: tokens per second, interleaved, medians of several rounds.
 
 Sixteen real chunks are summarized in float32 one at a time, from sixteen threads at once, and by transformers' own
-``generate_batch``; then from sixteen threads with the linear layers in half precision and in int8. The texts of twenty
-chunks under greedy decoding tell what fewer bits change.
+``generate_batch``; then from sixteen threads with the linear layers in half precision, in int8 and, where the CPU
+computes in it, in bfloat16. The texts of twenty chunks under greedy decoding tell what fewer bits change.
 
 Run: ``python -m tests.bench.bench_engine [--rounds 3] [--tokens 32] [--weights FOLDER]``.
 """
@@ -29,6 +29,7 @@ from producer.sources.source import Source
 from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine
 from workers.engine.packaged import ensure_packaged_weights
+from workers.engine.packed import has_native_bfloat16
 from workers.generation import GenerationParams, Prompt
 from workers.summarization.prompts import PromptSet
 from workers.summarization.splitting import split_document
@@ -43,8 +44,8 @@ COMPARED = 20
 CHUNK_TOKENS = 250
 PAGE_TOKENS = 16
 
-Precision = Literal["none", "half", "int8"]
-PRECISIONS: tuple[Precision, ...] = ("none", "half", "int8")
+Precision = Literal["none", "bf16", "half", "int8"]
+FEWER_BITS: tuple[Precision, ...] = ("bf16", "half", "int8") if has_native_bfloat16() else ("half", "int8")
 
 
 def load(weights: Path, precision: Precision) -> Engine:
@@ -127,8 +128,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="a weights folder; the packaged Gemma 3 270M by default")
     given = parser.parse_args()
     weights = given.weights or ensure_packaged_weights(CACHE / "gemma-3-270m")
-    engines = {name: load(weights, name) for name in PRECISIONS}
-    exact = engines["none"]
+    exact = load(weights, "none")
+    engines = {name: load(weights, name) for name in FEWER_BITS}
     plain = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32, attn_implementation="sdpa").eval()
     prompts = make_prompts(exact, COMPARED)
     batch = prompts[:THREADS]
@@ -136,14 +137,19 @@ def main() -> None:
         "one at a time": lambda: count(run_threads(exact, batch[:SINGLE], given.tokens, threads=1)),
         "16 threads": lambda: count(run_threads(exact, batch, given.tokens, threads=THREADS)),
         "generate_batch": lambda: run_batch(plain, exact, batch, given.tokens),
-        "16 threads, half": lambda: count(run_threads(engines["half"], batch, given.tokens, threads=THREADS)),
-        "16 threads, int8": lambda: count(run_threads(engines["int8"], batch, given.tokens, threads=THREADS)),
     }
+    for name, engine in engines.items():
+        runs[f"16 threads, {name}"] = lambda engine=engine: count(
+            run_threads(engine, batch, given.tokens, threads=THREADS)
+        )
     rates: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(given.rounds):
         for name, run in runs.items():
             rates[name].append(measure(run))
-    texts = {name: run_threads(engine, prompts, given.tokens, threads=THREADS) for name, engine in engines.items()}
+    texts = {
+        name: run_threads(engine, prompts, given.tokens, threads=THREADS)
+        for name, engine in [("none", exact), *engines.items()]
+    }
     medians = {name: median(values) for name, values in rates.items()}
     print(f"| {given.tokens} new tokens a chunk | tokens/s, median | from | to |\n|---|---:|---:|---:|")
     for name, values in rates.items():
@@ -151,12 +157,11 @@ def main() -> None:
     result = {
         "batched_over_single": medians["16 threads"] / medians["one at a time"],
         "engine_over_generate_batch": medians["16 threads"] / medians["generate_batch"],
-        "int8_over_fp32": medians["16 threads, int8"] / medians["16 threads"],
-        "half_over_fp32": medians["16 threads, half"] / medians["16 threads"],
-        "rouge_l_int8": compare_texts(texts["none"], texts["int8"]),
-        "rouge_l_half": compare_texts(texts["none"], texts["half"]),
     }
-    for engine in engines.values():
+    for name in engines:
+        result[f"{name}_over_fp32"] = medians[f"16 threads, {name}"] / medians["16 threads"]
+        result[f"rouge_l_{name}"] = compare_texts(texts["none"], texts[name])
+    for engine in (exact, *engines.values()):
         engine.close()
     print(json.dumps({name: round(value, 3) for name, value in result.items()}))
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -236,4 +237,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Who stops the bench means its peers too, frozen ones among them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()

@@ -5,7 +5,7 @@ the other, greedily. Seconds are those of the whole strategy, its checks apart.
 
 Run: ``python -m tests.bench.bench_strategies``. Environment: DOCUMENTS (of the 30 writeups), CHARACTERS (of each; 0 for
 all), NEW_TOKENS (most that a step writes), DATA (a folder with the table), WEIGHTS (a folder instead of the packaged
-ones). All of it: ``DOCUMENTS=30 CHARACTERS=0 NEW_TOKENS=256``.
+ones, which have their adapter). All of it: ``DOCUMENTS=30 CHARACTERS=0 NEW_TOKENS=256``.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from tests.jobs import add_jobs
 from workers.comparison import compare_jobs
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
+from workers.engine.packaged import find_packaged_adapter
 from workers.errors import StepError
 from workers.evaluation.intervals import estimate_mean
 from workers.flow import Flow
@@ -189,7 +190,9 @@ def main() -> None:
     texts = read_texts(data, documents=documents, characters=characters)
     print(f"{len(texts)} writeups, {sum(map(len, texts)):,} characters, at most {new_tokens} new tokens a step")
     rows, batches = [], {}
-    with open_arena() as arena, closing(load_engine(EngineConfig(weights=str(find_weights()), slots=SLOTS))) as engine:
+    adapter = None if "WEIGHTS" in os.environ else find_packaged_adapter()
+    config = EngineConfig(weights=str(find_weights()), adapter=adapter and str(adapter), slots=SLOTS)
+    with open_arena() as arena, closing(load_engine(config)) as engine:
         database = connect(arena.database_url, pool_size=SLOTS + 2)
         runner = Runner(database, engine)
         for strategy in STRATEGIES:
