@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.job import SUMMARIZED_STATES, Job
-from models.queries import NewStep, add_steps, describe_steps, lock_job, update_steps
+from models.outbox import NewStep, add_steps, describe_steps
+from models.queries import lock_job, update_steps
 from models.queues import Wakeup
 from models.restart import restart_steps
 from models.step import Step, StepKind, StepState

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from models.cluster import ClusterFact
 from models.job import OPEN_STATES, Job, JobState
-from models.queries import affected_rows, end_job, lock_job, record_attempt, update_steps, wakeup_of
+from models.outbox import wakeup_of
+from models.queries import affected_rows, end_job, lock_job, record_attempt, update_steps
 from models.queues import Wakeup
 from models.step import AttemptOutcome, Step, StepState
 from models.worker import Worker

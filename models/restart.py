@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from models.queries import update_steps, wakeup_of
+from models.outbox import wakeup_of
+from models.queries import update_steps
 from models.queues import Wakeup
 from models.step import Step, StepState
 

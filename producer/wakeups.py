@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from models.queries import mark_undispatched
+from models.outbox import mark_undispatched
 from models.queues import Doorbell, Wakeup
 
 

@@ -13,7 +13,7 @@ from models.batch import Batch
 from models.document import Document, hash_document
 from models.job import Job, Priority
 from models.options import JobOptions
-from models.queries import NewStep, add_steps
+from models.outbox import NewStep, add_steps
 from models.queues import Wakeup
 from models.step import StepKind
 

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from models import claims, queries
+from models import claims, outbox, queries
 from models.base import Json
 from models.claims import Claim
 from models.job import OPEN_STATES, Job, JobState
@@ -142,7 +142,7 @@ class Flow:
         if not claims.end_step(session.connection(), claim, outcome.result, worker=self.worker_id):
             if queries.was_completed(session, claim):
                 # The reply to the COMMIT was lost, and with it the messages that were to be sent.
-                return queries.find_unclaimed(session, claim.job_id)
+                return outbox.find_unclaimed(session, claim.job_id)
             log.warning("result_came_too_late", kind=claim.kind)
             return []
         _log_done(claim, outcome)
@@ -184,7 +184,7 @@ class Flow:
         if sent < len(wakeups):
             # The rescue sends them as soon as the broker is back.
             unsent = [wakeup.step_id for wakeup in wakeups[sent:]]
-            self._write(lambda session: queries.mark_undispatched(session, unsent))
+            self._write(lambda session: outbox.mark_undispatched(session, unsent))
 
 
 def _log_done(claim: Claim, outcome: Outcome) -> None:

@@ -18,7 +18,8 @@ from models.checking import SECOND_ROUND, order_check, was_called_off
 from models.claims import StepResult
 from models.job import Chunk, Job, JobState
 from models.options import JobOptions
-from models.queries import NewStep, add_steps, end_job
+from models.outbox import NewStep, add_steps
+from models.queries import end_job
 from models.queues import Wakeup
 from models.step import Step, StepKind, StepState
 from workers.evaluation.metric import Metric

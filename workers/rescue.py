@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
-from models import queries, recovery
+from models import outbox, recovery
 from models.queues import BROKER_OPTIONS, PRIORITY_STEPS, Doorbell, Wakeup
 
 log = structlog.get_logger()
@@ -170,7 +170,7 @@ class Rescue:
         sent = self._doorbell.ring(wakeups)
         if sent < len(wakeups):
             with Session(self._engine) as session, session.begin():
-                queries.mark_undispatched(session, (wakeup.step_id for wakeup in wakeups[sent:]))
+                outbox.mark_undispatched(session, (wakeup.step_id for wakeup in wakeups[sent:]))
         return len(wakeups) - sent
 
 

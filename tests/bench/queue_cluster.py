@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from migrations.run import upgrade
 from models.job import Priority
 from models.options import make_options
-from models.queries import find_unclaimed
+from models.outbox import find_unclaimed
 from models.queues import CeleryDoorbell, Wakeup, make_celery
 from models.session import connect
 from tests.chaos.arena import Arena

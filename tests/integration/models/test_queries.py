@@ -10,10 +10,10 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models import claims, queries
+from models import claims, outbox, queries
 from models.claims import Claim, StepResult
 from models.job import Job, JobState
-from models.queries import NewStep
+from models.outbox import NewStep
 from models.step import AttemptOutcome, Step, StepAttempt, StepState, step_id
 from tests.conftest import Cluster
 from tests.jobs import add_jobs
@@ -88,7 +88,7 @@ def test_creating_the_same_steps_twice_creates_them_once(cluster: Cluster) -> No
     for created in (2, 0):
         with Session(cluster.engine) as session, session.begin():
             job = queries.lock_job(session, job_id)
-            wakeups = queries.add_steps(session, job, [NewStep("map", 0, index) for index in range(2)])
+            wakeups = outbox.add_steps(session, job, [NewStep("map", 0, index) for index in range(2)])
             assert len(wakeups) == created
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
-from models import queries
+from models import outbox, queries
 from models.base import Json
 from models.claims import Claim, StepResult, claim_step, end_step
 from models.document import Document
 from models.job import Chunk, Job, JobState
-from models.queries import NewStep
+from models.outbox import NewStep
 from models.step import Step, StepState
 from models.worker import Worker
 
@@ -52,7 +52,7 @@ class Driver:
             job.plan = {"reason": "chosen by the test", "chunks": chunks, "splitter": "headers", "split_reason": "so"}
             steps = self._first_steps(strategy, chunks)
             job.pending = len(steps)
-            queries.add_steps(session, job, steps)
+            outbox.add_steps(session, job, steps)
 
     def run(
         self, job_id: uuid.UUID, *, chunks: int = 3, strategy: str = "map-reduce", words: str = "a summary"
@@ -71,11 +71,11 @@ class Driver:
                 for index in range(chunks):
                     self._finish(session, job_id, "map", index, output=f"part {index} of {words}")
                 inputs = tuple({"kind": "map", "level": 0, "index": index} for index in range(chunks))
-                queries.add_steps(session, session.get_one(Job, job_id), [NewStep("reduce", 1, 0, inputs)])
+                outbox.add_steps(session, session.get_one(Job, job_id), [NewStep("reduce", 1, 0, inputs)])
             for index in range(chunks - 1 if strategy == "refine" else 0):
                 self._finish(session, job_id, "refine", index, output=f"draft {index} of {words}")
                 inputs = ({"kind": "refine", "level": 0, "index": index}, {"chunk": index + 1})
-                queries.add_steps(session, session.get_one(Job, job_id), [NewStep("refine", 0, index + 1, inputs)])
+                outbox.add_steps(session, session.get_one(Job, job_id), [NewStep("refine", 0, index + 1, inputs)])
 
     def close(
         self,

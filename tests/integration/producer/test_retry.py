@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from models import queries
+from models import outbox, queries
 from models.claims import StepResult, end_step
 from models.evaluation import Evaluation
 from models.job import Job, JobState
@@ -41,7 +41,7 @@ def fail_one_map(cluster: Cluster, driver: Driver, job: UUID, *, index: int = 1)
             driver._finish(session, job, "map", other, output="part")
     with Session(cluster.engine) as session, session.begin():
         inputs = tuple({"kind": "map", "level": 0, "index": other} for other in sorted({0, 1, 2} - {index}))
-        queries.add_steps(session, session.get_one(Job, job), [queries.NewStep("reduce", 1, 0, inputs)])
+        outbox.add_steps(session, session.get_one(Job, job), [outbox.NewStep("reduce", 1, 0, inputs)])
     driver.close(job, state=JobState.PARTIAL, reason="part 2 of 3, missing: it broke")
 
 

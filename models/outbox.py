@@ -1,0 +1,90 @@
+"""Steps to come: a row that is ready is also the outbox of its message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from models.base import Json
+from models.job import Job
+from models.queries import update_steps
+from models.queues import QUEUE_OF_KIND, Wakeup, message_priority, queue_name
+from models.step import Step, StepKind, StepState, step_id
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """A step to create: its place in the job and what it reads."""
+
+    kind: str
+    level: int
+    index: int
+    inputs: tuple[Json, ...] = ()
+    round: int = 0
+
+
+def find_unclaimed(session: Session, job_id: UUID) -> list[Wakeup]:
+    """Return the messages of a job's steps that wait for a worker."""
+    columns = (Step.id, Step.kind, Step.queue, Step.priority)
+    return [
+        wakeup_of(row)
+        for row in session.execute(select(*columns).where(Step.job_id == job_id, Step.state == StepState.READY))
+    ]
+
+
+INSERT_STEPS = (
+    upsert(Step)
+    .values(dispatched_at=func.now())
+    .on_conflict_do_nothing()
+    .returning(Step.id, Step.kind, Step.queue, Step.priority)
+)
+
+
+def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[Wakeup]:
+    """Create steps as dispatched, for the caller to ring after its commit; a step that exists is left alone."""
+    return insert_steps(session, describe_steps(job, steps))
+
+
+def describe_steps(job: Job, steps: Iterable[NewStep]) -> list[Json]:
+    """Return the rows of new steps, to be inserted alone or with those of other jobs."""
+    return [
+        {
+            "id": step_id(job.id, step.kind, step.level, step.index, round_number=step.round),
+            "job_id": job.id,
+            "round": step.round,
+            "kind": step.kind,
+            "level": step.level,
+            "index": step.index,
+            "inputs": list(step.inputs),
+            "state": StepState.READY,
+            "queue": queue_name(QUEUE_OF_KIND[StepKind(step.kind)], job.weights),
+            "priority": message_priority(step.kind, step.index, job.priority),
+            "dispatches": 1,
+        }
+        for step in steps
+    ]
+
+
+def insert_steps(session: Session, rows: Sequence[Json]) -> list[Wakeup]:
+    """Insert described steps and return the messages of those that are new."""
+    if not rows:
+        return []
+    return [wakeup_of(row) for row in session.connection().execute(INSERT_STEPS, rows)]
+
+
+def wakeup_of(row: Row[UUID, str, str, int]) -> Wakeup:
+    """Return the message that wakes a worker for a step."""
+    step, kind, queue, priority = row
+    return Wakeup(step_id=step, kind=kind, queue=queue, priority=priority)
+
+
+def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
+    """Note that the messages of these steps did not go out."""
+    session.execute(
+        update_steps().where(Step.id.in_(list(steps)), Step.state == StepState.READY).values(dispatched_at=None)
+    )
