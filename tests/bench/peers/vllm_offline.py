@@ -28,7 +28,12 @@ def main() -> None:
         outputs = engine.generate([{"prompt_token_ids": ids} for ids in prompts], params, use_tqdm=False)
         return [list(output.outputs[0].token_ids) for output in outputs]
 
-    serve(lambda: work.run_waves(generate))
+    def run() -> int:
+        # Prefixes of one round are shared; whole prompts of the round before are not remembered.
+        engine.reset_prefix_cache()
+        return work.run_waves(generate)
+
+    serve(run)
 
 
 if __name__ == "__main__":
