@@ -54,6 +54,8 @@ def connect(
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=is_asked_first,
+        # Errors quote what was stored otherwise, and errors are logged.
+        hide_parameters=True,
         connect_args={**CONNECT_ARGS, "application_name": application},
     )
 

@@ -6,7 +6,6 @@ goes on from the rows.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -15,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from models import claims, outbox, queries
+from models import claims, outbox, queries, results
 from models.base import Json
 from models.claims import Claim
 from models.job import OPEN_STATES, Job, JobState
@@ -36,6 +35,8 @@ log = structlog.get_logger()
 
 # Pauses before a failed step runs again: 1, 2, 4, ... seconds, up to this.
 MAX_BACKOFF_SECONDS = 60
+# Steps of which a wave may have several.
+SIBLING_KINDS = (StepKind.MAP, StepKind.COLLAPSE)
 # What a log tells of a finished step: figures, never a text.
 LOGGED = ("prompt_tokens", "completion_tokens", "seconds", "finish_reason")
 
@@ -83,8 +84,7 @@ class Flow:
         with self._leases.hold(claim) as lease, self._gate.enter(is_alone=claim.is_solo):
             if claim.is_solo:
                 self._write(lambda session: queries.begin_alone(session, claim))
-            deadline = time.monotonic() + self._settings.step_deadline_seconds
-            outcome = self._runner.run(claim, lease.stopped, deadline)
+            outcome = self._runner.run(claim, lease.stopped, self._settings.step_deadline_seconds)
             if outcome is not None:
                 self._finish(claim, outcome)
             elif lease.stopped.is_set():
@@ -130,8 +130,8 @@ class Flow:
         finish_cancel(session, claim.job_id)
 
     def _finish(self, claim: Claim, outcome: Outcome) -> None:
-        if outcome.is_plain and self._run(
-            lambda connection: claims.end_among_siblings(connection, claim, outcome.result, worker=self.worker_id)
+        if claim.kind in SIBLING_KINDS and self._run(
+            lambda connection: results.end_among_siblings(connection, claim, outcome.result, worker=self.worker_id)
         ):
             _log_done(claim, outcome)
         else:
@@ -139,7 +139,7 @@ class Flow:
 
     def _complete(self, session: Session, claim: Claim, outcome: Outcome) -> list[Wakeup]:
         job = queries.lock_job(session, claim.job_id)
-        if not claims.end_step(session.connection(), claim, outcome.result, worker=self.worker_id):
+        if not results.end_step(session.connection(), claim, outcome.result, worker=self.worker_id):
             if queries.was_completed(session, claim):
                 # The reply to the COMMIT was lost, and with it the messages that were to be sent.
                 return outbox.find_unclaimed(session, claim.job_id)

@@ -18,9 +18,9 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if is_pretty else structlog.processors.JSONRenderer()
-    )
+    # The console renderer's own tracebacks show local variables, and with them texts.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: structlog.typing.Processor = console if is_pretty else structlog.processors.JSONRenderer()
     if not is_pretty:
         shared.append(structlog.processors.format_exc_info)
     structlog.configure(

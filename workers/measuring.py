@@ -7,45 +7,43 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine, select
 
-from models.claims import Claim, StepResult
+from models.claims import Claim
 from models.document import Document
 from models.job import Job
+from models.results import StepResult
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.metric import Metric
 from workers.evaluation.options import EvaluationOptions
 from workers.generation import TextGenerator
+from workers.persistence import run_statements
 from workers.progress import Outcome, read_key, read_output
 
 OPTIONS = EvaluationOptions()
 
 
 def measure_summary(
-    database: Engine, generator: TextGenerator, claim: Claim, stopped: threading.Event, deadline: float
+    database: Engine, generator: TextGenerator, claim: Claim, stopped: threading.Event, seconds: float
 ) -> Outcome | None:
     """Measure the summary that a check is about.
 
     Args:
-        database: where the summary and its document are.
+        database: where the summary and its document are; commits every statement by itself.
         generator: asks, answers and scores.
         claim: of the check; its input is the step that wrote the summary, if that is not the job's own.
         stopped: set when it must stop.
-        deadline: ``time.monotonic`` value at which it must stop.
+        seconds: that it may take once it has read both.
 
     Returns:
         The metrics; None if it was stopped or its deadline passed.
     """
+    source, summary = run_statements(database, lambda connection: _read_texts(connection, claim), must_end=stopped)
     started = time.monotonic()
-    with Session(database) as session:
-        job = session.get_one(Job, claim.job_id)
-        source = session.get_one(Document, job.document_sha256).text
-        summary = _read_summary(session, job, claim)
     try:
         measured = evaluate_summary(
-            generator, source=source, summary=summary, options=OPTIONS, deadline=deadline, cancelled=stopped
+            generator, source=source, summary=summary, options=OPTIONS, deadline=started + seconds, cancelled=stopped
         )
     except EvaluationInterruptedError:
         return None
@@ -66,7 +64,10 @@ def describe_metrics(metrics: Mapping[str, Metric]) -> str:
     )
 
 
-def _read_summary(session: Session, job: Job, claim: Claim) -> str:
-    if not claim.inputs:
-        return job.summary or ""
-    return read_output(session, job, read_key(claim.inputs[0]), round_number=claim.round)
+def _read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
+    """Return the document and the summary that the check is about."""
+    texts = select(Document.text, Job.summary).join(Job, Job.document_sha256 == Document.sha256)
+    source, summary = connection.execute(texts.where(Job.id == claim.job_id)).one()
+    if claim.inputs:
+        summary = read_output(connection, claim.job_id, read_key(claim.inputs[0]), round_number=claim.round)
+    return source, summary or ""

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
+from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.checking import SECOND_ROUND, order_check, was_called_off
-from models.claims import StepResult
 from models.job import Chunk, Job, JobState
 from models.options import JobOptions
 from models.outbox import NewStep, add_steps
 from models.queries import end_job
 from models.queues import Wakeup
+from models.results import StepResult
 from models.step import Step, StepKind, StepState
 from workers.evaluation.metric import Metric
 from workers.summarization.limits import Limits
@@ -48,11 +49,6 @@ class Outcome:
     result: StepResult
     plan: Plan | None = None
     metrics: Mapping[str, Metric] | None = None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether there is an output and nothing else."""
-        return self.plan is None and self.metrics is None
 
 
 def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: int) -> list[Wakeup]:
@@ -118,7 +114,7 @@ def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_num
 
 
 def _end(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
-    text = None if summary.step is None else read_output(session, job, summary.step, round_number=0)
+    text = None if summary.step is None else read_output(session.connection(), job.id, summary.step, round_number=0)
     end_job(session, job, OUTCOMES[summary.outcome], summary=text, reason=join_reasons(summary))
     is_checked = JobOptions.model_validate(job.options).is_checked
     return order_check(session, job) if is_checked and summary.step is not None else []
@@ -141,10 +137,10 @@ _OUTPUT = select(Step.output).where(
 )
 
 
-def read_output(session: Session, job: Job, key: StepKey, *, round_number: int) -> str:
+def read_output(connection: Connection, job_id: UUID, key: StepKey, *, round_number: int) -> str:
     """Return what a finished step of a job wrote."""
-    place = {"job": job.id, "round": round_number, **asdict(key)}
-    return str(session.connection().execute(_OUTPUT, place).scalar_one())
+    place = {"job": job_id, "round": round_number, **asdict(key)}
+    return str(connection.execute(_OUTPUT, place).scalar_one())
 
 
 def join_reasons(summary: Summary) -> str | None:

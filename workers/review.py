@@ -110,7 +110,7 @@ def _replace_summary(session: Session, job: Job, second: Summary) -> None:
     if second.step is None:
         raise AssertionError("a summary that was checked has a step")
     job.state = OUTCOMES[second.outcome]
-    job.summary = read_output(session, job, second.step, round_number=SECOND_ROUND)
+    job.summary = read_output(session.connection(), job.id, second.step, round_number=SECOND_ROUND)
     job.reason = join_reasons(second)
     job.round = SECOND_ROUND
 

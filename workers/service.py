@@ -1,4 +1,4 @@
-"""One worker process put together: weights, leases, flow and rescue around one connection pool."""
+"""One worker process put together: weights, leases, flow and rescue around two connection pools."""
 
 from __future__ import annotations
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 
 import structlog
 from sqlalchemy import Engine, and_, or_, select
-from sqlalchemy.orm import Session
 
-from models import claims
-from models.claims import Claim, StepResult
+from models import results
+from models.claims import Claim
 from models.document import Document
-from models.job import Job
 from models.options import JobOptions
+from models.results import StepResult
 from models.step import Step, StepKind
 from workers.answers import Answer, ask
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
@@ -50,13 +50,13 @@ class StepRunner:
         self._database = database
         self._generator = generator
 
-    def run(self, claim: Claim, stopped: threading.Event, deadline: float) -> Outcome | None:
+    def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
         """Run a claimed step.
 
         Args:
             claim: the step.
             stopped: set when it must stop.
-            deadline: ``time.monotonic`` value at which it must stop.
+            seconds: that it may take once it has read what it needs.
 
         Returns:
             What the step leaves behind; None if it was stopped.
@@ -66,20 +66,21 @@ class StepRunner:
         """
         try:
             if claim.kind == StepKind.PLAN:
-                return self._plan(claim)
+                return self._plan(claim, stopped)
             if claim.kind == StepKind.EVALUATE:
-                return measure_summary(self._database, self._generator, claim, stopped, deadline)
-            return self._generate(claim, stopped, deadline)
+                return measure_summary(self._database, self._generator, claim, stopped, seconds)
+            return self._generate(claim, stopped, seconds)
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
             raise PermanentError(str(error)) from error
 
-    def _plan(self, claim: Claim) -> Outcome:
-        with Session(self._database) as session:
-            job = session.get_one(Job, claim.job_id)
-            document = session.get_one(Document, job.document_sha256)
-        options = JobOptions.model_validate(job.options)
+    def _plan(self, claim: Claim, stopped: threading.Event) -> Outcome:
+        document = select(Document.text, Document.format).where(Document.sha256 == claim.document_sha256)
+        text, document_format = run_statements(
+            self._database, lambda connection: connection.execute(document).one(), must_end=stopped
+        )
+        options = JobOptions.model_validate(claim.options)
         plan = plan_job(
-            SourceDocument(document.text, document.format),  # type: ignore[arg-type]  # the table allows no other
+            SourceDocument(text, document_format),  # type: ignore[arg-type]  # the table allows no other
             plan_options(options),
             prompts=make_prompts(options, self._generator.prompt_format),
             counter=self._generator,
@@ -89,7 +90,7 @@ class StepRunner:
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
         return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan)
 
-    def _generate(self, claim: Claim, stopped: threading.Event, deadline: float) -> Outcome | None:
+    def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
         options = JobOptions.model_validate(claim.options)
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
@@ -109,12 +110,18 @@ class StepRunner:
         )
         if params.is_deterministic if options.cache is None else options.cache:
             cached = run_statements(
-                self._database, lambda connection: claims.find_cached(connection, identity), must_end=stopped
+                self._database, lambda connection: results.find_cached(connection, identity), must_end=stopped
             )
             if cached is not None:
                 return Outcome(cached)
         answer = ask(
-            self._generator, rendered, params, limits, language=options.language, stopped=stopped, deadline=deadline
+            self._generator,
+            rendered,
+            params,
+            limits,
+            language=options.language,
+            stopped=stopped,
+            deadline=time.monotonic() + seconds,
         )
         if answer is None:
             return None

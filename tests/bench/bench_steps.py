@@ -22,7 +22,8 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
 from models import queries, recovery
-from models.claims import Claim, StepResult, claim_step, end_step
+from models.claims import Claim, claim_step
+from models.results import StepResult, end_among_siblings, find_cached
 from models.session import connect
 from tests.chaos.arena import open_arena
 
@@ -40,11 +41,14 @@ FILL = """
 INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'bench', '{}');
 INSERT INTO documents (sha256, format, text, details) VALUES (repeat('0', 64), 'text', 'A text.', '{}');
 INSERT INTO jobs (id, batch_id, identity, document_sha256, source, options, weights, priority, state, pending)
-SELECT gen_random_uuid(), (SELECT id FROM batches), number, repeat('0', 64), 'source', '{}', 'default', 3, 'running', 10
+SELECT gen_random_uuid(), (SELECT id FROM batches), number, repeat('0', 64), 'source', '{}', 'default', 3, 'running',
+    1000
 FROM generate_series(1, :jobs) AS number;
+INSERT INTO chunks (job_id, index, start_at, end_at, headings, tokens)
+SELECT id, place, 0, 7, '[]', 2 FROM jobs CROSS JOIN generate_series(0, :last) AS place;
 INSERT INTO steps (
-    id, job_id, kind, level, index, state, queue, priority, dispatched_at, dispatches, available_at, output)
-SELECT gen_random_uuid(), jobs.id, 'map', 0, place,
+    id, job_id, kind, level, index, inputs, state, queue, priority, dispatched_at, dispatches, available_at, output)
+SELECT gen_random_uuid(), jobs.id, 'map', 0, place, jsonb_build_array(jsonb_build_object('chunk', place)),
     CASE WHEN is_ready THEN 'ready' ELSE 'done' END, 'map.default', 3 + place % 3,
     now() - random() * interval '20 minutes', 1, now() - interval '1 hour',
     CASE WHEN is_ready THEN NULL ELSE repeat('A sentence of a summary. ', 20) END
@@ -71,6 +75,7 @@ class Bench:
 
     def __init__(self, engine: Engine, rows: int) -> None:
         self._engine = engine
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._fill(rows)
         with engine.connect() as connection:
             self._ready: list[UUID] = list(
@@ -96,7 +101,7 @@ class Bench:
 
     def claim(self) -> Claim:
         """Take one ready step."""
-        with self._engine.begin() as connection:
+        with self._statements.connect() as connection:
             claim = claim_step(connection, self._ready.pop(), token=uuid4(), worker="w", lease_seconds=600)
         assert claim is not None
         return claim
@@ -112,11 +117,15 @@ class Bench:
             queries.renew_leases(session, tokens, lease_seconds=600)
 
     def finish(self) -> None:
-        """Store a result under the lock on its job."""
+        """Store a result while other steps of the job still run."""
         claim = self._claims.pop()
-        with Session(self._engine) as session, session.begin():
-            queries.lock_job(session, claim.job_id).pending -= 1
-            assert end_step(session.connection(), claim, StepResult(output="A summary."), worker="w")
+        with self._statements.connect() as connection:
+            assert end_among_siblings(connection, claim, StepResult(output="A summary."), worker="w")
+
+    def look_into_cache(self) -> None:
+        """Look for a result that nobody has made."""
+        with self._statements.connect() as connection:
+            assert find_cached(connection, "0" * 64) is None
 
     def rescue(self) -> None:
         """Ask everything that a quiet pass of the rescue asks."""
@@ -174,6 +183,7 @@ class Bench:
         figures = {"claim": self.time(self.keep_claim, count)}
         figures["renew 16 leases"] = self.time(self.renew, 50)
         figures["finish"] = self.time(self.finish, count // 2)
+        figures["look into cache"] = self.time(self.look_into_cache, 50)
         figures["quiet rescue pass"] = self.time(self.rescue, 20)
         figures["take back 16 leases"] = self.time(self.take_back, min(5, len(self._claims) // 16))
         figures["resend 100 messages"] = self.time(self.resend, 5)
@@ -188,6 +198,7 @@ class Bench:
             "claim": self.keep_claim,
             "renew": self.renew,
             "finish": self.finish,
+            "look into cache": self.look_into_cache,
             "rescue": self.rescue,
             "take back": self.take_back,
             "resend": self.resend,

@@ -12,8 +12,8 @@ from models.step import Step
 from tests.chaos.proxy import Proxy
 from tests.chaos.scene import Scene, write_text
 
-# A CommandComplete message of the protocol that answers COMMIT, and a step's end is what is committed.
-COMMITTED = b"COMMIT\0"
+# CommandComplete messages of the protocol: to the statement that ends a step, and to the transaction that ends a wave.
+ANSWERS = {"of a statement": b"UPDATE 1\0", "of a transaction": b"COMMIT\0"}
 
 
 @pytest.fixture
@@ -70,20 +70,21 @@ def test_messages_stay_on_the_broker_while_postgres_is_away(scene: Scene) -> Non
     scene.wait_for_end()
 
 
-def test_a_commit_whose_reply_is_lost_is_not_repeated(scene: Scene, proxy: Proxy) -> None:
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_a_commit_whose_reply_is_lost_is_not_repeated(scene: Scene, proxy: Proxy, answer: bytes) -> None:
     scene.switch("hold")
     scene.add_worker(database_url=through(proxy, scene), heartbeat_seconds=30, lease_seconds=60, rescue_seconds=60)
     [job] = scene.submit([write_text("alpha", 3)], strategy="map-reduce")
     scene.wait_for_running(3)
     lost: list[bytes] = []
 
-    def is_first_commit(data: bytes) -> bool:
-        if COMMITTED in data and not lost:
+    def is_first_answer(data: bytes) -> bool:
+        if answer in data and not lost:
             lost.append(data)
             return True
         return False
 
-    proxy.judge_replies(is_first_commit)
+    proxy.judge_replies(is_first_answer)
     scene.switch("hold", on=False)
     scene.wait_for_end()
     assert lost

@@ -10,10 +10,11 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models import claims, outbox, queries
-from models.claims import Claim, StepResult
+from models import claims, outbox, queries, results
+from models.claims import Claim
 from models.job import Job, JobState
 from models.outbox import NewStep
+from models.results import StepResult
 from models.step import AttemptOutcome, Step, StepAttempt, StepState, step_id
 from tests.conftest import Cluster
 from tests.jobs import add_jobs
@@ -51,8 +52,8 @@ def test_a_result_is_stored_only_under_the_lease_that_it_was_made_with(cluster: 
     new = claim(cluster, wakeup.step_id)
     assert new is not None
     with Session(cluster.engine) as session, session.begin():
-        assert not claims.end_step(session.connection(), old, StepResult(output="zombie"), worker="w1")
-        assert claims.end_step(session.connection(), new, StepResult(output="real"), worker="w2")
+        assert not results.end_step(session.connection(), old, StepResult(output="zombie"), worker="w1")
+        assert results.end_step(session.connection(), new, StepResult(output="real"), worker="w2")
         assert queries.was_completed(session, new)
         assert not queries.was_completed(session, old)
         assert session.scalar(select(Step.output).where(Step.id == wakeup.step_id)) == "real"
@@ -100,10 +101,10 @@ def test_a_finished_step_is_found_by_its_identity_unless_a_guard_stands_against_
         guards = ({"name": "cut", "words": "w", "try": 1, "stands": stands},)
         result = StepResult(output="text", identity=f"identity {stands}", guards=guards)
         with Session(cluster.engine) as session, session.begin():
-            assert claims.end_step(session.connection(), taken, result, worker="w1")
+            assert results.end_step(session.connection(), taken, result, worker="w1")
     with cluster.engine.connect() as connection:
-        assert claims.find_cached(connection, "identity True") is None
-        cached = claims.find_cached(connection, "identity False")
+        assert results.find_cached(connection, "identity True") is None
+        cached = results.find_cached(connection, "identity False")
     assert cached is not None
     assert (cached.output, cached.cached_from, cached.seconds) == ("text", wakeups[1].step_id, 0)
 

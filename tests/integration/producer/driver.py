@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from models import outbox, queries
 from models.base import Json
-from models.claims import Claim, StepResult, claim_step, end_step
+from models.claims import Claim, claim_step
 from models.document import Document
 from models.job import Chunk, Job, JobState
 from models.outbox import NewStep
+from models.results import StepResult, end_step
 from models.step import Step, StepState
 from models.worker import Worker
 

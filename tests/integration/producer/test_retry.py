@@ -8,9 +8,9 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from models import outbox, queries
-from models.claims import StepResult, end_step
 from models.evaluation import Evaluation
 from models.job import Job, JobState
+from models.results import StepResult, end_step
 from models.step import AttemptOutcome, Step, StepAttempt
 from models.views import JobSummary
 from tests.conftest import Cluster
