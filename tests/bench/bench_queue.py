@@ -1,8 +1,9 @@
 """What the queue can do when the engine takes no time, on servers as ``gistmill up`` starts them.
 
-Steps per second through claim, finish, barrier and doorbell with a thousand and with a hundred thousand steps waiting,
-beside a bare Celery task that does nothing on the same broker; the time from a submission to its first step; two
-workers against one when a step takes 50 ms; and submitting ten thousand rows of a table.
+Steps per second through claim, finish, barrier and doorbell, one worker process a core, with a thousand and with a
+hundred thousand steps waiting, beside a bare Celery task that does nothing on the same broker; the time from a
+submission to its first step; two workers against one when a step takes 50 ms; and submitting ten thousand rows of a
+table.
 
 Examples:
   make bench-queue
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import random
 import signal
 import tempfile
@@ -37,9 +39,11 @@ from tests.fake_worker import describe_command
 SHALLOW = 1_000
 DEEP = 100_000
 SLOTS = 16
+# A process is one Python interpreter, which can use one core.
+PROCESSES = len(os.sched_getaffinity(0))
 NULL_WORKER = "tests.fake_worker"
 BARE_WORKER = "tests.bench.bare_worker"
-BARE_MESSAGES = 6_000
+BARE_MESSAGES = 12_000
 # Steps that a worker runs before it is measured: connections are opened and statements compiled.
 WARM_STEPS = 100
 # A slot of a worker that takes 50 ms a step runs 20 of them a second: four keep the process far from its own limit.
@@ -86,22 +90,43 @@ def ring_nothing(cluster: Cluster, count: int) -> None:
 def measure_bare(cluster: Cluster) -> float:
     """Return tasks per second of a worker whose task does nothing."""
     ring_nothing(cluster, BARE_MESSAGES)
-    with cluster.run_worker(BARE_WORKER, slots=SLOTS):
-        first = BARE_MESSAGES - WARM_STEPS
-        wait_until(lambda: cluster.count_messages("map.default") <= first, "the bare worker takes messages")
+    with ExitStack() as stack:
+        for number in range(PROCESSES):
+            stack.enter_context(cluster.run_worker(BARE_WORKER, slots=SLOTS // PROCESSES, node=f"bare{number}"))
+        first = BARE_MESSAGES * 3 // 4
+        wait_until(lambda: cluster.count_messages("map.default") <= first, "all bare workers take messages")
         before, started = cluster.count_messages("map.default"), time.monotonic()
         wait_until(lambda: cluster.count_messages("map.default") <= BARE_MESSAGES // 10, "its queue is nearly empty")
         return (before - cluster.count_messages("map.default")) / (time.monotonic() - started)
 
 
-def measure_depth(cluster: Cluster, *, most_steps: int, seconds: float) -> float:
-    """Return steps per second of one worker, over that many steps or that long."""
-    since = cluster.read_number("SELECT extract(epoch FROM clock_timestamp())")
-    before = cluster.read_number(ENDED)
-    with cluster.run_worker(NULL_WORKER, slots=SLOTS):
+def measure_depth(
+    cluster: Cluster,
+    *,
+    most_steps: int,
+    seconds: float,
+    processes: int = PROCESSES,
+    begin: Callable[[], object] = lambda: None,
+) -> float:
+    """Return steps per second of workers that share all slots, over that many steps or that long.
+
+    Args:
+        cluster: where they work.
+        most_steps: that they end.
+        seconds: that they work at most.
+        processes: of workers.
+        begin: called when all of them are there.
+    """
+    with ExitStack() as stack:
+        for number in range(processes):
+            stack.enter_context(cluster.run_worker(NULL_WORKER, slots=SLOTS // processes, node=f"null{number}"))
+        alive = "SELECT count(*) FROM workers WHERE stopped_at IS NULL"
+        wait_until(lambda: cluster.read_number(alive) == processes, "the workers are there")
+        begin()
+        since, before = cluster.read_number("SELECT extract(epoch FROM clock_timestamp())"), cluster.read_number(ENDED)
         wait_until(lambda: cluster.read_number(ENDED) > before + WARM_STEPS, "steps end")
         until = time.monotonic() + seconds
-        while time.monotonic() < until and cluster.read_number(ENDED) < before + most_steps:
+        while time.monotonic() < until and cluster.read_number(ENDED) < before + most_steps - WARM_STEPS:
             time.sleep(0.2)
     return cluster.read_number(RATE, since=since, skipped=WARM_STEPS)
 
@@ -112,10 +137,19 @@ def measure_depths(arena: Arena, options: argparse.Namespace) -> tuple[dict[int,
     with open_cluster(arena, 1) as deep:
         facts = {"messages/s sent": deep.fill(options.deep)}
         empty = deep.read_number(STEP_BYTES)
+        facts["steps/s of one process"] = measure_depth(
+            deep, most_steps=options.deep, seconds=options.seconds, processes=1
+        )
         for _ in range(options.rounds):
             with open_cluster(arena, 2) as shallow:
-                shallow.fill(SHALLOW)
-                rates[SHALLOW].append(measure_depth(shallow, most_steps=SHALLOW, seconds=options.seconds))
+                rates[SHALLOW].append(
+                    measure_depth(
+                        shallow,
+                        most_steps=SHALLOW,
+                        seconds=options.seconds,
+                        begin=lambda: shallow.fill(SHALLOW),
+                    )
+                )
             rates[options.deep].append(measure_depth(deep, most_steps=options.deep, seconds=options.seconds))
         facts["bytes per waiting step"] = empty / deep.read_number("SELECT count(*) FROM steps WHERE kind = 'map'")
         facts["bytes per ended step"] = measure_ended_bytes(deep)
@@ -232,7 +266,7 @@ def main() -> None:
         rates, facts = measure_depths(arena, options)
         gains = measure_gain(arena, options)
     shallow, deep = rates.values()
-    print("| null engine, one worker of 16 slots | median | from to |\n|---|---:|---:|")
+    print(f"| null engine, {SLOTS} slots of {PROCESSES} processes | median | from to |\n|---|---:|---:|")
     print(f"| bare Celery, tasks/s | {describe(bare)} |")
     print(f"| {SHALLOW:,} steps waiting, steps/s | {describe(shallow)} |")
     print(f"| {options.deep:,} steps waiting, steps/s | {describe(deep)} |")
