@@ -136,9 +136,7 @@ def was_completed(session: Session, claim: Claim) -> bool:
     return bool(session.execute(statement).scalar_one())
 
 
-def end_job(
-    session: Session, job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None
-) -> None:
+def end_job(job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None) -> None:
     """Make a job final, in the caller's transaction and under the caller's lock on its row."""
     job.state, job.summary, job.reason = state, summary, reason
     job.pending, job.finished_at = 0, func.clock_timestamp()

@@ -198,5 +198,5 @@ def finish_cancel(session: Session, job_id: UUID) -> bool:
     # Asked afterwards: the update waits for a claim that is about to commit, an earlier look would miss it.
     if session.scalar(select(exists().where(Step.job_id == job_id, Step.state == StepState.RUNNING))):
         return False
-    end_job(session, job, JobState.CANCELLED, reason="cancelled by request")
+    end_job(job, JobState.CANCELLED, reason="cancelled by request")
     return True

@@ -154,7 +154,7 @@ class Flow:
             return []
         queries.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.ERROR, error=failure)
         if claim.kind == StepKind.PLAN:
-            queries.end_job(session, job, JobState.FAILED, reason=failure["message"])
+            queries.end_job(job, JobState.FAILED, reason=failure["message"])
             return []
         if claim.kind == StepKind.EVALUATE:
             fail_check(session, job, failure["message"], round_number=claim.round)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import ARRAY, Connection, Uuid, any_, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from models.base import Json
@@ -22,7 +22,7 @@ from models.outbox import NewStep, add_steps
 from models.queries import end_job
 from models.queues import Wakeup
 from models.results import StepResult
-from models.step import Step, StepKind, StepState
+from models.step import Step, StepKind, StepState, step_id
 from workers.evaluation.metric import Metric
 from workers.summarization.limits import Limits
 from workers.summarization.planning import Plan
@@ -115,7 +115,7 @@ def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_num
 
 def _end(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
     text = None if summary.step is None else read_output(session.connection(), job.id, summary.step, round_number=0)
-    end_job(session, job, OUTCOMES[summary.outcome], summary=text, reason=join_reasons(summary))
+    end_job(job, OUTCOMES[summary.outcome], summary=text, reason=join_reasons(summary))
     is_checked = JobOptions.model_validate(job.options).is_checked
     return order_check(session, job) if is_checked and summary.step is not None else []
 
@@ -128,19 +128,20 @@ def _end_second(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
     return order_check(session, job, round_number=SECOND_ROUND, reads=asdict(summary.step))
 
 
-_OUTPUT = select(Step.output).where(
-    Step.job_id == bindparam("job"),
-    Step.round == bindparam("round"),
-    Step.kind == bindparam("kind"),
-    Step.level == bindparam("level"),
-    Step.index == bindparam("index"),
-)
+_OUTPUTS = select(Step.id, Step.output).where(Step.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+
+
+def read_outputs(
+    connection: Connection, job_id: UUID, keys: Iterable[StepKey], *, round_number: int
+) -> Mapping[StepKey, str]:
+    """Return what finished steps of a job wrote."""
+    ids = {step_id(job_id, key.kind, key.level, key.index, round_number=round_number): key for key in keys}
+    return {ids[step]: output or "" for step, output in connection.execute(_OUTPUTS, {"ids": list(ids)})}
 
 
 def read_output(connection: Connection, job_id: UUID, key: StepKey, *, round_number: int) -> str:
     """Return what a finished step of a job wrote."""
-    place = {"job": job_id, "round": round_number, **asdict(key)}
-    return str(connection.execute(_OUTPUT, place).scalar_one())
+    return read_outputs(connection, job_id, [key], round_number=round_number)[key]
 
 
 def join_reasons(summary: Summary) -> str | None:

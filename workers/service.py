@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import psutil
 import structlog
 from celery import Celery
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from models import queries
@@ -90,11 +89,6 @@ class Service:
         self._drain: threading.Timer | None = None
         port = settings.metrics_port
         self._status = StatusServer(settings.metrics_host, port, self._is_healthy) if port else None
-
-    @property
-    def database(self) -> Engine:
-        """The connection pool."""
-        return self._database
 
     def start(self) -> None:
         """Register this process and begin to renew and to rescue.

@@ -9,21 +9,21 @@ from dataclasses import asdict
 from functools import lru_cache
 
 import structlog
-from sqlalchemy import ARRAY, Engine, Uuid, any_, bindparam, select
+from sqlalchemy import Engine, select
 
 from models import results
 from models.claims import Claim
 from models.document import Document
 from models.options import JobOptions
 from models.results import StepResult
-from models.step import Step, StepKind, step_id
+from models.step import StepKind
 from workers.answers import Answer, ask
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.measuring import measure_summary
 from workers.persistence import run_statements
-from workers.progress import Outcome, read_inputs
+from workers.progress import Outcome, read_inputs, read_outputs
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
 from workers.summarization.identity import identify_step
@@ -36,9 +36,6 @@ from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepKey, StepSpec
 
 log = structlog.get_logger()
-
-
-_OUTPUTS = select(Step.id, Step.output).where(Step.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 
 
 class StepRunner:
@@ -133,11 +130,11 @@ class StepRunner:
     def _read_outputs(self, claim: Claim, keys: list[StepKey], stopped: threading.Event) -> Mapping[StepKey, str]:
         if not keys:
             return {}
-        ids = {step_id(claim.job_id, key.kind, key.level, key.index, round_number=claim.round): key for key in keys}
-        rows = run_statements(
-            self._database, lambda connection: connection.execute(_OUTPUTS, {"ids": list(ids)}).all(), must_end=stopped
+        return run_statements(
+            self._database,
+            lambda connection: read_outputs(connection, claim.job_id, keys, round_number=claim.round),
+            must_end=stopped,
         )
-        return {ids[step]: output or "" for step, output in rows}
 
     def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
         notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)

@@ -132,7 +132,7 @@ def test_the_database_refuses_rows_that_contradict_themselves(cluster: Cluster, 
 def test_a_job_ends_once_with_its_summary(cluster: Cluster) -> None:
     [job_id], _ = add_jobs(cluster.engine, ["A text."])
     with Session(cluster.engine) as session, session.begin():
-        queries.end_job(session, queries.lock_job(session, job_id), JobState.SUCCEEDED, summary="Short.")
+        queries.end_job(queries.lock_job(session, job_id), JobState.SUCCEEDED, summary="Short.")
     with Session(cluster.engine) as session:
         job = session.get_one(Job, job_id)
         assert (job.state, job.summary, job.pending) == ("succeeded", "Short.", 0)

@@ -92,7 +92,7 @@ class Driver:
         kind = {"map-reduce": "reduce", "refine": "refine", "stuff": "stuff"}[strategy]
         with Session(self.engine) as session, session.begin():
             job = self._finish(session, job_id, kind, chunks - 1 if kind == "refine" else 0, output=words)
-            queries.end_job(session, job, state, summary=words, reason=reason)
+            queries.end_job(job, state, summary=words, reason=reason)
 
     def fail(self, job_id: uuid.UUID, kind: str, index: int = 0, *, message: str = "it broke") -> None:
         """Fail a step and its job."""
@@ -100,7 +100,7 @@ class Driver:
             job = queries.lock_job(session, job_id)
             claim = self._claim(session, job_id, kind, index)
             queries.fail_step(session, claim, {"type": "PermanentError", "message": message}, worker=WORKER)
-            queries.end_job(session, job, JobState.FAILED, reason=message)
+            queries.end_job(job, JobState.FAILED, reason=message)
 
     def claim(self, job_id: uuid.UUID, kind: str, index: int = 0) -> Claim:
         """Begin a step."""

@@ -120,7 +120,7 @@ def test_a_job_that_was_cancelled_between_two_waves_runs_its_last_step_again(
     with Session(cluster.engine) as session, session.begin():
         locked = queries.lock_job(session, job)
         assert end_step(session.connection(), claim, StepResult(output="draft"), worker=WORKER)
-        queries.end_job(session, locked, JobState.CANCELLED, reason="cancelled by request")
+        queries.end_job(locked, JobState.CANCELLED, reason="cancelled by request")
 
     gistmill("retry", str(job))
 
