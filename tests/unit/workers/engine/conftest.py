@@ -16,6 +16,12 @@ from workers.engine.engine import Engine, load_engine
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Every random matrix is the same in every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def engine(tiny_weights: Path) -> Iterator[Engine]:
     """One engine for all tests that leave it as they found it; small passes, so that prompts come in pieces."""

@@ -48,6 +48,7 @@ def serve(weights: Path, **settings: Any) -> Iterator[Engine]:
 def adapter(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA adapter that changes what the tiny Gemma says."""
     folder = tmp_path_factory.mktemp("adapter")
+    torch.manual_seed(0)  # Among random adapters some say nothing at all.
     network = AutoModelForCausalLM.from_pretrained(tiny_weights)
     adapted = get_peft_model(network, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
     for name, parameter in adapted.named_parameters():

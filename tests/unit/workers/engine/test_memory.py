@@ -68,10 +68,10 @@ def wide_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("wide_weights", "bfloat16", "none", 0.65),
         # FBGEMM pads the inputs of a layer in half precision to the next 512, here and in the real weights.
-        ("wide_weights", "float32", "half", 0.85),
+        ("wide_weights", "float32", "half", 0.95),
         pytest.param("real_weights", "float32", "none", 1.3, marks=pytest.mark.real),
-        # A tenth of them stays in half precision.
-        pytest.param("real_weights", "float32", "int8", 0.4, marks=pytest.mark.real),
+        # A tenth of them stays in half precision; pages of the file that are mapped for a moment count too.
+        pytest.param("real_weights", "float32", "int8", 0.5, marks=pytest.mark.real),
     ],
 )
 def test_loading_takes_at_most_1_3_times_the_weights_as_they_are_served(
