@@ -19,9 +19,10 @@ from workers.local.supervisor import Program
 # Seconds between the end of the drain and the kill: leases are given back, weights are let go.
 STOP_GRACE_SECONDS = 15
 
-# A thread that waits for the others of its team sleeps instead of spinning: on cores that it shares with Postgres, with
-# the broker or with anybody else, spinning takes the time away from the very thread that it waits for.
-PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+# A thread that waits for the others of its team spins for some microseconds, which bridges the pause between two
+# operations, and then sleeps: on cores that it shares with Postgres, with the broker or with anybody else, spinning on
+# takes the time away from the very thread that it waits for.
+PATIENT_THREADS = {"GOMP_SPINCOUNT": "3000"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from workers.engine.conversion import convert_network
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.fingerprint import compute_fingerprint
+from workers.engine.head import screen_head
+from workers.engine.lean import can_use_lean_layers, use_lean_layers
 from workers.engine.note import find_adapter
 from workers.engine.pages import is_mapped, trim_heap
 from workers.engine.quantization import (
@@ -74,6 +76,10 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     trim_heap()
     network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
     sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
+    if config.device_map is None and placement.quantization != "nf4" and can_use_lean_layers(network):
+        use_lean_layers(network)
+        if placement.quantization in {"none", "bf16"}:
+            screen_head(network)
     prepare_linears(network, placement, sample, device_map=config.device_map)
     trim_heap()
     check_finite(network, sample, placement)

@@ -21,6 +21,7 @@ from transformers.generation.continuous_batching.requests import RequestStatus
 
 from workers.engine.attention import RAGGED
 from workers.engine.errors import EngineStoppedError
+from workers.engine.guessing import guess_next, keep_behind_window
 from workers.engine.request import Request
 from workers.engine.routing import RequestRouter
 from workers.engine.runner import SamplingRunner
@@ -81,6 +82,8 @@ class GenerationLoop(ContinuousBatchingManager):
         self.output_router = RequestRouter(self.live, has_ended=self._has_ended)
         self._tokenizer = tokenizer
         self._on_fatal = on_fatal
+        # Only our own attention reads several new tokens of many requests in one product.
+        self._can_guess = network.config.get_text_config()._attn_implementation == RAGGED
         self._submitting = threading.Lock()
         self._last_pass = time.monotonic()
         # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
@@ -151,10 +154,14 @@ class GenerationLoop(ContinuousBatchingManager):
     def _create_batch_processor(self) -> Any:
         processor = super()._create_batch_processor()
         processor.model_runner = SamplingRunner(processor, self.live)
+        if self._can_guess:
+            keep_behind_window(processor.cache)
         return processor
 
     def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
         self._end_overdue(batch_processor.scheduler)
+        if self._can_guess:
+            guess_next(list(self.live.values()), batch_processor)
         try:
             goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
         except (RuntimeError, MemoryError) as error:
@@ -189,9 +196,9 @@ class GenerationLoop(ContinuousBatchingManager):
         request.finish(tokens, reason)
 
     def _has_stop(self, request: Request, tokens: list[int]) -> bool:
-        # Every token is at least one byte, so this many tokens contain any stop string that has just been completed.
+        # Every token is at least one byte, so this many tokens contain any stop string that this pass has completed.
         longest = max(len(stop.encode()) for stop in request.stop)
-        tail = self._tokenizer.decode(tokens[-longest - 1 :])
+        tail = self._tokenizer.decode(tokens[-longest - 1 - len(request.draft) :])
         return any(stop in tail for stop in request.stop)
 
     def _shrink_batch(self, processor: Any, error: Exception) -> None:

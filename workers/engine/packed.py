@@ -25,14 +25,22 @@ class PackedLinear(nn.Module):
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
-        self._dtype = weight.dtype
+        self.dtype = weight.dtype
         self._bias = None if bias is None else bias.to(weight.dtype)
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, USUAL_ROWS)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs), in the rows' dtype."""
-        product = torch.ops.mkldnn._linear_pointwise(rows.to(self._dtype), self._packed, self._bias, "none", [], "")
+        product = torch.ops.mkldnn._linear_pointwise(rows.to(self.dtype), self._packed, self._bias, "none", [], "")
         return product.to(rows.dtype)
+
+    def activate(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return GELU, by tanh, of (..., outputs), within the product and in its dtype, which the rows have."""
+        return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "gelu", [], "tanh")
+
+    def multiply(self, rows: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        """Return (..., outputs) times a factor of the same shape, within the product and in its dtype."""
+        return torch.ops.mkldnn._linear_pointwise.binary(rows, factor, self._packed, self._bias, "mul")
 
 
 def has_onednn(dtype: torch.dtype) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from workers.engine.drafting import FIRST_DRAFTED, Drafter
 from workers.generation import FinishReason, GenerationParams
 
 _numbers = itertools.count()
@@ -50,6 +51,9 @@ class Request:
     future: Future[Outcome] = field(default_factory=Future, init=False)
     generator: torch.Generator | None = field(default=None, init=False)
     has_run_out_of_memory: bool = field(default=False, init=False)
+    # Guesses of what comes next that this pass checks.
+    draft: list[int] = field(default_factory=list, init=False)
+    _drafter: Drafter | None = field(default=None, init=False)
     # Told all tokens so far after every pass, in the loop's thread.
     on_tokens: Callable[[list[int]], None] | None = field(default=None, init=False)
 
@@ -64,6 +68,22 @@ class Request:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             return FinishReason.DEADLINE
         return None
+
+    @property
+    def wanted_draft(self) -> int:
+        """How many guesses are worth checking, by how many held so far."""
+        return FIRST_DRAFTED if self._drafter is None else self._drafter.wanted
+
+    def guess(self, read: list[int], said: list[int], *, most: int) -> None:
+        """Guess what comes next, up to so many tokens; the first guess looks at all that was read and said."""
+        if self._drafter is None:
+            self._drafter = Drafter(read + said)
+        self.draft = self._drafter.draft(most)
+
+    def learn(self, tokens: list[int]) -> None:
+        """Take in what was said: the guesses that held, and the token after them."""
+        if self._drafter is not None:
+            self._drafter.learn(tokens, drafted=len(self.draft))
 
     def cut_text(self, text: str) -> tuple[str, bool]:
         """Return a text up to its first stop string, and whether there was one."""

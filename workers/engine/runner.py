@@ -1,18 +1,20 @@
-"""The forward pass of the loop's batch, and the choice of every request's next token."""
+"""The forward pass of the loop's batch, and the choice of every request's next tokens."""
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import torch
 from transformers.generation.continuous_batching.model_runner import ModelRunner
 
+from workers.engine.head import ScreenedHead
 from workers.engine.request import Request
-from workers.engine.sampling import choose_tokens
+from workers.engine.sampling import Chooser, choose_tokens
 
 
 class SamplingRunner(ModelRunner):
-    """Chooses each request's next token by that request's own parameters and seed.
+    """Chooses each request's next tokens by that request's own parameters and seed.
 
     Args:
         processor: transformers' processor of the batch, whose own runner this one replaces.
@@ -30,12 +32,53 @@ class SamplingRunner(ModelRunner):
         )
         self._live = live
 
+    def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
+        """Run the pass; logits are computed where a token is chosen: after the last token, and after every guess."""
+        batch = self.inputs_and_outputs.requests_in_batch
+        ends = accumulate(item.query_length for item in batch)
+        places = [
+            place
+            for item, end in zip(batch, ends, strict=True)
+            if item.has_new_token
+            for place in range(end - 1 - len(self._live[item.state.request_id].draft), end)
+        ]
+        # A pass of prompts that are not read to their end needs no logits, but a head cannot do without a row.
+        batch_data["logits_indices"] = torch.tensor(places or [0], device=batch_data["input_ids"].device)
+        # Filled by the first layer that attends (see attention_plan).
+        batch_data["plans"] = {}
+        super().compute_batch(model, batch_data)
+
+    def _forward_process_and_sample(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
+        head = model.get_output_embeddings()
+        if not isinstance(head, ScreenedHead):
+            super()._forward_process_and_sample(model, batch_data, *tensors)
+            return
+        *_, output_ids = tensors
+        kept = batch_data.pop("logits_to_keep")
+        hidden = model.base_model(**batch_data).last_hidden_state
+        self._sample(head.screen(hidden[0, kept]).unsqueeze(0), output_ids)
+
     def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
         states = [item.state for item in self.inputs_and_outputs.requests_in_batch if item.has_new_token]
-        rows = []
-        for state in states:
-            request = self._live[state.request_id]
-            rows.append((request.params, request.generator, state.initial_tokens + state.generated_tokens))
-        if rows:
-            tokens = choose_tokens(scores[0, : len(rows)], rows)
-            output_ids[0, : len(rows)].copy_(tokens)
+        if not states:
+            return
+        requests = [self._live[state.request_id] for state in states]
+        chosen = choose_tokens(
+            scores[0],
+            [
+                Chooser(
+                    request.params,
+                    request.generator,
+                    seen=state.initial_tokens + state.generated_tokens,
+                    draft=request.draft,
+                    ends=request.eos_ids,
+                )
+                for request, state in zip(requests, states, strict=True)
+            ],
+        )
+        for request, state, tokens in zip(requests, states, chosen, strict=True):
+            request.learn(tokens)
+            # The pass counts one new token; the guesses that hold came before it, and the others were never there.
+            state.generated_tokens.extend(tokens[:-1])
+            state.position_offset -= len(request.draft) + 1 - len(tokens)
+        output_ids[0, : len(states)].copy_(torch.tensor([tokens[-1] for tokens in chosen]))

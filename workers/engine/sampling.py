@@ -1,37 +1,99 @@
-"""Choosing the next token of every request of a batch, each by its own parameters.
+"""Choosing the next tokens of every request of a batch, each by its own parameters.
 
-The order is that of transformers: repetition penalty, temperature, top-k, top-p. Only the ``top_k`` best scores are
-ever sorted, because sorting a vocabulary of 262,144 costs more than computing it.
+The order is that of transformers: repetition penalty, temperature, top-k, top-p. Only the best of the best blocks of
+scores are ever sorted: sorting a vocabulary of 262,144 costs more than computing it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 
 from workers.generation import GenerationParams
 
+# Scores whose largest is found first.
+BLOCK = 128
 
-def choose_tokens(scores: torch.Tensor, rows: Sequence[tuple[GenerationParams, Any, Sequence[int]]]) -> torch.Tensor:
-    """Return the next token of every row.
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """How one request's next tokens are chosen.
 
     Args:
-        scores: logits (rows, vocabulary), float32; changed in place by repetition penalties.
-        rows: of each row its parameters, its random generator (None for the shared one) and the ids seen so far.
-
-    Returns:
-        Token ids (rows,).
+        params: of the request.
+        generator: its random numbers; None for the shared ones.
+        seen: the ids so far.
+        draft: guesses of what comes next; there is a row of scores after each.
+        ends: ids after which nothing comes.
     """
-    for row, (params, _, seen) in zip(scores, rows, strict=True):
+
+    params: GenerationParams
+    generator: torch.Generator | None = None
+    seen: Sequence[int] = ()
+    draft: Sequence[int] = ()
+    ends: Set[int] = frozenset()
+
+    @property
+    def rows(self) -> int:
+        """Rows of scores that it looks at."""
+        return len(self.draft) + 1
+
+
+def choose_tokens(scores: torch.Tensor, choosers: Sequence[Chooser]) -> list[list[int]]:
+    """Return of every request the guesses that hold and the token after them, at least one token.
+
+    Args:
+        scores: logits (rows, vocabulary), float32, those of one request after those of another; changed in place by
+            repetition penalties.
+        choosers: of the requests.
+    """
+    best: list[int] = []
+    if any(not chooser.params.do_sample and chooser.params.repetition_penalty == 1.0 for chooser in choosers):
+        best = find_best(scores).tolist()
+    starts = accumulate((chooser.rows for chooser in choosers), initial=0)
+    return [list(_run(chooser, scores, best, start)) for chooser, start in zip(choosers, starts, strict=False)]
+
+
+def _run(chooser: Chooser, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:
+    params = chooser.params
+    for place in range(chooser.rows):
+        row = scores[start + place]
         if params.repetition_penalty != 1.0:
-            penalize_seen(row, seen, params.repetition_penalty)
-    tokens = scores.argmax(dim=-1)
-    for index, (params, generator, _) in enumerate(rows):
+            penalize_seen(row, [*chooser.seen, *chooser.draft[:place]], params.repetition_penalty)
         if params.do_sample:
-            tokens[index] = sample_token(scores[index], params, generator)
-    return tokens
+            token = sample_token(row, params, chooser.generator)
+        elif params.repetition_penalty != 1.0:
+            token = int(find_best(row.unsqueeze(0)))
+        else:
+            token = best[start + place]
+        yield token
+        if place == len(chooser.draft) or token != chooser.draft[place] or token in chooser.ends:
+            return
+
+
+def find_best(scores: torch.Tensor) -> torch.Tensor:
+    """Return the first of the largest scores (rows,) of each row (rows, vocabulary); faster than ``argmax``."""
+    if scores.shape[1] % BLOCK:
+        return scores.argmax(dim=-1)
+    blocks = scores.view(*scores.shape[:-1], -1, BLOCK)
+    first = blocks.amax(dim=-1).argmax(dim=-1)
+    return first * BLOCK + blocks[torch.arange(len(blocks), device=scores.device), first].argmax(dim=-1)
+
+
+def find_most(scores: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the largest scores (..., count) of rows (..., vocabulary), and where they are; faster than ``topk``."""
+    size = scores.shape[-1]
+    if size % BLOCK or count > size // BLOCK:
+        return torch.topk(scores, count)
+    blocks = scores.view(*scores.shape[:-1], -1, BLOCK)
+    # No block but those with the largest maxima can hold one of them.
+    best = blocks.amax(dim=-1).topk(count).indices
+    held = blocks.take_along_dim(best.unsqueeze(-1), dim=-2).flatten(-2)
+    values, places = torch.topk(held, count)
+    return values, best.take_along_dim(places // BLOCK, dim=-1) * BLOCK + places % BLOCK
 
 
 def penalize_seen(row: torch.Tensor, seen: Sequence[int], penalty: float) -> None:
@@ -41,11 +103,11 @@ def penalize_seen(row: torch.Tensor, seen: Sequence[int], penalty: float) -> Non
     row[ids] = torch.where(values < 0, values * penalty, values / penalty)
 
 
-def sample_token(row: torch.Tensor, params: GenerationParams, generator: torch.Generator | None) -> torch.Tensor:
+def sample_token(row: torch.Tensor, params: GenerationParams, generator: torch.Generator | None) -> int:
     """Return one token of a row (vocabulary,) of logits by temperature, top-k and top-p (Holtzman et al. 2020)."""
-    kept = min(params.top_k or row.numel(), row.numel())
-    values, ids = torch.topk(row, kept)
-    chances = torch.softmax(values / params.temperature, dim=-1)
+    values, ids = find_most(row, min(params.top_k or row.numel(), row.numel()))
+    # The largest is taken off first: a very low temperature would make it infinite.
+    chances = torch.softmax((values - values[0]) / params.temperature, dim=-1)
     # A token stays while those before it have not yet reached top_p, so the likeliest one always stays.
     chances[chances.cumsum(dim=-1) - chances >= params.top_p] = 0
-    return ids[torch.multinomial(chances, 1, generator=generator)[0]]
+    return int(ids[torch.multinomial(chances, 1, generator=generator)[0]])

@@ -12,9 +12,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from workers.engine import head
 from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
+from workers.engine.packed import has_native_bfloat16
 from workers.generation import FinishReason, Generation, GenerationParams, Part, Prompt, PromptFormat, Turn
 
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=24)
@@ -75,6 +77,43 @@ def test_greedy_gives_the_same_tokens_whatever_else_is_in_the_batch(engine: Engi
     alone = [engine.generate(prompt, GREEDY).text for prompt in prompts[:6]]
     mixed = generate_together(engine, prompts[:6] + prompts, [GREEDY] * 6 + [HOT] * len(prompts))
     assert [generation.text for generation in mixed[:6]] == alone
+
+
+def test_guesses_that_hold_save_passes_and_change_nothing(own_engine: Engine, tiny_weights: Path) -> None:
+    ids = own_engine.weights.tokenizer.encode_prompt(ask("tell"))
+    network = AutoModelForCausalLM.from_pretrained(tiny_weights)
+    prompt = torch.tensor([ids])
+    output = network.generate(
+        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=200, do_sample=False, eos_token_id=[1, 5]
+    )
+    passes: list[object] = []
+    own_engine.weights.network.register_forward_pre_hook(lambda *_: passes.append(None))
+    generation = own_engine.generate(ask("tell"), replace(GREEDY, max_new_tokens=200))
+    assert generation.text == own_engine.weights.tokenizer.decode(output[0, len(ids) :].tolist())
+    assert generation.completion_tokens == output.shape[1] - len(ids)
+    assert len(passes) < generation.completion_tokens / 2
+
+
+@pytest.mark.skipif(not has_native_bfloat16(), reason="this CPU does not compute in bfloat16")
+def test_a_screened_head_changes_nothing(
+    engine: Engine, prompts: list[Prompt], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "SCREENED_OUTPUTS", 1)
+    screened = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none"))
+    try:
+        assert isinstance(screened.weights.network.get_output_embeddings(), head.ScreenedHead)
+        params = [GREEDY, replace(HOT, top_k=30, seed=4), replace(GREEDY, repetition_penalty=1.3)] * 3
+        expected = [engine.generate(prompt, each).text for prompt, each in zip(prompts, params, strict=False)]
+        said = generate_together(screened, prompts[:9], params)
+        assert [generation.text for generation in said] == expected
+    finally:
+        screened.close()
+
+
+def test_a_prompt_of_one_token_can_be_read(own_engine: Engine) -> None:
+    prompt = Prompt((Turn("user", (Part(""),)),), format=PromptFormat.COMPLETION)
+    assert own_engine.count_prompt_tokens(prompt) == 1
+    assert own_engine.generate(prompt, GREEDY).completion_tokens
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_bfloat16_layers_are_computed_between_float32_ones(tiny_weights: Path) -
     with serve(tiny_weights, quantization="bf16", device="cpu") as engine:
         layers = engine.weights.network
         assert isinstance(layers.lm_head, HalfLinear)
-        assert isinstance(layers.model.layers[0].mlp.up_proj, PackedLinear)
+        assert isinstance(layers.model.layers[0].up_proj, PackedLinear)
         assert layers.dtype is torch.float32
         assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
 

@@ -1,0 +1,144 @@
+"""The layers of Gemma 3 on a CPU in few operations: the same numbers, with less started for them.
+
+A decode step of a small network is hundreds of small operations, each of which costs more to start than to compute, and
+in a prompt each reads and writes all of it again. Here queries, keys and values come out of one product, a norm is one
+operation, and the activation of the feed-forward is part of its products where oneDNN does those.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm, Gemma3RotaryEmbedding
+
+from workers.engine.attention import RAGGED, attend_ragged
+from workers.engine.packed import PackedLinear
+from workers.engine.pages import release_pages
+
+# The activation that oneDNN computes within a product.
+ACTIVATION = "gelu_pytorch_tanh"
+
+
+def use_lean_layers(network: Any) -> None:
+    """Replace every decoder layer of Gemma 3, its norms and its rotary embedding, in place; others stay."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, Gemma3DecoderLayer):
+                setattr(module, name, LeanLayer(child))
+            elif isinstance(child, Gemma3RMSNorm):
+                setattr(module, name, LeanNorm(child))
+            elif isinstance(child, Gemma3RotaryEmbedding):
+                setattr(module, name, SignedRotary(child))
+
+
+class LeanNorm(nn.Module):
+    """The norm of Gemma 3 as one operation."""
+
+    def __init__(self, norm: Gemma3RMSNorm) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(1.0 + norm.weight.detach(), requires_grad=False)
+        self._eps = norm.eps
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return (..., size) of rows (..., size)."""
+        return nn.functional.rms_norm(rows, self.weight.shape, self.weight, self._eps)
+
+
+class SignedRotary(nn.Module):
+    """Rotary angles whose sine has the sign of the half that it is multiplied with."""
+
+    def __init__(self, rotary: Gemma3RotaryEmbedding) -> None:
+        super().__init__()
+        self._rotary = rotary
+
+    def forward(self, *arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return cosine and signed sine, (1, tokens, head size) each."""
+        cosine, sine = self._rotary(*arguments, **options)
+        first, second = sine.chunk(2, dim=-1)
+        return cosine, torch.cat((-first, second), dim=-1)
+
+
+class LeanLayer(nn.Module):
+    """A decoder layer of Gemma 3; called as the one that it is made of."""
+
+    def __init__(self, layer: Gemma3DecoderLayer) -> None:
+        super().__init__()
+        attention, mlp = layer.self_attn, layer.mlp
+        self.layer_idx = attention.layer_idx
+        # What transformers' own attention asks a layer outside the loop.
+        self.num_key_value_groups = attention.num_key_value_groups
+        self.is_causal = attention.is_causal
+        self._head_size, self._scaling, self._window = attention.head_dim, attention.scaling, attention.sliding_window
+        self._key_heads = attention.config.num_key_value_heads
+        self._heads = attention.config.num_attention_heads
+        self._eps = attention.q_norm.eps
+        weights = [attention.q_norm.weight] * self._heads + [attention.k_norm.weight] * self._key_heads
+        self._head_weight = nn.Parameter(1.0 + torch.stack([each.detach() for each in weights]), requires_grad=False)
+        self.qkv_proj = join_linears([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.o_proj = attention.o_proj
+        self.gate_proj, self.up_proj, self.down_proj = mlp.gate_proj, mlp.up_proj, mlp.down_proj
+        self._activate, self._is_fusible = mlp.act_fn, mlp.config.hidden_activation == ACTIVATION
+        self.input_layernorm = LeanNorm(layer.input_layernorm)
+        self.post_attention_layernorm = LeanNorm(layer.post_attention_layernorm)
+        self.pre_feedforward_layernorm = LeanNorm(layer.pre_feedforward_layernorm)
+        self.post_feedforward_layernorm = LeanNorm(layer.post_feedforward_layernorm)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: Any = None,
+        **options: Any,
+    ) -> torch.Tensor:
+        """Return (batch, tokens, size) of the same."""
+        query, key, value = self._project(self.input_layernorm(hidden_states), *position_embeddings)
+        if past_key_values is not None:
+            key, value = past_key_values.update(key, value, self.layer_idx)
+        attended, _ = attend_ragged(
+            self, query, key, value, attention_mask, scaling=self._scaling, sliding_window=self._window, **options
+        )
+        attended = self.o_proj(attended.flatten(2))
+        hidden_states = hidden_states + self.post_attention_layernorm(attended)
+        fed = self._feed_forward(self.pre_feedforward_layernorm(hidden_states))
+        return hidden_states + self.post_feedforward_layernorm(fed)
+
+    def _project(
+        self, rows: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return queries, keys and values (batch, heads, tokens, head size), rotated to their positions."""
+        turned = self._heads + self._key_heads
+        projected = self.qkv_proj(rows).unflatten(-1, (-1, self._head_size))
+        normed = nn.functional.rms_norm(projected[:, :, :turned], (self._head_size,), eps=self._eps)
+        normed = normed.mul_(self._head_weight)
+        swapped = normed.roll(self._head_size // 2, -1)
+        rotated = torch.addcmul(normed * cosine.unsqueeze(2), swapped, sine.unsqueeze(2)).transpose(1, 2)
+        value = projected[:, :, turned:].transpose(1, 2)
+        return rotated[:, : self._heads], rotated[:, self._heads :], value
+
+    def _feed_forward(self, rows: torch.Tensor) -> torch.Tensor:
+        gate, up = self.gate_proj, self.up_proj
+        if self._is_fusible and isinstance(gate, PackedLinear) and isinstance(up, PackedLinear):
+            narrow = rows.to(gate.dtype)
+            return self.down_proj(up.multiply(narrow, gate.activate(narrow))).to(rows.dtype)
+        return self.down_proj(self._activate(gate(rows)) * up(rows))
+
+
+def join_linears(linears: list[nn.Linear]) -> nn.Linear:
+    """Return one linear layer with the outputs of several, which read the same; their memory is given back."""
+    weight = torch.cat([linear.weight.detach() for linear in linears])
+    joined = nn.Linear(weight.shape[1], weight.shape[0], bias=linears[0].bias is not None, device="meta")
+    joined.weight = nn.Parameter(weight, requires_grad=False)
+    if linears[0].bias is not None:
+        joined.bias = nn.Parameter(torch.cat([linear.bias.detach() for linear in linears]), requires_grad=False)
+    for linear in linears:
+        release_pages(linear.weight)
+    return joined
+
+
+def can_use_lean_layers(network: Any) -> bool:
+    """Return whether a network attends as these layers do and computes in float32, in which their norms are exact."""
+    config = network.config.get_text_config()
+    return config._attn_implementation == RAGGED and network.dtype is torch.float32
