@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from models.settings import PACKAGED, Settings
 from models.weights import Weights, WeightsKind
 from workers.database import open_transaction
 from workers.engine.packaged import ensure_packaged_weights, require_packaged_adapter
-from workers.engine.weights import CARD, find_folder
+from workers.engine.weights import find_folder, read_card
 from workers.errors import ServingError
 from workers.serving import packaged_folder
 
@@ -46,7 +45,7 @@ def locate_base(settings: Settings, given: str) -> Base:
         return Base(_find_base_folder(settings, row.location), row.location, row.name)
     folder = _find_base_folder(settings, given)
     location = str(folder.resolve()) if Path(given).expanduser().is_dir() else given
-    return Base(folder, location, _read_name(folder) or Path(given).name)
+    return Base(folder, location, str(read_card(folder).get("name") or Path(given).name))
 
 
 def locate_adapter(settings: Settings, given: str, *, base: str) -> tuple[Base, Path]:
@@ -89,11 +88,3 @@ def _find_base_folder(settings: Settings, location: str) -> Path:
     if location == PACKAGED:
         return ensure_packaged_weights(packaged_folder(settings))
     return find_folder(location)
-
-
-def _read_name(folder: Path) -> str | None:
-    card = folder / CARD
-    if not card.is_file():
-        return None
-    name: str | None = json.loads(card.read_text(encoding="utf-8")).get("name")
-    return name

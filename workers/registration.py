@@ -16,7 +16,7 @@ from models.weights import Weights, WeightsKind
 from workers.engine.fingerprint import hash_folder
 from workers.engine.note import AdapterNote, fingerprint_base
 from workers.engine.packaged import FINGERPRINT, NAME, SUMMARIES, find_packaged_adapter, require_packaged_adapter
-from workers.engine.weights import CARD, find_folder
+from workers.engine.weights import find_folder, read_card
 
 if TYPE_CHECKING:
     from workers.locating import Base
@@ -65,7 +65,7 @@ def describe_weights(session: Session, name: str, location: str, *, base: str | 
     folder = find_folder(location, kind="adapter" if is_adapter else "weights")
     if is_adapter:
         return _describe_trained(session, name, location, folder, WeightsKind.ADAPTER, base)
-    if _is_merged(folder):
+    if "base_fingerprint" in read_card(folder):
         return _describe_trained(session, name, location, folder, WeightsKind.MERGED, base)
     return _make_row(name, WeightsKind.BASE, location, fingerprint_base(folder))
 
@@ -92,11 +92,6 @@ def describe_packaged_adapter(name: str, base: str) -> Weights:
 def hash_adapter(folder: Path) -> str:
     """Return the identity of an adapter's files."""
     return hashlib.sha256(json.dumps(hash_folder(folder), sort_keys=True).encode()).hexdigest()
-
-
-def _is_merged(folder: Path) -> bool:
-    card = folder / CARD
-    return card.is_file() and "base_fingerprint" in json.loads(card.read_text(encoding="utf-8"))
 
 
 def _describe_trained(

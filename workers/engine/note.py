@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from workers.engine.errors import AdapterMismatchError, AdapterUnreadableError
-from workers.engine.weights import CARD, check_folder, find_folder
+from workers.engine.weights import CARD, check_folder, find_folder, list_tensors, read_card
 from workers.generation import PromptFormat
 
 # The first values of every tensor identify weights as well as all of them, in a second instead of a minute.
 FINGERPRINT_VALUES = 4096
+ADVICE = "name a folder that gistmill finetune has made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class AdapterNote:
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        words, facts = (self.prompt_style, self.base, self.base_fingerprint), (self.training, self.data, self.metrics)
+        if not all(isinstance(word, str) for word in words) or not all(isinstance(each, dict) for each in facts):
+            raise TypeError("a value is of another type than in any note")
+
     def write(self, folder: Path) -> None:
         """Write the note into an adapter or weights folder."""
         (folder / CARD).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
@@ -53,16 +59,17 @@ class AdapterNote:
         """Read the note of an adapter or weights folder.
 
         Raises:
-            AdapterUnreadableError: there is none, or it is broken.
+            AdapterUnreadableError: there is none, or it is not that of an adapter.
+            WeightsCorruptError: it is broken.
         """
         path = folder / CARD
+        if not path.is_file():
+            raise AdapterUnreadableError(f"{path} cannot be read, it is missing: {ADVICE}")
+        values = read_card(folder)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**values, "prompt_format": PromptFormat(values["prompt_format"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AdapterUnreadableError(
-                f"{path} cannot be read ({error}): name a folder that gistmill finetune has made"
-            ) from error
+            return cls(**values)
+        except TypeError as error:
+            raise AdapterUnreadableError(f"{path} is not the note of an adapter ({error}): {ADVICE}") from error
 
     def check_base(self, folder: Path) -> None:
         """Refuse a base that the adapter was not trained for.
@@ -105,12 +112,13 @@ def fingerprint_base(folder: Path) -> str:
     The values are compared as bfloat16, so the same weights saved in another precision are the same base.
 
     Raises:
-        EngineError: the folder holds no safetensors weights.
+        EngineError: the folder holds no safetensors weights, or damaged ones.
     """
     import torch
     from safetensors import safe_open
 
     check_folder(folder)
+    list_tensors(folder)
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,6 +19,10 @@ from workers.generation import PromptFormat
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 CARD = "gistmill.json"
+# The one file that PEFT prefers to its pickle.
+ADAPTER_TENSORS = "adapter_model.safetensors"
+# Names the file of every tensor where there are several files.
+INDEX = "model.safetensors.index.json"
 # The format allows no longer header, in bytes; a file that claims one would fill the memory.
 MOST_HEADER_BYTES = 100_000_000
 
@@ -55,6 +60,7 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
     Raises:
         WeightsNotFoundError: there is no such folder and no such hub id, or it holds no weights.
         WeightsUnsafeError: it holds weights, but none as safetensors.
+        WeightsCorruptError: it holds only some of its files.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
@@ -64,15 +70,40 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
 
 
 def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights") -> None:
-    """Refuse a folder that holds no weights, or weights that are not safetensors."""
-    config = "config.json" if kind == "weights" else "adapter_config.json"
+    """Refuse a folder that holds no weights, only some of them, or weights that are not safetensors."""
+    config, tensors = (
+        ("config.json", "*.safetensors") if kind == "weights" else ("adapter_config.json", ADAPTER_TENSORS)
+    )
     if not (folder / config).is_file():
         raise WeightsNotFoundError(f"{folder} holds no {kind}: {config} is missing; name a folder that has it")
-    if any(folder.glob("*.safetensors")):
+    if any(folder.glob(tensors)):
+        _check_index(folder)
         return
     if any(path.suffix in UNSAFE_SUFFIXES for path in folder.iterdir()):
         raise WeightsUnsafeError(f"{folder} holds its {kind} in a format that can run code; save it as safetensors")
-    raise WeightsNotFoundError(f"{folder} holds no {kind}: there is no *.safetensors file in it")
+    raise WeightsNotFoundError(f"{folder} holds no {kind}: there is no {tensors} file in it")
+
+
+def _check_index(folder: Path) -> None:
+    """Refuse a folder whose index names a file that is not there, or one that is not safetensors."""
+    index = folder / INDEX
+    if not index.is_file() or (folder / "model.safetensors").is_file():
+        return
+    try:
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WeightsCorruptError(f"{index} is damaged ({error!r}); download or save the weights again") from error
+    missing = named - {path.name for path in folder.glob("*.safetensors")}
+    if missing:
+        raise WeightsCorruptError(
+            f"{folder} lacks safetensors files that its index names ({name_some(missing)}); download or save it again"
+        )
+
+
+def name_some(names: Iterable[object]) -> str:
+    """Return the first few of some names, and how many there are."""
+    ordered = sorted(map(str, names))
+    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
 
 
 def read_prompt_format(folder: Path, *, adapter: Path | None = None, has_chat_template: bool) -> PromptFormat:
@@ -81,10 +112,29 @@ def read_prompt_format(folder: Path, *, adapter: Path | None = None, has_chat_te
     An adapter is served under the prompt that it was trained with, so its card comes first; then that of the weights.
     Without a card it is chat if there is a chat template.
     """
-    card = adapter / CARD if adapter is not None and (adapter / CARD).is_file() else folder / CARD
-    if card.is_file():
-        return PromptFormat(json.loads(card.read_text(encoding="utf-8"))["prompt_format"])
+    for each in (adapter, folder):
+        card = {} if each is None else read_card(each)
+        if card:
+            return cast("PromptFormat", card["prompt_format"])
     return PromptFormat.CHAT if has_chat_template else PromptFormat.COMPLETION
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what ``gistmill.json`` says of a folder: at least the prompt format; nothing if there is no such file.
+
+    Raises:
+        WeightsCorruptError: the file is broken, or somebody else's.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return {**card, "prompt_format": PromptFormat(card["prompt_format"])}
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WeightsCorruptError(
+            f"{path} cannot be read ({error!r}): it is broken or not one of Gistmill's; save it again or remove it"
+        ) from error
 
 
 def write_card(folder: Path, *, prompt_format: PromptFormat, **facts: str) -> None:
@@ -101,10 +151,22 @@ def list_tensors(folder: Path) -> dict[str, TensorEntry]:
     """
     tensors: dict[str, TensorEntry] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        try:
-            tensors.update(_read_header(path))
-        except (struct.error, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise WeightsCorruptError(f"{path} is damaged ({error}); download or save it again") from error
+        tensors.update(list_file(path))
+    return tensors
+
+
+def list_file(path: Path) -> dict[str, TensorEntry]:
+    """Do the same for one file."""
+    try:
+        tensors = _read_header(path)
+        size = path.stat().st_size
+        told = max((tensor.end for tensor in tensors.values()), default=size)
+    except (OSError, struct.error, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WeightsCorruptError(f"{path} is damaged ({error}); download or save it again") from error
+    if size != told:
+        raise WeightsCorruptError(
+            f"{path} is damaged (it has {size:,} bytes and its header tells of {told:,}); download or save it again"
+        )
     return tensors
 
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.tiny_gemma import build_tiny_gemma
-from workers.engine.errors import WeightsNotFoundError, WeightsUnsafeError
+from workers.engine.errors import AdapterUnreadableError, WeightsCorruptError, WeightsNotFoundError, WeightsUnsafeError
 from workers.engine.fingerprint import compute_fingerprint
-from workers.engine.weights import find_folder, list_tensors, read_prompt_format, write_card
+from workers.engine.note import AdapterNote, fingerprint_base
+from workers.engine.weights import CARD, INDEX, find_folder, list_tensors, read_card, read_prompt_format, write_card
 from workers.generation import PromptFormat
 
 
@@ -52,6 +55,59 @@ def test_weights_with_a_chat_template_want_to_chat_and_others_to_complete(tmp_pa
 def test_the_card_of_weights_overrules_their_template(tmp_path: Path) -> None:
     write_card(tmp_path, prompt_format=PromptFormat.COMPLETION, name="base")
     assert read_prompt_format(tmp_path, has_chat_template=True) is PromptFormat.COMPLETION
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "5", "{}", '{"prompt_format": "song"}', '{"prompt_format": []}', "\udcff"]
+)
+def test_a_card_that_is_broken_or_of_somebody_else_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / CARD).write_text(text, errors="surrogateescape")
+    for read in (read_card, AdapterNote.read, lambda folder: read_prompt_format(folder, has_chat_template=True)):
+        with pytest.raises(WeightsCorruptError, match=r"gistmill\.json cannot be read"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"prompt_style": "news", "base": "b", "base_fingerprint": 5}, {"whatever": "it says"}]
+)
+def test_a_card_that_is_no_note_of_an_adapter_is_named(tmp_path: Path, values: dict[str, object]) -> None:
+    (tmp_path / CARD).write_text(json.dumps({"prompt_format": "chat", **values}))
+    with pytest.raises(AdapterUnreadableError, match=r"gistmill\.json is not the note of an adapter"):
+        AdapterNote.read(tmp_path)
+
+
+@pytest.mark.parametrize("cut", [-1, -1000, 1])
+def test_a_tensor_file_of_another_size_than_its_header_tells_is_damaged(
+    tiny_weights: Path, tmp_path: Path, cut: int
+) -> None:
+    folder = Path(shutil.copytree(tiny_weights, tmp_path / "cut"))
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[:cut] if cut < 0 else whole + b"x")
+    for read in (list_tensors, fingerprint_base):
+        with pytest.raises(WeightsCorruptError, match=r"model\.safetensors is damaged .*bytes"):
+            read(folder)
+
+
+@pytest.mark.parametrize("missing", ["model-2.safetensors", "pytorch_model.bin", "../weights.safetensors"])
+def test_a_file_that_the_index_names_must_be_safetensors_of_the_folder(
+    tiny_weights: Path, tmp_path: Path, missing: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_weights, tmp_path / "shards"))
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(b"\x80")
+    (folder / INDEX).write_text(json.dumps({"weight_map": {"a": "model-1.safetensors"}}))
+    assert find_folder(str(folder)) == folder
+    (folder / INDEX).write_text(json.dumps({"weight_map": {"a": "model-1.safetensors", "b": missing}}))
+    with pytest.raises(WeightsCorruptError, match=f"its index names .{missing}"):
+        find_folder(str(folder))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": 5}', '{"weight_map": {"a": []}}'])
+def test_a_broken_index_is_named(tmp_path: Path, text: str) -> None:
+    for name, content in (("config.json", "{}"), ("model-1.safetensors", ""), (INDEX, text)):
+        (tmp_path / name).write_text(content)
+    with pytest.raises(WeightsCorruptError, match=r"index\.json is damaged"):
+        find_folder(str(tmp_path))
 
 
 def test_tensors_are_listed_with_their_place_in_the_file(tiny_weights: Path) -> None:
