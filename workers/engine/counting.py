@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transformers import AutoConfig, AutoTokenizer
-
+from workers.engine.reading import read_config, read_tokenizer
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import find_folder, read_prompt_format
 from workers.generation import Prompt
@@ -15,18 +14,18 @@ class PromptCounter:
     """Implements ``TokenCounter`` for a weights folder or hub id, and the adapter that they are served with.
 
     Raises:
-        EngineError: there are no such weights.
+        EngineError: there are no such weights, or their files are broken.
     """
 
     def __init__(self, weights: str, *, revision: str | None = None, adapter: str | None = None) -> None:
         folder: Path = find_folder(weights, revision=revision)
-        self._tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+        self._tokenizer = PromptTokenizer(read_tokenizer(folder))
         self.prompt_format = read_prompt_format(
             folder,
             adapter=None if adapter is None else find_folder(adapter, kind="adapter"),
             has_chat_template=self._tokenizer.has_chat_template,
         )
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
+        config = read_config(folder).get_text_config()
         # The engine's own context may be smaller where its KV cache has less memory.
         self.context_tokens: int = config.max_position_embeddings
 

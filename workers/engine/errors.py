@@ -5,8 +5,8 @@
     EngineError
     ├── WeightsNotFoundError        no such folder or hub id, or files are missing
     ├── WeightsUnsafeError          weights that are not safetensors
-    ├── WeightsCorruptError         a file is cut, or differs from its checksum
-    ├── AdapterUnreadableError      an adapter without the note that every one of ours carries
+    ├── WeightsCorruptError         a file is cut or broken, a tensor is missing, or a checksum differs
+    ├── AdapterUnreadableError      an adapter without a note of ours where one is needed, or of another kind than LoRA
     ├── AdapterMismatchError        an adapter made for other weights
     ├── UnsupportedSettingError     a dtype, quantization or device that cannot be served here
     ├── NotFiniteError              the weights answer with NaN or infinity in this dtype
@@ -38,7 +38,7 @@ class WeightsCorruptError(EngineError):
 
 
 class AdapterUnreadableError(EngineError):
-    """A folder lacks the note that every adapter of ours carries, or the note is broken."""
+    """A folder lacks the note that every adapter of ours carries, or is no LoRA adapter at all."""
 
 
 class AdapterMismatchError(EngineError):

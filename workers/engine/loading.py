@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from workers.engine.adapter import merge_adapter
 from workers.engine.attention import RAGGED
 from workers.engine.config import EngineConfig
 from workers.engine.conversion import convert_network
 from workers.engine.device import Placement, choose_placement, measure_free_memory
-from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
+from workers.engine.errors import InsufficientMemoryError, NotFiniteError
 from workers.engine.fingerprint import compute_fingerprint
 from workers.engine.head import screen_head
 from workers.engine.lean import can_use_lean_layers, use_lean_layers
@@ -28,6 +27,7 @@ from workers.engine.quantization import (
     quantize_linears,
     shorten_linears,
 )
+from workers.engine.reading import read_config, read_network, read_tokenizer
 from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import find_folder, list_tensors, read_prompt_format
@@ -68,11 +68,11 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     """
     folder = find_folder(config.weights, revision=config.revision)
     adapter = None if config.adapter is None else find_adapter(config.adapter, base=folder)
-    weights_config = _read_config(folder)
+    weights_config = read_config(folder)
     placement = choose_placement(config, weights_config)
     if config.device_map is None:
         check_memory(folder, placement)
-    tokenizer = PromptTokenizer(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+    tokenizer = PromptTokenizer(read_tokenizer(folder))
     trim_heap()
     network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
     sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
@@ -129,15 +129,13 @@ def prepare_linears(network: Any, placement: Placement, sample: torch.Tensor, *,
 def _load_tensors(folder: Path, placement: Placement, device_map: str | None, quantization_config: Any) -> Any:
     # transformers places what is quantized or spread; everything else stays mapped from its file, as it is there.
     is_placed = device_map is not None or quantization_config is not None
-    network = AutoModelForCausalLM.from_pretrained(
+    network = read_network(
         folder,
         dtype=placement.dtype if is_placed else "auto",
-        attn_implementation=choose_attention(_read_config(folder), placement.device),
+        attn_implementation=choose_attention(read_config(folder), placement.device),
         quantization_config=quantization_config,
         device_map=(device_map or placement.device) if is_placed else "cpu",
-        use_safetensors=True,
-        trust_remote_code=False,
-    ).eval()
+    )
     return network if is_placed else convert_network(network, dtype=placement.dtype, device=placement.device)
 
 
@@ -178,17 +176,3 @@ def check_finite(network: Any, sample: torch.Tensor, placement: Placement) -> No
     raise NotFiniteError(
         f"these weights overflow in {placement.dtype_name} with quantization {placement.quantization}; {advice}"
     )
-
-
-def _read_config(folder: Path) -> Any:
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (ValueError, KeyError) as error:
-        raise UnsupportedSettingError(
-            f"{folder} is of a kind that transformers cannot serve without running its code: {error}"
-        ) from error
-    if getattr(config, "quantization_config", None):
-        raise UnsupportedSettingError(
-            f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
-        )
-    return config

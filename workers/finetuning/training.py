@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import torch
 from datasets import Dataset
-from transformers import AutoConfig, AutoTokenizer, set_seed
+from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
 from workers.engine.device import Placement, choose_dtype, measure_free_memory
 from workers.engine.loading import load_network
 from workers.engine.note import AdapterNote, fingerprint_base
+from workers.engine.reading import read_config, read_tokenizer
 from workers.engine.weights import check_folder, read_prompt_format
 from workers.finetuning.checkpoints import describe_run, prepare_output
 from workers.finetuning.config import FinetuneConfig
@@ -95,7 +96,7 @@ def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
     if config.qlora:
         require_bitsandbytes()
     usable = pairs or read_pairs(config.data, source_column=config.source_column, target_column=config.target_column)
-    tokenizer = AutoTokenizer.from_pretrained(config.base, trust_remote_code=False)
+    tokenizer = read_tokenizer(config.base)
     has_template = bool(tokenizer.chat_template)
     prompt_format = config.prompt_format or read_prompt_format(config.base, has_chat_template=has_template)
     prompts = PromptSet(style=config.style, format=prompt_format, template=config.template)
@@ -104,7 +105,7 @@ def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
     train, held_out = (
         encoder.encode_pairs(part, budget=config.budget, seed=seed) for part in usable.split(config.held_out, seed=seed)
     )
-    weights_config = AutoConfig.from_pretrained(config.base, trust_remote_code=False)
+    weights_config = read_config(config.base)
     placement = choose_training_placement(weights_config, qlora=config.qlora)
     needed = estimate_memory(config, weights_config, placement, longest=train.longest)
     check_memory(needed, free=measure_free_memory(placement.device))

@@ -1,0 +1,84 @@
+"""What transformers reads of a weights folder; a file that will not do is an error that names the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from workers.engine.errors import UnsupportedSettingError, WeightsCorruptError
+from workers.engine.weights import name_some
+
+
+def read_config(folder: Path) -> Any:
+    """Return the transformers config of weights.
+
+    Raises:
+        WeightsCorruptError: it is broken.
+        UnsupportedSettingError: the weights need code of their own, or are quantized already.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, KeyError) as error:
+        raise UnsupportedSettingError(
+            f"{folder} is of a kind that transformers cannot serve without running its code: {error}"
+        ) from error
+    except (OSError, AttributeError, TypeError, StrictDataclassError) as error:
+        raise _explain(folder / "config.json", error) from error
+    if getattr(config, "quantization_config", None):
+        raise UnsupportedSettingError(
+            f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
+        )
+    return config
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Return the transformers tokenizer of weights.
+
+    Raises:
+        WeightsCorruptError: its files are broken or missing.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    # Over broken files the library raises nothing more exact.
+    except Exception as error:
+        raise _explain(folder / "tokenizer.json", error) from error
+
+
+def read_network(folder: Path, **options: Any) -> Any:
+    """Return the network of weights in evaluation mode, with every tensor from the files.
+
+    Args:
+        folder: the weights.
+        options: how transformers shall load them.
+
+    Raises:
+        WeightsCorruptError: a file is broken, or a tensor is missing or of another shape than the config asks for;
+            transformers would fill it with random numbers.
+    """
+    try:
+        network, found = AutoModelForCausalLM.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            # Those are refused below, with their names.
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, TypeError, SafetensorError) as error:
+        raise _explain(folder, error) from error
+    unfit = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
+    if unfit:
+        raise WeightsCorruptError(
+            f"{folder} lacks tensors that its config.json asks for, or has them in another shape ({name_some(unfit)}); "
+            "download or save it again"
+        )
+    return network.eval()
+
+
+def _explain(path: Path, error: Exception) -> WeightsCorruptError:
+    return WeightsCorruptError(f"{path} cannot be read ({error}); download or save the weights again")
