@@ -59,6 +59,19 @@ def test_pickled_weights_beside_good_ones_are_not_opened(weights: Path, tmp_path
     assert not (tmp_path / "bomb").exists()
 
 
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")
+def test_a_pickled_adapter_is_refused_and_never_opened(weights: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 4, "target_modules": ["q_proj"]}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    (adapter / "adapter_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "bomb")))
+    shutil.copy(weights / "model.safetensors", adapter / "decoy.safetensors")
+    with pytest.raises(WeightsUnsafeError, match="safetensors"):
+        load_engine(EngineConfig(weights=str(weights), adapter=str(adapter), slots=2)).close()
+    assert not (tmp_path / "bomb").exists()
+
+
 def test_code_that_comes_with_weights_is_not_run(weights: Path, tmp_path: Path) -> None:
     code = f"import os\nos.mkdir({str(tmp_path / 'bomb')!r})\nclass Evil: ...\n"
     (weights / "modeling_evil.py").write_text(code)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from workers.engine.errors import AdapterMismatchError
+from workers.engine.errors import AdapterMismatchError, AdapterUnreadableError
+from workers.engine.weights import ADAPTER_TENSORS, list_file, name_some
 
 
 def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
@@ -19,15 +20,59 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
 
     Raises:
         AdapterMismatchError: the adapter was made for other weights.
+        AdapterUnreadableError: it is broken, or no LoRA adapter.
+        WeightsCorruptError: its tensors are cut.
     """
     from peft import PeftModel
 
-    made_for = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    made_for, given = (
+        read_adapter_config(adapter).get("base_model_name_or_path"),
+        set(list_file(adapter / ADAPTER_TENSORS)),
+    )
     try:
+        adapted = PeftModel.from_pretrained(base, adapter)
+        check_tensors(adapted, given)
         # Merged into copies: what is mapped from the weights' file stays as it is there.
-        return PeftModel.from_pretrained(base, adapter).merge_and_unload(safe_merge=True).eval()
-    except (RuntimeError, ValueError) as error:
+        return adapted.merge_and_unload(safe_merge=True).eval()
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AdapterMismatchError(
-            f"adapter {adapter} was made for {made_for.get('base_model_name_or_path')} and does not fit {folder}; "
-            f"serve it with the weights it was trained on ({str(error).splitlines()[0]})"
+            f"adapter {adapter} was made for {made_for} and does not fit {folder}; "
+            f"serve it with the weights it was trained on ({(str(error).splitlines() or [repr(error)])[0]})"
         ) from error
+
+
+def read_adapter_config(adapter: Path) -> dict[str, Any]:
+    """Return what an adapter says about itself.
+
+    Raises:
+        AdapterUnreadableError: it is broken, or no LoRA adapter.
+    """
+    path = adapter / "adapter_config.json"
+    try:
+        config = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+        kind = config["peft_type"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise AdapterUnreadableError(
+            f"{path} cannot be read ({error!r}); download or save the adapter again"
+        ) from error
+    if kind != "LORA":
+        raise AdapterUnreadableError(f"{adapter} is an adapter of the kind {kind}; name one of the kind LORA")
+    return config
+
+
+def check_tensors(adapted: Any, given: set[str]) -> None:
+    """Refuse an adapter whose tensors are not exactly those that its config makes of the base.
+
+    PEFT only warns of a tensor that is missing, and what it has put there instead changes nothing.
+
+    Raises:
+        ValueError: the message names the tensors.
+    """
+    from peft import get_peft_model_state_dict
+
+    # Asked for embeddings, PEFT would look for the base on the hub; where the file has them, they are in the network.
+    expected = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    if missing := expected - given:
+        raise ValueError(f"it lacks {name_some(missing)}")
+    if unknown := given - expected - set(adapted.state_dict()):
+        raise ValueError(f"nothing there takes {name_some(unknown)}")

@@ -50,8 +50,8 @@ def merge_adapter(base: Path, adapter: Path, output: Path) -> Path:
 
 
 def _write_merged(base: Path, adapter: Path, output: Path) -> None:
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
+    from workers.engine.adapter import merge_adapter
+    from workers.engine.reading import read_network
 
-    network = AutoModelForCausalLM.from_pretrained(base, dtype="auto", use_safetensors=True, trust_remote_code=False)
-    PeftModel.from_pretrained(network, adapter).merge_and_unload().save_pretrained(output)
+    network = read_network(base, dtype="auto")
+    merge_adapter(network, folder=base, adapter=adapter).save_pretrained(output)

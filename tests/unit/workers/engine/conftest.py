@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
 
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.config import EngineConfig
@@ -42,3 +44,17 @@ def own_engine(tiny_weights: Path) -> Iterator[Engine]:
 def base_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny weights without a chat template."""
     return build_tiny_gemma(tmp_path_factory.mktemp("base") / "gemma", chat=False)
+
+
+@pytest.fixture(scope="session")
+def adapter(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter that changes what the tiny Gemma says."""
+    folder = tmp_path_factory.mktemp("adapter")
+    torch.manual_seed(0)  # Among random adapters some say nothing at all.
+    network = AutoModelForCausalLM.from_pretrained(tiny_weights)
+    adapted = get_peft_model(network, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    adapted.save_pretrained(folder)
+    return folder

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import psutil
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
@@ -42,20 +41,6 @@ def serve(weights: Path, **settings: Any) -> Iterator[Engine]:
         yield engine
     finally:
         engine.close()
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LoRA adapter that changes what the tiny Gemma says."""
-    folder = tmp_path_factory.mktemp("adapter")
-    torch.manual_seed(0)  # Among random adapters some say nothing at all.
-    network = AutoModelForCausalLM.from_pretrained(tiny_weights)
-    adapted = get_peft_model(network, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
-    for name, parameter in adapted.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.5)
-    adapted.save_pretrained(folder)
-    return folder
 
 
 def change_tensors(weights: Path, folder: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> Path:
