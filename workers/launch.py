@@ -1,4 +1,7 @@
-"""Which worker processes run on this machine: one per visible GPU and served name, or one per name on the CPU."""
+"""Which worker processes run on this machine: one per visible GPU and served name, or one per name on the CPU.
+
+Weights that are spread over several GPUs have one process on all of them.
+"""
 
 from __future__ import annotations
 
@@ -75,12 +78,12 @@ def plan_processes(
     is_automatic: bool,
     environment: Mapping[str, str] | None = None,
 ) -> list[Program]:
-    """Return one program per GPU, pinned by the GPU's UUID, or on the CPU one per name.
+    """Return one program per GPU, pinned by the GPU's UUID, or one per name on the CPU and where weights are spread.
 
     Args:
         settings: of this machine.
         gpus: empty for the CPU.
-        names: weights to serve, dealt out in turn; the settings' own by default.
+        names: weights to serve, to which the GPUs are dealt out in turn; the settings' own by default.
         is_automatic: started with the supervisor.
         environment: of every process.
 
@@ -93,7 +96,7 @@ def plan_processes(
             f"{len(names)} names need as many GPUs and there are {len(gpus)}; serve fewer here, or set "
             "GISTMILL_KV_CACHE_GB so that several fit one GPU"
         )
-    places = range(max(len(gpus), len(names)))
+    hands = deal_gpus(gpus, len(names), is_spread=settings.device_map == "auto")
     return [
         Program(
             name=node,
@@ -108,14 +111,31 @@ def plan_processes(
             },
             is_automatic=is_automatic,
         )
-        for place, name in zip(places, cycle(names), strict=False)
-        for node, pin in [_place(gpus[place % len(gpus)] if gpus else None, name)]
+        for place, (hand, name) in enumerate(zip(hands, cycle(names), strict=False))
+        for node, pin in [_place(hand, name)]
     ]
 
 
-def _place(gpu: Gpu | None, name: str) -> tuple[str, dict[str, str]]:
-    """Return the name of a process's node, different for every name on a device, and what keeps it on the device."""
+def deal_gpus(gpus: Sequence[Gpu], names: int, *, is_spread: bool) -> list[Sequence[Gpu]]:
+    """Return the GPUs of every process; none is the CPU, and names that have no GPU left share one.
+
+    Args:
+        gpus: of this machine.
+        names: how many names are served.
+        is_spread: a name has one process on all of its GPUs instead of one on each.
+    """
+    if not gpus:
+        return [()] * names
+    if is_spread and names < len(gpus):
+        return [gpus[place::names] for place in range(names)]
+    return [[gpus[place % len(gpus)]] for place in range(max(len(gpus), names))]
+
+
+def _place(gpus: Sequence[Gpu], name: str) -> tuple[str, dict[str, str]]:
+    """Return the name of a process's node, different for every name on a device, and what keeps it on its devices."""
     suffix = "" if name == DEFAULT_NAME else f"-{name}"
-    if gpu is None:
+    if not gpus:
         return f"cpu0{suffix}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **PATIENT_THREADS}
-    return f"gpu{gpu.index}{suffix}", {"CUDA_VISIBLE_DEVICES": gpu.uuid}
+    # Such as gpu0+2, for a process on two.
+    indexes = "+".join(str(gpu.index) for gpu in gpus)
+    return f"gpu{indexes}{suffix}", {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus)}

@@ -24,6 +24,8 @@ from workers.naming import resolve_name
 def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
     """Serve jobs on this machine: one process per GPU, or on the CPU one per name.
 
+    With GISTMILL_DEVICE_MAP=auto it is one process per name, with its weights spread over its GPUs.
+
     A name that `gistmill weights add` has registered says which weights it stands for; any other
     name is given to the weights of GISTMILL_WEIGHTS. With several names the GPUs are dealt out.
 

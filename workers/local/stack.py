@@ -56,7 +56,7 @@ class Stack:
 
         Args:
             settings: of this set-up.
-            gpus: one worker process each; none means one per name on the CPU.
+            gpus: one worker process each, unless weights are spread; none means one per name on the CPU.
             names: weights to serve; the settings' own by default.
             report: told each step in a few words.
         """

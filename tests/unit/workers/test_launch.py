@@ -28,6 +28,22 @@ def test_several_names_are_dealt_out_to_the_gpus() -> None:
     assert plan(GPUS, "base", "tuned") == [("gpu0-base", "uuid-0", "base"), ("gpu2-tuned", "uuid-2", "tuned")]
 
 
+def test_weights_that_are_spread_have_one_process_on_all_their_gpus() -> None:
+    four = [*GPUS, Gpu(3, "uuid-3"), Gpu(4, "uuid-4")]
+    assert plan(GPUS, device_map="auto") == [("gpu0+2", "uuid-0,uuid-2", "default")]
+    assert plan(four, "base", "tuned", device_map="auto") == [
+        ("gpu0+3-base", "uuid-0,uuid-3", "base"),
+        ("gpu2+4-tuned", "uuid-2,uuid-4", "tuned"),
+    ]
+
+
+@pytest.mark.parametrize(("gpus", "names"), [(GPUS, ("a", "b")), (GPUS, ("a", "b", "c")), ([], ("a", "b"))])
+def test_names_that_have_one_gpu_or_none_each_are_placed_as_if_nothing_were_spread(
+    gpus: list[Gpu], names: tuple[str, ...]
+) -> None:
+    assert plan(gpus, *names, device_map="auto", kv_cache_gb=4.0) == plan(gpus, *names, kv_cache_gb=4.0)
+
+
 def test_on_a_cpu_every_name_has_a_process_and_ports_of_its_own() -> None:
     assert plan([], "default", "tuned") == [("cpu0", "", "default"), ("cpu0-tuned", "", "tuned")]
     programs = plan_processes(read_settings(metrics_port=9000), [], names=("base", "tuned"), is_automatic=True)
