@@ -16,6 +16,8 @@ from workers.generation import FinishReason
 
 # Continuations scored in one pass; bounds the logits, which take a megabyte per token with Gemma's vocabulary.
 SCORED_TOGETHER = 8
+# Seconds between two looks at whether a request that waits for its turn must end.
+TURN_SECONDS = 0.05
 
 
 class PlainGenerator:
@@ -35,6 +37,25 @@ class PlainGenerator:
         Raises:
             RequestFailedError: it failed, such as for want of memory.
         """
+        reason = self._wait_for_turn(request)
+        if reason is not None:
+            request.finish([], reason)
+            return request.future.result()
+        try:
+            return self._search(request)
+        except (RuntimeError, MemoryError) as error:
+            raise RequestFailedError(f"the request failed: {error}; try fewer beams") from error
+        finally:
+            self._lock.release()
+
+    def _wait_for_turn(self, request: Request) -> FinishReason | None:
+        """Take the lock, or return why the request has ended before its turn."""
+        while (reason := request.find_overdue_reason()) is None:
+            if self._lock.acquire(timeout=TURN_SECONDS):
+                return None
+        return reason
+
+    def _search(self, request: Request) -> Outcome:
         params, is_overdue = request.params, OverdueCriteria(request)
         sampling = (
             {"temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}
@@ -51,18 +72,15 @@ class PlainGenerator:
             **sampling,
         )
         ids = self._to_tensor(request.prompt_ids)
-        try:
-            with self._lock, torch.inference_mode(), torch.random.fork_rng():
-                if params.seed is not None:
-                    torch.manual_seed(params.seed)
-                output = self._network.generate(
-                    ids,
-                    attention_mask=torch.ones_like(ids),
-                    generation_config=settings,
-                    stopping_criteria=StoppingCriteriaList([is_overdue]),
-                )
-        except (RuntimeError, MemoryError) as error:
-            raise RequestFailedError(f"the request failed: {error}; try fewer beams") from error
+        with torch.inference_mode(), torch.random.fork_rng():
+            # transformers draws from the generator of the process, which nobody else does while this has the lock.
+            torch.manual_seed(request.generator.initial_seed())
+            output = self._network.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                generation_config=settings,
+                stopping_criteria=StoppingCriteriaList([is_overdue]),
+            )
         request.finish(output[0, ids.shape[1] :].tolist(), is_overdue.reason)
         return request.future.result()
 

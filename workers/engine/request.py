@@ -49,7 +49,8 @@ class Request:
     id: str = field(default_factory=lambda: f"request-{next(_numbers)}", init=False)
     submitted: float = field(default_factory=time.monotonic, init=False)
     future: Future[Outcome] = field(default_factory=Future, init=False)
-    generator: torch.Generator | None = field(default=None, init=False)
+    # Its own, so that no request's numbers depend on what else is drawn in this process.
+    generator: torch.Generator = field(init=False)
     has_run_out_of_memory: bool = field(default=False, init=False)
     # Guesses of what comes next that this pass checks.
     draft: list[int] = field(default_factory=list, init=False)
@@ -58,8 +59,11 @@ class Request:
     on_tokens: Callable[[list[int]], None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.params.seed is not None:
-            self.generator = torch.Generator(self.device).manual_seed(self.params.seed)
+        self.generator = torch.Generator(self.device)
+        if self.params.seed is None:
+            self.generator.seed()
+        else:
+            self.generator.manual_seed(self.params.seed)
 
     def find_overdue_reason(self) -> FinishReason | None:
         """Return why the request must end now although it is not finished, None if it may go on."""

@@ -337,6 +337,37 @@ def test_beam_search_can_be_cancelled(engine: Engine) -> None:
     assert generation.completion_tokens < 3
 
 
+def test_beams_that_wait_for_others_end_at_their_own_deadline(own_engine: Engine) -> None:
+    release, entered = threading.Event(), threading.Event()
+    own_engine.weights.network.register_forward_pre_hook(lambda *_: entered.set() or (release.wait(20) and None))
+    params = replace(GREEDY, num_beams=2, max_new_tokens=1)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(own_engine.generate, ask("tell"), params)
+        assert entered.wait(10)
+        waiting = own_engine.generate(ask("tell"), params, deadline=time.monotonic() + 0.2)
+        assert not running.done()
+        release.set()
+    assert (waiting.text, waiting.finish_reason) == ("", FinishReason.DEADLINE)
+    assert running.result().completion_tokens == 1
+
+
+def test_seeded_beams_draw_the_same_whatever_the_loop_draws_meanwhile(engine: Engine) -> None:
+    params = replace(HOT, num_beams=3, seed=5)
+    alone = engine.generate(ask("tell"), params).text
+    with ThreadPoolExecutor(4) as pool:
+        neighbours = [pool.submit(engine.generate, ask("river"), replace(HOT, max_new_tokens=300)) for _ in range(4)]
+        assert [engine.generate(ask("tell"), params).text for _ in range(3)] == [alone] * 3
+        for each in neighbours:
+            each.result()
+
+
+def test_unseeded_sampling_draws_nothing_from_the_generator_of_the_process(engine: Engine) -> None:
+    before = torch.get_rng_state()
+    for beams in (1, 3):
+        assert len({engine.generate(ask("tell"), replace(HOT, num_beams=beams)).text for _ in range(4)}) > 1
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_scores_are_the_log_probabilities_of_the_continuations(engine: Engine, tiny_weights: Path) -> None:
     network = AutoModelForCausalLM.from_pretrained(tiny_weights)
     prompt, texts = ask("which bridge " * 30), [" the northern bridge", " no", " four metres", *"abcdefg"]
