@@ -127,6 +127,9 @@ class ChatGemma(BaseChatModel):
         return Prompt(build_turns(messages), format=self.engine.prompt_format, stop=tuple(stops or ()))
 
     def _build_params(self, overrides: dict[str, Any]) -> GenerationParams:
+        unknown = sorted(set(overrides) - {*SAMPLING_FIELDS, *TOLD_FIELDS})
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} cannot be set here; what can is {', '.join(SAMPLING_FIELDS)}, stop")
         values = {name: overrides.get(name, getattr(self, name)) for name in SAMPLING_FIELDS}
         max_new_tokens, temperature = values.pop("max_tokens"), values.pop("temperature")
         if temperature == 0:
@@ -143,18 +146,35 @@ class ChatGemma(BaseChatModel):
 
 
 SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "max_tokens", "repetition_penalty", "num_beams", "seed")
+# What changes nothing in an answer but what is told of it.
+TOLD_FIELDS = ("model",)
 
 
 def build_turns(messages: Sequence[BaseMessage]) -> tuple[Turn, ...]:
     """Return the turns that messages become: Gemma knows users and itself, and they take turns.
 
     System messages join the user turn that follows, and messages of one role that follow each other become one turn.
+
+    Raises:
+        ValueError: Gemma's chat template has no place for a message, or for a part of one.
     """
     turns = []
     for role, group in groupby(messages, key=find_role):
-        text = "\n\n".join(message.text for message in group)
+        text = "\n\n".join(map(read_text, group))
         turns.append(Turn(role, (Part(text, is_untrusted=True),)))
     return tuple(turns)
+
+
+def read_text(message: BaseMessage) -> str:
+    """Return the text of a message.
+
+    Raises:
+        ValueError: there is more in it than text.
+    """
+    others = sorted({block["type"] for block in message.content_blocks} - {"text"})
+    if others:
+        raise ValueError(f"Gemma's chat template has no place for {', '.join(others)}; describe it in words")
+    return message.text
 
 
 def find_role(message: BaseMessage) -> Role:

@@ -110,6 +110,39 @@ def test_tool_messages_are_refused(chat: ChatGemma) -> None:
         chat.invoke([HumanMessage("a"), ToolMessage("b", tool_call_id="1")])
 
 
+@pytest.mark.parametrize("options", [{"frequency_penalty": 2}, {"tools": [{"name": "search"}]}, {"max_token": 3}])
+def test_a_parameter_that_the_engine_does_not_know_is_refused(chat: ChatGemma, options: dict[str, Any]) -> None:
+    [name] = options
+    for ask in (chat.bind(**options).invoke, lambda text: list(chat.stream(text, **options))):
+        with pytest.raises(ValueError, match=f"{name} cannot be set here; what can is temperature"):
+            ask("hello")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        HumanMessage([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}]),
+        HumanMessage([{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]),
+        HumanMessage([{"type": "whatever", "value": 1}]),
+    ],
+    ids=["image", "audio", "unknown"],
+)
+def test_a_part_that_is_no_text_is_refused(chat: ChatGemma, message: HumanMessage) -> None:
+    with pytest.raises(ValueError, match=r"no place for \w+; describe it in words"):
+        chat.invoke([message])
+
+
+def test_a_call_of_a_tool_is_refused() -> None:
+    answer = AIMessage("a", tool_calls=[{"name": "search", "args": {}, "id": "1"}])
+    with pytest.raises(ValueError, match="no place for tool_call"):
+        build_turns([HumanMessage("a"), answer, HumanMessage("b")])
+
+
+def test_parts_that_are_text_are_one_text() -> None:
+    [turn] = build_turns([HumanMessage([{"type": "text", "text": "a"}, "b"])])
+    assert turn.text == "ab"
+
+
 @pytest.mark.parametrize("strategy", ["stuff", "map_reduce", "refine"])
 @pytest.mark.filterwarnings("ignore::langchain_core._api.deprecation.LangChainDeprecationWarning")
 def test_the_summarize_chains_of_langchain_run_over_it(chat: ChatGemma, strategy: str) -> None:
