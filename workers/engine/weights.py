@@ -21,6 +21,8 @@ UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 CARD = "gistmill.json"
 # The one file that PEFT prefers to its pickle.
 ADAPTER_TENSORS = "adapter_model.safetensors"
+# What tells of each kind, and what holds its tensors.
+NEEDED_FILES = {"weights": ("config.json", "*.safetensors"), "adapter": ("adapter_config.json", ADAPTER_TENSORS)}
 # Names the file of every tensor where there are several files.
 INDEX = "model.safetensors.index.json"
 # The format allows no longer header, in bytes; a file that claims one would fill the memory.
@@ -71,9 +73,7 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
 
 def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights") -> None:
     """Refuse a folder that holds no weights, only some of them, or weights that are not safetensors."""
-    config, tensors = (
-        ("config.json", "*.safetensors") if kind == "weights" else ("adapter_config.json", ADAPTER_TENSORS)
-    )
+    config, tensors = NEEDED_FILES[kind]
     if not (folder / config).is_file():
         raise WeightsNotFoundError(f"{folder} holds no {kind}: {config} is missing; name a folder that has it")
     if any(folder.glob(tensors)):
