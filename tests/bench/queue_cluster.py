@@ -23,6 +23,7 @@ from models.options import make_options
 from models.outbox import find_unclaimed
 from models.queues import CeleryDoorbell, Wakeup, make_celery
 from models.session import connect
+from models.step import step_id
 from tests.chaos.arena import Arena
 from tests.fake_engine import FakeGenerator
 from tests.fake_worker import describe_command
@@ -49,11 +50,14 @@ FROM documents;
 INSERT INTO chunks (job_id, index, start_at, end_at, headings, tokens)
 SELECT jobs.id, chunk.index, chunk.start, chunk.end, chunk.headings, chunk.tokens
 FROM jobs CROSS JOIN
-    jsonb_to_recordset(CAST(:chunks AS jsonb)) AS chunk(index int, start int, "end" int, headings jsonb, tokens int);
+    jsonb_to_recordset(CAST(:chunks AS jsonb)) AS chunk(index int, start int, "end" int, headings jsonb, tokens int)
+"""
+# A step's id follows from its place in the job, which SQL cannot compute: a reduce step finds its map steps by it.
+FILL_STEPS = """
 INSERT INTO steps (id, job_id, kind, level, index, inputs, state, queue, priority, dispatched_at, dispatches)
-SELECT gen_random_uuid(), job_id, 'map', 0, index, jsonb_build_array(jsonb_build_object('chunk', index)), 'ready',
-    'map.default', :priority, now(), 1
-FROM chunks
+SELECT id, job_id, 'map', 0, index, jsonb_build_array(jsonb_build_object('chunk', index)), 'ready', 'map.default',
+    :priority, now(), 1
+FROM unnest(CAST(:ids AS uuid[]), CAST(:job_ids AS uuid[]), CAST(:indexes AS int[])) AS step(id, job_id, index)
 """
 
 
@@ -108,6 +112,16 @@ class Cluster:
                 used = {name: value for name, value in values.items() if f":{name}" in statement}
                 connection.execute(text(statement), used)
             jobs = list(connection.scalars(text("SELECT id FROM jobs")))
+            places = [(job, index) for job in jobs for index in range(CHUNKS)]
+            connection.execute(
+                text(FILL_STEPS),
+                {
+                    "ids": [step_id(job, "map", 0, index) for job, index in places],
+                    "job_ids": [job for job, _ in places],
+                    "indexes": [index for _, index in places],
+                    "priority": int(Priority.NORMAL),
+                },
+            )
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
         return self._ring(jobs)
