@@ -18,7 +18,7 @@ from producer.cli.commands import COMMANDS, HELP
 from producer.cli.front import EXIT_CODES, ExitCode, fail, run
 from producer.cli.job_options import COUNT, READABLE_FILE, add_job_options, build_job_options
 from producer.cli.lazy import Entry, LazyGroup
-from producer.cli.terminal import json_option, print_json, print_table
+from producer.cli.terminal import json_option, print_json
 
 CLUSTER = "Cluster"
 QUALITY = "Quality"
@@ -115,9 +115,11 @@ def demo() -> int:
 @add_job_options
 @json_option
 def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
-    """Read documents and print how each would be summarized: strategy, chunks, calls and tokens at most.
+    """Read documents and print how each would be summarized: strategy, chunks, and calls, tokens and time at most.
 
-    Nothing is submitted and no weights are loaded, only their tokenizer.
+    Nothing is submitted and no weights are loaded, only their tokenizer. The time is that of each
+    job alone on one worker, at the speed of the latest jobs of these weights; where the results
+    database knows none or does not answer, at that of the packaged weights on two cores.
 
     \b
     Examples:
@@ -125,6 +127,7 @@ def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
       gistmill plan posts.csv --text-column writeup --strategy refine --json
     """
     from models.settings import read_settings
+    from producer.cli.plans import print_plans
     from producer.sources.reading import read_sources
     from producer.sources.source import Source, SourceProblem
     from workers.planner import Planner
@@ -138,7 +141,7 @@ def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
             rows.append({"source": event.name, **planner.plan(event.text, event.format)})
         elif isinstance(event, SourceProblem):
             code = fail(event.message, event.exit_code)
-    _print_plans(rows, as_json=as_json)
+    print_plans(rows, as_json=as_json)
     return code
 
 
@@ -228,16 +231,6 @@ def _score_references(batch: str, path: Path, id_column: str, reference_column: 
         print_json(scores)
     else:
         print_scores(scores)
-
-
-def _print_plans(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        print_json(rows)
-        return
-    columns = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt_tokens", "completion_tokens")
-    print_table(columns, [[str(row[column]) for column in columns] for row in rows])
-    for reason in dict.fromkeys(f"{row['strategy']}: {row['reason']}; {row['split_reason']}" for row in rows):
-        click.echo(reason)
 
 
 if __name__ == "__main__":

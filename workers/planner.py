@@ -12,6 +12,7 @@ from workers.engine.counting import PromptCounter
 from workers.engine.errors import EngineError
 from workers.errors import WorkerError
 from workers.naming import resolve_name
+from workers.rates import find_rates
 from workers.serving import find_adapter, find_weights
 from workers.steps import make_prompts, plan_options
 from workers.summarization.errors import SummarizationError
@@ -29,12 +30,14 @@ class Planner:
     """Plans documents for the weights of the settings.
 
     Raises:
-        PlanningError: the weights are not there.
+        PlanningError: the weights are not there, or have no prompt for these options.
         UnknownIdError: the job names weights that are not registered.
     """
 
     def __init__(self, settings: Settings, options: JobOptions) -> None:
         self._options = options
+        self._slots = settings.slots
+        self.rates = find_rates(settings, options.weights)
         if options.weights != DEFAULT_NAME:
             with open_transaction(settings) as session:
                 settings = resolve_name(settings.model_copy(update={"weights_name": options.weights}), session)
@@ -42,12 +45,12 @@ class Planner:
             self._counter = PromptCounter(
                 find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
             )
-        except EngineError as error:
+            self._prompts = make_prompts(options, self._counter.prompt_format)
+        except (EngineError, SummarizationError) as error:
             raise PlanningError(str(error)) from error
-        self._prompts = make_prompts(options, self._counter.prompt_format)
 
     def plan(self, text: str, document_format: DocumentFormat) -> Json:
-        """Return a document's plan: strategy and why, chunks, calls, tokens and depth at most.
+        """Return a document's plan: strategy and why, chunks, and at most its calls, tokens, depth and seconds.
 
         Raises:
             PlanningError: nothing fits, or the options contradict each other.
@@ -71,4 +74,8 @@ class Planner:
             "chunks": len(plan.split.chunks),
             "document_tokens": sum(chunk.tokens for chunk in plan.split.chunks),
             **asdict(plan.totals),
+            "seconds": plan.totals.estimate_seconds(
+                prompt_rate=self.rates.prompt, completion_rate=self.rates.completion, slots=self._slots
+            ),
+            "rates": asdict(self.rates),
         }

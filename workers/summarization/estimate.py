@@ -25,14 +25,18 @@ class Totals:
     completion_tokens: int
     depth: int
 
-    def estimate_seconds(self, *, prompt_rate: float, completion_rate: float) -> float:
-        """Return the time of the job alone on a machine.
+    def estimate_seconds(self, *, prompt_rate: float, completion_rate: float, slots: int) -> float:
+        """Return the time of the job alone on one worker.
+
+        Prompts are read one after the other. Answers of one wave are written side by side, and waves follow each other.
 
         Args:
             prompt_rate: prompt tokens read per second.
-            completion_rate: tokens generated per second, by as many requests as run side by side.
+            completion_rate: tokens per second that each request writes.
+            slots: most requests that write side by side.
         """
-        return self.prompt_tokens / prompt_rate + self.completion_tokens / completion_rate
+        rounds = max(self.depth, self.calls / slots)
+        return self.prompt_tokens / prompt_rate + rounds * self.completion_tokens / self.calls / completion_rate
 
 
 def estimate_totals(state: JobState, chunk_tokens: Sequence[int]) -> Totals:

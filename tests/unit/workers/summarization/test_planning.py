@@ -94,10 +94,11 @@ def test_totals_are_those_of_the_longest_answers() -> None:
     assert found.totals.completion_tokens == 900
 
 
-def test_the_estimate_of_time_divides_tokens_by_rates() -> None:
+@pytest.mark.parametrize(("slots", "rounds"), [(16, 2), (9, 2), (3, 3), (1, 9)])
+def test_the_estimate_of_time_reads_in_turn_and_writes_side_by_side(slots: int, rounds: int) -> None:
     totals = plan(context=1000).totals
-    seconds = totals.estimate_seconds(prompt_rate=100, completion_rate=10)
-    assert seconds == totals.prompt_tokens / 100 + 90
+    seconds = totals.estimate_seconds(prompt_rate=100, completion_rate=10, slots=slots)
+    assert seconds == totals.prompt_tokens / 100 + rounds * 100 / 10
 
 
 def test_limits_survive_being_stored_as_plain_numbers() -> None:
