@@ -94,10 +94,10 @@ def check_content(content: Content, limits: ReadLimits) -> Content:
     """Return the content if there is any and it is not too long.
 
     Raises:
-        UnreadableError: it is blank.
+        UnreadableError: it has neither a letter nor a digit.
         LimitError: it has too many characters.
     """
-    if not content.text.strip():
+    if not any(map(str.isalnum, content.text)):
         raise UnreadableError("holds no visible text; give a document with text in it")
     if len(content.text) > limits.text_chars:
         raise LimitError(f"has {len(content.text):,} characters, more than the {limits.text_chars:,} allowed; split it")

@@ -98,7 +98,8 @@ def check_output(
     """
     is_cut = finish_reason is not FinishReason.STOP
     text = remove_scaffolding(output, source=source, prompt=prompt)
-    if not text:
+    # A rule, three dots or a character that nobody sees says nothing.
+    if not any(map(str.isalnum, text)):
         return Verdict("", (Mark("empty", "the answer was empty"),))
     marks = tuple(_find_marks(text, is_cut=is_cut, source=source, prompt=prompt, language=language))
     return Verdict(_end_sentence(text) if is_cut else text, marks)

@@ -116,7 +116,7 @@ def plan_job(
         PlanError: the document is empty, or nothing fits; the message says what to change.
         SplitError: the splitter's options contradict each other.
     """
-    if not document.text.strip():
+    if not any(map(str.isalnum, document.text)):
         raise PlanError("the document has no text: nothing to summarize")
     counter = _CachedCounter(cache(counter.count_tokens), counter.count_prompt_tokens)
     limits = measure_limits(

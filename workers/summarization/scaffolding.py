@@ -18,20 +18,35 @@ _CONTROL = re.compile(
 _TAG = re.compile(r"</?document(?:-\d+)?>")
 _TURN_START = re.compile(r"\A\s*<start_of_turn>(?:user|model|assistant)?\s*")
 _TURN_END = re.compile(r"<end_of_turn>|<eos>|<start_of_turn>")
+_POLITE = r"(?:sure|certainly|of course|absolutely|okay|ok|alright)\b[^\n:]{0,40}?[,.!:]\s*"
+_HERE = (
+    r"(?:here(?:['\u2019]s| is| are)|below (?:is|are)|the following (?:is|are)|this is (?:a|the|your)(?= summary\b))\b"
+    r"[^\n:]{0,80}"
+)
+# What an opening line promises, and what may follow in it: not "a summary judgment".
+_SUMMARY = (
+    r"\b(?:summar(?:y|ies)|overview|synopsis|recap|bullets|highlights|takeaways|(?:bullet|key|main) (?:points|facts))"
+    r"[*_]*(?=[,:(]| (?:of|in|for|from|with|based|as|to|about|using|that|which|you)\b)[^\n:]{0,120}"
+)
+# Words of contents too, if they do not end their line.
+_TEXT = r"\b(?:text|document|article|version|answer|response|translation|explanation|list|points)\b[^\n:]{0,120}"
+_LINE_END = r":[ \t*_]*(?:\n+|\Z)"
 _EDGES = (
     # "Sure, here's a summary of the text in a technical way:"
     re.compile(
-        r"\A[>*_#\s]*(?:(?:sure|certainly|of course|absolutely|okay|ok|alright)\b[^\n:]{0,40}?[,.!:]\s*)?"
-        r"(?:here(?:['\u2019]s| is| are)|below is|the following is|this is (?:a|the|your) summary)\b"
-        r"[^\n:]{0,160}:[ \t*_]*(?:\n+|\Z|(?=\S))",
+        rf"\A[>*_#\s]*(?:(?:{_POLITE})?{_HERE}{_SUMMARY}:[ \t*_]*\n*"
+        rf"|{_POLITE}{_HERE}{_LINE_END}|{_HERE}{_TEXT}{_LINE_END})",
         re.IGNORECASE,
     ),
     re.compile(r"\A(?:sure|certainly|of course|absolutely|okay|alright)(?: thing)?\s*[!.,:]\s*", re.IGNORECASE),
     # "**Summary:**"
-    re.compile(r"\A(?:#{1,6}[ \t]+)?[*_]*(?:tl;?dr|summary|answer|output)[*_]*[ \t]*(?::[*_]*|\n)\s*", re.IGNORECASE),
     re.compile(
-        r"(?:\A|\n)\s*(?:i hope (?:this|that|it)|let me know (?:if|whether)|feel free to|is there anything else)\b"
-        r"[^\n]*\Z",
+        r"\A(?:#{1,6}[ \t]+)?[*_]*(?:tl;?dr|summary|answer|output)[*_]*[ \t]*(?::[*_]*|\n|\Z)\s*", re.IGNORECASE
+    ),
+    # A whole text is never a closing line.
+    re.compile(
+        r"\n\s*(?:i hope (?:this|that|it) (?:helps|is|was|summary)|let me know (?:if|whether) (?:you|there|this|that|i)"
+        r"|feel free to|is there anything else)\b[^\n]*\Z",
         re.IGNORECASE,
     ),
 )

@@ -62,6 +62,12 @@ def test_every_kind_of_file_is_read(tmp_path: Path, name: str, data: bytes, text
     assert (source.name, source.text, source.format) == (name, text, text_format)
 
 
+@pytest.mark.parametrize("text", ["\u200b\ufeff", "---\n...\n"])
+def test_a_document_without_a_word_holds_no_text(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.md").write_text(text)
+    assert "holds no visible text" in read_message(tmp_path / "a.md")
+
+
 def test_an_epub_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.epub").write_bytes(make_epub())
     source = read_one(tmp_path / "a.epub")

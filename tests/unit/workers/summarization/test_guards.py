@@ -37,7 +37,10 @@ def test_scaffolding_is_taken_off_without_a_mark() -> None:
     assert check("Sure, here's a summary:\n\nPumps were repaired.") == Verdict("Pumps were repaired.", ())
 
 
-@pytest.mark.parametrize("output", ["", "\n ", "<eos>", "Sure, here's a summary of the text:"])
+@pytest.mark.parametrize(
+    "output",
+    ["", "\n ", "<eos>", "Sure, here's a summary of the text:", "\u200b\ufeff", "...", "---", "**Summary**", "Summary"],
+)
 def test_an_empty_answer_is_never_usable(output: str) -> None:
     verdict = check(output)
     assert not verdict.is_usable

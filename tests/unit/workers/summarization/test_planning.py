@@ -62,9 +62,10 @@ def test_stuffing_what_does_not_fit_is_refused_with_a_way_out() -> None:
         plan(context=1000, strategy="stuff")
 
 
-def test_an_empty_document_is_refused() -> None:
+@pytest.mark.parametrize("text", [" \n", "\u200b", "---"])
+def test_a_document_without_words_is_refused(text: str) -> None:
     with pytest.raises(PlanError, match="no text"):
-        plan(" \n")
+        plan(text)
 
 
 @pytest.mark.parametrize("strategy", ["map-reduce", "refine"])
@@ -112,7 +113,7 @@ def test_a_retry_may_grow_into_the_context_but_not_beyond_what_later_prompts_tak
 
 
 @given(
-    text=documents.filter(str.strip),
+    text=documents.filter(lambda text: any(map(str.isalnum, text))),
     strategy=st.sampled_from(["auto", "stuff", "map-reduce", "refine"]),
     splitter=st.sampled_from(["auto", "headers", "character", "recursive", "tokens"]),
     context=st.integers(60, 800),

@@ -36,6 +36,10 @@ CHAT = PromptSet("news", PromptFormat.CHAT).render("map", text=SOURCE)
         "The pump runs again.\nLet me know if you need anything else.",
         "The pump runs again.\nArticle:\nAnother one.\nSummary:\nMore.",
         "Summary:\nThe pump runs again.",
+        "Here is the text in plain words:\n\nThe pump runs again.",
+        "Sure, here is what it says:\nThe pump runs again.",
+        "This is a summary of the text: The pump runs again.",
+        "Below are the **key points**: The pump runs again.",
     ],
 )
 def test_what_is_no_part_of_the_answer_is_removed(output: str) -> None:
@@ -52,6 +56,13 @@ def test_what_is_no_part_of_the_answer_is_removed(output: str) -> None:
         "Use `<div>` and <document-set> tags.",
         "Okayama is a city.",
         "- one\n- two\n\n```python\nprint()\n```",
+        "Here is what failed in 2019: the pump was blocked by sand.",
+        "Here are the failures of 2019:\n- the pump\n- the dam",
+        "Here is the document that proved it: a letter of 1918.",
+        "Below is the threshold of 0.5: nothing is kept.",
+        "This is a summary judgment against Acme: the court found no merit.",
+        "Let me know if the pump fails, said the engineer.",
+        "The pump is weak.\nLet me know if the pump fails, said the engineer.",
     ],
 )
 def test_an_answer_that_only_looks_like_it_is_left_alone(text: str) -> None:
@@ -64,7 +75,9 @@ def test_control_tokens_of_the_source_are_words_like_any_other() -> None:
     assert remove_scaffolding(text, source=source, prompt=CHAT) == text
 
 
-@pytest.mark.parametrize("output", ["", " \n", "<eos>", "Sure, here's a summary of it:", "Summary:", "```\n\n```"])
+@pytest.mark.parametrize(
+    "output", ["", " \n", "<eos>", "Sure, here's a summary of it:", "Summary:", "Summary", "```\n\n```"]
+)
 def test_nothing_but_scaffolding_leaves_nothing(output: str) -> None:
     assert remove_scaffolding(output, source=SOURCE, prompt=COMPLETION) == ""
 
