@@ -32,11 +32,26 @@ _WEIGHTS: Mapping[Guard, int] = {
     "refusal": 6,
     "empty": 100,
 }
+_NOT_ABLE = (
+    r"(?:cannot|can['\u2019]t|can not|could not|couldn['\u2019]t|do not have|don['\u2019]t have"
+    r"|(?:am|are) (?:unable|not able)|(?:do not|don['\u2019]t) see (?:any|a|the) (?:text|document|article))"
+)
+_NOT_GIVEN = (
+    r"(?:have not|haven['\u2019]t|did not|didn['\u2019]t|forgot to) "
+    r"(?:provided?|included?|shared?|given?|pasted?|attach(?:ed)?) (?:me (?:with )?)?(?:a|any|anything|the|your)"
+)
+_TEXT = r"(?:text|document|article|content|passage)"
+# What weights say instead of a summary. What a text lacks besides words ("contains no numbers") may well be one.
 _REFUSAL = re.compile(
-    r"\A\W*(?:"
-    r"(?:i'm|i\u2019m|i am|we are) (?:sorry|unable|not able)|i (?:cannot|can't|can\u2019t|could not|do not have)"
-    r"|as an? (?:ai|language model)|(?:unfortunately|sorry), (?:but )?(?:i|the (?:provided )?text)"
-    r"|please provide|you (?:have not|haven't|did not) provide|the (?:provided )?text (?:is empty|contains no)"
+    r"\A\W*(?:(?:unfortunately|sorry|it (?:seems|looks|appears)(?: like| that)?),? (?:but )?)?(?:"
+    r"(?:i['\u2019]m|i am|we are) (?:(?:very |so )?sorry|unable|not able|afraid)"
+    rf"|i apologi[sz]e|(?:my|our) apologies|(?:i|we) {_NOT_ABLE}|you {_NOT_GIVEN}"
+    r"|as an? (?:ai|language model)|please (?:provide|share|paste)"
+    r"|let me know (?:if|whether|what|how) you|i hope (?:this|that|it) helps"
+    rf"|there (?:is|was|are) no {_TEXT}s? (?:provided|given|here|to summari[sz]e)"
+    rf"|(?:no {_TEXT} (?:was|has been|is)|the {_TEXT} (?:was|has) not(?: been)?) (?:provided|given|included|attached)"
+    rf"|the (?:provided |given )?{_TEXT}(?: (?:that )?you (?:have )?(?:provided|gave|shared))? "
+    rf"(?:is (?:empty|blank|missing)|(?:contains|has) no (?:text|content|words))"
     r")\b",
     re.IGNORECASE,
 )

@@ -89,10 +89,30 @@ def test_the_prompt_again_is_marked() -> None:
         "As an AI language model, I have no access to files.",
         "Please provide the text that you would like me to summarize.",
         "Unfortunately, I can not read it.",
+        "I apologize, but I am unable to summarize.",
+        "There is no text provided to summarize.",
+        "It seems like you haven't provided any text.",
+        "The text you provided is empty.",
+        "My apologies, there was an error. Please provide the text.",
+        "Unfortunately, the provided text contains no content.",
+        "Let me know if you need anything else.",
     ],
 )
 def test_a_refusal_is_marked(output: str) -> None:
     assert list_guards(check(output)) == ["refusal"]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "The text contains no numbers but explains the design.",
+        "Unfortunately, I found that the project failed.",
+        "There is no text on the third stone.",
+        "Sorry sights met the crew: broken pumps.",
+    ],
+)
+def test_an_answer_that_only_sounds_like_a_refusal_is_clean(output: str) -> None:
+    assert check(output).is_clean
 
 
 def test_a_source_may_refuse() -> None:
