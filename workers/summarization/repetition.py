@@ -16,13 +16,16 @@ MOST_UNIT_WORDS = 50
 MIN_SENTENCES = 6
 MOST_REPEATED_SHARE = 0.5
 
-_GLYPH_LOOP = re.compile(r"(\S{1,8}?)\1{19,}")
-_SENTENCE = re.compile(r"[^.!?\n\u3002]+")
+_GLYPH_LOOP = re.compile(r"(\S{1,8}?)\1{19,}|(\S{9,50}?)\2{5,}")
+# Thai, Lao, Burmese, Khmer, Japanese and Chinese put no spaces between words: each of their characters counts as one.
+_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+_SENTENCE = re.compile(r"[^.!?\n\u3002\uff0c\uff1b\uff01\uff1f]+")
 
 
 def has_loop(text: str) -> bool:
     """Tell whether a text goes round in a circle: by words, by sentences, or within one endless word."""
-    words = text.casefold().split()
+    words = _WORD.findall(text.casefold())
     is_looping = any(_has_period(words, period) for period in range(1, min(MOST_UNIT_WORDS, len(words)) + 1))
     return is_looping or _repeats_sentences(text) or _has_glyph_loop(text)
 
@@ -47,4 +50,4 @@ def _repeats_sentences(text: str) -> bool:
 
 def _has_glyph_loop(text: str) -> bool:
     """Tell whether letters or digits repeat without a space; rules and table borders may."""
-    return any(any(map(str.isalnum, match[1])) for match in _GLYPH_LOOP.finditer(text))
+    return any(any(map(str.isalnum, match[1] or match[2])) for match in _GLYPH_LOOP.finditer(text))

@@ -16,6 +16,12 @@ from workers.summarization.repetition import has_loop
         "* 1" + "0" * 80,
         "ha" * 40,
         "\u597d" * 60,
+        "工作者运行这些步骤" * 20,
+        "工作者运行这些步骤\uff0c" * 20,
+        "水泵坏了吗\uff1f" * 7,
+        "ポンプが動きません" * 5,
+        "ปั๊มไม่ทำงาน" * 5,
+        "thepumpisbroken" * 8,
         "one two three four five six seven eight nine ten eleven twelve " * 3,
     ],
 )
@@ -31,6 +37,9 @@ def test_a_loop_is_found(text: str) -> None:
         "very very very good",
         "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 1 | 3 |\n" + "-" * 60,
         "The score was 0.81 on fold 1. The score was 0.82 on fold 2. The score was 0.83 on fold 3.",
+        "船员修好了水泵\uff0c水泵又能运行了。第二天\uff0c水泵又坏了\uff0c船员又把它修好了。",
+        "ポンプは壊れた。乗組員はポンプを直した。ポンプはまた動いている。",
+        "https://example.org/a/b/c?d=" + "0123456789abcdef" * 3,
         "New York, New York. The city that never sleeps. A place that many people love.",
     ],
 )
@@ -41,3 +50,4 @@ def test_an_ordinary_text_is_no_loop(text: str) -> None:
 def test_a_long_endless_text_is_judged_in_no_time() -> None:
     assert has_loop("abc " * 50_000)
     assert not has_loop(" ".join(str(number) for number in range(20_000)))
+    assert not has_loop("".join(str(number) for number in range(20_000)))
