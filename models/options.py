@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,20 +15,25 @@ Strategy = Literal["auto", "stuff", "map-reduce", "refine"]
 Style = Literal["technical", "eli5", "news", "few-shot", "custom"]
 Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
 
+# The same as in workers.summarization.prompts and planning (a test compares them).
+LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
+DEFAULT_CHUNK_TOKENS = 1000
+
 
 class GenerationOptions(BaseModel):
-    """How tokens are chosen; the defaults are conservative sampling."""
+    """How tokens are chosen; the defaults are conservative sampling, the bounds what engines can compute."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     do_sample: bool = True
-    temperature: float = Field(0.1, gt=0)
-    top_k: int = Field(20, ge=0)
+    temperature: float = Field(0.1, ge=0.01, le=10)
+    top_k: int = Field(20, ge=0, le=1_000_000)
     top_p: float = Field(0.3, gt=0, le=1)
-    num_beams: int = Field(1, ge=1)
-    max_new_tokens: int = Field(512, ge=1)
-    repetition_penalty: float = Field(1.0, gt=0)
-    seed: int | None = None
+    num_beams: int = Field(1, ge=1, le=32)
+    max_new_tokens: int = Field(512, ge=1, le=1_000_000)
+    repetition_penalty: float = Field(1.0, ge=0.1, le=10)
+    # What 64 bits hold.
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
 
 
 class Example(BaseModel):
@@ -42,7 +48,7 @@ class Example(BaseModel):
 class JobOptions(BaseModel):
     """Everything that decides a job's summary besides the document and the weights' own tensors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     strategy: Strategy = "auto"
     style: Style = "technical"
@@ -72,10 +78,31 @@ class JobOptions(BaseModel):
     def _check_style(self) -> JobOptions:
         if (self.style == "custom") != (self.template is not None):
             raise ValueError("style custom and a prompt template (--prompt) go together")
-        if self.template is not None and "{text}" not in self.template:
-            raise ValueError("the prompt template must contain {text} where the document goes")
+        if self.template is not None and self.template.count("{text}") != 1:
+            raise ValueError("the prompt template must contain {text} exactly once, where the document goes")
         if (self.style == "few-shot") != bool(self.examples):
             raise ValueError("style few-shot and examples (--examples) go together")
+        return self
+
+    @model_validator(mode="after")
+    def _check_language(self) -> JobOptions:
+        if self.language is None:
+            return self
+        if self.style == "custom":
+            raise ValueError("say the language in the prompt template itself instead of by --language")
+        if not LANGUAGE.fullmatch(self.language):
+            raise ValueError(f"{self.language!r} is not the name of a language: give one such as German")
+        return self
+
+    @model_validator(mode="after")
+    def _check_splitting(self) -> JobOptions:
+        most = (self.chunk_tokens or DEFAULT_CHUNK_TOKENS) // 2
+        if (self.overlap_tokens or 0) > most:
+            raise ValueError(f"--overlap-tokens may be half of --chunk-tokens at most: give {most} or less")
+        if self.separator == "":
+            raise ValueError("--separator must have a character at least, such as a line feed")
+        if self.separator is not None and self.splitter != "character":
+            raise ValueError("--separator and --splitter character go together")
         return self
 
     def identify(self, document_sha256: str, source: str) -> str:

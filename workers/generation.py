@@ -7,6 +7,7 @@ generation: control tokens inside it are encoded as plain text, so it can never 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 Role = Literal["user", "assistant"]
+
+# Below this, scores divided by it run over the largest number of a dtype, and what is drawn is not a number.
+LEAST_TEMPERATURE = 0.01
+# More beams than this are more memory than any answer is worth.
+MOST_BEAMS = 32
 
 
 class PromptFormat(StrEnum):
@@ -97,14 +103,15 @@ class GenerationParams:
     def __post_init__(self) -> None:
         checks = (
             (
-                self.temperature > 0,
-                "temperature must be above 0 (for greedy decoding set do_sample to false)",
+                LEAST_TEMPERATURE <= self.temperature < math.inf,
+                f"temperature must be {LEAST_TEMPERATURE} or more (for greedy decoding set do_sample to false)",
             ),
             (self.top_k >= 0, "top_k must be 0 (off) or more"),
             (0 < self.top_p <= 1, "top_p must be above 0 and at most 1"),
-            (self.num_beams >= 1, "num_beams must be 1 or more"),
+            (1 <= self.num_beams <= MOST_BEAMS, f"num_beams must be from 1 to {MOST_BEAMS}"),
             (self.max_new_tokens >= 1, "max_new_tokens must be 1 or more"),
-            (self.repetition_penalty > 0, "repetition_penalty must be above 0"),
+            (0 < self.repetition_penalty < math.inf, "repetition_penalty must be above 0 and finite"),
+            (-(2**63) <= (self.seed or 0) < 2**64, "seed must be a number of 64 bits"),
         )
         for is_valid, message in checks:
             if not is_valid:

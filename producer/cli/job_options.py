@@ -32,17 +32,23 @@ OPTIONS = (
     click.option("--examples", type=READABLE_FILE, help="JSON or JSONL file of {text, summary} to imitate."),
     click.option("--language", help="Language to write in, such as German.  [default: the document's]"),
     click.option("--splitter", type=click.Choice(SPLITTERS), help="How to cut long documents.  [default: auto]"),
-    click.option("--separator", help=r"Where --splitter character cuts, such as '\n\n'."),
-    click.option("--chunk-tokens", type=click.IntRange(min=16), help="Size of a chunk.  [default: what fits]"),
-    click.option("--overlap-tokens", type=click.IntRange(min=0), help="Tokens that neighbours share.  [default: 0]"),
+    click.option("--separator", help=r"Where to cut, such as '\n\n'; makes the splitter character."),
+    click.option("--chunk-tokens", type=click.IntRange(min=16), help="Most tokens of a chunk.  [default: 1000]"),
+    click.option(
+        "--overlap-tokens",
+        type=click.IntRange(min=0),
+        help="Tokens that neighbours share.  [default: 50, at most an eighth of a chunk]",
+    ),
     click.option("--stuff-tokens", type=COUNT, help="Longest document that auto puts into one prompt."),
     click.option("--do-sample/--greedy", default=None, help="Sample, or take the likeliest token.  [default: sample]"),
-    click.option("--temperature", type=click.FloatRange(min=0, min_open=True), help="[default: 0.1]"),
-    click.option("--top-k", type=click.IntRange(min=0), help="[default: 20]"),
+    click.option("--temperature", type=click.FloatRange(0.01, 10), help="[default: 0.1]"),
+    click.option("--top-k", type=click.IntRange(0, 1_000_000), help="[default: 20]"),
     click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="[default: 0.3]"),
-    click.option("--num-beams", type=COUNT, help="[default: 1]"),
-    click.option("--max-new-tokens", type=COUNT, help="Longest output of a step.  [default: 512]"),
-    click.option("--repetition-penalty", type=click.FloatRange(min=0, min_open=True), help="[default: 1.0]"),
+    click.option("--num-beams", type=click.IntRange(1, 32), help="[default: 1]"),
+    click.option(
+        "--max-new-tokens", type=click.IntRange(1, 1_000_000), help="Longest output of a step.  [default: 512]"
+    ),
+    click.option("--repetition-penalty", type=click.FloatRange(0.1, 10), help="[default: 1.0]"),
     click.option("--seed", type=int, help="Seed of the sampling."),
     click.option("--weights", help="Name that a worker serves its weights under.  [default: default]"),
     click.option("--check/--no-check", default=None, help="Measure whether each summary is true.  [default: no]"),
@@ -77,7 +83,7 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
     if "examples" in values:
         values = {"style": "few-shot"} | values | {"examples": _read_examples(values["examples"])}
     if "separator" in values:
-        values["separator"] = _unescape(values["separator"])
+        values = {"splitter": "character"} | values | {"separator": _unescape(values["separator"])}
     values.pop("prompt", None)
     return make_options(**values)
 
