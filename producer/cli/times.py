@@ -30,8 +30,15 @@ def parse_since(given: str, now: datetime) -> datetime:
     """Return the moment that ``2026-11-22``, ``2026-11-22T10:00`` or ``3d`` (s, min, h, d ago) means.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: it is none of them, or before the first year.
     """
+    try:
+        return _find_moment(given, now)
+    except OverflowError as error:
+        raise ValueError(f"{given} is before the first year") from error
+
+
+def _find_moment(given: str, now: datetime) -> datetime:
     units = {"min": "minutes", "s": "seconds", "h": "hours", "d": "days"}
     for suffix, unit in units.items():
         number = given.removesuffix(suffix)
