@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO
 
 from models.base import Json
 from models.views import JobSummary
-from producer.plain import to_plain
+from producer.plain import dump_json
 
 COLUMNS = tuple(each.name for each in fields(JobSummary))
 # A spreadsheet takes a cell that begins like this for a formula; the last four are the full-width forms.
@@ -35,7 +35,7 @@ def write_csv(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
 def write_jsonl(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
     """Write a JSON object a line; return the number of jobs."""
     with _open_text(file) as text:
-        return sum(1 for job in jobs if text.write(json.dumps(job, ensure_ascii=False, default=to_plain) + "\n"))
+        return sum(1 for job in jobs if text.write(dump_json(job) + "\n"))
 
 
 def write_markdown(jobs: Iterable[JobSummary], file: BinaryIO) -> int:

@@ -1,25 +1,32 @@
-"""Turns our values into what JSON knows."""
+"""Turns our values, and those of Postgres, into what JSON knows."""
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from uuid import UUID
+
+
+def dump_json(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON."""
+    return json.dumps(to_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def to_plain(value: object) -> object:
-    """Return what JSON knows for a value that it does not, for ``json.dumps(..., default=to_plain)``.
-
-    Raises:
-        TypeError: there is nothing like it in JSON.
-    """
+    """Return what JSON knows for a value: bytes as hex digits, null for what is no finite number, else its text."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return to_plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(name): to_plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(each) for each in value]
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, UUID | timedelta):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from models.views import BatchProgress
 from producer.cli.status import describe_checks, describe_states, print_failures
 from producer.cli.terminal import STATE_COLOURS, clean_line
 from producer.cli.times import format_seconds
-from producer.plain import to_plain
+from producer.plain import dump_json
 from producer.status import Snapshot
 from producer.watch import Look, Outage
 
@@ -117,7 +116,7 @@ def _render_failure(source: str, state: str, words: str) -> Text:
 
 def _print_json_line(look: Look) -> None:
     value = {"outage": look.reason} if isinstance(look, Outage) else look
-    click.echo(json.dumps(value, ensure_ascii=False, default=to_plain))
+    click.echo(dump_json(value))
 
 
 class _Lines:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from producer.plain import to_plain
+from producer.plain import dump_json
 
 # All but tab and line feed: a document must not move the cursor, set the title or clear the screen.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -59,14 +58,14 @@ def print_fields(fields: dict[str, object]) -> None:
 
 def print_json(value: object) -> None:
     """Print a value as JSON; dataclasses become objects."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=to_plain))
+    click.echo(dump_json(value, indent=2))
 
 
 def print_json_array(values: Iterable[object]) -> None:
     """Print values as one JSON array while they come, one a line."""
     separator = "["
     for value in values:
-        click.echo(f"{separator}\n{json.dumps(value, ensure_ascii=False, default=to_plain)}", nl=False)
+        click.echo(f"{separator}\n{dump_json(value)}", nl=False)
         separator = ","
     click.echo("[]" if separator == "[" else "\n]")
 

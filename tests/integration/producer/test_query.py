@@ -15,11 +15,15 @@ def test_rows_are_printed_as_a_table_or_as_json(gistmill: Gistmill, submitted: l
 
 
 def test_every_type_of_postgres_has_a_form_in_json(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
-    sql = "SELECT avg(steps) AS a, interval '1 hour' AS b, ARRAY[1, 2] AS c, NULL AS d FROM job_summaries"
+    sql = (
+        "SELECT avg(steps) AS a, interval '1 hour' AS b, ARRAY[1, 2] AS c, NULL AS d, '\\x00ff'::bytea AS e,"
+        " int4range(1, 5) AS f, 'NaN'::float8 AS g, ARRAY['Infinity'::numeric, 2] AS h FROM job_summaries"
+    )
 
     [row] = gistmill("query", sql, "--json").json
 
     assert (row["a"], row["b"], row["c"], row["d"]) == (1.0, "1:00:00", [1, 2], None)
+    assert (row["e"], row["f"], row["g"], row["h"]) == ("00ff", "[1, 5)", None, [None, 2.0])
 
 
 @pytest.mark.parametrize(
