@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ EXIT_CODES = (
     "need of review, 130 stopped by Ctrl-C."
 )
 
+# Of a disk or a quota that has no room left, or a device that fails.
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")
 
 
@@ -40,8 +43,10 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         name: what the user typed to start it, for usage lines.
         arguments: without the name; the process's own by default.
     """
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        result = command.main(arguments, prog_name=name, standalone_mode=False)
+        _check_encoding(given)
+        result = command.main(given, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
@@ -59,9 +64,14 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output had enough of it (`| head`). Python would complain while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output had enough of it (`| head`).
+        _drop_output()
         return ExitCode.FAILED
+    except OSError as error:
+        if error.errno not in WRITE_ERRORS:
+            raise
+        _drop_output()
+        return fail(f"the output cannot be written: {error.strerror}", ExitCode.FAILED)
     return result if isinstance(result, int) else ExitCode.DONE
 
 
@@ -69,6 +79,20 @@ def fail(sentence: str, code: int) -> int:
     """Print an error for people and return its exit code."""
     click.echo(f"gistmill: error: {sentence}", err=True)
     return code
+
+
+def _check_encoding(arguments: Sequence[str]) -> None:
+    """Refuse an argument whose bytes are no text: neither the database nor a terminal could hold it."""
+    for argument in arguments:
+        # Python keeps each byte that it cannot decode as half of a surrogate pair.
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            shown = argument.encode("utf-8", "replace").decode()
+            raise click.UsageError(f"the argument {shown!r} is not UTF-8; name a file by its folder or a glob instead")
+
+
+def _drop_output() -> None:
+    """Send what is left of the output nowhere: Python would complain while it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain_missing(error: ModuleNotFoundError) -> int:

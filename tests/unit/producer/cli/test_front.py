@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
@@ -79,6 +80,25 @@ def test_a_wrong_value_lists_the_right_ones(capsys: pytest.CaptureFixture[str]) 
 def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(make_group(), name="gistmill", arguments=[]) == ExitCode.USAGE
     assert "Usage: gistmill" in capsys.readouterr().out
+
+
+def test_an_argument_that_is_no_text_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(make_group(), name="gistmill", arguments=["show", os.fsdecode(b"caf\xe9")]) == ExitCode.USAGE
+    assert "the argument 'caf?' is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lines", [10, 100_000])
+def test_a_full_disk_is_one_sentence(lines: int) -> None:
+    script = (
+        "import click, sys; from producer.cli.front import run\n"
+        f"command = click.Command('x', callback=lambda: [click.echo('line') for _ in range({lines})])\n"
+        "sys.exit(run(command, name='x', arguments=[]))"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, check=False)
+
+    said = b"gistmill: error: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (ExitCode.FAILED, said)
 
 
 @pytest.mark.parametrize("lines", [10, 100_000])
