@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,8 +13,9 @@ from producer.sources.limits import ReadLimits
 from producer.sources.table import BrokenTableError, Record, Table, number_records
 from producer.sources.text_lines import read_lines
 
-# What separates cells in the wild; the one that the header uses most is taken.
+# What separates cells in the wild; the one that the header uses most outside of quotes is taken.
 DELIMITERS = ",;\t|"
+QUOTED = re.compile(r'"[^"]*"?')
 
 
 def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
@@ -33,7 +35,8 @@ def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
     header = next((line for line in lines if line.strip()), None)
     if header is None:
         raise UnreadableError("is empty; give a table with a header and at least one row")
-    records = csv.reader(chain([header], lines), delimiter=delimiter or max(DELIMITERS, key=header.count))
+    delimiter = delimiter or max(DELIMITERS, key=QUOTED.sub("", header).count)
+    records = csv.reader(chain([header], lines), delimiter=delimiter)
     cells = _check_ends(records, lines)
     columns = tuple(name.strip() for name in next(cells))
     return Table(columns, number_records(_match_columns(cells, columns)))

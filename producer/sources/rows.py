@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from producer.errors import SourceError, UnreadableError
@@ -106,12 +107,15 @@ def read_rows(
         table = OPENERS[kind](path, limits)
     except (BrokenTableError, UnicodeError) as error:
         raise UnreadableError(f"cannot be read from its first row on ({error}); repair the file") from error
+    first = next(table.rows, None)
+    if first is None:
+        raise UnreadableError("is empty; give a table with a header and at least one row")
     columns = choose_columns(table.columns, text_column=text_column, id_column=id_column)
     if columns.is_guessed:
         yield SourceNote(name, f"{name}: the text is taken from column {columns.text!r} (change it by --text-column).")
     reader = RowReader(path, name, columns, sandbox, limits)
     seen = Seen()
-    for row in table.rows:
+    for row in chain([first], table.rows):
         yield _read_event(reader, row, seen)
 
 

@@ -50,6 +50,7 @@ def test_rows_are_named_by_their_number_or_their_id(tmp_path: Path) -> None:
     [
         ("a.csv", "\ufeffid,text\n1,one\n"),
         ("a.csv", "id;text\r\n1;one\r\n"),
+        ("a.csv", '"id","text","a; b; c"\n1,one,\n'),
         ("a.csv", "\n\nid,text\n\n1,one\n\n"),
         ("a.csv", "id,text\r1,one\r"),
         ("a.tsv", "id\ttext\n1\tone\n"),
@@ -109,6 +110,15 @@ def test_rows_with_an_id_are_duplicates_by_id_and_text(tmp_path: Path) -> None:
     events = read(tmp_path / "a.csv", "id,text\n1,one\n2,one\n1,two\n1,one\n", id_column="id")
     assert names_and_texts(events) == [("1", "one"), ("2", "one"), ("1", "two")]
     assert events[3] == SourceDuplicate("1", "1")
+
+
+def test_a_table_without_rows_is_empty(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "made.parquet")
+    tables = {"a.csv": b"id,text\n", "a.tsv": b"text\n\n", "a.parquet": (tmp_path / "made.parquet").read_bytes()}
+
+    said = [problems(read(tmp_path / name, content)) for name, content in tables.items()]
+
+    assert said == [[f"{name} is empty; give a table with a header and at least one row."] for name in tables]
 
 
 def test_bad_rows_are_named_and_the_others_are_read(tmp_path: Path) -> None:
@@ -178,10 +188,6 @@ def test_a_file_whose_first_lines_are_all_bad_says_why(tmp_path: Path) -> None:
     assert "a.jsonl#row 1 cannot be read (a line of more than 1,000 characters)" in message
     (message,) = problems(read(tmp_path / "a.jsonl", bad_line))
     assert "a.jsonl#row 1 is not valid JSON" in message
-
-
-def test_a_file_with_only_a_header_gives_nothing(tmp_path: Path) -> None:
-    assert read(tmp_path / "a.csv", "id,text\n") == []
 
 
 def write_parquet(path: Path, columns: dict[str, list[object]]) -> None:
