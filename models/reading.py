@@ -58,6 +58,8 @@ def find_target(session: Session, name: str) -> Target:
     """
     targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
     targets = targets or _find_jobs_of(session, name)
+    if not name.strip():
+        raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
     if len(targets) == 1:
         return targets[0]
     if targets:
@@ -69,10 +71,13 @@ def find_batch(session: Session, name: str | None) -> Target:
     """Return a batch, the latest one if no name is given.
 
     Raises:
-        UnknownIdError: there is none.
+        UnknownIdError: there is none, or the name is a job's.
     """
     if name is not None:
-        return find_target(session, name)
+        target = find_target(session, name)
+        if target.job_id is not None:
+            raise UnknownIdError(f"{name!r} is a job of batch {target.batch}; name the batch")
+        return target
     row = session.execute(select(Batch.id, Batch.name).order_by(Batch.created_at.desc()).limit(1)).one_or_none()
     if row is None:
         raise UnknownIdError("there is no batch yet; submit one with `gistmill submit PATH...`")

@@ -111,6 +111,8 @@ def make_order(reading: Reading, name: str | None, priority: str, summarizing: d
     from producer.batches import name_batch
     from producer.intake import Order
 
+    if name is not None and not name.strip():
+        raise click.UsageError("--batch needs a name that is not blank")
     options = build_job_options(summarizing)
     rows = {"text_column": reading.text_column, "id_column": reading.id_column, "limit": reading.limit}
     asked = {"paths": list(reading.paths)} | {

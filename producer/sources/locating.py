@@ -52,6 +52,8 @@ def locate_files(argument: str) -> Iterator[FileTarget | SourceProblem]:
     Raises:
         SourceUsageError: there is nothing at the path, no match for the glob or no file in the folder.
     """
+    if not argument.strip():
+        raise SourceUsageError("is blank, which is no path; give a file, or . for this folder")
     path = Path(argument)
     try:
         is_folder, is_there = path.is_dir(), path.exists()

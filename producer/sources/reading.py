@@ -99,7 +99,7 @@ class _Reader:
 
     def read_argument(self, argument: str) -> Iterator[ReadEvent]:
         """Yield the events of one argument; its errors become problems."""
-        name = "standard input" if argument == STDIN else clean_label(PASSWORD.sub("***@", argument))
+        name = "standard input" if argument == STDIN else clean_label(PASSWORD.sub("***@", argument)) or "''"
         try:
             if argument == STDIN:
                 yield read_stdin(sandbox=self.sandbox, limits=self.limits).name_source(name)

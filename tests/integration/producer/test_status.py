@@ -116,6 +116,25 @@ def test_an_unknown_name_gets_the_nearest(name: str, gistmill: Gistmill, submitt
     assert f"there is no batch or job {name!r}; the nearest are " in done.err
 
 
+@pytest.mark.parametrize(
+    "command", [["status"], ["cancel"], ["retry"], ["show"], ["results"], ["evaluate"], ["report"], ["watch"]]
+)
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_blank_name_means_nothing(
+    command: list[str], name: str, gistmill: Gistmill, submitted: list[JobSummary]
+) -> None:
+    done = gistmill(*command, name)
+
+    assert (done.code, "a blank name means no batch and no job" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", [["watch"], ["report"], ["compare", "pile"]])
+def test_a_job_is_not_taken_for_its_batch(command: list[str], gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    done = gistmill(*command, "a.md")
+
+    assert (done.code, "'a.md' is a job of batch pile; name the batch" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize("name", ["100%_", "'; --", "é" * 300, "-", "0-0-0-0-0-0"])
 def test_a_name_that_can_be_none_finds_nothing(name: str, gistmill: Gistmill, submitted: list[JobSummary]) -> None:
     done = gistmill("status", "--", name)

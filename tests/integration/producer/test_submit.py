@@ -222,3 +222,17 @@ def test_the_options_are_kept_with_the_batch(gistmill: Gistmill, cluster: Cluste
             "paths": ["a.md"],
             "temperature": 0.5,
         }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["a.md", "--batch", " "], "--batch needs a name that is not blank"), ([""], "'' is blank, which is no path")],
+)
+def test_a_blank_name_or_path_is_wrong_usage(
+    arguments: list[str], message: str, gistmill: Gistmill, cluster: Cluster, tmp_path: Path
+) -> None:
+    (tmp_path / "a.md").write_text("Words and more words.")
+
+    done = gistmill("submit", *arguments)
+
+    assert (done.code, message in done.err, read_jobs(cluster)) == (2, True, [])

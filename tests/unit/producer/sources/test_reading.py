@@ -204,3 +204,8 @@ def test_importing_loads_no_parser() -> None:
     heavy = "{'pyarrow', 'markitdown', 'httpx', 'bs4', 'lxml', 'markdownify', 'charset_normalizer', 'torch', 'asyncio'}"
     code = f"import sys, producer.sources; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("argument", ["", " "])
+def test_a_blank_argument_is_no_path(argument: str) -> None:
+    assert read_message(argument) == "'' is blank, which is no path; give a file, or . for this folder."
