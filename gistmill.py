@@ -146,15 +146,15 @@ def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
 
 
 @click.command()
-@click.argument("batch")
+@click.argument("name", metavar="BATCH|JOB")
 @click.option("--references", type=READABLE_FILE, help="Table of good summaries: CSV, JSONL or Parquet.")
 @click.option("--id-column", help="Its column that names the documents as the jobs' sources do.")
 @click.option("--reference-column", help="Its column that holds the good summaries.")
 @json_option
 def evaluate(
-    batch: str, references: Path | None, id_column: str | None, reference_column: str | None, *, as_json: bool
+    name: str, references: Path | None, id_column: str | None, reference_column: str | None, *, as_json: bool
 ) -> None:
-    """Check every summary of a batch that has no check, or score the batch against references by ROUGE.
+    """Check every summary that has no check, of a batch or one job, or score a batch against references by ROUGE.
 
     A check measures whether a summary is true to its document and runs on the workers, as with
     submit --check. References are good summaries of the same documents: ROUGE-1, 2 and L are
@@ -170,11 +170,11 @@ def evaluate(
     if references is None and any(columns):
         raise click.UsageError("--id-column and --reference-column are of the file that --references names")
     if references is None:
-        order_missing_checks(batch, as_json=as_json)
+        order_missing_checks(name, as_json=as_json)
     elif id_column is None or reference_column is None:
         raise click.UsageError("--references needs --id-column and --reference-column")
     else:
-        _score_references(batch, references, id_column, reference_column, as_json=as_json)
+        _score_references(name, references, id_column, reference_column, as_json=as_json)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -64,13 +64,22 @@ def is_being_checked() -> ColumnElement[bool]:
     return and_(Job.state.in_(SUMMARIZED_STATES), is_at_work)
 
 
-def find_unchecked(session: Session, batch_id: UUID) -> list[UUID]:
-    """Return the jobs of a batch that have a summary and no check that is done or under way."""
+def find_summarized(session: Session, batch_id: UUID, job_id: UUID | None = None) -> list[UUID]:
+    """Return the jobs of a batch, or that one alone, that have a summary."""
+    return list(session.scalars(_select_summarized(batch_id, job_id)))
+
+
+def find_unchecked(session: Session, batch_id: UUID, job_id: UUID | None = None) -> list[UUID]:
+    """Return the jobs of a batch, or that one alone, that have a summary and no check that is done or under way."""
     is_checked = exists().where(
         Step.job_id == Job.id, Step.kind == StepKind.EVALUATE, Step.state.in_((*OPEN_STEPS, StepState.DONE))
     )
-    is_meant = and_(Job.batch_id == batch_id, Job.state.in_(SUMMARIZED_STATES), ~is_checked)
-    return list(session.scalars(select(Job.id).where(is_meant, ~is_being_checked()).order_by(Job.id)))
+    return list(session.scalars(_select_summarized(batch_id, job_id).where(~is_checked, ~is_being_checked())))
+
+
+def _select_summarized(batch_id: UUID, job_id: UUID | None) -> Select[UUID]:
+    chosen = select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(SUMMARIZED_STATES)).order_by(Job.id)
+    return chosen if job_id is None else chosen.where(Job.id == job_id)
 
 
 def was_called_off(session: Session, job_id: UUID, round_number: int) -> bool:

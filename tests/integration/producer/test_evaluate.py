@@ -84,6 +84,16 @@ def test_checks_are_ordered_once_for_the_jobs_that_have_a_summary(
     assert "checks  2 under way" in gistmill("status", "pile").out
 
 
+def test_the_check_of_one_job_is_ordered_alone(gistmill: Gistmill, cluster: Cluster, ended: list[JobSummary]) -> None:
+    assert gistmill("evaluate", "a.md").out == "1 check ordered; follow them with: gistmill watch pile\n"
+    assert gistmill("evaluate", "a.md").out.endswith(" is checked or being checked\n")
+    assert ready_steps(cluster.engine).count(("evaluate", 0)) == 1
+
+
+def test_what_has_no_summary_is_said_to_have_none(gistmill: Gistmill, submitted: list[JobSummary]) -> None:
+    assert gistmill("evaluate", "pile").out == "batch pile has no summary to check\n"
+
+
 def test_cancelling_calls_waiting_checks_off_and_leaves_the_summaries(
     gistmill: Gistmill, cluster: Cluster, ended: list[JobSummary]
 ) -> None:
