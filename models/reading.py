@@ -19,6 +19,8 @@ from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep, rea
 from models.worker import Worker
 
 HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
+# What a mistyped id begins with; a word begins with fewer of these letters.
+HEX_BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
 # Suggestions that still fit a sentence.
 NEAREST = 3
 # Batches that names are compared with for a suggestion.
@@ -224,11 +226,12 @@ def _find_jobs_of(session: Session, source: str) -> list[Target]:
 
 
 def _find_jobs_near(session: Session, name: str) -> list[Target]:
-    """Return jobs whose source ends like this, or whose ids are neighbours of this one."""
+    """Return jobs whose source ends like this, or whose ids are neighbours of what this begins with."""
     by_source = session.execute(
         _select_targets().where(Job.source.endswith(f"/{name}", autoescape=True)).limit(NEAREST)
     ).all()
-    bounds = _id_bounds(name)
+    beginning = HEX_BEGINNING.match(name)
+    bounds = _id_bounds(beginning[0]) if beginning else None
     if by_source or bounds is None:
         return [Target(*row) for row in by_source]
     after = session.execute(_select_targets().where(Job.id > bounds[0]).limit(2)).all()

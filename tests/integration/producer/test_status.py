@@ -105,7 +105,7 @@ def test_a_beginning_that_several_share_lists_them(gistmill: Gistmill, submitted
     assert "'pil' could mean pile, pillow; give more of its name or id" in done.err
 
 
-@pytest.mark.parametrize("name", ["plie", "ffffffff-ffff", "rest/a.md"])
+@pytest.mark.parametrize("name", ["plie", "ffffffff-ffff", "5811x7d6", "rest/a.md"])
 def test_an_unknown_name_gets_the_nearest(name: str, gistmill: Gistmill, submitted: list[JobSummary]) -> None:
     Path("rows.jsonl").write_text(json.dumps({"id": "the/rest/a.md", "text": "Words and more words. " * 9}))
     gistmill("submit", "rows.jsonl", "--id-column", "id", "--batch", "pile")
