@@ -30,6 +30,8 @@ def configure_logs(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
+    # The root's level alone lets everything pass that a library has turned its own logger up for.
+    handler.setLevel(settings.log_level.upper())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -26,6 +26,17 @@ def pretty_logs(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("pretty_logs")
+def test_what_a_library_says_below_our_level_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    library = logging.getLogger("tests.library")
+    library.setLevel(logging.DEBUG)
+    library.debug("building the index")
+    library.info("built the index")
+    shown = capsys.readouterr().err
+    assert "built the index" in shown
+    assert "building" not in shown
+
+
+@pytest.mark.usefixtures("pretty_logs")
 def test_a_traceback_on_a_terminal_shows_no_text_of_a_document(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(document: str) -> None:
         raise ValueError(f"it broke after {len(document)} characters")
