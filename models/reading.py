@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from models.batch import Batch
 from models.errors import UnknownIdError
 from models.job import Job, JobState
-from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep, read_row, read_rows, view_of
+from models.views import BatchProgress, ChunkText, JobSummary, read_row, read_rows, view_of
 from models.worker import Worker
 
 HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
@@ -58,10 +58,10 @@ def find_target(session: Session, name: str) -> Target:
     Raises:
         UnknownIdError: there is none, or there are several; the message lists the nearest.
     """
-    targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
-    targets = targets or _find_jobs_of(session, name)
     if not name.strip():
         raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
+    targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
+    targets = targets or _find_jobs_of(session, name)
     if len(targets) == 1:
         return targets[0]
     if targets:
@@ -156,13 +156,6 @@ def read_job(session: Session, job_id: UUID) -> JobSummary:
     """Return one job."""
     view = view_of(JobSummary)
     return read_row(session, JobSummary, select(view).where(view.c.job_id == job_id))
-
-
-def list_steps(session: Session, job_id: UUID) -> list[TimelineStep]:
-    """Return the steps of a job in the order of its waves."""
-    view = view_of(TimelineStep)
-    statement = select(view).where(view.c.job_id == job_id)
-    return list(read_rows(session, TimelineStep, statement.order_by(view.c.created_at, view.c.level, view.c.index)))
 
 
 def list_chunks(session: Session, job_id: UUID) -> list[ChunkText]:
