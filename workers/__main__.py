@@ -7,6 +7,7 @@ import sys
 from models.errors import GistmillError
 from models.settings import read_settings
 from workers.app import default_node, make_default_app, run_worker
+from workers.errors import choose_end_code
 
 
 def main() -> int:
@@ -15,7 +16,7 @@ def main() -> int:
         run_worker(make_default_app(read_settings()), node=default_node())
     except GistmillError as error:
         print(f"gistmill: error: {error}", file=sys.stderr)
-        return error.exit_code
+        return choose_end_code(error)
     return 0
 
 

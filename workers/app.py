@@ -15,6 +15,7 @@ from kombu import Exchange, Queue
 from models.errors import GistmillError
 from models.queues import QUEUES, make_celery, queue_name
 from models.settings import Settings
+from workers.errors import choose_end_code
 from workers.logs import configure_logs
 from workers.service import Served, Service
 from workers.tasks import register_tasks
@@ -41,7 +42,7 @@ class EngineStep(bootsteps.StartStopStep):
         except GistmillError as error:
             # Celery would log a traceback and go on to its own exit.
             print(f"gistmill: error: {error}", file=sys.stderr, flush=True)
-            os._exit(error.exit_code)
+            os._exit(choose_end_code(error))
         app.flow = app.service.flow
 
 

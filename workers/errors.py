@@ -5,6 +5,7 @@ WorkerError (GistmillError)
 ├── AlreadyRunningError  this home is in use by another ``gistmill up``
 ├── DeviceError          a GPU was asked for that is not there
 ├── ServingError         the weights cannot be served
+├── ShortageError        there is no room for the weights now
 └── StepError
     ├── RetryableError   the next attempt may succeed
     └── PermanentError   no attempt will ever succeed
@@ -12,7 +13,10 @@ WorkerError (GistmillError)
 
 from __future__ import annotations
 
-from models.errors import GistmillError
+from models.errors import GistmillError, SettingsError, UnknownIdError
+
+# Exit code of a worker process that another start cannot help (EX_CONFIG): the supervisor leaves it alone.
+FINAL_CODE = 78
 
 
 class WorkerError(GistmillError):
@@ -37,6 +41,10 @@ class ServingError(WorkerError):
     """The weights cannot be served; the message says why and what to do."""
 
 
+class ShortageError(WorkerError):
+    """There is no room for the weights now; whoever holds the memory may let it go."""
+
+
 class StepError(WorkerError):
     """A step could not be run."""
 
@@ -47,3 +55,9 @@ class RetryableError(StepError):
 
 class PermanentError(StepError):
     """No attempt will ever succeed: the message is stored with the step."""
+
+
+def choose_end_code(error: GistmillError) -> int:
+    """Return the code that a worker process ends with when it could not start."""
+    is_final = isinstance(error, (ServingError, SettingsError, UnknownIdError))
+    return FINAL_CODE if is_final else error.exit_code

@@ -16,7 +16,7 @@ from itertools import cycle
 
 from models.settings import DEFAULT_NAME, Settings
 from workers.app import NODE_VARIABLE
-from workers.errors import DeviceError
+from workers.errors import FINAL_CODE, DeviceError
 from workers.local.supervisor import Program
 
 # Seconds between the end of the drain and the kill: leases are given back, weights are let go.
@@ -110,6 +110,7 @@ def plan_processes(
                 "GISTMILL_METRICS_PORT": str(settings.metrics_port and settings.metrics_port + place),
             },
             is_automatic=is_automatic,
+            final_code=FINAL_CODE,
         )
         for place, (hand, name) in enumerate(zip(hands, cycle(names), strict=False))
         for node, pin in [_place(hand, name)]

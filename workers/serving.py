@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from models.settings import NO_ADAPTER, PACKAGED, Settings
 from workers.database import open_transaction
-from workers.errors import ServingError
+from workers.errors import ServingError, ShortageError
 from workers.naming import resolve_name
 from workers.service import Served, end_process
 
@@ -22,17 +22,20 @@ def load_served(settings: Settings) -> Served:
 
     Raises:
         ServingError: the weights cannot be served; the message says why and what to do.
+        ShortageError: there is no room for them.
         UnknownIdError: nothing says what the name stands for.
     """
     from prometheus_client import REGISTRY
 
     from workers.engine.engine import load_engine
-    from workers.engine.errors import EngineError
+    from workers.engine.errors import EngineError, InsufficientMemoryError
 
     with open_transaction(settings) as session:
         settings = resolve_name(settings, session)
     try:
         engine = load_engine(make_config(settings), on_fatal=end_process)
+    except InsufficientMemoryError as error:
+        raise ShortageError(str(error)) from error
     except EngineError as error:
         raise ServingError(str(error)) from error
     REGISTRY.register(engine.metrics)
@@ -53,6 +56,21 @@ def make_config(settings: Settings) -> EngineConfig:
         slots=settings.slots,
         kv_cache_gb=settings.kv_cache_gb,
     )
+
+
+def require_weights(settings: Settings) -> None:
+    """Refuse weights or an adapter that are neither on this machine nor on the hub; a hub id is downloaded.
+
+    Raises:
+        WeightsNotFoundError: they are not there.
+        WeightsUnsafeError: they are not safetensors.
+    """
+    from workers.engine.weights import find_folder
+
+    find_folder(find_weights(settings), revision=settings.revision)
+    adapter = find_adapter(settings)
+    if adapter is not None:
+        find_folder(adapter, kind="adapter")
 
 
 def find_weights(settings: Settings) -> str:

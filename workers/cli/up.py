@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 import click
 
-from models.settings import PACKAGED, read_settings
-from workers.errors import AlreadyRunningError, ServerStartError
+from models.settings import read_settings
+from workers.cli.edge import prepare_weights
+from workers.errors import AlreadyRunningError
 from workers.launch import choose_gpus, list_gpus
 from workers.local.stack import Stack
 
@@ -68,25 +67,6 @@ def run_missing_cluster() -> Iterator[None]:
             with suppress(AlreadyRunningError):
                 stack.enter_context(local.run())
         yield
-
-
-def prepare_weights(weights: str) -> None:
-    """Convert the packaged weights in a process of its own, so that this one never holds them in memory.
-
-    Raises:
-        Exit: it failed, and has said why.
-        ServerStartError: it was killed.
-    """
-    if weights != PACKAGED:
-        return
-    converted = subprocess.run([sys.executable, "-m", "workers.cli.prepare"], check=False)
-    if converted.returncode < 0:
-        raise ServerStartError(
-            f"converting the packaged weights was ended by signal {-converted.returncode}; "
-            "free some memory and try again"
-        )
-    if converted.returncode:
-        raise click.exceptions.Exit(converted.returncode)
 
 
 def _print_step(words: str) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from models.settings import read_settings
+from workers.cli.edge import explain_engine, prepare_weights
 from workers.database import open_transaction
 from workers.launch import choose_gpus, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
 from workers.naming import resolve_name
+from workers.serving import require_weights
 
 
 @click.command()
@@ -29,7 +31,8 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
     A name that `gistmill weights add` has registered says which weights it stands for; any other
     name is given to the weights of GISTMILL_WEIGHTS. With several names the GPUs are dealt out.
 
-    A process that dies is started again. SIGTERM drains: running steps finish, or are given back
+    A process that dies is started again, unless it says that its weights can never be served here;
+    when no other is left, the command ends with code 1. SIGTERM drains: running steps finish, or are given back
     after GISTMILL_DRAIN_SECONDS.
 
     \b
@@ -44,8 +47,11 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
     settings = read_settings()
     settings.require_broker_url()
     with open_transaction(settings) as session:
-        for name in names or (settings.weights_name,):
-            resolve_name(read_settings(weights_name=name), session)
+        wanted = [resolve_name(read_settings(weights_name=name), session) for name in names or (settings.weights_name,)]
+    for each in wanted:
+        prepare_weights(each.weights)
+        with explain_engine():
+            require_weights(each)
     programs = plan_processes(settings, choose_gpus(list_gpus(os.environ), gpus), names=names, is_automatic=True)
     folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
     command = Supervisor(folder, programs, logs=None).command

@@ -23,8 +23,9 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from workers.errors import ServerStartError
 
-# A process that lives this long has started; one that dies earlier is restarted ever more slowly.
-STARTED_AFTER_SECONDS = 3
+# A process that lives this long has started; one that dies earlier is restarted ever more slowly, whatever its code. No
+# worker ends earlier by itself: its imports take longer.
+STARTED_AFTER_SECONDS = 1
 # Practically for ever: at the 600th failure the pause is ten minutes.
 START_RETRIES = 600
 # Seconds for supervisord itself to answer.
@@ -44,6 +45,7 @@ class Program:
         environment: added to the supervisor's own.
         user: account to run under, if not the supervisor's.
         is_automatic: started with the supervisor, not by ``Supervisor.start``.
+        final_code: exit code after which it is not started again; None starts it again whatever it was.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     user: str | None = None
     is_automatic: bool = False
+    final_code: int | None = None
 
 
 class Supervisor:
@@ -73,11 +76,11 @@ class Supervisor:
 
     @property
     def command(self) -> list[str]:
-        """Command line that runs supervisord in the foreground."""
+        """Command line that runs supervisord in the foreground, until every program has ended for good."""
         return [
             sys.executable,
             "-m",
-            "supervisor.supervisord",
+            "workers.local.daemon",
             "--nodaemon",
             "--configuration",
             str(self._config),
@@ -162,7 +165,7 @@ def _describe_program(program: Program, priority: int, logs: Path | None) -> dic
         "command": " ".join(_quote(part) for part in program.command),
         "priority": str(priority),
         "autostart": str(program.is_automatic).lower(),
-        "autorestart": "true",
+        "autorestart": "true" if program.final_code is None else "unexpected",
         "startsecs": str(STARTED_AFTER_SECONDS),
         "startretries": str(START_RETRIES),
         "stopsignal": program.stop_signal,
@@ -172,6 +175,8 @@ def _describe_program(program: Program, priority: int, logs: Path | None) -> dic
         "stdout_logfile_maxbytes": "0" if logs is None else LOG_BYTES,
         "stdout_logfile_backups": "2",
     }
+    if program.final_code is not None:
+        section["exitcodes"] = str(program.final_code)
     if program.environment:
         pairs = (f"{name}={_quote(value)}" for name, value in program.environment.items())
         section["environment"] = ",".join(pairs)

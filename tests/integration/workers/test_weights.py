@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,6 +88,32 @@ def test_a_worker_refuses_an_unknown_name_before_it_starts(
     done = gistmill("worker", "--name", "tunde")
     assert done.code == 2
     assert "no weights are registered as 'tunde'" in done.err
+
+
+@pytest.mark.parametrize("setting", ["GISTMILL_WEIGHTS", "GISTMILL_ADAPTER"])
+def test_a_worker_names_weights_and_an_adapter_that_are_not_there_before_it_starts(
+    setting: str, gistmill: Gistmill, base_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("GISTMILL_WEIGHTS", str(base_weights))
+    monkeypatch.setenv(setting, "/no/such/folder")
+    done = gistmill("worker")
+    assert done.code == 1
+    assert "folder /no/such/folder; check the path" in done.err
+
+
+def test_a_worker_whose_processes_cannot_serve_the_weights_ends(
+    gistmill: Gistmill, cluster: Cluster, base_weights: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(base_weights, tmp_path / "damaged")
+    (tmp_path / "damaged" / "model.safetensors").write_bytes(b"cut")
+    ours = {"DATABASE_URL": cluster.database_url, "BROKER_URL": cluster.broker_url, "WEIGHTS": "damaged"}
+    environment = {f"GISTMILL_{name}": value for name, value in (ours | {"METRICS_PORT": "0"}).items()}
+    command = [sys.executable, "-c", "import gistmill; gistmill.main()", "worker"]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "model.safetensors is damaged" in done.stdout
+    assert "no worker process is left" in done.stderr
 
 
 def test_the_list_tells_what_is_served(gistmill: Gistmill, registered: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""What comes before the servers start."""
+"""What the commands about weights share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import click
 import pytest
 
-from workers.cli.up import prepare_weights
+from workers.cli.edge import prepare_weights
 
 
 def test_weights_that_cannot_be_converted_end_the_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
