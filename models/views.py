@@ -1,4 +1,4 @@
-"""The views that people query, as values: each field is a column of the view (migrations 0002 and 0004)."""
+"""The views that people query, as values: each field is a column of the view (migrations 0002, 0004 and 0005)."""
 
 from __future__ import annotations
 

@@ -74,6 +74,24 @@ def test_a_view_says_what_it_holds(cluster: Cluster) -> None:
         assert all(comment and comment.startswith("One row per") for comment in comments)
 
 
+@pytest.mark.parametrize("view", ["job_summaries", "batch_progress", "weights_comparison"])
+def test_what_came_from_the_cache_is_not_counted_as_generated(
+    view: str, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.run(submitted[0].job_id)
+    figures = "tokens_per_second" if view == "weights_comparison" else "prompt_tokens, completion_tokens"
+    with cluster.engine.begin() as connection:
+        generated = connection.execute(text(f"SELECT {figures} FROM {view} ORDER BY 1 DESC NULLS LAST")).first()
+        connection.execute(
+            text(
+                "UPDATE steps SET cached_from = id, prompt_tokens = 1000, completion_tokens = 200, seconds = 0 "
+                "WHERE job_id = :job"
+            ),
+            {"job": submitted[1].job_id},
+        )
+        assert connection.execute(text(f"SELECT {figures} FROM {view} ORDER BY 1 DESC NULLS LAST")).first() == generated
+
+
 def test_the_views_come_and_go_with_their_migration(cluster: Cluster) -> None:
     views = text("SELECT count(*) FROM pg_views WHERE schemaname = 'public'")
 
