@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+LARGEST_PORT = 65535
 HEADERS = {"User-Agent": "gistmill", "Accept": "text/html, text/*;q=0.9, application/pdf;q=0.8, */*;q=0.1"}
 # Compressions whose ratio is bounded (about 1,000 to 1), so that one network read cannot fill the memory.
 ENCODINGS = "gzip, deflate"
@@ -54,7 +55,7 @@ def fetch_page(url: str, limits: ReadLimits) -> Page:
     """Return what a URL gives after its redirects.
 
     Raises:
-        SourceUsageError: the URL is not http(s), carries a password, or leads to a private address.
+        SourceUsageError: the URL is none, not http(s), carries a password, or leads to a private address.
         UnreadableError: the server cannot be reached, fails, or sends something that is no document.
         LimitError: the page is too large, too slow or redirected too often.
     """
@@ -64,7 +65,8 @@ def fetch_page(url: str, limits: ReadLimits) -> Page:
         return asyncio.run(_fetch(httpx.URL(url), limits))
     except TimeoutError as error:
         raise LimitError(f"took more than {limits.url_seconds} s to fetch; download it and give the file") from error
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, UnicodeError) as error:
+        # A host that is no name in any script (IDNA) is found out when it is asked for, and is a UnicodeError.
         raise SourceUsageError(f"is not a valid URL ({error}); check it") from error
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
@@ -97,7 +99,9 @@ async def _pin_request(url: httpx.URL, limits: ReadLimits) -> httpx.Request:
         raise SourceUsageError(f"leads to {url.scheme or 'no scheme'}://, not to http:// or https://; give such a URL")
     if url.userinfo:
         raise SourceUsageError("carries a user name or password; download the page and give the file")
-    port = url.port or DEFAULT_PORTS[url.scheme]
+    port = DEFAULT_PORTS[url.scheme] if url.port is None else url.port
+    if not 0 < port <= LARGEST_PORT:
+        raise SourceUsageError(f"leads to port {port}, and there are 1 to {LARGEST_PORT}; check the URL")
     address = await resolve_host(url.host, port, allow_private=limits.allow_private_hosts)
     headers = HEADERS | {"Host": url.netloc.decode("ascii"), "Accept-Encoding": ENCODINGS}
     # The certificate has to be the named host's, although the connection goes to its address.

@@ -17,6 +17,7 @@ from producer.errors import LimitError, SourceUsageError, UnreadableError
 from producer.sources import ReadLimits, Source, addresses, read_sources
 from producer.sources.kinds import Kind
 from producer.sources.pages import fetch_page
+from producer.sources.source import SourceProblem
 from tests.unit.producer.sources.made_files import make_pdf
 
 HERE = ReadLimits(allow_private_hosts=True)
@@ -165,10 +166,29 @@ def test_a_server_that_is_away_is_a_clear_error(site: Site) -> None:
         fetch_page(f"http://127.0.0.1:{port}/", HERE)
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[::1", "https://a b/", "http://x:99999999/"])
+INVALID_URLS = [
+    "http://", "http://[::1", "https://a b/", "http://x:99999999/", "http://8.8.8.8:99999/", "http://8.8.8.8:0/",
+    "http://xn--/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", INVALID_URLS)
 def test_an_invalid_url_is_a_clear_error(url: str) -> None:
     with pytest.raises((SourceUsageError, UnreadableError)):
         fetch_page(url, HERE)
+
+
+@pytest.mark.parametrize("target", ["http://8.8.8.8:99999/", "http://xn--/"])
+def test_a_redirect_to_an_invalid_url_is_a_clear_error(target: str, site: Site) -> None:
+    with pytest.raises(SourceUsageError, match="check"):
+        fetch_page(site.add("/start", b"", 302, Location=target), HERE)
+
+
+def test_an_invalid_url_leaves_the_other_sources_alone(site: Site) -> None:
+    good = site.add("/a", b"text", Content_Type="text/plain")
+    problem, source = read_sources(["http://8.8.8.8:99999/", good], limits=HERE)
+    assert isinstance(problem, SourceProblem)
+    assert isinstance(source, Source)
 
 
 def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
