@@ -25,10 +25,22 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, gistmill_producer, gistmi
 GRANT CONNECT ON DATABASE :"DBNAME" TO gistmill_producer, gistmill_worker, gistmill_analyst;
 GRANT USAGE ON SCHEMA public TO gistmill_producer, gistmill_worker, gistmill_analyst;
 
+-- Everybody may execute functions that fill the table of locks, stop a migration, or write large objects until the disk
+-- is full; nobody needs them but the migration. Only a superuser can take them away.
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure)
+FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace
+    AND (proname ~ '^pg_.*advisory' OR proname ~ '^lo_' OR proname = 'lowrite')
+    AND pg_has_role(proowner, 'USAGE') \gexec
+SELECT format('GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO %I', tableowner)
+FROM pg_tables
+WHERE schemaname = 'public' AND tablename = 'jobs' \gexec
+
 -- Everybody reads everything: views too, which show what their owner sees.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO gistmill_producer, gistmill_worker, gistmill_analyst;
 
--- Analysts only read, and no query of theirs holds the cluster up for longer than five minutes.
+-- Analysts only read. A query that was forgotten ends after five minutes; this and read-only are defaults, which they can
+-- change for themselves: what they may not write is a matter of the rights above.
 ALTER ROLE gistmill_analyst SET default_transaction_read_only = on;
 ALTER ROLE gistmill_analyst SET statement_timeout = '5min';
 ALTER ROLE gistmill_analyst CONNECTION LIMIT 20;

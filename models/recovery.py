@@ -19,8 +19,8 @@ from models.queues import Wakeup
 from models.step import AttemptOutcome, Step, StepState
 from models.worker import Worker
 
-# Any constant, the same in every process: one rescue at a time.
-RESCUE_LOCK = 7_114_004
+# The fact whose row is locked: one rescue at a time.
+RESCUE_LOCK = "rescue"
 # Rows per statement: a pass over a great loss stays short, the next one goes on.
 BATCH_ROWS = 1_000
 EPOCH = "broker_epoch"
@@ -43,8 +43,15 @@ class LostStep:
 
 
 def try_rescue_lock(session: Session) -> bool:
-    """Take the rescue's lock until the transaction ends; False if another process has it."""
-    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(RESCUE_LOCK))))
+    """Take the rescue's lock until the transaction ends; False if another process has it.
+
+    An advisory lock could be taken by anybody who may connect, a row's only by whoever may write to it.
+    """
+    # Only the first pass in the life of a cluster makes the row, and others wait for it.
+    row = upsert(ClusterFact).values(name=RESCUE_LOCK, value="one at a time")
+    session.execute(row.on_conflict_do_nothing(index_elements=["name"]))
+    free = select(ClusterFact.name).where(ClusterFact.name == RESCUE_LOCK).with_for_update(skip_locked=True)
+    return session.scalar(free) is not None
 
 
 def has_restarted_within(session: Session, seconds: float) -> bool:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.orm import Session
 
+from models.recovery import try_rescue_lock
 from models.session import connect
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
@@ -89,6 +91,12 @@ STOLEN_FROM_ANALYST = (
     "DELETE FROM jobs",
     "DROP VIEW job_summaries",
     "CREATE TABLE mine (id int)",
+    "SELECT pg_advisory_lock(7114003)",
+    "SELECT pg_try_advisory_xact_lock_shared(1, 2)",
+    "SELECT lo_from_bytea(0, 'much')",
+    "SELECT lo_create(0)",
+    "SELECT * FROM cluster_facts FOR UPDATE",
+    "SELECT * FROM cluster_facts FOR KEY SHARE",
 )
 
 
@@ -123,6 +131,21 @@ def test_an_analyst_who_switches_read_only_off_has_no_right_to_write_either(engi
 def test_an_analyst_only_reads_by_default(engines: dict[str, Engine]) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
         run(engines["analyst"], "CREATE TEMPORARY TABLE mine (id int)")
+
+
+def test_the_rescue_goes_on_whatever_anybody_else_locks(cluster: Cluster, engines: dict[str, Engine]) -> None:
+    with cluster.engine.begin() as other, Session(engines["worker"]) as session:
+        other.execute(text("SELECT pg_advisory_lock_shared(key) FROM generate_series(7114000, 7114010) AS key"))
+        assert try_rescue_lock(session)
+
+
+def test_one_rescue_runs_at_a_time(cluster: Cluster) -> None:
+    with Session(cluster.engine) as first, Session(cluster.engine) as second:
+        assert try_rescue_lock(first)
+        first.commit()
+        assert [try_rescue_lock(session) for session in (first, second)] == [True, False]
+        first.rollback()
+        assert try_rescue_lock(second)
 
 
 def test_every_role_reads_tables_and_views(engines: dict[str, Engine]) -> None:
