@@ -13,6 +13,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Prefixes of IPv6 that lead to the IPv4 address in their last 32 bits, through a gateway (RFC 6052, RFC 8215).
 TRANSLATED_NETWORKS = tuple(ipaddress.IPv6Network(prefix) for prefix in ("64:ff9b::/96", "64:ff9b:1::/48"))
 
+# What IANA keeps for protocols, relays, documentation and sites, and Python's tables (partly) take for public.
+SPECIAL_NETWORKS = tuple(
+    ipaddress.ip_network(prefix) for prefix in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "fec0::/10")
+)
+
 
 def is_public_address(address: Address) -> bool:
     """Return False for loopback, private, link-local, shared, multicast and reserved addresses.
@@ -23,7 +28,8 @@ def is_public_address(address: Address) -> bool:
         carried = _find_carried(address)
         if carried is not None:
             return is_public_address(carried)
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    is_special = address.is_multicast or address.is_reserved or any(address in network for network in SPECIAL_NETWORKS)
+    return address.is_global and not is_special
 
 
 async def resolve_host(host: str, port: int, *, allow_private: bool) -> str:
