@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.finetuning.config import FinetuneConfig
-from workers.finetuning.errors import OutputInUseError
+from workers.finetuning.errors import OutputInUseError, SettingsError
 
 RECORD_NAME = "run.json"
 # Settings that may differ between an interrupted run and its continuation.
@@ -25,6 +25,7 @@ def prepare_output(config: FinetuneConfig, *, data_hash: str) -> Path | None:
 
     Raises:
         OutputInUseError: the folder holds an adapter, or the checkpoints of another run.
+        SettingsError: the folder cannot be written to.
     """
     folder = name_checkpoints(config.output)
     if (config.output / "adapter_config.json").is_file():
@@ -35,13 +36,26 @@ def prepare_output(config: FinetuneConfig, *, data_hash: str) -> Path | None:
             f"{folder} holds an interrupted run: go on with --resume or choose another output folder"
         )
     record = describe_run(config, data_hash=data_hash)
-    if last is not None and json.loads((folder / RECORD_NAME).read_text(encoding="utf-8")) != record:
+    if last is not None and read_record(folder) != record:
         raise OutputInUseError(
             f"{folder} holds a run with other data or settings: give it the same again or choose another output folder"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD_NAME).write_text(json.dumps(record, indent=2), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORD_NAME).write_text(json.dumps(record, indent=2), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"{config.output} cannot be written to ({error.strerror}): choose another output folder"
+        ) from error
     return last
+
+
+def read_record(folder: Path) -> Any:
+    """Return what a folder's checkpoints were made from, None if nobody can tell."""
+    try:
+        return json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:

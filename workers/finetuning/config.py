@@ -12,6 +12,9 @@ from workers.finetuning.lora import LoraSettings
 from workers.generation import PromptFormat
 from workers.summarization.wording import Style
 
+# What numpy takes: it has 32 bits.
+MOST_SEED = 2**32 - 1
+
 
 class Optimizer(StrEnum):
     """Which optimizer updates the adapter; the paged one keeps its state in main memory when the GPU is full."""
@@ -69,6 +72,7 @@ class TrainingSettings:
             (self.epochs > 0, "epochs must be above 0"),
             (self.max_steps is None or self.max_steps >= 1, "max_steps must be 1 or more"),
             (self.checkpoint_steps >= 1, "checkpoint_steps must be 1 or more"),
+            (0 <= self.seed <= MOST_SEED, f"seed must be from 0 to {MOST_SEED}"),
         )
         for is_valid, message in checks:
             if not is_valid:

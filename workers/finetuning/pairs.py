@@ -128,7 +128,7 @@ def read_rows(path: Path, *, source_column: str, target_column: str) -> list[tup
     """Read the two columns of one file, as text.
 
     Raises:
-        DataUnreadableError: the file is missing, of an unknown kind or broken.
+        DataUnreadableError: the file is missing, of an unknown kind or broken, or a column holds what is no text.
         MissingColumnError: the file lacks one of the columns.
     """
     columns = (source_column, target_column)
@@ -139,8 +139,30 @@ def read_rows(path: Path, *, source_column: str, target_column: str) -> list[tup
                 f"{path} has no column {column!r}; it has {', '.join(table.column_names) or 'none'}: "
                 "choose with --source-column and --target-column"
             )
-    sources, targets = (table.column(column).cast(pa.string()).to_pylist() for column in columns)
+    sources, targets = (read_texts(table, column, path) for column in columns)
     return list(zip(sources, targets, strict=True))
+
+
+def read_texts(table: pa.Table, column: str, path: Path) -> list[str | None]:
+    """Return the texts of a column of a file.
+
+    Raises:
+        DataUnreadableError: the column is there twice, or holds what is no text.
+    """
+    if table.column_names.count(column) > 1:
+        raise DataUnreadableError(f"{path} has several columns {column!r}: rename all but one")
+    try:
+        texts: list[str | None] = table.column(column).cast(pa.string()).to_pylist()
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise DataUnreadableError(
+            f"{path}: column {column!r} holds what is no text ({say_problem(error)}): convert it to text in UTF-8"
+        ) from error
+    return texts
+
+
+def say_problem(error: Exception) -> str:
+    """Return the first line of what a reader says; the others are about the reader."""
+    return str(error).strip().partition("\n")[0]
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -166,5 +188,5 @@ def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
                 return pa.parquet.read_table(path)
             case suffix:
                 raise DataUnreadableError(f"{path}: unknown suffix {suffix!r}; convert it to .csv, .jsonl or .parquet")
-    except pa.ArrowException as error:
-        raise DataUnreadableError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataUnreadableError(f"{path} cannot be read as {path.suffix[1:]}: {say_problem(error)}") from error

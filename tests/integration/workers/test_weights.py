@@ -174,6 +174,14 @@ def test_a_folder_without_weights_is_named(
     assert message in done.err
 
 
+def test_a_folder_whose_card_is_broken_is_named(gistmill: Gistmill, base_weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(base_weights, tmp_path / "here")
+    (tmp_path / "here" / "gistmill.json").write_text("{broken")
+    done = gistmill("weights", "add", "mine", "here")
+    assert done.code == 1
+    assert "gistmill.json cannot be read" in done.err
+
+
 def test_the_packaged_weights_are_registered_without_being_converted_and_brought_up_to_date(cluster: Cluster) -> None:
     with Session(cluster.engine) as session, session.begin():
         add_weights(session, Weights(name="gemma", kind="base", location="packaged", fingerprint="of an older version"))

@@ -9,7 +9,7 @@ import pytest
 
 from workers.finetuning.checkpoints import find_last_checkpoint, prepare_output
 from workers.finetuning.config import FinetuneConfig, TrainingSettings
-from workers.finetuning.errors import OutputInUseError
+from workers.finetuning.errors import OutputInUseError, SettingsError
 
 
 @pytest.fixture
@@ -52,6 +52,23 @@ def test_other_data_or_settings_do_not_go_on_with_a_run(config: FinetuneConfig, 
     changed = replace(config, resume=True, training=TrainingSettings(seed=seed))
     with pytest.raises(OutputInUseError, match="other data or settings"):
         prepare_output(changed, data_hash=data_hash)
+
+
+@pytest.mark.parametrize("record", [None, "{broken"])
+def test_checkpoints_that_do_not_say_of_which_run_they_are_do_not_go_on(
+    config: FinetuneConfig, record: str | None
+) -> None:
+    folder = write_checkpoint(config.output, 25).parent
+    if record is not None:
+        (folder / "run.json").write_text(record)
+    with pytest.raises(OutputInUseError, match="other data or settings"):
+        prepare_output(replace(config, resume=True), data_hash="a")
+
+
+def test_an_output_that_cannot_be_a_folder_is_named(config: FinetuneConfig) -> None:
+    config.output.write_text("a file")
+    with pytest.raises(SettingsError, match=r"adapter cannot be written to .*: choose another output folder"):
+        prepare_output(config, data_hash="a")
 
 
 def test_an_empty_folder_has_no_checkpoint(tmp_path: Path) -> None:

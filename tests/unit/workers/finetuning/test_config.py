@@ -25,6 +25,8 @@ def build_config(**changes: object) -> FinetuneConfig:
         ("warmup_steps", -1),
         ("epochs", 0),
         ("max_steps", 0),
+        ("seed", -1),
+        ("seed", 2**32),
     ],
 )
 def test_a_training_setting_out_of_range_is_named(setting: str, value: float) -> None:

@@ -28,6 +28,14 @@ def write_file(folder: Path, suffix: str) -> Path:
     return path
 
 
+def write_parquet(article: object, kind: pa.DataType) -> bytes:
+    """Return a Parquet file of one pair whose article is of a type."""
+    buffer = pa.BufferOutputStream()
+    columns = {"article": pa.array([article], kind), "highlights": pa.array(["summary"])}
+    pa.parquet.write_table(pa.table(columns), buffer)
+    return bytes(buffer.getvalue())
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_csv_jsonl_and_parquet_give_the_same_pairs(tmp_path: Path, suffix: str) -> None:
     pairs = read_pairs([write_file(tmp_path, suffix)], source_column="text", target_column="summary")
@@ -88,6 +96,16 @@ def test_a_file_without_a_usable_pair_says_what_was_wrong_with_its_rows(tmp_path
         ("pairs.parquet", b"not parquet", "cannot be read as parquet"),
         ("pairs.jsonl", b"{broken", "cannot be read as jsonl"),
         ("pairs.csv", b"", "cannot be read as csv"),
+        ("pairs.csv", b"article,article,highlights\na,b,c\n", "pairs.csv has several columns 'article'"),
+        ("pairs.jsonl", b'{"article": ["a"], "highlights": "b"}', "column 'article' holds what is no text"),
+        ("pairs.jsonl", b'{"article": "a", "highlights": {"b": 1}}', "column 'highlights' holds what is no text"),
+        ("pairs.parquet", write_parquet(["a"], pa.list_(pa.string())), "column 'article' holds what is no text"),
+        ("pairs.parquet", write_parquet(b"\xff", pa.binary()), "column 'article' holds what is no text"),
+        (
+            "pairs.parquet",
+            write_parquet("a", pa.string()).replace(b"PAR1", b"PAR1" + b"\xff" * 8, 1),
+            "cannot be read as",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
