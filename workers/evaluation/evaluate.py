@@ -87,6 +87,8 @@ def _show_signal(signal: str, findings: Findings, *, has_generator: bool) -> Met
     if signal == "qags" and has_generator:
         return summarize_questions(findings.answered, asked=findings.asked)
     value = findings.signals[signal]
+    if value is None and signal == "likelihood" and has_generator:
+        return reject("no sentence of the summary fits the context of the weights behind its source")
     return reject(_ABSENCE[signal]) if value is None else Metric(value)
 
 

@@ -74,9 +74,10 @@ class Examiner:
         self.limits.check()
         informed = score_texts(generator, condition_on(excerpt, generator.prompt_format), [*cut, *filled])
         self.limits.check()
-        gains: list[float | None] = [*measure_gains(generator, cut, informed)]
+        gains = measure_gains(generator, cut, informed)
         if clozes:
-            return gains, [cloze.answer([informed[text] for text in cloze.filled]) for cloze in clozes]
+            fitting = [cloze for cloze in clozes if all(text in informed for text in cloze.filled)]
+            return gains, [cloze.answer([informed[text] for text in cloze.filled]) for cloze in fitting]
         shown = self._excerpt(generator, summary, query=summary)
         return gains, Questioner(generator, index, self.limits).ask(targets, summary=shown, excerpt=excerpt)
 

@@ -1,7 +1,7 @@
 """Free-form questions: asked and answered in words by instruct weights, with the filters of the QAGS paper.
 
-A question is dropped if it is none, is too short, is a duplicate, gives its own answer away, or if the summary does
-not answer it back with the candidate that it was to ask for.
+A question is dropped if it is none, is too short, is a duplicate, gives its own answer away, if the summary does not
+answer it back with the candidate that it was to ask for, or if one of its prompts does not fit the context.
 """
 
 from __future__ import annotations
@@ -46,13 +46,15 @@ class Questioner:
         """Return the questions that pass every filter, with both answers."""
         posed = self._generate([ask_for(target.candidate.text, summary) for target in targets])
         distinct = {
-            question: target for question, target in zip(posed, targets, strict=True) if _is_usable(question, target)
+            question: target
+            for question, target in zip(posed, targets, strict=True)
+            if question is not None and _is_usable(question, target)
         }
         back = self._generate([answer_from(summary, question) for question in distinct])
         kept = [
             (question, target, answer)
             for (question, target), answer in zip(distinct.items(), back, strict=True)
-            if score_f1(answer, target.candidate.text) >= ANSWERED_BACK_F1
+            if answer is not None and score_f1(answer, target.candidate.text) >= ANSWERED_BACK_F1
         ]
         found = self._generate([answer_from(excerpt, question) for question, _, _ in kept])
         return [
@@ -64,14 +66,17 @@ class Questioner:
                 is_in_source(target.candidate.text, self.index),
             )
             for (question, target, answer), source_answer in zip(kept, found, strict=True)
+            if source_answer is not None
         ]
 
-    def _generate(self, prompts: Sequence[Prompt]) -> list[str]:
-        """Return the first line that the weights write behind each prompt."""
+    def _generate(self, prompts: Sequence[Prompt]) -> list[str | None]:
+        """Return the first line that the weights write behind each prompt; None where it does not fit the context."""
         with ThreadPoolExecutor(REQUESTS_TOGETHER) as pool:
             return list(pool.map(self._generate_line, prompts))
 
-    def _generate_line(self, prompt: Prompt) -> str:
+    def _generate_line(self, prompt: Prompt) -> str | None:
+        if self.generator.count_prompt_tokens(prompt) + SHORT_LINE.max_new_tokens > self.generator.context_tokens:
+            return None
         generation = self.generator.generate(
             prompt, SHORT_LINE, deadline=self.limits.deadline, cancelled=self.limits.cancelled
         )

@@ -22,13 +22,19 @@ def cut_sentences(sentences: Sequence[str]) -> list[str]:
     return [sentence[:SCORED_CHARACTERS] for sentence in sentences]
 
 
-def measure_gains(generator: TextGenerator, sentences: Sequence[str], informed: Mapping[str, float]) -> list[float]:
-    """Return how much likelier the source makes each sentence, in nats per token.
+def measure_gains(
+    generator: TextGenerator, sentences: Sequence[str], informed: Mapping[str, float]
+) -> list[float | None]:
+    """Return how much likelier the source makes each sentence, in nats per token; None for one that was not scored.
 
     Args:
         generator: the weights that score.
         sentences: the cut sentences.
-        informed: the log-probability of each of them behind the source.
+        informed: the log-probability behind the source of those that fit there.
     """
-    blind = score_texts(generator, condition_on_nothing(generator.prompt_format), sentences)
-    return [(informed[text] - blind[text]) / max(1, generator.count_tokens(text)) for text in sentences]
+    fitting = [text for text in sentences if text in informed]
+    blind = score_texts(generator, condition_on_nothing(generator.prompt_format), fitting)
+    return [
+        (informed[text] - blind[text]) / max(1, generator.count_tokens(text)) if text in blind else None
+        for text in sentences
+    ]

@@ -21,7 +21,7 @@ def summarize_questions(answered: Sequence[Answered], *, asked: int) -> Metric:
     """
     evidence = {"asked": asked, "kept": len(answered), "questions": [describe_question(each) for each in answered]}
     if not answered:
-        return reject(f"none of {asked} questions passed the filters", evidence)
+        return reject(f"none of {asked} questions passed the filters or fits the context", evidence)
     return Metric(fmean(each.f1 for each in answered), evidence=evidence)
 
 

@@ -9,10 +9,12 @@ from workers.generation import Prompt, TextGenerator
 
 
 def score_texts(generator: TextGenerator, prompt: Prompt, texts: Iterable[str]) -> dict[str, float]:
-    """Return the log-probability of each text behind the prompt.
+    """Return the log-probability of each text behind the prompt; what does not fit the context there has none.
 
     The engine pads what it scores together to one length, so texts of like length go side by side.
     """
-    ordered = sorted(set(texts), key=len)
-    continuations = [continue_with(text, prompt.format) for text in ordered]
-    return dict(zip(ordered, generator.score_continuations(prompt, continuations), strict=True))
+    room = generator.context_tokens - generator.count_prompt_tokens(prompt)
+    ordered = {text: continue_with(text, prompt.format) for text in sorted(set(texts), key=len)}
+    fitting = {text: behind for text, behind in ordered.items() if generator.count_tokens(behind) <= room}
+    scores = generator.score_continuations(prompt, list(fitting.values())) if fitting else []
+    return dict(zip(fitting, scores, strict=True))

@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,6 +12,20 @@ from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.metric import EvaluationResult
 from workers.evaluation.options import EvaluationOptions
 from workers.generation import GenerationParams, Prompt
+
+
+class NarrowGenerator(CopyingGenerator):
+    """Refuses what does not fit its context, as the engine does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.context_tokens = 70
+
+    def score_continuations(self, prompt: Prompt, continuations: Sequence[str]) -> list[float]:
+        longest = max(map(self.count_tokens, continuations))
+        assert self.count_prompt_tokens(prompt) + longest <= self.context_tokens
+        return super().score_continuations(prompt, continuations)
+
 
 SOURCE = (
     "The ferry Aurora sank off Norway on Monday. Captain Ingrid Berg saved 40 passengers before the storm grew. "
@@ -109,6 +124,37 @@ def test_a_source_longer_than_any_context_is_read_by_its_excerpt_alone() -> None
     assert all(generator.count_prompt_tokens(prompt) < 400 for prompt, _ in generator.scored)
 
 
+LONG = "more and " * 200 + "saved 40 passengers."
+
+
+@pytest.mark.parametrize(
+    ("summary", "absent"),
+    [
+        (f"The Aurora saved 40 passengers. {LONG}", {}),
+        (
+            LONG,
+            {
+                "likelihood": "no sentence of the summary fits the context of the weights behind its source",
+                "qags": "none of 3 questions passed the filters or fits the context",
+            },
+        ),
+    ],
+)
+def test_a_sentence_that_does_not_fit_the_context_costs_only_its_own_signals(
+    summary: str, absent: dict[str, str]
+) -> None:
+    source = "Captain Ingrid Berg of the ferry Aurora saved 40 passengers and 12 dogs."
+    metrics = evaluate_summary(NarrowGenerator(), source=source, summary=summary).metrics
+    assert {name: metric.reason for name, metric in metrics.items() if metric.value is None} == absent
+
+
+def test_questions_that_do_not_fit_the_context_are_not_asked() -> None:
+    generator = FakeGenerator(context_tokens=40)
+    metrics = evaluate_summary(generator, source=SOURCE, summary=TRUE).metrics
+    assert metrics["qags"].reason == "none of 6 questions passed the filters or fits the context"
+    assert generator.prompts == []
+
+
 def test_a_reference_adds_rouge() -> None:
     metrics = evaluate_summary(None, source=SOURCE, summary=TRUE, reference=TRUE).metrics
     assert [metrics[name].value for name in ("rouge1", "rouge2", "rougeL")] == [1.0, 1.0, 1.0]
@@ -137,4 +183,4 @@ def test_instruct_weights_that_write_rubbish_give_no_qags() -> None:
         return "the the the"
 
     metric = evaluate_summary(FakeGenerator(babble), source=SOURCE, summary=TRUE).metrics["qags"]
-    assert (metric.value, metric.reason) == (None, "none of 6 questions passed the filters")
+    assert (metric.value, metric.reason) == (None, "none of 6 questions passed the filters or fits the context")
