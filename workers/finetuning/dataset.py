@@ -74,6 +74,11 @@ class ExampleSet:
         """Tokens of the longest example, prompt and completion together."""
         return max(len(example.prompt_ids) + len(example.completion_ids) for example in self.examples)
 
+    @property
+    def longest_completion(self) -> int:
+        """Tokens of the longest summary, which is never cut."""
+        return max(len(example.completion_ids) for example in self.examples)
+
 
 class PairEncoder:
     """Turns pairs into examples with the weights' own tokenizer.

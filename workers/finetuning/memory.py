@@ -18,7 +18,9 @@ LOGIT_COPIES = 3
 HIDDEN_COPIES, INTERMEDIATE_COPIES = 18, 4
 
 
-def estimate_memory(config: FinetuneConfig, weights_config: Any, placement: Placement, *, longest: int) -> int:
+def estimate_memory(
+    config: FinetuneConfig, weights_config: Any, placement: Placement, *, longest: int, longest_completion: int
+) -> int:
     """Return roughly how many bytes a run needs at its peak.
 
     Args:
@@ -26,6 +28,7 @@ def estimate_memory(config: FinetuneConfig, weights_config: Any, placement: Plac
         weights_config: the base's configuration, as transformers reads it.
         placement: device and dtype of the run.
         longest: tokens of the longest example.
+        longest_completion: tokens of the longest summary.
     """
     sizes = weights_config.get_text_config()
     hidden, layers, vocabulary = sizes.hidden_size, sizes.num_hidden_layers, sizes.vocab_size
@@ -36,7 +39,9 @@ def estimate_memory(config: FinetuneConfig, weights_config: Any, placement: Plac
     tokens = config.training.batch_size * longest
     kept_layers = 1 if config.training.gradient_checkpointing else layers
     activations = tokens * kept_layers * (HIDDEN_COPIES * hidden + INTERMEDIATE_COPIES * sizes.intermediate_size)
-    logits = config.training.batch_size * min(longest, config.max_new_tokens) * vocabulary * LOGIT_COPIES
+    # The head scores every position that carries loss in any row of the batch, and rows begin their summaries anywhere.
+    scored = longest_completion if config.training.batch_size == 1 else longest
+    logits = config.training.batch_size * scored * vocabulary * LOGIT_COPIES
     return round(
         linear * linear_bytes
         + vocabulary * hidden * placement.dtype.itemsize

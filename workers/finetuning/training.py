@@ -107,7 +107,9 @@ def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
     )
     weights_config = read_config(config.base)
     placement = choose_training_placement(weights_config, qlora=config.qlora)
-    needed = estimate_memory(config, weights_config, placement, longest=train.longest)
+    needed = estimate_memory(
+        config, weights_config, placement, longest=train.longest, longest_completion=train.longest_completion
+    )
     check_memory(needed, free=measure_free_memory(placement.device))
     return _Material(tokenizer, prompts, usable, train, held_out, placement)
 
