@@ -73,7 +73,7 @@ def explain_outage(engine: Engine) -> Iterator[None]:
         yield
     except OperationalError as error:
         raise UnreachableError(
-            f"Postgres does not answer at {address} ({_say(error)}); "
+            f"Postgres does not answer at {address} ({say_error(error)}); "
             "start it (`gistmill up`) or set GISTMILL_DATABASE_URL"
         ) from error
     except DBAPIError as error:
@@ -84,10 +84,10 @@ def explain_outage(engine: Engine) -> Iterator[None]:
             ) from error
         if state in NO_RIGHT:
             raise SettingsError(
-                f"the role of {address} may not do this ({_say(error)}); set GISTMILL_DATABASE_URL to one that may"
+                f"the role of {address} may not do this ({say_error(error)}); set GISTMILL_DATABASE_URL to one that may"
             ) from error
         if state is None and "invalid connection option" in str(error.orig):
-            raise SettingsError(f"GISTMILL_DATABASE_URL cannot be used: {_say(error)}") from error
+            raise SettingsError(f"GISTMILL_DATABASE_URL cannot be used: {say_error(error)}") from error
         raise
 
 
@@ -107,7 +107,7 @@ def open_database(database_url: str, *, pool_size: int = 1) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _say(error: DBAPIError) -> str:
+def say_error(error: DBAPIError) -> str:
     """Return the first line of what the driver says; the others quote the statement."""
     return str(error.orig).strip().partition("\n")[0] if error.orig else "no answer"
 

@@ -12,6 +12,7 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Uuid, any_, bindparam, func, insert, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models.base import Json
@@ -22,6 +23,7 @@ from models.outbox import NewStep, add_steps
 from models.queries import end_job
 from models.queues import Wakeup
 from models.results import StepResult
+from models.session import say_error
 from models.step import Step, StepKind, StepState, step_id
 from workers.evaluation.metric import Metric
 from workers.summarization.limits import Limits
@@ -202,5 +204,6 @@ def _write_input(each: StepInput) -> Json:
 
 
 def describe_failure(error: BaseException) -> Json:
-    """Return an error as it is stored with its step."""
-    return {"type": type(error).__name__, "message": str(error) or type(error).__name__}
+    """Return an error as it is stored with its step, which may become the reason of its job."""
+    message = say_error(error) if isinstance(error, DBAPIError) else str(error)
+    return {"type": type(error).__name__, "message": message or type(error).__name__}

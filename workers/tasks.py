@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars
 from models.queues import task_name
 from models.step import StepKind
 from workers.errors import PermanentError, RetryableError, StepError
+from workers.progress import describe_failure
 
 if TYPE_CHECKING:
     from models.claims import Claim
@@ -50,6 +51,7 @@ def _run_claimed(flow: Flow, claim: Claim) -> None:
         flow.fail(claim, error)
         raise
     except Exception as error:
-        log.warning("step_error", kind=claim.kind, error=str(error), exc_info=True)
+        message = describe_failure(error)["message"]
+        log.warning("step_error", kind=claim.kind, error=message, exc_info=True)
         flow.retry(claim, error)
-        raise RetryableError(str(error)) from error
+        raise RetryableError(message) from error

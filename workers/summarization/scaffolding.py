@@ -64,7 +64,8 @@ def remove_scaffolding(output: str, *, source: str, prompt: Prompt) -> str:
         source: the texts that the prompt was about; what they contain is never taken for markup.
         prompt: what was asked; an answer may repeat its labels.
     """
-    text = _cut_turn(output, source)
+    # Postgres stores no NUL, and weights may answer with anything.
+    text = _cut_turn(output.replace("\0", ""), source)
     text = _remove_foreign(_CONTROL, text, source)
     text = _remove_foreign(_TAG, text, source)
     text = _cut_at_label(text, list_labels(prompt, source)).strip()

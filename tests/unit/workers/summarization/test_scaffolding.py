@@ -40,6 +40,7 @@ CHAT = PromptSet("news", PromptFormat.CHAT).render("map", text=SOURCE)
         "Sure, here is what it says:\nThe pump runs again.",
         "This is a summary of the text: The pump runs again.",
         "Below are the **key points**: The pump runs again.",
+        "The pump\0 runs again.\0",
     ],
 )
 def test_what_is_no_part_of_the_answer_is_removed(output: str) -> None:
