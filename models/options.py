@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from models.errors import SettingsError
 
 Strategy = Literal["auto", "stuff", "map-reduce", "refine"]
-Style = Literal["technical", "eli5", "news", "few-shot", "custom"]
+Style = Literal["auto", "technical", "eli5", "news", "few-shot", "custom"]
 Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
 
 # The same as in workers.summarization.prompts and planning (a test compares them).
@@ -51,7 +51,8 @@ class JobOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     strategy: Strategy = "auto"
-    style: Style = "technical"
+    # auto: the one that the weights were trained under; the plan step writes down which it is.
+    style: Style = "auto"
     template: str | None = None
     examples: tuple[Example, ...] = ()
     language: str | None = None

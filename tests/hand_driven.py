@@ -11,6 +11,7 @@ from tests.fake_engine import FakeGenerator
 from workers.errors import StepError
 from workers.flow import Flow
 from workers.leases import Leases
+from workers.manner import UNTRAINED, Manner
 from workers.tasks import run_step
 
 
@@ -32,7 +33,15 @@ class Bell:
 class Worker:
     """One worker's flow, driven by hand."""
 
-    def __init__(self, cluster: Cluster, generator: FakeGenerator, *, node: str = "w1", **settings: object) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        generator: FakeGenerator,
+        *,
+        node: str = "w1",
+        manner: Manner = UNTRAINED,
+        **settings: object,
+    ) -> None:
         self.bell = Bell()
         self.leases = Leases(
             cluster.engine,
@@ -43,7 +52,13 @@ class Worker:
             on_hang=lambda: None,
         )
         self.flow = Flow(
-            cluster.engine, generator, self.bell, self.leases, settings=Settings(**settings), worker_id=node
+            cluster.engine,
+            generator,
+            self.bell,
+            self.leases,
+            settings=Settings(**settings),
+            worker_id=node,
+            manner=manner,
         )
 
     def run_all(self, wakeups: Iterable[Wakeup]) -> int:

@@ -26,6 +26,7 @@ from workers.errors import PermanentError, RetryableError
 from workers.gate import Gate
 from workers.generation import TextGenerator
 from workers.leases import Lease, Leases, StopReason
+from workers.manner import UNTRAINED, Manner
 from workers.persistence import Result, is_outage, run_statements, write_rows
 from workers.progress import Outcome, advance_job, describe_failure
 from workers.review import conclude_check, fail_check
@@ -53,6 +54,7 @@ class Flow:
         *,
         settings: Settings,
         worker_id: str,
+        manner: Manner = UNTRAINED,
     ) -> None:
         self._database = database
         self._statements = database.execution_options(isolation_level="AUTOCOMMIT")
@@ -61,7 +63,7 @@ class Flow:
         self._settings = settings
         self.worker_id = worker_id
         self._gate = Gate()
-        self._runner = StepRunner(self._statements, generator)
+        self._runner = StepRunner(self._statements, generator, manner)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Take a step if it is ready; None if the message has nothing to say (any more)."""
@@ -167,6 +169,8 @@ class Flow:
             return []
         if outcome is not None and outcome.metrics is not None:
             return conclude_check(session, job, outcome.metrics, round_number=claim.round)
+        if outcome is not None and outcome.options is not None:
+            job.options = outcome.options.model_dump(mode="json")
         plan = None if outcome is None else outcome.plan
         wakeups = advance_job(session, job, plan, round_number=claim.round)
         if not claim.round and job.state not in OPEN_STATES:

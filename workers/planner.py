@@ -13,8 +13,8 @@ from workers.engine.errors import EngineError
 from workers.errors import WorkerError
 from workers.naming import resolve_name
 from workers.rates import find_rates
-from workers.serving import find_adapter, find_weights
-from workers.steps import make_prompts, plan_options
+from workers.serving import find_adapter, find_manner, find_weights
+from workers.steps import choose_style, make_prompts, plan_options
 from workers.summarization.errors import SummarizationError
 from workers.summarization.planning import Document, plan_job
 from workers.summarization.structure import DocumentFormat
@@ -35,19 +35,20 @@ class Planner:
     """
 
     def __init__(self, settings: Settings, options: JobOptions) -> None:
-        self._options = options
         self._slots = settings.slots
         self.rates = find_rates(settings, options.weights)
         if options.weights != DEFAULT_NAME:
             with open_transaction(settings) as session:
                 settings = resolve_name(settings.model_copy(update={"weights_name": options.weights}), session)
         try:
+            options = choose_style(options, find_manner(settings))
             self._counter = PromptCounter(
                 find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
             )
             self._prompts = make_prompts(options, self._counter.prompt_format)
         except (EngineError, SummarizationError) as error:
             raise PlanningError(str(error)) from error
+        self._options = options
 
     def plan(self, text: str, document_format: DocumentFormat) -> Json:
         """Return a document's plan: strategy and why, chunks, and at most its calls, tokens, depth and seconds.

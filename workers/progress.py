@@ -46,10 +46,11 @@ OUTCOMES = {"succeeded": JobState.SUCCEEDED, "partial": JobState.PARTIAL, "faile
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a finished step leaves behind; only the plan step has a plan, only a check has metrics."""
+    """What a finished step leaves behind; only the plan step has a plan and options, only a check has metrics."""
 
     result: StepResult
     plan: Plan | None = None
+    options: JobOptions | None = None
     metrics: Mapping[str, Metric] | None = None
 
 

@@ -23,6 +23,7 @@ from models.settings import Settings
 from models.worker import Worker
 from workers.flow import Flow
 from workers.leases import Leases
+from workers.manner import UNTRAINED, Manner
 from workers.rescue import Rescue, RescueThread, host_identity
 from workers.status_server import StatusServer
 
@@ -44,12 +45,14 @@ class Served:
         device: where it runs, as people read it.
         seconds_since_progress: seconds that waiting requests have seen no new token; 0 when idle.
         close: stops the engine.
+        manner: how the weights were trained to be asked.
     """
 
     generator: TextGenerator
     device: str
     seconds_since_progress: Callable[[], float]
     close: Callable[[], None]
+    manner: Manner = UNTRAINED
 
 
 class Service:
@@ -76,7 +79,13 @@ class Service:
             on_hang=end_process,
         )
         self.flow = Flow(
-            self._steps_database, served.generator, doorbell, self._leases, settings=settings, worker_id=self.worker_id
+            self._steps_database,
+            served.generator,
+            doorbell,
+            self._leases,
+            settings=settings,
+            worker_id=self.worker_id,
+            manner=served.manner,
         )
         rescue = Rescue(
             self._database,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from models.settings import NO_ADAPTER, PACKAGED, Settings
 from workers.database import open_transaction
 from workers.errors import ServingError, ShortageError
+from workers.manner import Manner, read_manner
 from workers.naming import resolve_name
 from workers.service import Served, end_process
 
@@ -33,13 +34,14 @@ def load_served(settings: Settings) -> Served:
     with open_transaction(settings) as session:
         settings = resolve_name(settings, session)
     try:
+        manner = find_manner(settings)
         engine = load_engine(make_config(settings), on_fatal=end_process)
     except InsufficientMemoryError as error:
         raise ShortageError(str(error)) from error
     except EngineError as error:
         raise ServingError(str(error)) from error
     REGISTRY.register(engine.metrics)
-    return Served(engine, engine.device, engine.seconds_since_progress, engine.close)
+    return Served(engine, engine.device, engine.seconds_since_progress, engine.close, manner)
 
 
 def make_config(settings: Settings) -> EngineConfig:
@@ -58,19 +60,19 @@ def make_config(settings: Settings) -> EngineConfig:
     )
 
 
-def require_weights(settings: Settings) -> None:
-    """Refuse weights or an adapter that are neither on this machine nor on the hub; a hub id is downloaded.
+def find_manner(settings: Settings) -> Manner:
+    """Return how the weights to serve were trained to be asked; what is on the hub alone is downloaded.
 
     Raises:
-        WeightsNotFoundError: they are not there.
+        WeightsNotFoundError: the weights or the adapter are not there.
         WeightsUnsafeError: they are not safetensors.
+        WeightsCorruptError: they are not whole, or what they say about themselves cannot be read.
     """
     from workers.engine.weights import find_folder
 
-    find_folder(find_weights(settings), revision=settings.revision)
+    weights = find_folder(find_weights(settings), revision=settings.revision)
     adapter = find_adapter(settings)
-    if adapter is not None:
-        find_folder(adapter, kind="adapter")
+    return read_manner(weights, None if adapter is None else find_folder(adapter, kind="adapter"))
 
 
 def find_weights(settings: Settings) -> str:

@@ -21,6 +21,7 @@ from workers.answers import Answer, ask
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
+from workers.manner import Manner
 from workers.measuring import measure_summary
 from workers.persistence import run_statements
 from workers.progress import Outcome, read_inputs, read_outputs
@@ -44,11 +45,13 @@ class StepRunner:
     Args:
         database: commits every statement by itself; nothing is written.
         generator: what generates.
+        manner: how it wants to be asked.
     """
 
-    def __init__(self, database: Engine, generator: TextGenerator) -> None:
+    def __init__(self, database: Engine, generator: TextGenerator, manner: Manner) -> None:
         self._database = database
         self._generator = generator
+        self._manner = manner
 
     def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
         """Run a claimed step.
@@ -78,7 +81,7 @@ class StepRunner:
         text, document_format = run_statements(
             self._database, lambda connection: connection.execute(document).one(), must_end=stopped
         )
-        options = JobOptions.model_validate(claim.options)
+        options = choose_style(JobOptions.model_validate(claim.options), self._manner)
         plan = plan_job(
             SourceDocument(text, document_format),  # type: ignore[arg-type]  # the table allows no other
             plan_options(options),
@@ -88,7 +91,7 @@ class StepRunner:
             max_new_tokens=options.generation.max_new_tokens,
         )
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
-        return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan)
+        return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
 
     def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
         options = JobOptions.model_validate(claim.options)
@@ -151,6 +154,13 @@ class StepRunner:
             seconds=answer.seconds,
             guards=(*notes, *answer.guards),
         )
+
+
+def choose_style(options: JobOptions, manner: Manner) -> JobOptions:
+    """Return a job's options with the prompt that the weights want where the job leaves it to them."""
+    if options.style != "auto":
+        return options
+    return options.model_copy(update={"style": manner.style, "template": manner.template})
 
 
 def plan_options(options: JobOptions) -> PlanOptions:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # The same words as in models.options (a test compares them); importing that would cost every --help half a second.
 STRATEGIES = ("auto", "stuff", "map-reduce", "refine")
-STYLES = ("technical", "eli5", "news", "few-shot", "custom")
+STYLES = ("auto", "technical", "eli5", "news", "few-shot", "custom")
 SPLITTERS = ("auto", "headers", "character", "recursive", "tokens")
 GENERATION = ("do_sample", "temperature", "top_k", "top_p", "num_beams", "max_new_tokens", "repetition_penalty", "seed")
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r"}
@@ -25,7 +25,9 @@ COUNT = click.IntRange(min=1)
 
 OPTIONS = (
     click.option("--strategy", type=click.Choice(STRATEGIES), help="How to go through a document.  [default: auto]"),
-    click.option("--style", type=click.Choice(STYLES), help="How to write.  [default: technical]"),
+    click.option(
+        "--style", type=click.Choice(STYLES), help="How to write.  [default: auto, as the weights were trained]"
+    ),
     click.option(
         "--prompt", type=READABLE_FILE, help="File with a prompt of your own; {text} stands for the document."
     ),

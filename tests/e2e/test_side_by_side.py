@@ -53,7 +53,7 @@ def test_a_base_and_its_adapter_answer_the_jobs_that_name_them(
         for weights in ("default", "tuned"):
             done = local.run(
                 *("submit", str(note), "--weights", weights, "--batch", f"by {weights}", "--wait", "--greedy"),
-                *("--strategy", "stuff", "--style", "news", "--max-new-tokens", "8", "--no-cache"),
+                *("--strategy", "stuff", "--max-new-tokens", "8", "--no-cache"),
             )
             assert (done.returncode in (0, 3), "no worker serves" in done.stderr) == (True, False), done.stderr
     rows = local.query(
@@ -63,3 +63,6 @@ def test_a_base_and_its_adapter_answer_the_jobs_that_name_them(
     )
     assert [(wanted, serving) for wanted, _, serving in rows] == [("default", "default"), ("tuned", "tuned")]
     assert rows[0][1] != rows[1][1]
+    # Nobody asked for a style: the adapter gets the one that it was trained under.
+    styles = local.query("SELECT weights, style FROM job_summaries WHERE batch LIKE 'by %' ORDER BY 1")
+    assert styles == [("default", "technical"), ("tuned", "news")]

@@ -14,7 +14,7 @@ from workers.database import open_transaction
 from workers.launch import choose_gpus, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
 from workers.naming import resolve_name
-from workers.serving import require_weights
+from workers.serving import find_manner
 
 
 @click.command()
@@ -51,7 +51,7 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
     for each in wanted:
         prepare_weights(each.weights)
         with explain_engine():
-            require_weights(each)
+            find_manner(each)
     programs = plan_processes(settings, choose_gpus(list_gpus(os.environ), gpus), names=names, is_automatic=True)
     folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
     command = Supervisor(folder, programs, logs=None).command

@@ -49,6 +49,7 @@ class Driver:
             job = self._finish(session, job_id, "plan", output=f"{strategy}: chosen by the test")
             self._cut(session, job, chunks)
             job.state, job.strategy = JobState.RUNNING, strategy
+            job.options = job.options | {"style": "technical"}
             job.started_at = session.execute(select(queries.func.clock_timestamp())).scalar_one()
             job.plan = {"reason": "chosen by the test", "chunks": chunks, "splitter": "headers", "split_reason": "so"}
             steps = self._first_steps(strategy, chunks)

@@ -19,6 +19,7 @@ from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Worker
 from tests.jobs import add_jobs
+from workers.manner import Manner
 from workers.tasks import run_step
 
 SECTIONS = "\n\n".join(
@@ -54,6 +55,27 @@ def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: 
         assert Counter(session.scalars(select(Step.kind))) == kinds
         assert set(session.scalars(select(Step.state))) == {"done"}
         assert session.scalar(select(func.count()).select_from(Chunk)) == (1 if strategy == "stuff" else 6)
+
+
+@pytest.mark.parametrize(
+    ("asked", "used"),
+    [
+        ({}, ("custom", "In short: {text}")),
+        ({"style": "eli5"}, ("eli5", None)),
+        ({"style": "custom", "template": "At length: {text}"}, ("custom", "At length: {text}")),
+    ],
+)
+def test_a_job_that_asks_for_no_style_gets_the_one_of_its_weights_and_says_so(
+    cluster: Cluster, asked: dict[str, str], used: tuple[str, str | None]
+) -> None:
+    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce", **asked))
+    generator = FakeGenerator()
+    Worker(cluster, generator, manner=Manner("custom", "In short: {text}")).run_all(wakeups)
+    with read(cluster, job_id) as (_, job):
+        assert (job.state, job.options["style"], job.options["template"]) == ("succeeded", *used)
+    beginnings = {"In short: ": "In short: {text}", "At length: ": "At length: {text}"}
+    found = {beginnings.get(prompt.turns[-1].parts[0].text) for prompt in generator.prompts}
+    assert found == {used[1]}
 
 
 def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:

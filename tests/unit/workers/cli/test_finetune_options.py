@@ -18,7 +18,7 @@ START = FinetuneConfig(data=(), base=Path("base"), output=Path("out"))
 
 
 def test_the_choices_are_those_of_the_run() -> None:
-    assert set(get_args(Style)) - {"few-shot"} == set(finetune_options.STYLES)
+    assert set(get_args(Style)) - {"auto", "few-shot"} == set(finetune_options.STYLES)
     assert tuple(PromptFormat) == finetune_options.PROMPT_FORMATS
     assert tuple(Schedule) == finetune_options.SCHEDULES
     assert tuple(Optimizer) == finetune_options.OPTIMIZERS
