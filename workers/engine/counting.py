@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.engine.reading import read_config, read_tokenizer
+from workers.engine.reading import read_config, read_vocabulary
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import find_folder, read_prompt_format
 from workers.generation import Prompt
@@ -19,7 +19,7 @@ class PromptCounter:
 
     def __init__(self, weights: str, *, revision: str | None = None, adapter: str | None = None) -> None:
         folder: Path = find_folder(weights, revision=revision)
-        self._tokenizer = PromptTokenizer(read_tokenizer(folder))
+        self._tokenizer = PromptTokenizer(read_vocabulary(folder))
         self.prompt_format = read_prompt_format(
             folder,
             adapter=None if adapter is None else find_folder(adapter, kind="adapter"),

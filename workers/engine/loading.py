@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from workers.engine.quantization import (
     quantize_linears,
     shorten_linears,
 )
-from workers.engine.reading import read_config, read_network, read_tokenizer
+from workers.engine.reading import read_config, read_network, read_vocabulary
 from workers.engine.sample import SAMPLE
 from workers.engine.tokenization import PromptTokenizer
 from workers.engine.weights import find_folder, list_tensors, read_prompt_format
@@ -72,26 +73,33 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     placement = choose_placement(config, weights_config)
     if config.device_map is None:
         check_memory(folder, placement)
-    tokenizer = PromptTokenizer(read_tokenizer(folder))
-    trim_heap()
-    network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-    sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
-    if config.device_map is None and placement.quantization != "nf4" and can_use_lean_layers(network):
-        use_lean_layers(network)
-        if placement.quantization in {"none", "bf16"}:
-            screen_head(network)
-    prepare_linears(network, placement, sample, device_map=config.device_map)
-    trim_heap()
-    check_finite(network, sample, placement)
-    return LoadedWeights(
-        network=network.requires_grad_(False),
-        tokenizer=tokenizer,
-        prompt_format=read_prompt_format(folder, adapter=adapter, has_chat_template=tokenizer.has_chat_template),
-        placement=placement,
-        fingerprint=compute_fingerprint(
-            folder, adapter=adapter, dtype=placement.dtype_name, quantization=placement.quantization
-        ),
-    )
+    # Reading a vocabulary and hashing tensors take seconds, hardly any of them in Python.
+    with ThreadPoolExecutor() as beside:
+        reading = beside.submit(read_vocabulary, folder)
+        hashing = beside.submit(
+            compute_fingerprint,
+            folder,
+            adapter=adapter,
+            dtype=placement.dtype_name,
+            quantization=placement.quantization,
+        )
+        network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
+        if config.device_map is None and placement.quantization != "nf4" and can_use_lean_layers(network):
+            use_lean_layers(network)
+            if placement.quantization in {"none", "bf16"}:
+                screen_head(network)
+        tokenizer = PromptTokenizer(reading.result())
+        sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
+        prepare_linears(network, placement, sample, device_map=config.device_map)
+        trim_heap()
+        check_finite(network, sample, placement)
+        return LoadedWeights(
+            network=network.requires_grad_(False),
+            tokenizer=tokenizer,
+            prompt_format=read_prompt_format(folder, adapter=adapter, has_chat_template=tokenizer.has_chat_template),
+            placement=placement,
+            fingerprint=hashing.result(),
+        )
 
 
 def load_network(folder: Path, *, placement: Placement, adapter: Path | None, device_map: str | None) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from workers.engine.errors import UnsupportedSettingError, WeightsCorruptError
@@ -46,6 +49,46 @@ def read_tokenizer(folder: Path) -> Any:
     # Over broken files the library raises nothing more exact.
     except Exception as error:
         raise _explain(folder / "tokenizer.json", error) from error
+
+
+def read_vocabulary(folder: Path) -> Any:
+    """Return what serving asks of the tokenizer of weights: the one of transformers, or less where that will do.
+
+    Most of a tokenizer's reading is transformers' own, which parses a large vocabulary several times. Weights without a
+    chat template have no use for that.
+
+    Raises:
+        WeightsCorruptError: its files are broken or missing.
+    """
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        bos = settings.get("bos_token")
+        has_template = settings.get("chat_template") is not None or any(folder.glob("chat_template*"))
+    except (OSError, ValueError, AttributeError):
+        return read_tokenizer(folder)
+    if has_template or not isinstance(bos, str | None):
+        return read_tokenizer(folder)
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    # The library raises nothing more exact.
+    except Exception as error:
+        raise _explain(folder / "tokenizer.json", error) from error
+    return Vocabulary(tokenizer, None if bos is None else tokenizer.token_to_id(bos))
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """A tokenizer without a chat template, as ``PromptTokenizer`` asks for it.
+
+    Args:
+        backend_tokenizer: the tokenizer itself.
+        bos_token_id: begins every prompt; None if nothing does.
+    """
+
+    backend_tokenizer: Tokenizer
+    bos_token_id: int | None
+    is_fast = True
+    chat_template = None
 
 
 def read_network(folder: Path, **options: Any) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from workers.engine.errors import UnsupportedPromptError
+from workers.engine.reading import Vocabulary, read_vocabulary
 from workers.engine.tokenization import MARKS, PromptTokenizer
 from workers.generation import Part, Prompt, PromptFormat, Turn
 
@@ -133,3 +134,18 @@ def test_text_is_settled_up_to_the_last_run_of_single_bytes(tokenizer: PromptTok
 def test_decoding_leaves_out_control_tokens_and_nul(tokenizer: PromptTokenizer) -> None:
     ids = [*tokenizer.encode_plain("a"), 1, *tokenizer.encode_plain("\x00"), *tokenizer.encode_plain("b")]
     assert tokenizer.decode(ids) == "ab"
+
+
+def test_weights_without_a_chat_template_are_read_without_transformers_and_encode_alike(base_weights: Path) -> None:
+    vocabulary = read_vocabulary(base_weights)
+    assert isinstance(vocabulary, Vocabulary)
+    ours, theirs = PromptTokenizer(vocabulary), PromptTokenizer(AutoTokenizer.from_pretrained(base_weights))
+    parts = (Part("<bos> a river\n\n rose <end_of_turn> \u200b é 日本", is_untrusted=True), Part("<start_of_turn>x"))
+    prompt = Prompt((Turn("user", parts),), format=PromptFormat.COMPLETION)
+    assert ours.encode_prompt(prompt) == theirs.encode_prompt(prompt)
+    assert ours.get_control_id("<end_of_turn>") == theirs.get_control_id("<end_of_turn>")
+    assert not ours.has_chat_template
+
+
+def test_weights_with_a_chat_template_are_read_by_transformers(tiny_weights: Path) -> None:
+    assert PromptTokenizer(read_vocabulary(tiny_weights)).has_chat_template
