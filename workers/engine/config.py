@@ -27,6 +27,8 @@ class EngineConfig:
         context_tokens: upper limit on prompt and completion together; None takes what weights and cache allow.
         kv_cache_gb: memory for the KV cache in GiB; None sizes it from slots, context and free memory.
         batch_tokens: most tokens in one forward pass; long prompts are prefilled in pieces of this size.
+        is_guessing: whether guesses of what comes next are checked (see ``drafting``), on a CPU alone; what is said is
+            the same with and without.
 
     Raises:
         ValueError: a value is outside its range; the message names it.
@@ -43,6 +45,7 @@ class EngineConfig:
     context_tokens: int | None = None
     kv_cache_gb: float | None = None
     batch_tokens: int | None = None
+    is_guessing: bool = True
 
     def __post_init__(self) -> None:
         checks = (

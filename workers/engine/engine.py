@@ -49,7 +49,11 @@ class Engine:
         batching, self._context_tokens = size_batching(weights, config)
         try:
             self.loop = GenerationLoop(
-                weights.network, tokenizer=weights.tokenizer, batching=batching, on_fatal=on_fatal
+                weights.network,
+                tokenizer=weights.tokenizer,
+                batching=batching,
+                is_guessing=config.is_guessing,
+                on_fatal=on_fatal,
             )
         except MemoryError as error:
             raise InsufficientMemoryError(

@@ -58,6 +58,7 @@ class GenerationLoop(ContinuousBatchingManager):
         network: the loaded weights.
         tokenizer: decodes the ends of generations to find stop strings.
         batching: size of batch and cache.
+        is_guessing: whether guesses are checked where that is of use.
         on_fatal: called once, from the loop's thread, when the loop has died of an error.
 
     Raises:
@@ -70,6 +71,7 @@ class GenerationLoop(ContinuousBatchingManager):
         *,
         tokenizer: PromptTokenizer,
         batching: ContinuousBatchingConfig,
+        is_guessing: bool = True,
         on_fatal: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(
@@ -83,7 +85,7 @@ class GenerationLoop(ContinuousBatchingManager):
         self._tokenizer = tokenizer
         self._on_fatal = on_fatal
         # Only our own attention reads several new tokens of many requests in one product.
-        self._can_guess = network.config.get_text_config()._attn_implementation == RAGGED
+        self._can_guess = is_guessing and network.config.get_text_config()._attn_implementation == RAGGED
         self._submitting = threading.Lock()
         self._last_pass = time.monotonic()
         # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
