@@ -8,7 +8,7 @@ from typing import Any
 from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
 from transformers.generation.continuous_batching.requests import RequestStatus
 
-from workers.engine.drafting import MOST_DRAFTED
+from workers.engine.attention_plan import MOST_QUERIES
 from workers.engine.request import Request
 
 # Tokens of a pass up to which guesses are checked: a CPU reads its weights about as long as it computes with that many.
@@ -38,8 +38,8 @@ def guess_next(requests: Iterable[Request], processor: Any) -> None:
 
 
 def keep_behind_window(cache: Any) -> None:
-    """Let a cache keep more than a window: a guess that does not hold must not cost an old token."""
+    """Let a cache keep more than a window: a pass writes a request's few new tokens before it reads the old ones."""
     for allocator in cache.cache_allocators.values():
         if isinstance(allocator, SlidingAttentionCacheAllocator):
-            allocator.sliding_window += MOST_DRAFTED
+            allocator.sliding_window += MOST_QUERIES - 1
     cache.read_cache_limit = cache._infer_read_cache_limit()

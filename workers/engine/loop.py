@@ -85,7 +85,8 @@ class GenerationLoop(ContinuousBatchingManager):
         self._tokenizer = tokenizer
         self._on_fatal = on_fatal
         # Only our own attention reads several new tokens of many requests in one product.
-        self._can_guess = is_guessing and network.config.get_text_config()._attn_implementation == RAGGED
+        self._is_ragged = network.config.get_text_config()._attn_implementation == RAGGED
+        self._is_guessing = is_guessing and self._is_ragged
         self._submitting = threading.Lock()
         self._last_pass = time.monotonic()
         # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
@@ -156,13 +157,13 @@ class GenerationLoop(ContinuousBatchingManager):
     def _create_batch_processor(self) -> Any:
         processor = super()._create_batch_processor()
         processor.model_runner = SamplingRunner(processor, self.live)
-        if self._can_guess:
+        if self._is_ragged:
             keep_behind_window(processor.cache)
         return processor
 
     def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
         self._end_overdue(batch_processor.scheduler)
-        if self._can_guess:
+        if self._is_guessing:
             guess_next(list(self.live.values()), batch_processor)
         try:
             goes_on = super()._generation_loop_body(batch_processor, bootstrapping)

@@ -73,6 +73,24 @@ def test_greedy_is_what_plain_generate_gives_however_the_batch_is_mixed(
         assert generation.prompt_tokens == ids.shape[1] == engine.count_prompt_tokens(prompt)
 
 
+@pytest.mark.parametrize("is_guessing", [True, False])
+def test_the_last_few_tokens_of_a_prompt_longer_than_the_window_see_all_of_it(
+    tiny_weights: Path, is_guessing: bool
+) -> None:
+    config = EngineConfig(weights=str(tiny_weights), quantization="none", batch_tokens=64, is_guessing=is_guessing)
+    roomy = load_engine(replace(config, batch_tokens=None))
+    pieces = load_engine(config)
+    try:
+        # Read in pieces of 64 tokens, of which each prompt's last has a few.
+        tails = [ask("a river rose " * (60 + number)) for number in range(8)]
+        assert len({pieces.count_prompt_tokens(prompt) % 64 for prompt in tails}) > 5
+        expected = [roomy.generate(prompt, GREEDY).text for prompt in tails]
+        assert [pieces.generate(prompt, GREEDY).text for prompt in tails] == expected
+    finally:
+        roomy.close()
+        pieces.close()
+
+
 def test_greedy_gives_the_same_tokens_whatever_else_is_in_the_batch(engine: Engine, prompts: list[Prompt]) -> None:
     alone = [engine.generate(prompt, GREEDY).text for prompt in prompts[:6]]
     mixed = generate_together(engine, prompts[:6] + prompts, [GREEDY] * 6 + [HOT] * len(prompts))
