@@ -7,6 +7,7 @@ operation, and the activation of the feed-forward is part of its products where 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,12 +22,19 @@ from workers.engine.pages import release_pages
 ACTIVATION = "gelu_pytorch_tanh"
 
 
-def use_lean_layers(network: Any) -> None:
-    """Replace every decoder layer of Gemma 3, its norms and its rotary embedding, in place; others stay."""
+def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
+    """Replace every decoder layer of Gemma 3, its norms and its rotary embedding, in place; others stay.
+
+    Args:
+        network: whose layers.
+        prepare: what is done to each new layer before the next one is made, so that joined weights are never all there.
+    """
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, Gemma3DecoderLayer):
-                setattr(module, name, LeanLayer(child))
+                layer = LeanLayer(child)
+                prepare(layer)
+                setattr(module, name, layer)
             elif isinstance(child, Gemma3RMSNorm):
                 setattr(module, name, LeanNorm(child))
             elif isinstance(child, Gemma3RotaryEmbedding):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from workers.engine.adapter import merge_adapter
 from workers.engine.attention import RAGGED
@@ -84,13 +86,9 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
             quantization=placement.quantization,
         )
         network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-        if config.device_map is None and placement.quantization != "nf4" and can_use_lean_layers(network):
-            use_lean_layers(network)
-            if placement.quantization in {"none", "bf16"}:
-                screen_head(network)
         tokenizer = PromptTokenizer(reading.result())
         sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
-        prepare_linears(network, placement, sample, device_map=config.device_map)
+        prepare_layers(network, placement, sample, device_map=config.device_map)
         trim_heap()
         check_finite(network, sample, placement)
         return LoadedWeights(
@@ -117,21 +115,33 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
         return _load_tensors(Path(work), placement, device_map, quantization_config)
 
 
-def prepare_linears(network: Any, placement: Placement, sample: torch.Tensor, *, device_map: str | None) -> None:
-    """Make the linear layers what a CPU serves them as, in place; the sample (1, tokens) is usual text."""
+def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, device_map: str | None) -> None:
+    """Make the layers what a CPU serves them as, in place; the sample (1, tokens) is usual text."""
+    prepare_linears = choose_linears(network, placement, device_map)
+    if device_map is None and placement.quantization != "nf4" and can_use_lean_layers(network):
+        use_lean_layers(network, prepare_linears)
+        if placement.quantization in {"none", "bf16"}:
+            screen_head(network)
+    prepare_linears(network)
     if placement.is_int8_on_cpu:
         quantize_linears(
             network,
             run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS),
             head=network.get_output_embeddings(),
         )
-    elif placement.quantization == "bf16":
-        shorten_linears(network, head=network.get_output_embeddings())
-    elif placement.quantization == "half":
-        halve_linears(network)
-    elif placement.can_pack and device_map is None and is_mapped(network.get_input_embeddings().weight):
+
+
+def choose_linears(network: Any, placement: Placement, device_map: str | None) -> Callable[[nn.Module], None]:
+    """Return what makes the linear layers in a module what a CPU serves them as, in place, without a look at others."""
+    if placement.quantization == "bf16":
+        head = network.get_output_embeddings()
+        return lambda module: shorten_linears(module, head=head)
+    if placement.quantization == "half":
+        return halve_linears
+    if placement.can_pack and device_map is None and is_mapped(network.get_input_embeddings().weight):
         # Weights that were converted are in memory: laid out, those of the embedding would be there twice.
-        pack_linears(network)
+        return pack_linears
+    return lambda _module: None
 
 
 def _load_tensors(folder: Path, placement: Placement, device_map: str | None, quantization_config: Any) -> Any:

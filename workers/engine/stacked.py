@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from workers.engine.pages import release_pages
+from workers.engine.pages import release_pages, trim_heap
 
 # Makes a layer of a weight (outputs, inputs) and a bias (outputs,).
 BuildLinear = Callable[[torch.Tensor, torch.Tensor | None], nn.Module]
@@ -47,4 +47,6 @@ def build_linear(linear: nn.Linear, build: BuildLinear) -> nn.Module:
         weight, bias = linear.weight.detach()[rows], None if linear.bias is None else linear.bias.detach()[rows]
         layers.append((build(weight, bias), len(weight)))
         release_pages(weight)
+        if len(weight) < linear.out_features:
+            trim_heap()
     return layers[0][0] if len(layers) == 1 else StackedLinear(layers)

@@ -26,7 +26,7 @@ def network(tiny_weights: Path) -> torch.nn.Module:
 def test_lean_layers_compute_what_transformers_does(network: torch.nn.Module, is_packed: bool) -> None:
     expected = network(input_ids=IDS).logits
     assert can_use_lean_layers(network)
-    use_lean_layers(network)
+    use_lean_layers(network, lambda _layer: None)
     if is_packed:
         pack_linears(network)
     assert isinstance(network.model.layers[0], LeanLayer)
@@ -35,7 +35,7 @@ def test_lean_layers_compute_what_transformers_does(network: torch.nn.Module, is
 
 @torch.inference_mode()
 def test_lean_layers_go_on_from_a_cache(network: torch.nn.Module) -> None:
-    use_lean_layers(network)
+    use_lean_layers(network, lambda _layer: None)
     whole = network(input_ids=IDS).logits
     first = network(input_ids=IDS[:, :40], use_cache=True)
     rest = network(input_ids=IDS[:, 40:], past_key_values=copy.deepcopy(first.past_key_values))

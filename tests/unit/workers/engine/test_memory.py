@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
+from workers.engine.packed import has_native_bfloat16
 from workers.engine.weights import list_tensors
 
 # The interpreter and its libraries are there before; the weights are all used once, then the peak is read.
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 import torch
 from workers.engine.device import Placement
-from workers.engine.loading import load_network, prepare_linears
+from workers.engine.loading import load_network, prepare_layers
 
 def read_status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -30,12 +31,13 @@ before = read_status("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
 network = load_network(Path(sys.argv[1]), placement=placement, adapter=None, device_map=None)
 ids = torch.arange(8).unsqueeze(0)
-prepare_linears(network, placement, ids, device_map=None)
+prepare_layers(network, placement, ids, device_map=None)
 with torch.inference_mode():
     network(input_ids=ids, logits_to_keep=1)
 print(read_status("VmHWM") - before)
 """
 VOCABULARY = 100_000
+NEEDS_BFLOAT16 = pytest.mark.skipif(not has_native_bfloat16(), reason="this CPU does not compute in bfloat16")
 
 
 def measure_peak(weights: Path, dtype: str, quantization: str) -> int:
@@ -70,6 +72,7 @@ def wide_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # FBGEMM pads the inputs of a layer in half precision to the next 512, here and in the real weights.
         ("wide_weights", "float32", "half", 0.95),
         pytest.param("real_weights", "float32", "none", 1.3, marks=pytest.mark.real),
+        pytest.param("real_weights", "float32", "bf16", 0.65, marks=[pytest.mark.real, NEEDS_BFLOAT16]),
         # A tenth of them stays in half precision; pages of the file that are mapped for a moment count too.
         pytest.param("real_weights", "float32", "int8", 0.5, marks=pytest.mark.real),
     ],
