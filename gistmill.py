@@ -46,7 +46,7 @@ WEIGHTS_COMMANDS = {
 
 # The samples, and the strategy that each of them shows.
 SAMPLES = {"clean_writeup.html": "stuff", "messy_notes.txt": "refine", "field_report.md": "map-reduce"}
-# Short and greedy, so that it ends in minutes on two cores and says the same every time.
+# Short and greedy, so that it ends in a minute on two cores and says nearly the same every time.
 DEMO_OPTIONS = ("--style", "news", "--greedy", "--max-new-tokens", "128", "--no-cache")
 
 

@@ -3,6 +3,7 @@
 WorkerError (GistmillError)
 ├── ServerStartError     an embedded server did not come up
 ├── AlreadyRunningError  this home is in use by another ``gistmill up``
+├── HomeError            the data folder cannot be made
 ├── DeviceError          a GPU was asked for that is not there
 ├── ServingError         the weights cannot be served
 ├── ShortageError        there is no room for the weights now
@@ -29,6 +30,10 @@ class ServerStartError(WorkerError):
 
 class AlreadyRunningError(WorkerError):
     """This home is in use by another ``gistmill up``; the message says where it listens."""
+
+
+class HomeError(WorkerError):
+    """The data folder cannot be made."""
 
 
 class DeviceError(WorkerError):

@@ -19,8 +19,8 @@ def print_summaries(database_url: str, batch: str) -> bool:
         jobs = list(list_jobs(session, JobFilter(batch_id=target.batch_id)))
         for job in jobs:
             figures = (
-                f"{job.strategy}, {job.chunks} chunks, {job.steps} steps, {job.prompt_tokens:,} tokens read, "
-                f"{job.completion_tokens:,} written, {job.seconds or 0:.0f} s"
+                f"{job.strategy}, {job.chunks} chunk{'s' if job.chunks != 1 else ''}, {job.steps} steps, "
+                f"{job.prompt_tokens:,} tokens read, {job.completion_tokens:,} written, {job.seconds or 0:.0f} s"
             )
             text = Text(job.summary or job.reason or "")
             console.print(Panel(text, title=f"{job.source}: {job.state}", subtitle=figures, title_align="left"))

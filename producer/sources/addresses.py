@@ -53,7 +53,7 @@ async def resolve_host(host: str, port: int, *, allow_private: bool) -> str:
         if not allow_private and not is_public_address(ipaddress.ip_address(address.split("%")[0])):
             raise SourceUsageError(
                 f"leads to {address}, an address of this machine or a private network, which is refused; "
-                "allow private hosts if you mean it"
+                "save the page to a file and submit that"
             )
     return addresses[0]
 

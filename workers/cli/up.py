@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from models.settings import read_settings
+from models.settings import DEFAULT_NAME, read_settings
 from workers.cli.edge import prepare_weights
 from workers.errors import AlreadyRunningError
 from workers.launch import choose_gpus, list_gpus
@@ -45,11 +45,14 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
         prepare_weights(settings.weights)
         stack = Stack(settings, chosen, names=names, report=_print_step)
         click.echo(f"Gistmill on {stack.home.folder}")
+        # Jobs that name no weights go to the default ones.
+        weights = f" --weights {names[0]}" if names and DEFAULT_NAME not in names else ""
         with stack.run() as addresses:
             click.echo(
                 f"\nready\n  results database: {addresses.database_url}\n  broker: {addresses.broker_url}\n"
                 f"  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
-                "Submit from another terminal: gistmill submit PATH...\nCtrl-C stops everything and keeps the data."
+                f"Submit from another terminal: gistmill submit PATH...{weights}\n"
+                "Ctrl-C stops everything and keeps the data."
             )
             stack.watch()
     except Stopped:

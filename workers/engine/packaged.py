@@ -44,7 +44,12 @@ def ensure_packaged_weights(folder: Path, *, report: Report = lambda _stage, _pa
     """
     if is_converted(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsNotFoundError(
+            f"{folder.parent} cannot be made ({error.strerror}); set GISTMILL_HOME to a folder that you may write to"
+        ) from error
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if not is_converted(folder):
             _convert(folder, report)

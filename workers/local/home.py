@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.settings import SERVERS_FILE
-from workers.errors import AlreadyRunningError
+from workers.errors import AlreadyRunningError, HomeError
 from workers.local.postgres import Postgres
 from workers.local.valkey import Valkey
 
@@ -78,9 +78,18 @@ class Home:
 
 
 def open_home(folder: Path) -> Home:
-    """Create the data folder if it is new; ports and passwords are chosen once and kept."""
+    """Create the data folder if it is new; ports and passwords are chosen once and kept.
+
+    Raises:
+        HomeError: it cannot be made.
+    """
     folder = folder.expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"{folder} cannot be made ({error.strerror}); set GISTMILL_HOME to a folder that you may write to"
+        ) from error
     path = folder / "home.json"
     if path.exists():
         values: dict[str, str] = json.loads(path.read_text())

@@ -43,3 +43,12 @@ def test_cancelling_twice_is_cancelling_once(gistmill: Gistmill, submitted: list
     gistmill("cancel", "pile")
 
     assert gistmill("cancel", "pile", "--json").json == {"ended": 0, "ending": 0, "already": 4, "checks": 0}
+
+
+def test_the_beginning_of_an_id_is_not_enough_if_it_may_be_a_slip(
+    gistmill: Gistmill, cluster: Cluster, submitted: list[JobSummary]
+) -> None:
+    done = gistmill("cancel", str(submitted[0].job_id)[:3])
+
+    assert done.code == 2
+    assert {job.state for job in read_jobs(cluster)} == {"queued"}
