@@ -50,10 +50,10 @@ class ScreenedHead(nn.Module):
 
     def screen(self, rows: torch.Tensor) -> torch.Tensor:
         """Return scores (rows, outputs) of rows (rows, inputs), of which only the largest are exact."""
-        rough = self._screen(rows.bfloat16())
-        best = find_most(rough, CANDIDATES)[1]
+        scores = self._screen(rows.bfloat16()).float()
+        best = find_most(scores, CANDIDATES)[1]
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
-        return rough.float().scatter_(-1, best, exact)
+        return scores.scatter_(-1, best, exact)
 
 
 def screen_head(network: Any) -> None:
