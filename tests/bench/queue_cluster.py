@@ -33,7 +33,7 @@ from workers.summarization.planning import Document, Plan, plan_job
 
 # Map steps of a job: those of the first level on the broker, so that reduce steps come between them all the time.
 CHUNKS = 8
-OPTIONS = make_options(strategy="map-reduce", chunk_tokens=60, overlap_tokens=0)
+OPTIONS = make_options(strategy="map-reduce", style="technical", chunk_tokens=60, overlap_tokens=0)
 # Stands in the text where each job has its number, so that every document is another one with the same spans.
 NUMBER = "00000000"
 
