@@ -25,10 +25,8 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
     """
     from peft import PeftModel
 
-    made_for, given = (
-        read_adapter_config(adapter).get("base_model_name_or_path"),
-        set(list_file(adapter / ADAPTER_TENSORS)),
-    )
+    made_for = read_adapter_config(adapter).get("base_model_name_or_path")
+    given = set(list_file(adapter / ADAPTER_TENSORS))
     try:
         adapted = PeftModel.from_pretrained(base, adapter)
         check_tensors(adapted, given)

@@ -75,9 +75,8 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     placement = choose_placement(config, weights_config)
     if config.device_map is None:
         check_memory(folder, placement)
-    # Reading a vocabulary and hashing tensors take seconds, hardly any of them in Python.
-    with ThreadPoolExecutor() as beside:
-        reading = beside.submit(read_vocabulary, folder)
+    # Hashing tensors takes a second outside of Python.
+    with ThreadPoolExecutor(1) as beside:
         hashing = beside.submit(
             compute_fingerprint,
             folder,
@@ -85,8 +84,9 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
             dtype=placement.dtype_name,
             quantization=placement.quantization,
         )
+        tokenizer = PromptTokenizer(read_vocabulary(folder))
+        trim_heap()
         network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-        tokenizer = PromptTokenizer(reading.result())
         sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
         prepare_layers(network, placement, sample, device_map=config.device_map)
         trim_heap()
