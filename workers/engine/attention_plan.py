@@ -53,7 +53,7 @@ class AttentionPlan:
 
     Args:
         prompts: those that read.
-        writers: those that write, in groups of about one length.
+        writers: those that write, in groups of about one shape.
         write_index: rows of the cache (query tokens,) that new keys go to.
     """
 
@@ -120,7 +120,7 @@ def build_plan(
         else:
             is_whole = not len(past) and (window is None or count <= window)
             prompts.append(Prompt(queries, past, None if is_whole else build_mask(count, key_end - key_start, window)))
-    groups = group_lengths([len(keys) for _, keys in writing])
+    groups = group_shapes([(queries.stop - queries.start, len(keys)) for queries, keys in writing])
     writers = [pad_writers([writing[place] for place in group], window, dtype, heads) for group in groups]
     return AttentionPlan(prompts, writers, write_index)
 
@@ -144,11 +144,15 @@ def pad_writers(
     )
 
 
-def group_lengths(lengths: list[int]) -> list[list[int]]:
-    """Return the places of lengths that can be padded to the same: short ones, and those of about one length."""
-    groups: dict[int, list[int]] = defaultdict(list)
-    for place, length in enumerate(lengths):
-        groups[max(length, SHORT).bit_length()].append(place)
+def group_shapes(shapes: list[tuple[int, int]]) -> list[list[int]]:
+    """Return the places of numbers of queries and keys that can be padded to the same.
+
+    These are requests with one query or two, with a few, and with the most; of each the short ones, and those of about
+    one length.
+    """
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, (queries, keys) in enumerate(shapes):
+        groups[(queries - 1).bit_length() // 2, max(keys, SHORT).bit_length()].append(place)
     return list(groups.values())
 
 

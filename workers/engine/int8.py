@@ -22,6 +22,8 @@ ZERO_POINT = 128
 # Largest quantized weight. On CPUs without VNNI two products are summed in 16 bits and cut off where they overflow:
 # with the full 127 that costs more than the finer steps gain (error 0.020 against 0.013 at 640 inputs).
 LARGEST_WEIGHT = 95
+# Up to this none overflows on any CPU: (2 * 127 + 1) * 64 * 2 is less than 2 ** 15.
+SAFE_WEIGHT = 64
 # Keeps what is all zeros from being divided by zero.
 SMALLEST = 1e-6
 
@@ -33,14 +35,20 @@ class Int8Linear(nn.Module):
         weight: (outputs, inputs), float32.
         bias: (outputs,), or None.
         largest_inputs: largest activation seen in each channel (inputs,); None to treat all channels alike.
+        largest_weight: the largest weight is quantized to; less is coarser and overflows less.
     """
 
     def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor | None, largest_inputs: torch.Tensor | None = None
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        largest_inputs: torch.Tensor | None = None,
+        *,
+        largest_weight: int = LARGEST_WEIGHT,
     ) -> None:
         super().__init__()
         smoothing = None if largest_inputs is None else balance_channels(weight, largest_inputs)
-        self._packed = pack_weight(weight, smoothing)
+        self._packed = pack_weight(weight, smoothing, largest_weight)
         self._shrink = None if smoothing is None else 1 / smoothing
         self._bias = bias
 
@@ -67,10 +75,10 @@ def balance_channels(weight: torch.Tensor, largest_inputs: torch.Tensor) -> torc
     return factor / factor.log().mean().exp()
 
 
-def pack_weight(weight: torch.Tensor, smoothing: torch.Tensor | None) -> Any:
-    """Return a weight (outputs, inputs) in int8 as FBGEMM wants it."""
+def pack_weight(weight: torch.Tensor, smoothing: torch.Tensor | None, largest: int) -> Any:
+    """Return a weight (outputs, inputs) in int8, up to a largest value, as FBGEMM wants it."""
     smoothed = weight.clone() if smoothing is None else weight * smoothing
-    scales = measure_largest(smoothed, dim=1).clamp_min_(SMALLEST) / LARGEST_WEIGHT
+    scales = measure_largest(smoothed, dim=1).clamp_min_(SMALLEST) / largest
     return pack_quantized(smoothed.div_(scales).round_().to(torch.int8), scales.squeeze(1).double())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm, Gemma3RotaryEmbedding
+from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm
 
 from workers.engine.attention import RAGGED, attend_ragged
 from workers.engine.packed import PackedLinear
@@ -23,7 +23,7 @@ ACTIVATION = "gelu_pytorch_tanh"
 
 
 def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
-    """Replace every decoder layer of Gemma 3, its norms and its rotary embedding, in place; others stay.
+    """Replace every decoder layer of Gemma 3 and its norms, in place; others stay.
 
     Args:
         network: whose layers.
@@ -36,36 +36,40 @@ def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
                 prepare(layer)
                 setattr(module, name, layer)
             elif isinstance(child, Gemma3RMSNorm):
-                setattr(module, name, LeanNorm(child))
-            elif isinstance(child, Gemma3RotaryEmbedding):
-                setattr(module, name, SignedRotary(child))
+                setattr(module, name, make_norm(child))
 
 
 class LeanNorm(nn.Module):
-    """The norm of Gemma 3 as one operation."""
+    """The norm of Gemma 3 in few operations.
 
-    def __init__(self, norm: Gemma3RMSNorm) -> None:
+    Args:
+        weight: of the norm as it is multiplied with, (..., size).
+        eps: added to the mean of the squares.
+    """
+
+    def __init__(self, weight: torch.Tensor, eps: float) -> None:
         super().__init__()
-        self.weight = nn.Parameter(1.0 + norm.weight.detach(), requires_grad=False)
-        self._eps = norm.eps
+        size = weight.shape[-1]
+        # With the sum of the squares in place of their mean.
+        self.weight = nn.Parameter(weight.detach() * size**0.5, requires_grad=False)
+        self._least = nn.Parameter(weight.new_tensor(eps * size), requires_grad=False)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., size) of rows (..., size)."""
-        return nn.functional.rms_norm(rows, self.weight.shape, self.weight, self._eps)
+        return self._divide(rows).mul_(self.weight)
+
+    def add(self, rows: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
+        """Return what the norm makes of rows (..., size), added to others."""
+        return torch.addcmul(to, self._divide(rows), self.weight)
+
+    def _divide(self, rows: torch.Tensor) -> torch.Tensor:
+        length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+        return rows * torch.addcmul(self._least, length, length).rsqrt_()
 
 
-class SignedRotary(nn.Module):
-    """Rotary angles whose sine has the sign of the half that it is multiplied with."""
-
-    def __init__(self, rotary: Gemma3RotaryEmbedding) -> None:
-        super().__init__()
-        self._rotary = rotary
-
-    def forward(self, *arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return cosine and signed sine, (1, tokens, head size) each."""
-        cosine, sine = self._rotary(*arguments, **options)
-        first, second = sine.chunk(2, dim=-1)
-        return cosine, torch.cat((-first, second), dim=-1)
+def make_norm(norm: Gemma3RMSNorm) -> LeanNorm:
+    """Return a norm of Gemma 3 in few operations."""
+    return LeanNorm(1.0 + norm.weight, norm.eps)
 
 
 class LeanLayer(nn.Module):
@@ -81,17 +85,17 @@ class LeanLayer(nn.Module):
         self._head_size, self._scaling, self._window = attention.head_dim, attention.scaling, attention.sliding_window
         self._key_heads = attention.config.num_key_value_heads
         self._heads = attention.config.num_attention_heads
-        self._eps = attention.q_norm.eps
         weights = [attention.q_norm.weight] * self._heads + [attention.k_norm.weight] * self._key_heads
-        self._head_weight = nn.Parameter(1.0 + torch.stack([each.detach() for each in weights]), requires_grad=False)
+        self._head_norm = LeanNorm(1.0 + torch.stack(weights), attention.q_norm.eps)
+        self._is_last = self.layer_idx == attention.config.num_hidden_layers - 1
         self.qkv_proj = join_linears([attention.q_proj, attention.k_proj, attention.v_proj])
         self.o_proj = attention.o_proj
         self.gate_proj, self.up_proj, self.down_proj = mlp.gate_proj, mlp.up_proj, mlp.down_proj
         self._activate, self._is_fusible = mlp.act_fn, mlp.config.hidden_activation == ACTIVATION
-        self.input_layernorm = LeanNorm(layer.input_layernorm)
-        self.post_attention_layernorm = LeanNorm(layer.post_attention_layernorm)
-        self.pre_feedforward_layernorm = LeanNorm(layer.pre_feedforward_layernorm)
-        self.post_feedforward_layernorm = LeanNorm(layer.post_feedforward_layernorm)
+        self.input_layernorm = make_norm(layer.input_layernorm)
+        self.post_attention_layernorm = make_norm(layer.post_attention_layernorm)
+        self.pre_feedforward_layernorm = make_norm(layer.pre_feedforward_layernorm)
+        self.post_feedforward_layernorm = make_norm(layer.post_feedforward_layernorm)
 
     def forward(
         self,
@@ -99,19 +103,22 @@ class LeanLayer(nn.Module):
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
         attention_mask: torch.Tensor | None = None,
         past_key_values: Any = None,
+        kept: torch.Tensor | None = None,
         **options: Any,
     ) -> torch.Tensor:
-        """Return (batch, tokens, size) of the same."""
+        """Return (batch, tokens, size) of the same; the last layer only of those that are kept, if any are named."""
         query, key, value = self._project(self.input_layernorm(hidden_states), *position_embeddings)
         if past_key_values is not None:
             key, value = past_key_values.update(key, value, self.layer_idx)
         attended, _ = attend_ragged(
             self, query, key, value, attention_mask, scaling=self._scaling, sliding_window=self._window, **options
         )
-        attended = self.o_proj(attended.flatten(2))
-        hidden_states = hidden_states + self.post_attention_layernorm(attended)
+        attended = attended.flatten(2)
+        if self._is_last and kept is not None:
+            attended, hidden_states = attended[:, kept], hidden_states[:, kept]
+        hidden_states = self.post_attention_layernorm.add(self.o_proj(attended), hidden_states)
         fed = self._feed_forward(self.pre_feedforward_layernorm(hidden_states))
-        return hidden_states + self.post_feedforward_layernorm(fed)
+        return self.post_feedforward_layernorm.add(fed, hidden_states)
 
     def _project(
         self, rows: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor
@@ -119,19 +126,27 @@ class LeanLayer(nn.Module):
         """Return queries, keys and values (batch, heads, tokens, head size), rotated to their positions."""
         turned = self._heads + self._key_heads
         projected = self.qkv_proj(rows).unflatten(-1, (-1, self._head_size))
-        normed = nn.functional.rms_norm(projected[:, :, :turned], (self._head_size,), eps=self._eps)
-        normed = normed.mul_(self._head_weight)
-        swapped = normed.roll(self._head_size // 2, -1)
-        rotated = torch.addcmul(normed * cosine.unsqueeze(2), swapped, sine.unsqueeze(2)).transpose(1, 2)
+        normed = self._head_norm(projected[:, :, :turned])
+        rotated = normed * cosine.unsqueeze(2)
+        halves = (each.chunk(2, dim=-1) for each in (rotated, normed, sine.unsqueeze(2)))
+        (first, second), (first_normed, second_normed), (first_sine, second_sine) = halves
+        first.addcmul_(second_normed, first_sine, value=-1)
+        second.addcmul_(first_normed, second_sine)
+        rotated = rotated.transpose(1, 2)
         value = projected[:, :, turned:].transpose(1, 2)
         return rotated[:, : self._heads], rotated[:, self._heads :], value
 
     def _feed_forward(self, rows: torch.Tensor) -> torch.Tensor:
         gate, up = self.gate_proj, self.up_proj
-        if self._is_fusible and isinstance(gate, PackedLinear) and isinstance(up, PackedLinear):
+        if self._is_fusible and can_fuse(gate) and can_fuse(up):
             narrow = rows.to(gate.dtype)
             return self.down_proj(up.multiply(narrow, gate.activate(narrow))).to(rows.dtype)
-        return self.down_proj(self._activate(gate(rows)) * up(rows))
+        return self.down_proj(self._activate(gate(rows)).mul_(up(rows)))
+
+
+def can_fuse(linear: nn.Module) -> bool:
+    """Return whether a layer computes an activation faster within its product than after it: not in float32."""
+    return isinstance(linear, PackedLinear) and linear.dtype is torch.bfloat16
 
 
 def join_linears(linears: list[nn.Linear]) -> nn.Linear:

@@ -19,7 +19,7 @@ from workers.engine.conversion import convert_network
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
 from workers.engine.fingerprint import compute_fingerprint
-from workers.engine.head import screen_head
+from workers.engine.head import can_screen_head, screen_head
 from workers.engine.lean import can_use_lean_layers, use_lean_layers
 from workers.engine.note import find_adapter
 from workers.engine.pages import is_mapped, trim_heap
@@ -88,9 +88,9 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
         trim_heap()
         network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
         sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
-        prepare_layers(network, placement, sample, device_map=config.device_map)
+        hidden = prepare_layers(network, placement, sample, device_map=config.device_map)
         trim_heap()
-        check_finite(network, sample, placement)
+        check_finite(network, hidden, placement)
         return LoadedWeights(
             network=network.requires_grad_(False),
             tokenizer=tokenizer,
@@ -115,13 +115,23 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
         return _load_tensors(Path(work), placement, device_map, quantization_config)
 
 
-def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, device_map: str | None) -> None:
-    """Make the layers what a CPU serves them as, in place; the sample (1, tokens) is usual text."""
+@torch.inference_mode()
+def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, device_map: str | None) -> torch.Tensor:
+    """Make the layers what a CPU serves them as, in place, and return what reaches the head (1, tokens, inputs).
+
+    Args:
+        network: as it was loaded.
+        placement: how it is served.
+        sample: usual text (1, tokens), which is run.
+        device_map: whether accelerate has spread the layers.
+    """
     prepare_linears = choose_linears(network, placement, device_map)
+    hidden = None
     if device_map is None and placement.quantization != "nf4" and can_use_lean_layers(network):
         use_lean_layers(network, prepare_linears)
-        if placement.quantization in {"none", "bf16"}:
-            screen_head(network)
+        if not placement.is_int8_on_cpu and can_screen_head(network):
+            hidden = run_body(network, sample)
+            screen_head(network, hidden[0])
     prepare_linears(network)
     if placement.is_int8_on_cpu:
         quantize_linears(
@@ -129,6 +139,13 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
             run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS),
             head=network.get_output_embeddings(),
         )
+    return run_body(network, sample) if hidden is None else hidden
+
+
+def run_body(network: Any, ids: torch.Tensor) -> torch.Tensor:
+    """Return what reaches the head (1, tokens, inputs) of ids (1, tokens)."""
+    hidden: torch.Tensor = network.base_model(input_ids=ids).last_hidden_state
+    return hidden
 
 
 def choose_linears(network: Any, placement: Placement, device_map: str | None) -> Callable[[nn.Module], None]:
@@ -181,13 +198,13 @@ def check_memory(folder: Path, placement: Placement) -> None:
 
 
 @torch.inference_mode()
-def check_finite(network: Any, sample: torch.Tensor, placement: Placement) -> None:
-    """Run one prompt (1, tokens) and refuse weights whose logits are not all finite.
+def check_finite(network: Any, hidden: torch.Tensor, placement: Placement) -> None:
+    """Refuse weights whose logits are not all finite after what usually reaches their head (1, tokens, inputs).
 
     Raises:
         NotFiniteError: they are not; the message names the dtype to use instead.
     """
-    if torch.isfinite(network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS).logits).all():
+    if torch.isfinite(network.get_output_embeddings()(hidden[:, -CHECKED_POSITIONS:])).all():
         return
     better = "bfloat16" if placement.dtype is torch.float16 and placement.device == "cuda" else "float32"
     advice = "check the weights' files" if better == placement.dtype_name else f"set dtype to {better}"

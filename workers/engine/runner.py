@@ -54,31 +54,40 @@ class SamplingRunner(ModelRunner):
             super()._forward_process_and_sample(model, batch_data, *tensors)
             return
         *_, output_ids = tensors
-        kept = batch_data.pop("logits_to_keep")
-        hidden = model.base_model(**batch_data).last_hidden_state
-        self._sample(head.screen(hidden[0, kept]).unsqueeze(0), output_ids)
+        # Nobody reads what the last layer makes of the others.
+        hidden = model.base_model(kept=batch_data.pop("logits_to_keep"), **batch_data).last_hidden_state
+        choosers = self._list_choosers()
+        if choosers:
+            wanted = [chooser.wanted for chooser in choosers for _ in range(chooser.rows)]
+            self._choose(head.screen(hidden[0], wanted), choosers, output_ids)
 
     def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
+        choosers = self._list_choosers()
+        if choosers:
+            self._choose(scores[0], choosers, output_ids)
+
+    def _list_choosers(self) -> list[Chooser]:
+        """Return how the next tokens are chosen of every request that gets one in this pass."""
+        return [
+            Chooser(
+                request.params,
+                request.generator,
+                seen=state.initial_tokens + state.generated_tokens,
+                draft=request.draft,
+                ends=request.eos_ids,
+            )
+            for request, state in self._list_writers()
+        ]
+
+    def _list_writers(self) -> list[tuple[Request, Any]]:
         states = [item.state for item in self.inputs_and_outputs.requests_in_batch if item.has_new_token]
-        if not states:
-            return
-        requests = [self._live[state.request_id] for state in states]
-        chosen = choose_tokens(
-            scores[0],
-            [
-                Chooser(
-                    request.params,
-                    request.generator,
-                    seen=state.initial_tokens + state.generated_tokens,
-                    draft=request.draft,
-                    ends=request.eos_ids,
-                )
-                for request, state in zip(requests, states, strict=True)
-            ],
-        )
-        for request, state, tokens in zip(requests, states, chosen, strict=True):
+        return [(self._live[state.request_id], state) for state in states]
+
+    def _choose(self, scores: torch.Tensor, choosers: list[Chooser], output_ids: torch.Tensor) -> None:
+        chosen = choose_tokens(scores, choosers)
+        for (request, state), tokens in zip(self._list_writers(), chosen, strict=True):
             request.learn(tokens)
             # The pass counts one new token; the guesses that hold came before it, and the others were never there.
             state.generated_tokens.extend(tokens[:-1])
             state.position_offset -= len(request.draft) + 1 - len(tokens)
-        output_ids[0, : len(states)].copy_(torch.tensor([tokens[-1] for tokens in chosen]))
+        output_ids[0, : len(chosen)].copy_(torch.tensor([tokens[-1] for tokens in chosen]))

@@ -41,6 +41,13 @@ class Chooser:
         """Rows of scores that it looks at."""
         return len(self.draft) + 1
 
+    @property
+    def wanted(self) -> int:
+        """How many of the largest scores of a row decide what is chosen; 0 for all of them."""
+        if self.params.repetition_penalty != 1.0:
+            return 0
+        return self.params.top_k if self.params.do_sample else 1
+
 
 def choose_tokens(scores: torch.Tensor, choosers: Sequence[Chooser]) -> list[list[int]]:
     """Return of every request the guesses that hold and the token after them, at least one token.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workers.engine.attention import attend_prompt, attend_writers
-from workers.engine.attention_plan import AttentionPlan, build_plan, group_lengths
+from workers.engine.attention_plan import AttentionPlan, build_plan, group_shapes
 
 
 def attend_naively(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: int | None) -> torch.Tensor:
@@ -59,9 +59,9 @@ def test_requests_of_different_lengths_attend_together_as_each_does_alone(key_he
     keys, values = torch.randn(30, key_heads, 8), torch.randn(30, key_heads, 8)
     requests = [(torch.randperm(30)[:length].tolist(), queries) for length, queries in ((1, 1), (7, 3), (12, 1))]
     query = torch.randn(5, 4, 8)
-    (writers,) = plan(requests, window, key_heads).writers
     output = torch.empty_like(query)
-    output[writers.queries.flatten()] = attend_writers(query, keys, values, writers, scaling=0.3)
+    for writers in plan(requests, window, key_heads).writers:
+        output[writers.queries.flatten()] = attend_writers(query, keys, values, writers, scaling=0.3)
     start = 0
     for rows, queries in requests:
         own = slice(start, start + queries)
@@ -70,5 +70,6 @@ def test_requests_of_different_lengths_attend_together_as_each_does_alone(key_he
         start += queries
 
 
-def test_only_lengths_that_differ_much_are_kept_apart() -> None:
-    assert group_lengths([3, 500, 700, 40, 900, 5000]) == [[0, 1, 2, 3, 4], [5]]
+def test_only_shapes_that_differ_much_are_kept_apart() -> None:
+    assert group_shapes([(1, length) for length in (3, 500, 700, 40, 900, 5000)]) == [[0, 1, 2, 3, 4], [5]]
+    assert group_shapes([(queries, 40) for queries in (1, 9, 2, 3, 8, 1)]) == [[0, 2, 5], [1], [3, 4]]

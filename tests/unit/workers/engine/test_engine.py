@@ -16,7 +16,6 @@ from workers.engine import head
 from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
-from workers.engine.packed import has_native_bfloat16
 from workers.generation import FinishReason, Generation, GenerationParams, Part, Prompt, PromptFormat, Turn
 
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=24)
@@ -112,7 +111,6 @@ def test_guesses_that_hold_save_passes_and_change_nothing(own_engine: Engine, ti
     assert len(passes) < generation.completion_tokens / 2
 
 
-@pytest.mark.skipif(not has_native_bfloat16(), reason="this CPU does not compute in bfloat16")
 def test_a_screened_head_changes_nothing(
     engine: Engine, prompts: list[Prompt], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

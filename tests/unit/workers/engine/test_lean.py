@@ -8,9 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from workers.engine.attention import RAGGED
-from workers.engine.head import ScreenedHead, screen_head
 from workers.engine.lean import LeanLayer, can_use_lean_layers, use_lean_layers
-from workers.engine.packed import has_native_bfloat16
 from workers.engine.quantization import pack_linears
 
 IDS = torch.arange(3, 67).view(1, -1)
@@ -47,21 +45,9 @@ def test_networks_in_other_dtypes_keep_their_layers(tiny_weights: Path) -> None:
     assert not can_use_lean_layers(network)
 
 
-@pytest.mark.skipif(not has_native_bfloat16(), reason="this CPU does not compute in bfloat16")
 @torch.inference_mode()
-def test_a_screened_head_is_exact_where_scores_are_large() -> None:
-    head = torch.nn.Linear(64, 40_000, bias=False)
-    rows = torch.randn(7, 64) * 20
-    expected = head(rows)
-    screened = ScreenedHead(head)
-    assert torch.allclose(screened(rows), expected, atol=1e-4)
-    scores = screened.screen(rows)
-    best = expected.topk(20)
-    assert torch.equal(scores.topk(20).indices, best.indices)
-    assert torch.allclose(scores.topk(20).values, best.values, atol=1e-4)
-    assert torch.allclose(scores, expected, atol=0.3)
-
-
-def test_a_small_head_is_not_screened(network: torch.nn.Module) -> None:
-    screen_head(network)
-    assert not isinstance(network.get_output_embeddings(), ScreenedHead)
+def test_the_last_layer_computes_only_the_tokens_that_are_kept(network: torch.nn.Module) -> None:
+    use_lean_layers(network, lambda _layer: None)
+    kept = torch.tensor([7, 40, 63])
+    whole = network.model(input_ids=IDS).last_hidden_state
+    assert torch.allclose(network.model(input_ids=IDS, kept=kept).last_hidden_state, whole[:, kept], atol=1e-4)

@@ -27,7 +27,7 @@ from workers.engine.errors import (
 from workers.engine.half import HalfLinear
 from workers.engine.int8 import Int8Linear
 from workers.engine.loading import check_finite, load_weights
-from workers.engine.packed import PackedLinear
+from workers.engine.packed import PackedLinear, has_onednn
 from workers.generation import GenerationParams, Part, Prompt, Turn
 
 PROMPT = Prompt((Turn("user", (Part("The river rose by four metres."),)),))
@@ -112,6 +112,7 @@ def test_half_precision_on_a_cpu_says_what_float32_says(tiny_weights: Path) -> N
         assert half.fingerprint != exact.fingerprint
 
 
+@pytest.mark.skipif(not has_onednn(torch.bfloat16), reason="this CPU has no instructions for bfloat16")
 def test_bfloat16_layers_are_computed_between_float32_ones(tiny_weights: Path) -> None:
     with serve(tiny_weights, quantization="bf16", device="cpu") as engine:
         layers = engine.weights.network
@@ -126,6 +127,7 @@ def test_a_cpu_serves_the_16_bits_that_it_is_fast_in(
     monkeypatch: pytest.MonkeyPatch, is_native: bool, quantization: str
 ) -> None:
     monkeypatch.setattr(device, "has_native_bfloat16", lambda: is_native)
+    monkeypatch.setattr(device, "has_onednn", lambda _dtype: True)
     config = EngineConfig(weights="x", device="cpu")
     assert choose_placement(config, SimpleNamespace(model_type="gemma3_text")).quantization == quantization
 
@@ -135,7 +137,17 @@ def test_float32_layers_are_packed_and_say_what_transformers_says(tiny_weights: 
     ids = torch.arange(20).unsqueeze(0)
     with serve(tiny_weights, device="cpu") as engine, torch.inference_mode():
         assert isinstance(engine.weights.network.lm_head, PackedLinear)
-        torch.testing.assert_close(engine.weights.network(input_ids=ids).logits, plain(input_ids=ids).logits)
+        logits, expected = engine.weights.network(input_ids=ids).logits, plain(input_ids=ids).logits
+        torch.testing.assert_close(logits, expected, rtol=1e-5, atol=5e-5)
+
+
+def test_bfloat16_layers_are_refused_where_the_cpu_has_no_instructions_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "has_onednn", lambda dtype: dtype is not torch.bfloat16)
+    config = EngineConfig(weights="x", device="cpu", quantization="bf16")
+    with pytest.raises(UnsupportedSettingError, match="set it to half or auto"):
+        choose_placement(config, SimpleNamespace(model_type="gemma3_text"))
 
 
 def test_half_precision_is_refused_where_it_is_a_dtype() -> None:
@@ -176,7 +188,7 @@ def test_weights_that_overflow_are_refused_with_the_dtype_to_use(
     network.model.layers[0].mlp.up_proj.weight.data.mul_(1e5)
     placement = Placement(device=device, dtype=torch.float16, quantization="none")
     with pytest.raises(NotFiniteError, match=f"overflow in float16 .*set dtype to {better}"):
-        check_finite(network, torch.tensor([[2, 30, 40]]), placement)
+        check_finite(network, network.model(input_ids=torch.tensor([[2, 30, 40]])).last_hidden_state, placement)
 
 
 def test_weights_with_nan_are_refused(tiny_weights: Path, tmp_path: Path) -> None:

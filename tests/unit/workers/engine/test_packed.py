@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workers.engine.packed import PackedLinear
+from workers.engine.packed import PackedLinear, has_onednn
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16, 300])
@@ -19,6 +19,7 @@ def test_a_packed_layer_gives_what_the_layer_gives(rows: int, has_bias: bool) ->
         torch.testing.assert_close(packed(inputs), linear(inputs), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.skipif(not has_onednn(torch.bfloat16), reason="this CPU has no instructions for bfloat16")
 def test_a_layer_packed_in_bfloat16_takes_and_gives_float32() -> None:
     torch.manual_seed(0)
     linear = torch.nn.Linear(96, 200)
