@@ -2,8 +2,9 @@
 
 The same documents, splits, prompts, weights and number of new tokens per call for: Gistmill (servers as ``gistmill up``
 starts them, one worker) in float32 and as it serves by default on a CPU; the notebook's LangChain chain over a
-transformers pipeline; transformers' ``generate_batch``; vLLM; llama.cpp on the GGUF with four bits. Everybody has the
-weights loaded before the first round; rounds are interleaved, and who does not run is frozen.
+transformers pipeline; transformers' ``generate_batch``; vLLM; llama.cpp on the GGUF with four bits; and our own engine
+without queue, database and flow. Everybody has the weights loaded before the first round; rounds are interleaved, and
+who does not run is frozen.
 
 Examples:
   make bench DATA=posts.csv DOCS=5 NEW=64
@@ -53,6 +54,7 @@ LABELS = {
     "limit": "(c) generate_batch, float32",
     "vllm": "(d) vLLM, float32",
     "llamacpp": "(e) llama.cpp, Q4_K_M, 16 slots",
+    "engine": "Gistmill's engine alone, float32",
 }
 # The script of each peer, and the environment that it needs if it is not ours.
 PEERS = {
@@ -60,6 +62,7 @@ PEERS = {
     "limit": ("limit", None),
     "vllm": ("vllm_offline", "vllm"),
     "llamacpp": ("llamacpp_slots", "llamacpp"),
+    "engine": ("engine_alone", None),
 }
 RATIOS = {
     "over_notebook": ("float32", "notebook"),
@@ -67,6 +70,7 @@ RATIOS = {
     "over_vllm": ("float32", "vllm"),
     "over_llamacpp": ("default", "llamacpp"),
     "default_over_notebook": ("default", "notebook"),
+    "over_engine": ("float32", "engine"),
     "two_workers_over_one": ("pair", "default"),
 }
 Run = Callable[[], tuple[float, int]]

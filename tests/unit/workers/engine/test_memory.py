@@ -73,7 +73,7 @@ def wide_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("wide_weights", "float32", "half", 0.95),
         pytest.param("real_weights", "float32", "none", 1.3, marks=pytest.mark.real),
         pytest.param("real_weights", "float32", "bf16", 0.65, marks=[pytest.mark.real, NEEDS_BFLOAT16]),
-        # A tenth of them stays in half precision, and more where products overflow in 16 bits (0.40 and 0.53 measured);
+        # A tenth of them stays in half precision, and more where products overflow in 16 bits (0.43 and 0.54 measured);
         # pages of the file that are mapped for a moment count too.
         pytest.param("real_weights", "float32", "int8", 0.6, marks=pytest.mark.real),
     ],
