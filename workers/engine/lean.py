@@ -1,8 +1,8 @@
 """The layers of Gemma 3 on a CPU in few operations: the same numbers, with less started for them.
 
 A decode step of a small network is hundreds of small operations, each of which costs more to start than to compute, and
-in a prompt each reads and writes all of it again. Here queries, keys and values come out of one product, a norm is one
-operation, and the activation of the feed-forward is part of its products where oneDNN does those.
+in a prompt each reads and writes all of it again. Here queries, keys and values come out of one product, a norm is
+few operations, and in bfloat16 the activation of the feed-forward is part of its products.
 """
 
 from __future__ import annotations
