@@ -18,7 +18,7 @@ from workers.engine.half import has_fbgemm
 from workers.engine.int8 import SAFE_WEIGHT, Int8Linear, measure_largest
 from workers.engine.pages import release_pages
 from workers.engine.sampling import find_most
-from workers.engine.stacked import OUTPUTS_AT_ONCE, stack_linear
+from workers.engine.stacked import OUTPUTS_AT_ONCE, build_linear
 
 # Candidates of a row, for each token that is wanted of it, and the fewest and the most: six for each of twenty put the
 # last candidate 11 times the usual error below the last wanted token (the least of 200 rows of real text).
@@ -44,11 +44,9 @@ class ScreenedHead(nn.Module):
         super().__init__()
         self.weight = head.weight
         largest = measure_largest(hidden, dim=0).squeeze(0)
-        self._screen = stack_linear(
+        self._screen = build_linear(
             head, lambda weight, _: Int8Linear(weight, None, largest, largest_weight=SAFE_WEIGHT)
         )
-        # Used again by every pass: fresh memory for so many scores takes a fifth of the time that they take.
-        self._scores = hidden.new_empty(0, head.out_features)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the exact scores (..., outputs) of rows (..., inputs), for those who read all of them."""
@@ -63,22 +61,19 @@ class ScreenedHead(nn.Module):
     def screen(self, rows: torch.Tensor, wanted: Sequence[int]) -> torch.Tensor:
         """Return scores (rows, outputs) of rows (rows, inputs), of which only the largest need be exact.
 
-        They are there until the next call, from the same thread.
-
         Args:
             rows: what reaches the head.
             wanted: how many of the largest must be exact and in place, for each row; 0 for all.
         """
-        if len(rows) > len(self._scores):
-            self._scores = self._scores.new_empty(len(rows), len(self.weight))
-        scores = self._screen(rows, outputs=self._scores[: len(rows)])
-        counts = torch.tensor(wanted).clamp_(max=MOST_CANDIDATES // CANDIDATES_EACH)
+        scores = self._screen(rows)
+        asked = torch.tensor(wanted)
+        counts = asked.clamp(max=MOST_CANDIDATES // CANDIDATES_EACH)
         rough, best = find_most(scores, max(int(counts.max()) * CANDIDATES_EACH, FEWEST_CANDIDATES))
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
         scores.scatter_(-1, best, exact)
         last = exact.sort(descending=True).values.gather(-1, (counts - 1).clamp_(min=0).unsqueeze(-1)).squeeze(-1)
         error = (exact - rough).square().mean(dim=-1).sqrt()
-        is_safe = (counts == torch.tensor(wanted)) & (counts > 0) & (last - rough[:, -1] > SAFE_ERRORS * error)
+        is_safe = (counts == asked) & (counts > 0) & (last - rough[:, -1] > SAFE_ERRORS * error)
         if not is_safe.all():
             scores[~is_safe] = self(rows[~is_safe])
         return scores

@@ -31,10 +31,9 @@ class StackedLinear(nn.Module):
         self._layers = nn.ModuleList(layer for layer, _ in layers)
         self._sizes = [size for _, size in layers]
 
-    def forward(self, rows: torch.Tensor, *, outputs: torch.Tensor | None = None) -> torch.Tensor:
-        """Return (..., outputs of all layers) of rows (..., inputs), written to ``outputs`` if they are given."""
-        if outputs is None:
-            outputs = rows.new_empty(*rows.shape[:-1], sum(self._sizes))
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return (..., outputs of all layers) of rows (..., inputs)."""
+        outputs = rows.new_empty(*rows.shape[:-1], sum(self._sizes))
         for layer, target in zip(self._layers, torch.split(outputs, self._sizes, dim=-1), strict=True):
             target.copy_(layer(rows))
         return outputs
@@ -42,23 +41,12 @@ class StackedLinear(nn.Module):
 
 def build_linear(linear: nn.Linear, build: BuildLinear) -> nn.Module:
     """Return what ``build`` makes of a layer, stacked if the layer is wide; memory of the weights is given back."""
-    if linear.out_features > OUTPUTS_AT_ONCE:
-        return stack_linear(linear, build)
-    return _build_piece(linear, slice(None), build)
-
-
-def stack_linear(linear: nn.Linear, build: BuildLinear) -> StackedLinear:
-    """Return what ``build`` makes of the pieces of a layer; memory of the weights is given back."""
     layers = []
     for start in range(0, linear.out_features, OUTPUTS_AT_ONCE):
-        piece = slice(start, min(start + OUTPUTS_AT_ONCE, linear.out_features))
-        layers.append((_build_piece(linear, piece, build), piece.stop - piece.start))
-        trim_heap()
-    return StackedLinear(layers)
-
-
-def _build_piece(linear: nn.Linear, piece: slice, build: BuildLinear) -> nn.Module:
-    weight, bias = linear.weight.detach()[piece], None if linear.bias is None else linear.bias.detach()[piece]
-    built = build(weight, bias)
-    release_pages(weight)
-    return built
+        rows = slice(start, start + OUTPUTS_AT_ONCE)
+        weight, bias = linear.weight.detach()[rows], None if linear.bias is None else linear.bias.detach()[rows]
+        layers.append((build(weight, bias), len(weight)))
+        release_pages(weight)
+        if len(weight) < linear.out_features:
+            trim_heap()
+    return layers[0][0] if len(layers) == 1 else StackedLinear(layers)
