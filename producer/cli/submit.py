@@ -11,6 +11,7 @@ from producer.cli.front import ExitCode
 from producer.cli.job_options import COUNT, add_job_options, build_job_options
 from producer.cli.served import warn_unserved
 from producer.cli.terminal import count, json_option, print_json, print_table, warn_unsent
+from producer.cli.watch import follow, leave_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,17 +93,16 @@ def submit(
         return _rehearse(reading, order, as_json=as_json)
     tally = _send(reading, order, is_strict=strict)
     warn_unsent(tally.unsent)
-    if tally.accepted:
-        warn_unserved(order.options.weights)
-    must_follow = bool(tally.accepted) and (wait or watch)
-    if not (must_follow and as_json):
+    if not tally.accepted:
         _print_outcome(order, tally, as_json=as_json)
-    if must_follow:
-        from producer.cli.watch import follow
-
-        ended = follow(order.batch, is_live=watch, as_json=as_json)
-        return judge_tally(tally) or ended
-    return judge_tally(tally)
+        return judge_tally(tally)
+    with leave_work(order.batch):
+        warn_unserved(order.options.weights)
+        must_follow = wait or watch
+        if not (must_follow and as_json):
+            _print_outcome(order, tally, as_json=as_json)
+        ended = follow(order.batch, is_live=watch, as_json=as_json) if must_follow else ExitCode.DONE
+    return judge_tally(tally) or ended
 
 
 def make_order(reading: Reading, name: str | None, priority: str, summarizing: dict[str, Any]) -> Order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,8 @@ from producer.cli.front import ExitCode
 from producer.cli.terminal import json_option, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from producer.status import Snapshot
 
 # Seconds between two looks: a person sees it move, and Postgres does not notice.
@@ -47,13 +50,8 @@ def follow(batch: str | None, *, is_live: bool, as_json: bool = False, interval:
         as_json: print each look as a line of JSON; if not live, only the last.
         interval: seconds between two looks.
     """
-    try:
+    with leave_work(batch):
         last = _follow(batch, is_live=is_live, as_json=as_json, interval=interval)
-    except KeyboardInterrupt:
-        again = f"gistmill watch {batch or ''}".strip()
-        raise KeyboardInterrupt(
-            f"stopped watching; the work goes on ({again} follows it again, gistmill cancel stops it)"
-        ) from None
     if not as_json:
         from producer.cli.looks import print_end
 
@@ -61,6 +59,18 @@ def follow(batch: str | None, *, is_live: bool, as_json: bool = False, interval:
     elif not is_live:
         print_json(last)
     return ExitCode.DONE if last.progress.is_complete else ExitCode.INCOMPLETE
+
+
+@contextmanager
+def leave_work(batch: str | None) -> Iterator[None]:
+    """Say to whoever presses Ctrl-C that it ends the watching only, since the jobs are in."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = f"gistmill watch {batch or ''}".strip()
+        raise KeyboardInterrupt(
+            f"stopped watching; the work goes on ({again} follows it again, gistmill cancel stops it)"
+        ) from None
 
 
 def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float | None) -> Snapshot:

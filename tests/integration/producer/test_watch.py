@@ -103,19 +103,19 @@ def test_watching_waits_for_a_database_that_restarts(
 def test_ctrl_c_ends_the_watching_and_not_the_work(
     command: list[str], cluster: Cluster, driver: Driver, submitted: list[JobSummary], tmp_path: Path
 ) -> None:
-    output = (tmp_path / "err").open("w+")
+    output = tmp_path / "output"
     root = Path(__file__).parents[3]
-    process = subprocess.Popen(
-        [sys.executable, root / "gistmill.py", *command], stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path
-    )
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, root / "gistmill.py", *command], stdout=file, stderr=subprocess.STDOUT, cwd=tmp_path
+        )
 
     def is_watching() -> bool:
-        return "0 of 4 jobs" in Path(output.name).read_text() or "already there" in Path(output.name).read_text()
+        return "0 of 4 jobs" in output.read_text() or "already there" in output.read_text()
 
     wait_until(is_watching, "the command watches")
     process.send_signal(signal.SIGINT)
 
     assert process.wait(timeout=30) == 130
-    assert "stopped watching; the work goes on" in Path(output.name).read_text()
-    output.close()
+    assert "stopped watching; the work goes on" in output.read_text()
     end_all(driver, submitted)
