@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from models.errors import GistmillError
-from models.settings import read_settings
-from workers.app import default_node, make_default_app, run_worker
-from workers.errors import choose_end_code
+from workers.importing import import_for_good
 
 
 def main() -> int:
     """Serve until told to stop; a start that cannot succeed ends with one clear sentence."""
+    with import_for_good():
+        from models.errors import GistmillError
+        from models.settings import read_settings
+        from workers.app import default_node, make_default_app, run_worker
+        from workers.errors import choose_end_code
     try:
         run_worker(make_default_app(read_settings()), node=default_node())
     except GistmillError as error:

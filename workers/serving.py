@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prometheus_client import REGISTRY
+
 from models.settings import NO_ADAPTER, PACKAGED, Settings
 from workers.database import open_transaction
+from workers.engine.errors import EngineError, InsufficientMemoryError
+from workers.engine.fingerprint import begin_hashing
+from workers.engine.weights import find_folder
 from workers.errors import ServingError, ShortageError
+from workers.importing import import_for_good
 from workers.manner import Manner, read_manner
 from workers.naming import resolve_name
 from workers.service import Served, end_process
@@ -26,16 +32,16 @@ def load_served(settings: Settings) -> Served:
         ShortageError: there is no room for them.
         UnknownIdError: nothing says what the name stands for.
     """
-    from prometheus_client import REGISTRY
-
-    from workers.engine.engine import load_engine
-    from workers.engine.errors import EngineError, InsufficientMemoryError
-
     with open_transaction(settings) as session:
         settings = resolve_name(settings, session)
     try:
-        manner = find_manner(settings)
-        engine = load_engine(make_config(settings), on_fatal=end_process)
+        weights, adapter = find_folders(settings)
+        manner = read_manner(weights, adapter)
+        # Beside the seconds in which one core imports torch and transformers.
+        hashing = begin_hashing(weights, adapter)
+        with import_for_good():
+            from workers.engine.engine import load_engine
+        engine = load_engine(make_config(settings), hashing=hashing, on_fatal=end_process)
     except InsufficientMemoryError as error:
         raise ShortageError(str(error)) from error
     except EngineError as error:
@@ -61,18 +67,21 @@ def make_config(settings: Settings) -> EngineConfig:
 
 
 def find_manner(settings: Settings) -> Manner:
-    """Return how the weights to serve were trained to be asked; what is on the hub alone is downloaded.
+    """Return how the weights to serve were trained to be asked; raises as ``find_folders`` and ``read_manner`` do."""
+    return read_manner(*find_folders(settings))
+
+
+def find_folders(settings: Settings) -> tuple[Path, Path | None]:
+    """Return the folders of the weights to serve and of their adapter; what is on the hub alone is downloaded.
 
     Raises:
         WeightsNotFoundError: the weights or the adapter are not there.
         WeightsUnsafeError: they are not safetensors.
-        WeightsCorruptError: they are not whole, or what they say about themselves cannot be read.
+        WeightsCorruptError: they are not whole.
     """
-    from workers.engine.weights import find_folder
-
     weights = find_folder(find_weights(settings), revision=settings.revision)
     adapter = find_adapter(settings)
-    return read_manner(weights, None if adapter is None else find_folder(adapter, kind="adapter"))
+    return weights, None if adapter is None else find_folder(adapter, kind="adapter")
 
 
 def find_weights(settings: Settings) -> str:

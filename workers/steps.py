@@ -22,7 +22,6 @@ from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.manner import Manner
-from workers.measuring import measure_summary
 from workers.persistence import run_statements
 from workers.progress import Outcome, read_inputs, read_outputs
 from workers.summarization.chunks import join_headings
@@ -71,6 +70,9 @@ class StepRunner:
             if claim.kind == StepKind.PLAN:
                 return self._plan(claim, stopped)
             if claim.kind == StepKind.EVALUATE:
+                # What checks import takes most of a second, and not every worker has one to run.
+                from workers.measuring import measure_summary
+
                 return measure_summary(self._database, self._generator, claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:

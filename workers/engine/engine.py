@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 from workers.engine.cache import size_batching
 from workers.engine.config import EngineConfig
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
+from workers.engine.fingerprint import Hashes
 from workers.engine.loading import LoadedWeights, load_weights
 from workers.engine.loop import GenerationLoop
 from workers.engine.metrics import EngineMetrics
@@ -25,17 +27,20 @@ from workers.generation import FinishReason, Generation, GenerationParams, Promp
 END_OF_TURN = "<end_of_turn>"
 
 
-def load_engine(config: EngineConfig, *, on_fatal: Callable[[], None] | None = None) -> Engine:
+def load_engine(
+    config: EngineConfig, *, hashing: Future[Hashes] | None = None, on_fatal: Callable[[], None] | None = None
+) -> Engine:
     """Load weights and start serving them.
 
     Args:
         config: what to load and how.
+        hashing: of its weights and adapter, if that has begun.
         on_fatal: called once, from the loop's thread, when the loop has died; the process should end then.
 
     Raises:
         EngineError: see the subclasses; every message says what to do.
     """
-    return Engine(load_weights(config), config, on_fatal=on_fatal)
+    return Engine(load_weights(config, hashing), config, on_fatal=on_fatal)
 
 
 class Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from workers.engine.config import EngineConfig
 from workers.engine.conversion import convert_network
 from workers.engine.device import Placement, choose_placement, measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
-from workers.engine.fingerprint import compute_fingerprint
+from workers.engine.fingerprint import Hashes, begin_hashing, compute_fingerprint
 from workers.engine.head import can_screen_head, screen_head
 from workers.engine.lean import can_use_lean_layers, use_lean_layers
 from workers.engine.note import find_adapter
@@ -63,8 +63,12 @@ class LoadedWeights:
     fingerprint: str
 
 
-def load_weights(config: EngineConfig) -> LoadedWeights:
+def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) -> LoadedWeights:
     """Load what the config names and prove that it can be served.
+
+    Args:
+        config: what to load and how.
+        hashing: of its weights and adapter, if that has begun.
 
     Raises:
         EngineError: see the subclasses; every message says what to do.
@@ -75,29 +79,23 @@ def load_weights(config: EngineConfig) -> LoadedWeights:
     placement = choose_placement(config, weights_config)
     if config.device_map is None:
         check_memory(folder, placement)
-    # Hashing tensors takes a second outside of Python.
-    with ThreadPoolExecutor(1) as beside:
-        hashing = beside.submit(
-            compute_fingerprint,
-            folder,
-            adapter=adapter,
-            dtype=placement.dtype_name,
-            quantization=placement.quantization,
-        )
-        tokenizer = PromptTokenizer(read_vocabulary(folder))
-        trim_heap()
-        network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-        sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
-        hidden = prepare_layers(network, placement, sample, device_map=config.device_map)
-        trim_heap()
-        check_finite(network, hidden, placement)
-        return LoadedWeights(
-            network=network.requires_grad_(False),
-            tokenizer=tokenizer,
-            prompt_format=read_prompt_format(folder, adapter=adapter, has_chat_template=tokenizer.has_chat_template),
-            placement=placement,
-            fingerprint=hashing.result(),
-        )
+    hashing = hashing or begin_hashing(folder, adapter)
+    tokenizer = PromptTokenizer(read_vocabulary(folder))
+    trim_heap()
+    network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
+    sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
+    hidden = prepare_layers(network, placement, sample, device_map=config.device_map)
+    trim_heap()
+    check_finite(network, hidden, placement)
+    return LoadedWeights(
+        network=network.requires_grad_(False),
+        tokenizer=tokenizer,
+        prompt_format=read_prompt_format(folder, adapter=adapter, has_chat_template=tokenizer.has_chat_template),
+        placement=placement,
+        fingerprint=compute_fingerprint(
+            hashing.result(), dtype=placement.dtype_name, quantization=placement.quantization
+        ),
+    )
 
 
 def load_network(folder: Path, *, placement: Placement, adapter: Path | None, device_map: str | None) -> Any:

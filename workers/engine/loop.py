@@ -26,6 +26,7 @@ from workers.engine.request import Request
 from workers.engine.routing import RequestRouter
 from workers.engine.runner import SamplingRunner
 from workers.engine.tokenization import PromptTokenizer
+from workers.engine.zeros import UntouchedZeros
 from workers.generation import FinishReason
 
 # Halving stops here, so that an engine that ran out of memory still makes progress.
@@ -155,7 +156,8 @@ class GenerationLoop(ContinuousBatchingManager):
         return self.background_thread_status.can_accept_new_requests() is not None
 
     def _create_batch_processor(self) -> Any:
-        processor = super()._create_batch_processor()
+        with UntouchedZeros():
+            processor = super()._create_batch_processor()
         processor.model_runner = SamplingRunner(processor, self.live)
         if self._is_ragged:
             keep_behind_window(processor.cache)

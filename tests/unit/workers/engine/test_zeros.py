@@ -1,0 +1,50 @@
+"""Zeros from fresh pages are what torch.zeros gives, and take no memory before they are written to."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+import torch
+
+from workers.engine.zeros import UntouchedZeros
+
+SIZE = 256 * 2**20
+
+
+def test_zeros_are_zeros_and_can_be_written_to() -> None:
+    with UntouchedZeros():
+        numbers = torch.zeros(6, dtype=torch.float32, device="cpu")
+
+    numbers[2] = 5
+
+    assert numbers.tolist() == [0, 0, 5, 0, 0, 0]
+    assert numbers.view(2, 3)[0].sum() == 5
+
+
+def test_only_what_is_written_to_takes_memory() -> None:
+    process = psutil.Process()
+    before = process.memory_info().rss
+
+    with UntouchedZeros():
+        zeros = torch.zeros(SIZE, dtype=torch.uint8)
+    untouched = process.memory_info().rss - before
+    zeros[: SIZE // 2] = 1
+    written = process.memory_info().rss - before
+    del zeros
+
+    assert untouched < SIZE / 8
+    assert SIZE / 2 <= written < SIZE * 5 / 8
+    assert process.memory_info().rss - before < SIZE / 8
+
+
+@pytest.mark.parametrize("ask", [lambda: torch.zeros(2, 3), lambda: torch.zeros(0), lambda: torch.zeros(())])
+def test_other_shapes_are_left_to_torch(ask) -> None:  # type: ignore[no-untyped-def]
+    with UntouchedZeros():
+        made = ask()
+
+    assert torch.equal(made, ask())
+
+
+def test_more_than_the_system_has_is_a_memory_error() -> None:
+    with UntouchedZeros(), pytest.raises(MemoryError, match="cannot allocate memory"):
+        torch.zeros(2**60, dtype=torch.uint8)
