@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.job import Job, JobState
+from models.job import OPEN_STATES, Job, JobState
 from models.reading import list_live_workers, read_batch
 from models.step import Step, StepState
 from models.views import BatchProgress
@@ -71,6 +72,7 @@ class Snapshot:
         failures: the latest jobs that did not end whole or need review.
         poor_jobs: how many such jobs there are.
         workers: every one that is there, whatever it works on.
+        unserved: weights that open jobs ask for and none of them serves.
     """
 
     taken_at: datetime
@@ -81,6 +83,7 @@ class Snapshot:
     failures: tuple[Failure, ...]
     poor_jobs: int
     workers: tuple[WorkerLoad, ...]
+    unserved: tuple[str, ...]
 
     @property
     def hidden_failures(self) -> int:
@@ -92,6 +95,7 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
     """Return a batch as it is now."""
     progress = read_batch(session, batch_id)
     speed = measure_speed(session, batch_id)
+    workers = list_loads(session)
     return Snapshot(
         taken_at=session.execute(select(func.now())).scalar_one(),
         progress=progress,
@@ -100,7 +104,8 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
         seconds_left=count_remaining_calls(session, progress) / speed.calls_per_second if speed else None,
         failures=tuple(list_failures(session, batch_id)),
         poor_jobs=count_poor_jobs(session, batch_id),
-        workers=tuple(list_loads(session)),
+        workers=tuple(workers),
+        unserved=tuple(find_unserved(session, batch_id, workers)),
     )
 
 
@@ -148,3 +153,10 @@ def list_loads(session: Session) -> list[WorkerLoad]:
         WorkerLoad(worker.node, worker.device, worker.weights, running.get(worker.id, 0))
         for worker in list_live_workers(session)
     ]
+
+
+def find_unserved(session: Session, batch_id: UUID, workers: Sequence[WorkerLoad]) -> list[str]:
+    """Return the weights that open jobs of a batch ask for and no worker serves."""
+    asked = select(Job.weights).where(Job.batch_id == batch_id, Job.state.in_(OPEN_STATES)).distinct()
+    served = {worker.weights for worker in workers}
+    return sorted(name for name in session.scalars(asked) if name not in served)

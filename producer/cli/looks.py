@@ -71,6 +71,8 @@ def describe_look(look: Look) -> str:
         parts.append(f"checks: {checks}")
     if not look.workers and not progress.is_over:
         parts.append("no worker is running")
+    elif look.unserved:
+        parts.append(f"no worker serves {' or '.join(look.unserved)}")
     return ", ".join(parts)
 
 

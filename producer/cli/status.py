@@ -114,7 +114,9 @@ def describe_workers(snapshot: Snapshot) -> str:
     """Return who is there and how busy."""
     if not snapshot.workers:
         return "none is running; start one with `gistmill up` or `gistmill worker`"
-    return ", ".join(f"{worker.node} ({worker.device}, {worker.running} running)" for worker in snapshot.workers)
+    there = ", ".join(f"{worker.node} ({worker.device}, {worker.running} running)" for worker in snapshot.workers)
+    lacking = "".join(f"; none serves {name}: `gistmill worker --name {name}`" for name in snapshot.unserved)
+    return there + lacking
 
 
 def _print_batches(batches: list[BatchProgress], *, as_json: bool) -> None:

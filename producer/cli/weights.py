@@ -21,7 +21,9 @@ METRICS = {"loss": "loss", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rouge_l": 
 @click.command("list")
 @json_option
 def list_all(*, as_json: bool) -> None:
-    """List the registered weights and which of them are served now.
+    """List the weights that are registered or served now, and how many workers serve each.
+
+    What is served and not registered, such as "default", is what GISTMILL_WEIGHTS says where it is served.
 
     \b
     Examples:
@@ -33,12 +35,16 @@ def list_all(*, as_json: bool) -> None:
 
     with open_session() as session:
         served = [worker.weights for worker in list_live_workers(session)]
-        rows = [describe_weights(each) | {"workers": served.count(each.name)} for each in list_weights(session)]
+        registered = [describe_weights(each) for each in list_weights(session)]
+    others = sorted(set(served) - {row["name"] for row in registered})
+    rows = [
+        row | {"workers": served.count(row["name"])} for row in registered + [_describe_other(name) for name in others]
+    ]
     if as_json:
         print_json(rows)
     else:
         columns = ("name", "kind", "base", "fingerprint", "workers", "location")
-        cells = [row | {"fingerprint": row["fingerprint"][:FINGERPRINT_DIGITS]} for row in rows]
+        cells = [row | {"fingerprint": (row["fingerprint"] or "")[:FINGERPRINT_DIGITS]} for row in rows]
         print_table(columns, [[row[column] for column in columns] for row in cells])
 
 
@@ -100,6 +106,11 @@ def describe_weights(weights: Weights) -> dict[str, Any]:
         "training": weights.training,
         "metrics": weights.metrics,
     }
+
+
+def _describe_other(name: str) -> dict[str, Any]:
+    facts = ("location", "base", "fingerprint", "data_sha256", "created_at", "training", "metrics")
+    return {"name": name, "kind": "unregistered", **dict.fromkeys(facts)}
 
 
 def describe_training(training: dict[str, Any]) -> dict[str, object]:

@@ -62,6 +62,18 @@ def test_a_batch_shows_steps_by_strategy_speed_and_failures(
     assert "gistmill retry pile" in done.out
 
 
+def test_weights_that_nobody_serves_are_named(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    (Path.cwd() / "other.md").write_text("# Other\n\nSomebody said something else. " * 9)
+    assert "no worker serves" not in gistmill("status", "pile").out
+    driver.register()
+    gistmill("submit", "other.md", "--batch", "pile", "--weights", "reports")
+
+    done = gistmill("status", "pile")
+
+    assert "cpu@test (cpu, 0 running); none serves reports: `gistmill worker --name reports`" in done.out
+    assert gistmill("status", "pile", "--json").json["unserved"] == ["reports"]
+
+
 def test_a_snapshot_is_whole_as_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
     driver.run(submitted[0].job_id)
 

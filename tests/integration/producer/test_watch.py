@@ -7,12 +7,15 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
+from sqlalchemy.orm import Session
 
+from models.job import Job
 from models.reading import find_batch
 from models.session import connect
 from models.views import JobSummary
-from producer.status import Snapshot
+from producer.cli.looks import describe_look
+from producer.status import Snapshot, take_snapshot
 from producer.watch import Look, Outage, follow_batch
 from tests.conftest import Cluster, wait_until
 from tests.integration.producer.conftest import Gistmill
@@ -46,6 +49,16 @@ def test_jobs_that_did_not_succeed_give_exit_code_3(
 
     assert done.code == 3
     assert "failed  d.md: it broke" in done.out
+
+
+def test_a_look_names_weights_that_nobody_serves(cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> None:
+    with Session(cluster.engine) as session:
+        batch = find_batch(session, "pile").batch_id
+        assert describe_look(take_snapshot(session, batch)).endswith("no worker is running")
+        driver.register()
+        assert "no worker" not in describe_look(take_snapshot(session, batch))
+        session.execute(update(Job).values(weights="reports"))
+        assert describe_look(take_snapshot(session, batch)).endswith("no worker serves reports")
 
 
 def test_every_look_is_a_line_of_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:

@@ -125,6 +125,13 @@ def test_the_list_tells_what_is_served(gistmill: Gistmill, registered: Cluster) 
     ]
 
 
+def test_what_is_served_and_not_registered_is_listed_too(gistmill: Gistmill, registered: Cluster) -> None:
+    add_worker(registered, "default")
+    row = gistmill("weights", "list", "--json").json[-1]
+    assert (row["name"], row["kind"], row["workers"], row["location"]) == ("default", "unregistered", 1, None)
+    assert gistmill("weights", "list").out.splitlines()[-1].split() == ["default", "unregistered", "1"]
+
+
 def test_what_is_in_use_is_not_removed(gistmill: Gistmill, registered: Cluster, tmp_path: Path) -> None:
     add_worker(registered, "tuned")
     (tmp_path / "a.md").write_text("# A\n\nSomething is said here. " * 20)
