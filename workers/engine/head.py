@@ -58,21 +58,30 @@ class ScreenedHead(nn.Module):
             release_pages(weight)
         return scores.view(*shape, -1)
 
-    def screen(self, rows: torch.Tensor, wanted: Sequence[int]) -> torch.Tensor:
+    def screen(
+        self, rows: torch.Tensor, wanted: Sequence[int], lowered: Sequence[Sequence[int]] | None = None
+    ) -> torch.Tensor:
         """Return scores (rows, outputs) of rows (rows, inputs), of which only the largest need be exact.
 
         Args:
             rows: what reaches the head.
             wanted: how many of the largest must be exact and in place, for each row; 0 for all.
+            lowered: for each row, of which outputs the scores will be made smaller before the largest are looked for.
         """
         scores = self._screen(rows)
         asked = torch.tensor(wanted)
         counts = asked.clamp(max=MOST_CANDIDATES // CANDIDATES_EACH)
-        rough, best = find_most(scores, max(int(counts.max()) * CANDIDATES_EACH, FEWEST_CANDIDATES))
+        most = max(int(counts.max()) * CANDIDATES_EACH, FEWEST_CANDIDATES)
+        lowered = lowered or [()] * len(rows)
+        rough, best = find_most(scores, MOST_CANDIDATES if any(lowered) else most)
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
         scores.scatter_(-1, best, exact)
-        last = exact.sort(descending=True).values.gather(-1, (counts - 1).clamp_(min=0).unsqueeze(-1)).squeeze(-1)
         error = (exact - rough).square().mean(dim=-1).sqrt()
+        # What will be lowered stands for nothing: those that stay must be enough.
+        for row, outputs in enumerate(lowered):
+            if outputs:
+                exact[row].masked_fill_(torch.isin(best[row], torch.tensor(outputs)), -torch.inf)
+        last = exact.sort(descending=True).values.gather(-1, (counts - 1).clamp_(min=0).unsqueeze(-1)).squeeze(-1)
         is_safe = (counts == asked) & (counts > 0) & (last - rough[:, -1] > SAFE_ERRORS * error)
         if not is_safe.all():
             scores[~is_safe] = self(rows[~is_safe])

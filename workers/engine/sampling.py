@@ -43,10 +43,15 @@ class Chooser:
 
     @property
     def wanted(self) -> int:
-        """How many of the largest scores of a row decide what is chosen; 0 for all of them."""
-        if self.params.repetition_penalty != 1.0:
+        """How many of the largest scores of a row, when some are lowered, decide what is chosen; 0 for all of them."""
+        if self.params.repetition_penalty < 1.0:
             return 0
         return self.params.top_k if self.params.do_sample else 1
+
+    @property
+    def lowered(self) -> Sequence[int]:
+        """The ids, at least those of any row, whose scores a penalty makes smaller."""
+        return (*self.seen, *self.draft) if self.params.repetition_penalty > 1.0 else ()
 
 
 def choose_tokens(scores: torch.Tensor, choosers: Sequence[Chooser]) -> list[list[int]]:

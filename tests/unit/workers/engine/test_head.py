@@ -52,6 +52,32 @@ def test_a_row_whose_best_are_too_near_to_each_other_is_exact_throughout() -> No
 
 
 @torch.inference_mode()
+def test_the_wanted_scores_are_exact_when_others_have_been_lowered(
+    linear: torch.nn.Linear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = torch.randn(4, 64) * 20
+    expected = linear(rows)
+    screened = ScreenedHead(linear, rows)
+    seen = [expected[0].topk(30).indices.tolist(), [], expected[2].topk(400).indices.tolist(), list(range(OUTPUTS))]
+
+    scores = screened.screen(rows, [20, 20, 20, 1], seen)
+
+    for row, ids in enumerate(seen):
+        for each in (scores, expected):
+            each[row, ids] = each[row, ids] - 1000
+    best = expected.topk(20)
+    assert torch.equal(scores.topk(20).indices[:3], best.indices[:3])
+    assert torch.allclose(scores.topk(20).values[:3], best.values[:3], atol=1e-4)
+    # Where too few candidates stay as they are, the row is exact throughout.
+    assert [bool(torch.allclose(scores[row], expected[row], atol=1e-4)) for row in range(4)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+@torch.inference_mode()
 def test_scores_do_not_depend_on_the_rows_of_the_pass_before(linear: torch.nn.Linear) -> None:
     rows = torch.randn(5, 64)
     screened = ScreenedHead(linear, rows)
