@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.job import OPEN_STATES, Job, JobState
 from models.reading import list_live_workers, read_batch
-from models.step import Step, StepState
+from models.step import Step, StepKind, StepState
 from models.views import BatchProgress
 from producer.speed import count_remaining_calls, measure_speed
 
@@ -72,7 +72,7 @@ class Snapshot:
         failures: the latest jobs that did not end whole or need review.
         poor_jobs: how many such jobs there are.
         workers: every one that is there, whatever it works on.
-        unserved: weights that open jobs ask for and none of them serves.
+        unserved: weights that open jobs and checks ask for and none of them serves.
     """
 
     taken_at: datetime
@@ -156,7 +156,10 @@ def list_loads(session: Session) -> list[WorkerLoad]:
 
 
 def find_unserved(session: Session, batch_id: UUID, workers: Sequence[WorkerLoad]) -> list[str]:
-    """Return the weights that open jobs of a batch ask for and no worker serves."""
-    asked = select(Job.weights).where(Job.batch_id == batch_id, Job.state.in_(OPEN_STATES)).distinct()
+    """Return the weights that open jobs and checks of a batch ask for and no worker serves."""
+    waiting = select(Step.job_id).where(
+        Step.job_id == Job.id, Step.kind == StepKind.EVALUATE, Step.state.in_((StepState.READY, StepState.RUNNING))
+    )
+    asked = select(Job.weights).where(Job.batch_id == batch_id, or_(Job.state.in_(OPEN_STATES), waiting.exists()))
     served = {worker.weights for worker in workers}
-    return sorted(name for name in session.scalars(asked) if name not in served)
+    return sorted(name for name in session.scalars(asked.distinct()) if name not in served)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,9 @@ def load_served(settings: Settings) -> Served:
         hashing = begin_hashing(weights, adapter)
         with import_for_good():
             from workers.engine.engine import load_engine
-        engine = load_engine(make_config(settings), hashing=hashing, on_fatal=end_process)
+        # As found above: a branch on a hub may have moved since.
+        config = replace(make_config(settings), weights=str(weights), adapter=None if adapter is None else str(adapter))
+        engine = load_engine(config, hashing=hashing, on_fatal=end_process)
     except InsufficientMemoryError as error:
         raise ShortageError(str(error)) from error
     except EngineError as error:

@@ -63,14 +63,12 @@ def follow(batch: str | None, *, is_live: bool, as_json: bool = False, interval:
 
 @contextmanager
 def leave_work(batch: str | None) -> Iterator[None]:
-    """Say to whoever presses Ctrl-C that it ends the watching only, since the jobs are in."""
+    """Say to whoever presses Ctrl-C that the jobs, which are in, go on."""
     try:
         yield
     except KeyboardInterrupt:
         again = f"gistmill watch {batch or ''}".strip()
-        raise KeyboardInterrupt(
-            f"stopped watching; the work goes on ({again} follows it again, gistmill cancel stops it)"
-        ) from None
+        raise KeyboardInterrupt(f"stopped; the work goes on ({again} follows it, gistmill cancel stops it)") from None
 
 
 def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float | None) -> Snapshot:

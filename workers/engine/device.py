@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -15,6 +16,9 @@ from workers.engine.packed import has_native_bfloat16, has_onednn
 
 # What the linear layers are served as; "none" is the weights' own dtype.
 Served = Literal["none", "bf16", "half", "int8", "nf4"]
+
+# Where Linux shows the control groups of version 2, whose limits of memory containers have, and our own one.
+GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 # Trained in float16's range; every later Gemma overflows in it.
 FLOAT16_FAMILIES = frozenset({"gemma", "gemma2"})
@@ -90,7 +94,27 @@ def choose_dtype(family: str, device: str) -> torch.dtype:
 
 
 def measure_free_memory(device: str) -> int:
-    """Return the bytes that can still be allocated on a device."""
+    """Return the bytes that can still be allocated on a device; on a CPU also by the limit of a container."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
-    return psutil.virtual_memory().available
+    free = psutil.virtual_memory().available
+    limited = measure_free_in_group()
+    return free if limited is None else min(free, limited)
+
+
+def measure_free_in_group(groups: Path = GROUPS, own: Path = OWN_GROUP) -> int | None:
+    """Return the bytes that this process's control group leaves it; None without a limit.
+
+    Args:
+        groups: where the kernel shows all groups (version 2).
+        own: where it says which one this process is in.
+    """
+    try:
+        name = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
+        group = groups / name.strip().lstrip("/")
+        most, used = (int((group / f"memory.{what}").read_text()) for what in ("max", "current"))
+        counted = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, StopIteration, ValueError):
+        return None
+    # What was read of files is given back when it is needed.
+    return max(most - used + int(counted.get("inactive_file", 0)), 0)

@@ -8,7 +8,7 @@ near to what is wanted of it is computed exactly as a whole. So what is chosen i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -59,30 +59,31 @@ class ScreenedHead(nn.Module):
         return scores.view(*shape, -1)
 
     def screen(
-        self, rows: torch.Tensor, wanted: Sequence[int], lowered: Sequence[Sequence[int]] | None = None
+        self, rows: torch.Tensor, wanted: Sequence[int], lowered: Iterable[tuple[slice, Sequence[int]]] = ()
     ) -> torch.Tensor:
         """Return scores (rows, outputs) of rows (rows, inputs), of which only the largest need be exact.
 
         Args:
             rows: what reaches the head.
             wanted: how many of the largest must be exact and in place, for each row; 0 for all.
-            lowered: for each row, of which outputs the scores will be made smaller before the largest are looked for.
+            lowered: of which outputs the scores of which rows, all wanting the same, will be made smaller before the
+                largest are looked for.
         """
         scores = self._screen(rows)
         asked = torch.tensor(wanted)
         counts = asked.clamp(max=MOST_CANDIDATES // CANDIDATES_EACH)
+        can_screen = (counts == asked) & (counts > 0)
+        lowered = [(some, outputs) for some, outputs in lowered if can_screen[some.start]]
         most = max(int(counts.max()) * CANDIDATES_EACH, FEWEST_CANDIDATES)
-        lowered = lowered or [()] * len(rows)
-        rough, best = find_most(scores, MOST_CANDIDATES if any(lowered) else most)
+        rough, best = find_most(scores, MOST_CANDIDATES if lowered else most)
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
         scores.scatter_(-1, best, exact)
         error = (exact - rough).square().mean(dim=-1).sqrt()
         # What will be lowered stands for nothing: those that stay must be enough.
-        for row, outputs in enumerate(lowered):
-            if outputs:
-                exact[row].masked_fill_(torch.isin(best[row], torch.tensor(outputs)), -torch.inf)
+        for some, outputs in lowered:
+            exact[some].masked_fill_(torch.isin(best[some], torch.tensor(outputs)), -torch.inf)
         last = exact.sort(descending=True).values.gather(-1, (counts - 1).clamp_(min=0).unsqueeze(-1)).squeeze(-1)
-        is_safe = (counts == asked) & (counts > 0) & (last - rough[:, -1] > SAFE_ERRORS * error)
+        is_safe = can_screen & (last - rough[:, -1] > SAFE_ERRORS * error)
         if not is_safe.all():
             scores[~is_safe] = self(rows[~is_safe])
         return scores

@@ -58,9 +58,14 @@ class SamplingRunner(ModelRunner):
         hidden = model.base_model(kept=batch_data.pop("logits_to_keep"), **batch_data).last_hidden_state
         choosers = self._list_choosers()
         if choosers:
-            rows = [chooser for chooser in choosers for _ in range(chooser.rows)]
-            scores = head.screen(hidden[0], [each.wanted for each in rows], [each.lowered for each in rows])
-            self._choose(scores, choosers, output_ids)
+            wanted = [chooser.wanted for chooser in choosers for _ in range(chooser.rows)]
+            ends = accumulate(chooser.rows for chooser in choosers)
+            lowered = [
+                (slice(end - chooser.rows, end), chooser.lowered)
+                for chooser, end in zip(choosers, ends, strict=True)
+                if chooser.lowered
+            ]
+            self._choose(head.screen(hidden[0], wanted, lowered), choosers, output_ids)
 
     def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
         choosers = self._list_choosers()

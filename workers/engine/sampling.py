@@ -51,7 +51,7 @@ class Chooser:
     @property
     def lowered(self) -> Sequence[int]:
         """The ids, at least those of any row, whose scores a penalty makes smaller."""
-        return (*self.seen, *self.draft) if self.params.repetition_penalty > 1.0 else ()
+        return [*self.seen, *self.draft] if self.params.repetition_penalty > 1.0 else ()
 
 
 def choose_tokens(scores: torch.Tensor, choosers: Sequence[Chooser]) -> list[list[int]]:

@@ -74,6 +74,21 @@ def test_weights_that_nobody_serves_are_named(gistmill: Gistmill, driver: Driver
     assert gistmill("status", "pile", "--json").json["unserved"] == ["reports"]
 
 
+def test_a_check_waits_for_its_weights_too(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.register()
+    for job in submitted:
+        driver.run(job.job_id)
+    with cluster.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET weights = 'reports'"))
+    assert gistmill("status", "pile", "--json").json["unserved"] == []
+
+    gistmill("evaluate", "pile")
+
+    assert gistmill("status", "pile", "--json").json["unserved"] == ["reports"]
+
+
 def test_a_snapshot_is_whole_as_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
     driver.run(submitted[0].job_id)
 

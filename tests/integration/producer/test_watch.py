@@ -130,5 +130,5 @@ def test_ctrl_c_ends_the_watching_and_not_the_work(
     process.send_signal(signal.SIGINT)
 
     assert process.wait(timeout=30) == 130
-    assert "stopped watching; the work goes on" in output.read_text()
+    assert "stopped; the work goes on" in output.read_text()
     end_all(driver, submitted)

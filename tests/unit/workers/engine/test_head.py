@@ -52,15 +52,13 @@ def test_a_row_whose_best_are_too_near_to_each_other_is_exact_throughout() -> No
 
 
 @torch.inference_mode()
-def test_the_wanted_scores_are_exact_when_others_have_been_lowered(
-    linear: torch.nn.Linear, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_wanted_scores_are_exact_when_others_have_been_lowered(linear: torch.nn.Linear) -> None:
     rows = torch.randn(4, 64) * 20
     expected = linear(rows)
     screened = ScreenedHead(linear, rows)
     seen = [expected[0].topk(30).indices.tolist(), [], expected[2].topk(400).indices.tolist(), list(range(OUTPUTS))]
 
-    scores = screened.screen(rows, [20, 20, 20, 1], seen)
+    scores = screened.screen(rows, [20, 20, 20, 1], [(slice(row, row + 1), ids) for row, ids in enumerate(seen) if ids])
 
     for row, ids in enumerate(seen):
         for each in (scores, expected):

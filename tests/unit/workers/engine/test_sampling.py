@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -131,3 +132,19 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
         return choose(scores[: neighbours + 1].clone(), choosers)[0]
 
     assert draw_first(0) == draw_first(1) == draw_first(2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "lowered"),
+    [
+        ({}, 1, []),
+        ({"repetition_penalty": 1.3}, 1, [5, 6, 7]),
+        ({"repetition_penalty": 0.8}, 0, []),
+        ({"do_sample": True, "top_k": 20}, 20, []),
+        ({"do_sample": True, "top_k": 20, "repetition_penalty": 1.1}, 20, [5, 6, 7]),
+        ({"do_sample": True, "top_k": 0, "repetition_penalty": 1.1}, 0, [5, 6, 7]),
+    ],
+)
+def test_what_a_head_must_know_exactly(changes: dict[str, Any], wanted: int, lowered: list[int]) -> None:
+    chooser = Chooser(replace(GREEDY, **changes), seen=[5, 6], draft=[7])
+    assert (chooser.wanted, list(chooser.lowered)) == (wanted, lowered)

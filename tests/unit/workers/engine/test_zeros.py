@@ -33,18 +33,28 @@ def test_only_what_is_written_to_takes_memory() -> None:
     del zeros
 
     assert untouched < SIZE / 8
-    assert SIZE / 2 <= written < SIZE * 5 / 8
+    assert SIZE * 3 / 8 <= written < SIZE * 5 / 8
     assert process.memory_info().rss - before < SIZE / 8
 
 
-@pytest.mark.parametrize("ask", [lambda: torch.zeros(2, 3), lambda: torch.zeros(0), lambda: torch.zeros(())])
-def test_other_shapes_are_left_to_torch(ask) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: torch.zeros(2, 3),
+        lambda: torch.zeros(0),
+        lambda: torch.zeros(()),
+        lambda: torch.zeros(4, requires_grad=True),
+    ],
+)
+def test_others_are_left_to_torch(ask) -> None:  # type: ignore[no-untyped-def]
     with UntouchedZeros():
         made = ask()
 
     assert torch.equal(made, ask())
+    assert made.requires_grad == ask().requires_grad
 
 
-def test_more_than_the_system_has_is_a_memory_error() -> None:
-    with UntouchedZeros(), pytest.raises(MemoryError, match="cannot allocate memory"):
-        torch.zeros(2**60, dtype=torch.uint8)
+def test_more_than_is_free_is_a_memory_error() -> None:
+    free = psutil.virtual_memory().available
+    with UntouchedZeros(), pytest.raises(MemoryError, match=r"cannot allocate memory of .* GiB, .* GiB are free"):
+        torch.zeros(free + 2**30, dtype=torch.uint8)
