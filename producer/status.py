@@ -67,7 +67,7 @@ class Snapshot:
         taken_at: by the clock of Postgres.
         progress: of its jobs and steps.
         steps: by strategy and kind.
-        tokens_per_second: generated for this batch in the last minutes; None before the first.
+        tokens_per_second: generated for this batch in the last minutes; None before the first and after the last.
         seconds_left: estimate from that speed; None while nothing can be said.
         failures: the latest jobs that did not end whole or need review.
         poor_jobs: how many such jobs there are.
@@ -94,7 +94,7 @@ class Snapshot:
 def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
     """Return a batch as it is now."""
     progress = read_batch(session, batch_id)
-    speed = measure_speed(session, batch_id)
+    speed = None if progress.is_over else measure_speed(session, batch_id)
     workers = list_loads(session)
     return Snapshot(
         taken_at=session.execute(select(func.now())).scalar_one(),

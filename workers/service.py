@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from models import queries
 from models.queues import CeleryDoorbell
+from models.reading import list_live_workers
 from models.session import check_database, connect
 from models.settings import Settings
 from models.worker import Worker
@@ -107,12 +108,25 @@ class Service:
         """
         check_database(self._database)
         with Session(self._database) as session, session.begin():
+            self._warn_of_others(session)
             queries.register_worker(session, self._describe())
         self._leases.start()
         self._rescue.start()
         if self._status is not None:
             self._status.start()
         log.info("worker_ready", worker=self.worker_id, device=self._served.device, weights=self._settings.weights_name)
+
+    def _warn_of_others(self, session: Session) -> None:
+        """Say that jobs of this name may be summarized by other weights too; a name stands for one set of them."""
+        name, ours = self._settings.weights_name, self._served.generator.fingerprint
+        for other in list_live_workers(session):
+            if other.weights == name and other.weights_fingerprint != ours:
+                log.warning(
+                    "other_weights_under_this_name",
+                    weights=name,
+                    worker=other.id,
+                    action="a batch may be summarized by both; give one a name of its own: gistmill weights add",
+                )
 
     def begin_drain(self) -> None:
         """Let running steps finish; those that take longer than the drain are given back."""

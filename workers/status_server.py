@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -55,6 +56,17 @@ class StatusServer:
         is_healthy = self._is_healthy()
         start_response("200 OK" if is_healthy else "503 Service Unavailable", [("Content-Type", "text/plain")])
         return [b"ok\n" if is_healthy else b"draining or hung\n"]
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether nobody listens on a port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 class _QuietHandler(WSGIRequestHandler):

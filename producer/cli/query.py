@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.orm import Session
+
+# What changes something, as far as a first look tells; Postgres itself refuses it.
+CHANGE = re.compile(r"\b(insert|update|delete|merge|truncate|drop|alter|create|grant|revoke|copy|call|vacuum)\b", re.I)
 
 
 @click.command()
@@ -42,7 +46,10 @@ def query(sql: str, *, as_json: bool) -> None:
             raise
         except DBAPIError as error:
             # The first line says what is wrong; the others quote a statement that is not quite the user's.
-            raise click.UsageError(f"Postgres says: {str(error.orig).splitlines()[0]}") from None
+            words = str(error.orig).splitlines()[0]
+            is_write = CHANGE.search(sql) is not None
+            advice = "; a query here can only read: SELECT, WITH, VALUES or TABLE" if is_write else ""
+            raise click.UsageError(f"Postgres says: {words}{advice}") from None
 
 
 def _run(session: Session, sql: str) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 from producer.cli.terminal import count
@@ -135,8 +136,8 @@ def plot_lengths(lengths: Sequence[Length]) -> Plot:
         axes.set_xlabel("characters of the document")
         axes.set_ylabel("characters of the summary")
 
-    shares = sorted(length.summary / length.document for length in lengths)
-    words = f"A summary has {shares[len(shares) // 2]:.1%} of its document's length (median of {len(shares)})."
+    shares = [length.summary / length.document for length in lengths]
+    words = f"A summary has {median(shares):.1%} of its document's length (median of {len(shares)})."
     return _render("Lengths and compression", words, draw, height=300)
 
 
@@ -162,8 +163,7 @@ def plot_measures(measures: Sequence[Measured]) -> Plot:
         axes.invert_yaxis()
         axes.grid(axis="x")
 
-    medians = {each.metric: sorted(each.values)[len(each.values) // 2] for each in measured}
-    words = "Medians: " + ", ".join(f"{metric} {median:.3f}" for metric, median in medians.items()) + "."
+    words = "Medians: " + ", ".join(f"{each.metric} {median(each.values):.3f}" for each in measured) + "."
     return _render("Is it true, is it close to the reference", words, draw, height=70 + 34 * len(measured))
 
 

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import click
 
-from models.settings import read_settings
+from models.settings import Settings, read_settings
 from workers.cli.edge import explain_engine, prepare_weights
 from workers.database import open_transaction
 from workers.launch import choose_gpus, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
 from workers.naming import resolve_name
 from workers.serving import find_manner
+from workers.status_server import is_free
+
+# Ports that are tried for the metrics of a second worker on a machine.
+LOOKED_AT_PORTS = 64
 
 
 @click.command()
@@ -52,8 +56,24 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
         prepare_weights(each.weights)
         with explain_engine():
             find_manner(each)
-    programs = plan_processes(settings, choose_gpus(list_gpus(os.environ), gpus), names=names, is_automatic=True)
+    chosen = choose_gpus(list_gpus(os.environ), gpus)
+    settings = _choose_metrics_port(settings, processes=max(len(chosen), len(wanted)))
+    programs = plan_processes(settings, chosen, names=names, is_automatic=True)
     folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
     command = Supervisor(folder, programs, logs=None).command
     # The supervisor takes this process's place, so that signals reach it directly.
     os.execv(command[0], command)  # noqa: S606 - our own interpreter
+
+
+def _choose_metrics_port(settings: Settings, *, processes: int) -> Settings:
+    """Return settings with ports for the metrics that are free, if nobody has said which to take."""
+    if "metrics_port" in settings.model_fields_set:
+        return settings
+    for first in range(settings.metrics_port, settings.metrics_port + LOOKED_AT_PORTS, processes):
+        if all(is_free(settings.metrics_host, first + place) for place in range(processes)):
+            break
+    else:
+        return settings
+    if first != settings.metrics_port:
+        click.echo(f"metrics are on port {first}: another process has {settings.metrics_port}")
+    return settings.model_copy(update={"metrics_port": first})

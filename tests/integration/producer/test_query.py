@@ -45,4 +45,5 @@ def test_what_is_no_reading_query_is_refused_in_one_sentence(
 
     assert done.code == 2
     assert done.err.startswith("gistmill: error: Postgres says: ")
+    assert ("a query here can only read" in done.err) == ("DELETE" in sql)
     assert len(read_jobs(cluster)) == 4

@@ -175,7 +175,18 @@ def test_partial_jobs_say_what_is_missing(gistmill: Gistmill, driver: Driver, su
     driver.plan(job, strategy="stuff", chunks=1)
     driver.close(job, strategy="stuff", state=JobState.PARTIAL, reason="the end is cut")
 
-    assert "partial  a.md: the end is cut" in gistmill("status", "pile").out
+    done = gistmill("status", "pile")
+
+    assert "partial  a.md: the end is cut" in done.out
+    # Nothing has failed, so that a plain retry would find nothing to do.
+    assert "run what guards marked again with: gistmill retry pile --marked" in done.out
+
+
+def test_a_batch_that_is_over_has_no_speed(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    for job in submitted:
+        driver.run(job.job_id)
+
+    assert gistmill("status", "pile", "--json").json["tokens_per_second"] is None
 
 
 def test_a_database_without_tables_says_what_to_run(gistmill: Gistmill, cluster: Cluster) -> None:

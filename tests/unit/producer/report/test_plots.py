@@ -38,6 +38,7 @@ def test_a_plot_says_its_result_in_words() -> None:
     assert plot_timeline(CALLS).words == "2 calls on 2 workers in 12 seconds; a row holds one call at a time."
     assert plot_speed(CALLS).words.startswith("120 tokens at 10.0 per second on average")
     assert plot_measures([Measured("rouge1", (0.1, 0.5, 0.7), 0)]).words == "Medians: rouge1 0.500."
+    assert plot_measures([Measured("rouge1", (0.7, 0.1), 0)]).words == "Medians: rouge1 0.400."
 
 
 def test_the_legend_holds_the_kinds_that_ran() -> None:
