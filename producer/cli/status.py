@@ -101,12 +101,12 @@ def print_failures(snapshot: Snapshot) -> None:
     hidden = snapshot.hidden_failures
     if hidden:
         click.echo(f"  and {hidden:,} more")
-    if any(each.failed for each in snapshot.steps):
-        click.echo(
-            f"run what failed again with: gistmill retry {progress.batch} (with --marked also what guards marked)"
-        )
-    elif progress.partial + progress.failed:
-        click.echo(f"run what guards marked again with: gistmill retry {progress.batch} --marked")
+    if progress.partial + progress.failed:
+        if any(each.failed for each in snapshot.steps if each.kind != "evaluate"):
+            again = f"failed again with: gistmill retry {progress.batch} (with --marked also what guards marked)"
+        else:
+            again = f"guards marked again with: gistmill retry {progress.batch} --marked"
+        click.echo(f"run what {again}")
     if progress.need_review:
         click.echo(f"read what needs review with: gistmill results {progress.batch} --needs-review")
     click.echo()

@@ -89,6 +89,22 @@ def test_a_check_waits_for_its_weights_too(
     assert gistmill("status", "pile", "--json").json["unserved"] == ["reports"]
 
 
+def test_a_check_that_failed_is_nothing_to_retry(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    for job in submitted:
+        driver.run(job.job_id)
+    gistmill("evaluate", "pile")
+    with cluster.engine.begin() as connection:
+        connection.execute(text("UPDATE steps SET state = 'failed', error = '{}' WHERE kind = 'evaluate'"))
+        connection.execute(text("UPDATE jobs SET review = 'its check failed'"))
+
+    done = gistmill("status", "pile")
+
+    assert "read what needs review with" in done.out
+    assert "gistmill retry" not in done.out
+
+
 def test_a_snapshot_is_whole_as_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
     driver.run(submitted[0].job_id)
 
