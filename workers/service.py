@@ -116,18 +116,6 @@ class Service:
             self._status.start()
         log.info("worker_ready", worker=self.worker_id, device=self._served.device, weights=self._settings.weights_name)
 
-    def _warn_of_others(self, session: Session) -> None:
-        """Say that jobs of this name may be summarized by other weights too; a name stands for one set of them."""
-        name, ours = self._settings.weights_name, self._served.generator.fingerprint
-        for other in list_live_workers(session):
-            if other.weights == name and other.weights_fingerprint != ours:
-                log.warning(
-                    "other_weights_under_this_name",
-                    weights=name,
-                    worker=other.id,
-                    action="a batch may be summarized by both; give one a name of its own: gistmill weights add",
-                )
-
     def begin_drain(self) -> None:
         """Let running steps finish; those that take longer than the drain are given back."""
         if self._drain is None:
@@ -153,6 +141,18 @@ class Service:
 
     def _is_healthy(self) -> bool:
         return self._drain is None and self._served.seconds_since_progress() <= self._settings.hang_seconds
+
+    def _warn_of_others(self, session: Session) -> None:
+        """Say that jobs of this name may be summarized by other weights too; a name stands for one set of them."""
+        name, ours = self._settings.weights_name, self._served.generator.fingerprint
+        for other in list_live_workers(session):
+            if other.weights == name and other.weights_fingerprint != ours:
+                log.warning(
+                    "other_weights_under_this_name",
+                    weights=name,
+                    worker=other.id,
+                    action="a batch may be summarized by both; give one a name of its own: gistmill weights add",
+                )
 
     def _describe(self) -> Worker:
         process = psutil.Process()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +41,7 @@ def load_served(settings: Settings) -> Served:
         hashing = begin_hashing(weights, adapter)
         with import_for_good():
             from workers.engine.engine import load_engine
-        # As found above: a branch on a hub may have moved since.
-        config = replace(make_config(settings), weights=str(weights), adapter=None if adapter is None else str(adapter))
-        engine = load_engine(config, hashing=hashing, on_fatal=end_process)
+        engine = load_engine(make_config(settings, weights, adapter), hashing=hashing, on_fatal=end_process)
     except InsufficientMemoryError as error:
         raise ShortageError(str(error)) from error
     except EngineError as error:
@@ -53,14 +50,19 @@ def load_served(settings: Settings) -> Served:
     return Served(engine, engine.device, engine.seconds_since_progress, engine.close, manner)
 
 
-def make_config(settings: Settings) -> EngineConfig:
-    """Return what the settings say about the engine."""
+def make_config(settings: Settings, weights: Path, adapter: Path | None) -> EngineConfig:
+    """Return what the settings say about the engine.
+
+    Args:
+        settings: of this process.
+        weights: the folder that ``find_folders`` found for them; asked again, a hub may name another by then.
+        adapter: as weights.
+    """
     from workers.engine.config import EngineConfig
 
     return EngineConfig(
-        weights=find_weights(settings),
-        revision=settings.revision,
-        adapter=find_adapter(settings),
+        weights=str(weights),
+        adapter=None if adapter is None else str(adapter),
         dtype=settings.dtype,
         quantization=settings.quantization,
         device_map=None if settings.device_map == "none" else settings.device_map,

@@ -32,14 +32,14 @@ def list_all(*, as_json: bool) -> None:
     """
     from models.reading import list_live_workers
     from models.registry import list_weights
+    from models.weights import Weights
 
     with open_session() as session:
         served = [worker.weights for worker in list_live_workers(session)]
-        registered = [describe_weights(each) for each in list_weights(session)]
-    others = sorted(set(served) - {row["name"] for row in registered})
-    rows = [
-        row | {"workers": served.count(row["name"])} for row in registered + [_describe_other(name) for name in others]
-    ]
+        registered = list_weights(session)
+        others = sorted(set(served) - {each.name for each in registered})
+        known = [*registered, *(Weights(name=name, kind="unregistered") for name in others)]
+        rows = [describe_weights(each) | {"workers": served.count(each.name)} for each in known]
     if as_json:
         print_json(rows)
     else:
@@ -106,11 +106,6 @@ def describe_weights(weights: Weights) -> dict[str, Any]:
         "training": weights.training,
         "metrics": weights.metrics,
     }
-
-
-def _describe_other(name: str) -> dict[str, Any]:
-    facts = ("location", "base", "fingerprint", "data_sha256", "created_at", "training", "metrics")
-    return {"name": name, "kind": "unregistered", **dict.fromkeys(facts)}
 
 
 def describe_training(training: dict[str, Any]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from workers.engine.loading import load_weights
 from workers.generation import Generation, GenerationParams, Prompt, PromptFormat
 from workers.logs import configure_logs
 from workers.service import Served, end_process
-from workers.serving import make_config
+from workers.serving import find_folders, make_config
 
 
 class EndlessEngine(Engine):
@@ -36,7 +36,7 @@ class EndlessEngine(Engine):
 
 def load_endless(settings: Settings) -> Served:
     """Load the weights that the settings name."""
-    config = make_config(settings)
+    config = make_config(settings, *find_folders(settings))
     engine = EndlessEngine(load_weights(config), config, on_fatal=end_process)
     return Served(engine, engine.device, engine.seconds_since_progress, engine.close)
 

@@ -61,9 +61,9 @@ class SamplingRunner(ModelRunner):
             wanted = [chooser.wanted for chooser in choosers for _ in range(chooser.rows)]
             ends = accumulate(chooser.rows for chooser in choosers)
             lowered = [
-                (slice(end - chooser.rows, end), chooser.lowered)
+                (slice(end - chooser.rows, end), outputs)
                 for chooser, end in zip(choosers, ends, strict=True)
-                if chooser.lowered
+                if (outputs := chooser.lowered)
             ]
             self._choose(head.screen(hidden[0], wanted, lowered), choosers, output_ids)
 
