@@ -10,13 +10,17 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     Connection,
     Integer,
     Interval,
+    Text,
     and_,
+    any_,
     bindparam,
     cast,
     func,
+    literal,
     or_,
     select,
     update,
@@ -87,7 +91,7 @@ CLAIM = (
         ),
         Job.id == Step.job_id,
         # A job that has its summary may still have steps: its check, and a second try.
-        Job.state.in_((*OPEN_STATES, *SUMMARIZED_STATES)),
+        Job.state == any_(literal([*OPEN_STATES, *SUMMARIZED_STATES], ARRAY(Text))),
         Job.cancel_requested_at.is_(None),
     )
     .values(
@@ -116,6 +120,8 @@ CLAIM = (
         Step.errors,
         Step.crashes,
         Step.is_solo,
+        # What a crash of Postgres takes back of a claim is a lease, which its worker notices; nothing waits for the disk.
+        func.set_config("synchronous_commit", "off", True),
     )
 )
 
@@ -127,5 +133,6 @@ def claim_step(connection: Connection, step: UUID, *, token: UUID, worker: str, 
     row = connection.execute(CLAIM, values).one_or_none()
     if row is None:
         return None
-    claim = Claim(*row)
+    *columns, _ = row
+    claim = Claim(*columns)
     return replace(claim, inputs=tuple(claim.inputs), chunks=tuple(claim.chunks or ()))

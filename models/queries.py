@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Update, and_, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, CursorResult, Update, and_, bindparam, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -48,11 +48,15 @@ def renew_leases(session: Session, tokens: Sequence[UUID], *, lease_seconds: flo
     return {row.lease_token: row.cancel_requested_at is not None for row in rows}
 
 
+# Built once: building it takes longer than running it.
+_LOCK_JOB = (
+    select(Job).where(Job.id == bindparam("this_job")).with_for_update().execution_options(populate_existing=True)
+)
+
+
 def lock_job(session: Session, job_id: UUID) -> Job:
     """Lock a job's row until the transaction ends and return it as it is now."""
-    return session.execute(
-        select(Job).where(Job.id == job_id).with_for_update().execution_options(populate_existing=True)
-    ).scalar_one()
+    return session.execute(_LOCK_JOB, {"this_job": job_id}).scalar_one()
 
 
 def _is_ours(claim: Claim) -> ColumnElement[bool]:

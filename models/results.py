@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import CTE, Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import CTE, Connection, bindparam, func, insert, literal, select, true, update
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningInsert
 
 from models.base import Json
@@ -62,7 +63,6 @@ _END = (
     )
     .returning(Step.id, Step.job_id, Step.attempt, Step.lease_owner, Step.started_at)
 )
-_ENDED = _END.cte("ended")
 _ENDED_AMONG_SIBLINGS = _END.where(select(_BUSY_JOB.c.id).exists()).cte("ended")
 
 
@@ -74,7 +74,15 @@ def _record_attempt(ended: CTE) -> ReturningInsert[UUID]:
     return insert(StepAttempt).from_select(columns, rows).returning(StepAttempt.step_id)
 
 
-END_STEP = _record_attempt(_ENDED)
+# The job's row as it is once it is locked, before the step's.
+_LOCKED_JOB = select(Job.__table__).where(Job.id == bindparam("this_job")).with_for_update().cte("job")
+_ENDED = _END.where(select(_LOCKED_JOB.c.id).exists()).cte("ended")
+END_STEP = (
+    select(aliased(Job, _LOCKED_JOB))
+    .join(_ENDED, true())
+    .add_cte(_record_attempt(_ENDED).cte("attempt"))
+    .execution_options(populate_existing=True)
+)
 END_AMONG_SIBLINGS = (
     update(Job)
     .where(Job.id.in_(select(_ENDED_AMONG_SIBLINGS.c.job_id)))
@@ -90,21 +98,21 @@ def end_among_siblings(connection: Connection, claim: Claim, result: StepResult,
     Returns:
         False if it is the last, if its job is being cancelled or if its lease was lost: then nothing is written.
     """
-    values = {"this_job": claim.job_id, **_describe_end(claim, result, worker)}
-    return connection.execute(END_AMONG_SIBLINGS, values).one_or_none() is not None
+    return connection.execute(END_AMONG_SIBLINGS, _describe_end(claim, result, worker)).one_or_none() is not None
 
 
-def end_step(connection: Connection, claim: Claim, result: StepResult, *, worker: str) -> bool:
-    """Store a step's output, for a caller who has locked its job and counts.
+def end_step(session: Session, claim: Claim, result: StepResult, *, worker: str) -> Job | None:
+    """Lock a step's job and store the step's output, for a caller who counts it.
 
     Returns:
-        False if its lease was lost: then nothing may be written.
+        The job as it is now; None if the step's lease was lost: then nothing may be written.
     """
-    return connection.execute(END_STEP, _describe_end(claim, result, worker)).one_or_none() is not None
+    return session.execute(END_STEP, _describe_end(claim, result, worker)).scalar_one_or_none()
 
 
 def _describe_end(claim: Claim, result: StepResult, worker: str) -> Json:
     return {
+        "this_job": claim.job_id,
         "this_step": claim.step_id,
         "this_token": claim.token,
         "this_worker": worker,

@@ -28,7 +28,12 @@ NO_RIGHT = ("42501", "25006")
 
 
 def connect(
-    database_url: str, *, pool_size: int = 5, application: str = "gistmill", is_asked_first: bool = True
+    database_url: str,
+    *,
+    pool_size: int = 5,
+    application: str = "gistmill",
+    is_asked_first: bool = True,
+    commits_each: bool = False,
 ) -> Engine:
     """Return an engine whose pool discards connections that died.
 
@@ -37,6 +42,7 @@ def connect(
         pool_size: connections that are kept.
         application: what the server calls them.
         is_asked_first: each connection is tried before it is used; not needed by who repeats what an outage ended.
+        commits_each: every statement by itself, so that nothing is left to roll back when a connection is given back.
 
     Raises:
         SettingsError: the address is not one of Postgres.
@@ -54,6 +60,7 @@ def connect(
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=is_asked_first,
+        **({"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if commits_each else {}),
         # Errors quote what was stored otherwise, and errors are logged.
         hide_parameters=True,
         connect_args={**CONNECT_ARGS, "application_name": application},

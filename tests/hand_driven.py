@@ -53,6 +53,7 @@ class Worker:
         )
         self.flow = Flow(
             cluster.engine,
+            cluster.engine.execution_options(isolation_level="AUTOCOMMIT"),
             generator,
             self.bell,
             self.leases,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -44,6 +45,8 @@ class EngineStep(bootsteps.StartStopStep):
             print(f"gistmill: error: {error}", file=sys.stderr, flush=True)
             os._exit(choose_end_code(error))
         app.flow = app.service.flow
+        # What has been made until here stays as long as the process: no look for garbage needs to go through it.
+        gc.freeze()
 
 
 def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:

@@ -43,11 +43,23 @@ LOGGED = ("prompt_tokens", "completion_tokens", "seconds", "finish_reason")
 
 
 class Flow:
-    """Runs steps for one worker process; its methods are called by many threads."""
+    """Runs steps for one worker process; its methods are called by many threads.
+
+    Args:
+        transactions: on the results database.
+        statements: on the same, each committed by itself.
+        generator: what the steps ask.
+        doorbell: rings for the steps that come next.
+        leases: of this process.
+        settings: of this process.
+        worker_id: as it is registered.
+        manner: how the weights were trained to be asked.
+    """
 
     def __init__(
         self,
-        database: Engine,
+        transactions: Engine,
+        statements: Engine,
         generator: TextGenerator,
         doorbell: Doorbell,
         leases: Leases,
@@ -56,14 +68,14 @@ class Flow:
         worker_id: str,
         manner: Manner = UNTRAINED,
     ) -> None:
-        self._database = database
-        self._statements = database.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactions = transactions
+        self._statements = statements
         self._doorbell = doorbell
         self._leases = leases
         self._settings = settings
         self.worker_id = worker_id
         self._gate = Gate()
-        self._runner = StepRunner(self._statements, generator, manner)
+        self._runner = StepRunner(statements, generator, manner)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Take a step if it is ready; None if the message has nothing to say (any more)."""
@@ -140,8 +152,8 @@ class Flow:
             self._ring(self._write(lambda session: self._complete(session, claim, outcome)))
 
     def _complete(self, session: Session, claim: Claim, outcome: Outcome) -> list[Wakeup]:
-        job = queries.lock_job(session, claim.job_id)
-        if not results.end_step(session.connection(), claim, outcome.result, worker=self.worker_id):
+        job = results.end_step(session, claim, outcome.result, worker=self.worker_id)
+        if job is None:
             if queries.was_completed(session, claim):
                 # The reply to the COMMIT was lost, and with it the messages that were to be sent.
                 return outbox.find_unclaimed(session, claim.job_id)
@@ -178,7 +190,7 @@ class Flow:
         return wakeups
 
     def _write(self, write: Callable[[Session], Result]) -> Result:
-        return write_rows(self._database, write, must_end=self._leases.must_end)
+        return write_rows(self._transactions, write, must_end=self._leases.must_end)
 
     def _run(self, run: Callable[[Connection], Result]) -> Result:
         return run_statements(self._statements, run, must_end=self._leases.must_end)

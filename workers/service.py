@@ -67,7 +67,7 @@ class Service:
         url, application = settings.require_database_url(), f"gistmill {node}"
         # One for steps, which repeat what an outage ended, and one for the threads beside them.
         self._steps_database = connect(
-            url, pool_size=min(settings.slots, 20), application=application, is_asked_first=False
+            url, pool_size=min(settings.slots, 20), application=application, is_asked_first=False, commits_each=True
         )
         self._database = connect(url, pool_size=2, application=application)
         doorbell = CeleryDoorbell(app)
@@ -80,6 +80,7 @@ class Service:
             on_hang=end_process,
         )
         self.flow = Flow(
+            self._steps_database.execution_options(isolation_level="READ COMMITTED"),
             self._steps_database,
             served.generator,
             doorbell,

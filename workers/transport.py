@@ -6,6 +6,7 @@ if it is lost together with the worker, the rescue sends it again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ class Channel(redis.Channel):
     """Survives anything that somebody pushed on a queue, and keeps one client for all its commands."""
 
     _kept: Any = None
+    _asking: tuple[tuple[str, ...], list[bytes]] = ((), [])
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
@@ -34,6 +36,19 @@ class Channel(redis.Channel):
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         """Do nothing: there is no such list."""
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for a message; naming three dozen lists each time anew takes as long as reading its answer."""
+        queues = tuple(self._queue_cycle.consume(len(self.active_queues)))
+        if not queues:
+            return
+        self._in_poll = connection = self.client.connection
+        self._brpop_sent_at = time.monotonic()
+        if queues != self._asking[0]:
+            lists = [self._q_for_pri(queue, level) for level in self.priority_steps for queue in queues]
+            command = connection.pack_command("BRPOP", *lists, timeout or self.brpop_timeout)
+            self._asking = queues, command
+        connection.send_packed_command(self._asking[1])
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

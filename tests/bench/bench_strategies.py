@@ -85,7 +85,8 @@ class Runner:
             on_hang=lambda: None,
         )
         self._waiting: list[Wakeup] = []
-        self._flow = Flow(database, generator, self, leases, settings=Settings(), worker_id="bench")
+        statements = database.execution_options(isolation_level="AUTOCOMMIT")
+        self._flow = Flow(database, statements, generator, self, leases, settings=Settings(), worker_id="bench")
 
     def ring(self, wakeups: Iterable[Wakeup]) -> int:
         """Take messages, as a broker does."""

@@ -90,7 +90,8 @@ def test_the_last_maps_that_finish_together_create_exactly_one_reduce(scene: Sce
     )
     bell = Silence()
     settings = Settings(lease_seconds=600)
-    flow = Flow(scene.engine, FakeGenerator(), bell, leases, settings=settings, worker_id="w")
+    statements = scene.engine.execution_options(isolation_level="AUTOCOMMIT")
+    flow = Flow(scene.engine, statements, FakeGenerator(), bell, leases, settings=settings, worker_id="w")
     texts = [write_text(f"text{number}", MAPS) for number in range(JOBS)]
     _, plans = add_jobs(scene.engine, texts, options=choose_options(strategy="map-reduce"))
     for plan in plans:

@@ -52,8 +52,8 @@ def test_a_result_is_stored_only_under_the_lease_that_it_was_made_with(cluster: 
     new = claim(cluster, wakeup.step_id)
     assert new is not None
     with Session(cluster.engine) as session, session.begin():
-        assert not results.end_step(session.connection(), old, StepResult(output="zombie"), worker="w1")
-        assert results.end_step(session.connection(), new, StepResult(output="real"), worker="w2")
+        assert not results.end_step(session, old, StepResult(output="zombie"), worker="w1")
+        assert results.end_step(session, new, StepResult(output="real"), worker="w2")
         assert queries.was_completed(session, new)
         assert not queries.was_completed(session, old)
         assert session.scalar(select(Step.output).where(Step.id == wakeup.step_id)) == "real"
@@ -101,7 +101,7 @@ def test_a_finished_step_is_found_by_its_identity_unless_a_guard_stands_against_
         guards = ({"name": "cut", "words": "w", "try": 1, "stands": stands},)
         result = StepResult(output="text", identity=f"identity {stands}", guards=guards)
         with Session(cluster.engine) as session, session.begin():
-            assert results.end_step(session.connection(), taken, result, worker="w1")
+            assert results.end_step(session, taken, result, worker="w1")
     with cluster.engine.connect() as connection:
         assert results.find_cached(connection, "identity True") is None
         cached = results.find_cached(connection, "identity False")

@@ -123,7 +123,7 @@ class Driver:
             "prompt_tokens": 100, "completion_tokens": 20, "finish_reason": "stop", "seconds": 2.0,
             "weights_fingerprint": "f", "prompt_fingerprint": "p", "params": {"temperature": 0.1},
         }  # fmt: skip
-        assert end_step(session.connection(), claim, StepResult(output=output, **facts), worker=WORKER)
+        assert end_step(session, claim, StepResult(output=output, **facts), worker=WORKER)
         return job
 
     def _cut(self, session: Session, job: Job, chunks: int) -> None:

@@ -118,8 +118,8 @@ def test_a_job_that_was_cancelled_between_two_waves_runs_its_last_step_again(
     claim = driver.claim(job, "refine")
     gistmill("cancel", str(job))
     with Session(cluster.engine) as session, session.begin():
-        locked = queries.lock_job(session, job)
-        assert end_step(session.connection(), claim, StepResult(output="draft"), worker=WORKER)
+        locked = end_step(session, claim, StepResult(output="draft"), worker=WORKER)
+        assert locked is not None
         queries.end_job(locked, JobState.CANCELLED, reason="cancelled by request")
 
     gistmill("retry", str(job))
