@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy import ColumnClause, DateTime, MetaData, func, literal, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -37,3 +37,8 @@ def one_of(column: str, values: type) -> str:
     """Return the SQL condition that a text column holds one of an enum's values."""
     quoted = ", ".join(f"'{value}'" for value in values)  # type: ignore[attr-defined]
     return f"{column} IN ({quoted})"
+
+
+def constant(value: str | int) -> ColumnClause[Any]:
+    """Return a value of ours that never changes as a part of a statement's text: it is not sent with every run."""
+    return literal_column(str(value) if isinstance(value, int) else f"'{value}'", type_=literal(value).type)

@@ -5,28 +5,26 @@ What a step costs the cluster is mostly round trips and the building of SQL, so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     Connection,
     Integer,
     Interval,
-    Text,
     and_,
-    any_,
     bindparam,
     cast,
     func,
-    literal,
     or_,
     select,
+    true,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
-from models.base import Json
+from models.base import Json, constant
 from models.document import Document
 from models.job import OPEN_STATES, SUMMARIZED_STATES, Chunk, Job
 from models.step import Step, StepState
@@ -40,6 +38,7 @@ class Claim:
     """
 
     step_id: UUID
+    token: UUID
     job_id: UUID
     batch_id: UUID
     document_sha256: str
@@ -50,17 +49,16 @@ class Claim:
     kind: str
     level: int
     index: int
-    inputs: tuple[Json, ...]
-    # Of every chunk among the inputs: index, headings, text.
-    chunks: tuple[tuple[int, list[str], str], ...] = field(repr=False)
-    token: UUID
+    inputs: list[Json]
+    # Of every chunk among the inputs: index, headings, text. None if there is none.
+    chunks: list[tuple[int, list[str], str]] | None = field(repr=False)
     attempt: int
     errors: int
     crashes: int
     is_solo: bool
 
 
-_CHUNK = cast(func.jsonb_array_elements(Step.inputs).op("->>")("chunk"), Integer)
+_CHUNK = cast(func.jsonb_array_elements(Step.inputs).op("->>")(constant("chunk")), Integer)
 # Read together with the claim: it saves every map step a round trip.
 _CHUNKS = (
     select(
@@ -68,7 +66,7 @@ _CHUNKS = (
             func.jsonb_build_array(
                 Chunk.index,
                 Chunk.headings,
-                func.substr(Document.text, Chunk.start_at + 1, Chunk.end_at - Chunk.start_at),
+                func.substr(Document.text, Chunk.start_at + constant(1), Chunk.end_at - Chunk.start_at),
             )
         )
     )
@@ -85,43 +83,41 @@ CLAIM = (
     .where(
         Step.id == bindparam("this_step"),
         or_(
-            and_(Step.state == StepState.READY, Step.available_at <= func.now()),
+            and_(Step.state == constant(StepState.READY), Step.available_at <= func.now()),
             # The same token may ask again after a COMMIT whose reply was lost.
             Step.lease_token == bindparam("this_token"),
         ),
         Job.id == Step.job_id,
         # A job that has its summary may still have steps: its check, and a second try.
-        Job.state == any_(literal([*OPEN_STATES, *SUMMARIZED_STATES], ARRAY(Text))),
+        Job.state.in_([constant(state) for state in (*OPEN_STATES, *SUMMARIZED_STATES)]),
         Job.cancel_requested_at.is_(None),
     )
     .values(
-        state=StepState.RUNNING,
-        attempt=Step.attempt + 1,
+        state=constant(StepState.RUNNING),
+        attempt=Step.attempt + constant(1),
         lease_token=bindparam("this_token"),
         lease_owner=bindparam("this_worker"),
         lease_until=func.now() + bindparam("lease_length", type_=Interval),
         started_at=func.clock_timestamp(),
     )
     .returning(
-        Step.id,
         Step.job_id,
         Job.batch_id,
         Job.document_sha256,
         Job.options,
-        Job.plan["limits"],
+        Job.plan.op("->", return_type=JSONB)(constant("limits")),
         Step.round,
         Step.kind,
         Step.level,
         Step.index,
         Step.inputs,
         _CHUNKS,
-        Step.lease_token,
         Step.attempt,
         Step.errors,
         Step.crashes,
         Step.is_solo,
-        # What a crash of Postgres takes back of a claim is a lease, which its worker notices; nothing waits for the disk.
-        func.set_config("synchronous_commit", "off", True),
+        # Does not wait for the disk: what a crash of Postgres takes back is a lease, and its worker notices.
+        func.set_config(constant("synchronous_commit"), constant("off"), true()),
     )
 )
 
@@ -134,5 +130,4 @@ def claim_step(connection: Connection, step: UUID, *, token: UUID, worker: str, 
     if row is None:
         return None
     *columns, _ = row
-    claim = Claim(*columns)
-    return replace(claim, inputs=tuple(claim.inputs), chunks=tuple(claim.chunks or ()))
+    return Claim(step, token, *columns)

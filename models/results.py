@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import CTE, Connection, bindparam, func, insert, literal, select, true, update
+from sqlalchemy import CTE, Connection, bindparam, cast, func, insert, null, select, true, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningInsert
 
-from models.base import Json
+from models.base import Json, constant
 from models.claims import Claim
 from models.job import Job
 from models.step import AttemptOutcome, Step, StepAttempt, StepState
@@ -40,7 +41,7 @@ class StepResult:
 # The step's job if other steps of its wave are still to end, locked: a job's row always is before that of a step.
 _BUSY_JOB = (
     select(Job.id)
-    .where(Job.id == bindparam("this_job"), Job.pending > 1, Job.cancel_requested_at.is_(None))
+    .where(Job.id == bindparam("this_job"), Job.pending > constant(1), Job.cancel_requested_at.is_(None))
     .with_for_update()
     .cte("job")
 )
@@ -49,14 +50,14 @@ _END = (
     .where(
         Step.id == bindparam("this_step"),
         Step.lease_token == bindparam("this_token"),
-        Step.state == StepState.RUNNING,
+        Step.state == constant(StepState.RUNNING),
     )
     .values(
-        state=StepState.DONE,
+        state=constant(StepState.DONE),
         crashes=bindparam("crashes_before"),
         done_token=Step.lease_token,
-        lease_token=None,
-        lease_until=None,
+        lease_token=null(),
+        lease_until=null(),
         worker=bindparam("this_worker"),
         finished_at=func.clock_timestamp(),
         **{name: bindparam(f"new_{name}", type_=Step.__table__.c[name].type) for name in StepResult.__slots__},
@@ -67,9 +68,7 @@ _ENDED_AMONG_SIBLINGS = _END.where(select(_BUSY_JOB.c.id).exists()).cte("ended")
 
 
 def _record_attempt(ended: CTE) -> ReturningInsert[UUID]:
-    rows = select(
-        ended.c.id, ended.c.attempt, ended.c.lease_owner, ended.c.started_at, literal(AttemptOutcome.DONE.value)
-    )
+    rows = select(ended.c.id, ended.c.attempt, ended.c.lease_owner, ended.c.started_at, constant(AttemptOutcome.DONE))
     columns = ["step_id", "attempt", "worker", "started_at", "outcome"]
     return insert(StepAttempt).from_select(columns, rows).returning(StepAttempt.step_id)
 
@@ -86,7 +85,7 @@ END_STEP = (
 END_AMONG_SIBLINGS = (
     update(Job)
     .where(Job.id.in_(select(_ENDED_AMONG_SIBLINGS.c.job_id)))
-    .values(pending=Job.pending - 1)
+    .values(pending=Job.pending - constant(1))
     .returning(Job.id)
     .add_cte(_record_attempt(_ENDED_AMONG_SIBLINGS).cte("attempt"))
 )
@@ -125,8 +124,8 @@ CACHED = (
     select(Step.id, *(getattr(Step, name) for name in StepResult.__slots__))
     .where(
         Step.identity == bindparam("this_identity"),
-        Step.state == StepState.DONE,
-        ~Step.guards.contains([{"stands": True}]),
+        Step.state == constant(StepState.DONE),
+        ~Step.guards.contains(cast(constant('[{"stands": true}]'), JSONB)),
     )
     .limit(1)
 )

@@ -102,7 +102,7 @@ class StepRunner:
         inputs = read_inputs(claim.inputs)
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
-            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks},
+            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks or ()},
             outputs=self._read_outputs(claim, [each for each in inputs if isinstance(each, StepKey)], stopped),
         )
         params = GenerationParams(**options.generation.model_dump())
