@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Interval,
+    Text,
     and_,
     bindparam,
     cast,
@@ -42,7 +43,8 @@ class Claim:
     job_id: UUID
     batch_id: UUID
     document_sha256: str
-    options: Json = field(repr=False)
+    # As JSON, which is the same for all jobs of a batch.
+    options: str = field(repr=False)
     # As the plan step has found them; None before it.
     limits: Json | None
     round: int
@@ -104,7 +106,7 @@ CLAIM = (
         Step.job_id,
         Job.batch_id,
         Job.document_sha256,
-        Job.options,
+        cast(Job.options, Text),
         Job.plan.op("->", return_type=JSONB)(constant("limits")),
         Step.round,
         Step.kind,

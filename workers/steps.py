@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import lru_cache
 
 import structlog
@@ -83,7 +82,7 @@ class StepRunner:
         text, document_format = run_statements(
             self._database, lambda connection: connection.execute(document).one(), must_end=stopped
         )
-        options = choose_style(JobOptions.model_validate(claim.options), self._manner)
+        options = choose_style(read_options(claim.options), self._manner)
         plan = plan_job(
             SourceDocument(text, document_format),  # type: ignore[arg-type]  # the table allows no other
             plan_options(options),
@@ -96,7 +95,7 @@ class StepRunner:
         return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
 
     def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
-        options = JobOptions.model_validate(claim.options)
+        options = read_options(claim.options)
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
         inputs = read_inputs(claim.inputs)
@@ -149,13 +148,20 @@ class StepRunner:
             identity=identity,
             prompt_fingerprint=prompts.fingerprint,
             weights_fingerprint=self._generator.fingerprint,
-            params=asdict(answer.params),
+            params=answer.params.describe(),
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             finish_reason=answer.finish_reason,
             seconds=answer.seconds,
             guards=(*notes, *answer.guards),
         )
+
+
+# A batch has one set of options and one of prompts; reading and fingerprinting them once is enough.
+@lru_cache(maxsize=64)
+def read_options(options: str) -> JobOptions:
+    """Return a job's options from their JSON."""
+    return JobOptions.model_validate_json(options)
 
 
 def choose_style(options: JobOptions, manner: Manner) -> JobOptions:
@@ -183,7 +189,6 @@ def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
     return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
 
 
-# A batch has one set of prompts; measuring and fingerprinting it once is enough.
 @lru_cache(maxsize=64)
 def _cached_prompts(
     style: str, prompt_format: PromptFormat, language: str | None, examples: tuple[Example, ...], template: str | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 
 from workers.generation import GenerationParams, Prompt
 from workers.summarization.prompts import describe_prompt
@@ -24,5 +23,5 @@ def identify_step(
     Returns:
         A sha256 in hexadecimal digits.
     """
-    parts = [prompt_fingerprint, describe_prompt(prompt), weights_fingerprint, asdict(params)]
+    parts = [prompt_fingerprint, describe_prompt(prompt), weights_fingerprint, params.describe()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
@@ -152,4 +152,8 @@ def name_fence(text: str) -> str:
 
 def describe_prompt(prompt: Prompt) -> list[object]:
     """Return a prompt as plain values, the same for equal prompts."""
-    return [asdict(turn) for turn in prompt.turns] + [str(prompt.format), list(prompt.stop)]
+    turns = [
+        {"role": turn.role, "parts": [{"text": part.text, "is_untrusted": part.is_untrusted} for part in turn.parts]}
+        for turn in prompt.turns
+    ]
+    return [*turns, str(prompt.format), list(prompt.stop)]
