@@ -6,9 +6,10 @@ so only the memory traffic is halved and results stay those of float32 to some f
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ class HalfLinear(nn.Module):
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
-        with use_fbgemm():
+        with use_fbgemm:
             self._packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
@@ -38,8 +39,7 @@ def has_fbgemm() -> bool:
 
 
 @contextmanager
-def use_fbgemm() -> Iterator[None]:
-    """Pack weights for FBGEMM, whatever the engine of this CPU is by default."""
+def _choose_fbgemm() -> Iterator[None]:
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = "fbgemm"
     try:
@@ -49,3 +49,28 @@ def use_fbgemm() -> Iterator[None]:
             yield
     finally:
         torch.backends.quantized.engine = before
+
+
+class _UseFbgemm:
+    """The choice is one of the process, so the first thread that packs makes it and the last takes it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._choice = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._choice.enter_context(_choose_fbgemm())
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._choice.close()
+
+
+# Packs weights for FBGEMM, whatever the engine of this CPU is by default.
+use_fbgemm = _UseFbgemm()

@@ -91,6 +91,6 @@ def pack_weight(weight: torch.Tensor, smoothing: torch.Tensor | None, largest: i
 def pack_quantized(quantized: torch.Tensor, scales: torch.Tensor) -> Any:
     """Return int8 weights (outputs, inputs) with one scale per output as FBGEMM wants them."""
     zeros = torch.zeros_like(scales, dtype=torch.long)
-    with use_fbgemm():
+    with use_fbgemm:
         tensor = torch._make_per_channel_quantized_tensor(quantized, scales, zeros, 0)
         return torch.ops.quantized.linear_prepack(tensor, None)

@@ -16,6 +16,7 @@ from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma
 
 from workers.engine.attention import RAGGED, attend_ragged
 from workers.engine.packed import PackedLinear
+from workers.engine.packing import pack_side_by_side
 from workers.engine.pages import release_pages
 
 # The activation that oneDNN computes within a product.
@@ -27,16 +28,28 @@ def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
 
     Args:
         network: whose layers.
-        prepare: what is done to each new layer before the next one is made, so that joined weights are never all there.
+        prepare: what is done to each new layer as soon as it is made, so that joined weights are never all there.
     """
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, Gemma3DecoderLayer):
-                layer = LeanLayer(child)
-                prepare(layer)
-                setattr(module, name, layer)
-            elif isinstance(child, Gemma3RMSNorm):
-                setattr(module, name, make_norm(child))
+
+    def replace(place: tuple[nn.Module, str, Gemma3DecoderLayer]) -> None:
+        module, name, child = place
+        layer = LeanLayer(child)
+        prepare(layer)
+        setattr(module, name, layer)
+
+    pack_side_by_side(replace, find_children(network, Gemma3DecoderLayer))
+    for module, name, norm in find_children(network, Gemma3RMSNorm):
+        setattr(module, name, make_norm(norm))
+
+
+def find_children(network: Any, kind: type[Any]) -> list[tuple[nn.Module, str, Any]]:
+    """Return every module of a kind with its parent and its name there."""
+    return [
+        (module, name, child)
+        for module in network.modules()
+        for name, child in module.named_children()
+        if isinstance(child, kind)
+    ]
 
 
 class LeanNorm(nn.Module):

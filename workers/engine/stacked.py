@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from workers.engine.packing import pack_side_by_side
 from workers.engine.pages import release_pages, trim_heap
 
 # Makes a layer of a weight (outputs, inputs) and a bias (outputs,).
@@ -41,12 +42,15 @@ class StackedLinear(nn.Module):
 
 def build_linear(linear: nn.Linear, build: BuildLinear) -> nn.Module:
     """Return what ``build`` makes of a layer, stacked if the layer is wide; memory of the weights is given back."""
-    layers = []
-    for start in range(0, linear.out_features, OUTPUTS_AT_ONCE):
+
+    def build_piece(start: int) -> tuple[nn.Module, int]:
         rows = slice(start, start + OUTPUTS_AT_ONCE)
         weight, bias = linear.weight.detach()[rows], None if linear.bias is None else linear.bias.detach()[rows]
-        layers.append((build(weight, bias), len(weight)))
+        layer = build(weight, bias)
         release_pages(weight)
         if len(weight) < linear.out_features:
             trim_heap()
+        return layer, len(weight)
+
+    layers = pack_side_by_side(build_piece, range(0, linear.out_features, OUTPUTS_AT_ONCE))
     return layers[0][0] if len(layers) == 1 else StackedLinear(layers)
