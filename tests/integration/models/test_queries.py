@@ -39,6 +39,17 @@ def test_a_step_of_a_cancelled_job_is_not_claimed(cluster: Cluster) -> None:
     assert claim(cluster, wakeup.step_id) is None
 
 
+def test_a_claim_alone_does_not_wait_for_the_disk(cluster: Cluster) -> None:
+    _, wakeups = add_jobs(cluster.engine, ["One.", "Two."])
+    show = text("SHOW synchronous_commit")
+    with cluster.engine.begin() as transaction:
+        claims.claim_step(transaction, wakeups[0].step_id, token=uuid4(), worker="w1", lease_seconds=60)
+        assert transaction.scalar(show) == "off"
+    with cluster.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        claims.claim_step(connection, wakeups[1].step_id, token=uuid4(), worker="w1", lease_seconds=60)
+        assert connection.scalar(show) == "on"
+
+
 def test_an_unknown_step_is_not_claimed(cluster: Cluster) -> None:
     assert claim(cluster, uuid4()) is None
 
