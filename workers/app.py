@@ -46,6 +46,7 @@ class EngineStep(bootsteps.StartStopStep):
             os._exit(choose_end_code(error))
         app.flow = app.service.flow
         # What has been made until here stays as long as the process: no look for garbage needs to go through it.
+        gc.collect()
         gc.freeze()
 
 

@@ -39,6 +39,9 @@ class Channel(redis.Channel):
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for a message; naming three dozen lists each time anew takes as long as reading its answer."""
+        if timeout is not None or self.global_keyprefix:
+            super()._brpop_start(timeout)
+            return
         queues = tuple(self._queue_cycle.consume(len(self.active_queues)))
         if not queues:
             return
@@ -46,7 +49,7 @@ class Channel(redis.Channel):
         self._brpop_sent_at = time.monotonic()
         if queues != self._asking[0]:
             lists = [self._q_for_pri(queue, level) for level in self.priority_steps for queue in queues]
-            command = connection.pack_command("BRPOP", *lists, timeout or self.brpop_timeout)
+            command = connection.pack_command("BRPOP", *lists, self.brpop_timeout)
             self._asking = queues, command
         connection.send_packed_command(self._asking[1])
 
