@@ -48,7 +48,7 @@ def renew_leases(session: Session, tokens: Sequence[UUID], *, lease_seconds: flo
     return {row.lease_token: row.cancel_requested_at is not None for row in rows}
 
 
-# Built once: building it takes longer than running it.
+# Built once, as every statement of a step is.
 _LOCK_JOB = (
     select(Job).where(Job.id == bindparam("this_job")).with_for_update().execution_options(populate_existing=True)
 )

@@ -18,6 +18,7 @@ from workers.engine.attention import RAGGED, attend_ragged
 from workers.engine.packed import PackedLinear
 from workers.engine.packing import pack_side_by_side
 from workers.engine.pages import release_pages
+from workers.engine.quantization import find_children
 
 # The activation that oneDNN computes within a product.
 ACTIVATION = "gelu_pytorch_tanh"
@@ -40,16 +41,6 @@ def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
     pack_side_by_side(replace, find_children(network, Gemma3DecoderLayer))
     for module, name, norm in find_children(network, Gemma3RMSNorm):
         setattr(module, name, make_norm(norm))
-
-
-def find_children(network: Any, kind: type[Any]) -> list[tuple[nn.Module, str, Any]]:
-    """Return every module of a kind with its parent and its name there."""
-    return [
-        (module, name, child)
-        for module in network.modules()
-        for name, child in module.named_children()
-        if isinstance(child, kind)
-    ]
 
 
 class LeanNorm(nn.Module):

@@ -94,10 +94,18 @@ def shorten_linears(network: Any, *, head: nn.Module) -> None:
 
 def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinear]) -> None:
     """Put what is built from each linear layer in its place."""
-    for parent in list(network.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Linear):
-                setattr(parent, name, build_linear(child, choose_build(child)))
+    for parent, name, linear in find_children(network, nn.Linear):
+        setattr(parent, name, build_linear(linear, choose_build(linear)))
+
+
+def find_children(network: Any, kind: type[Any]) -> list[tuple[nn.Module, str, Any]]:
+    """Return every module of a kind with its parent and its name there."""
+    return [
+        (parent, name, child)
+        for parent in network.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, kind)
+    ]
 
 
 def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed: Observed) -> nn.Module:
