@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# A private range that is unlikely to be in use on the machine of a developer.
-PREFIX = "10.213.77"
+# A private range that is unlikely to be in use on the machine of a developer; each switch takes a free part of it.
+RANGE = "10.213"
 OPERATOR = 254
 
 
@@ -56,6 +57,7 @@ class Switch:
 
     def __init__(self) -> None:
         self._mark = uuid.uuid4().hex[:6]
+        self.prefix = find_free_prefix()
         self._namespace = f"gistmill-{self._mark}-switch"
         self._hosts: list[Host] = []
 
@@ -66,7 +68,7 @@ class Switch:
             self._add_namespace(self._namespace)
             self._inside("link", "add", "bridge", "type", "bridge")
             self._inside("link", "set", "bridge", "up")
-            self._connect(self._mark, f"{PREFIX}.{OPERATOR}", namespace=None)
+            self._connect(self._mark, f"{self.prefix}.{OPERATOR}", namespace=None)
             yield
         finally:
             for namespace in (*(host.namespace for host in self._hosts), self._namespace):
@@ -74,7 +76,7 @@ class Switch:
 
     def add_host(self, name: str) -> Host:
         """Return a new host that is connected."""
-        host = Host(name, f"gistmill-{self._mark}-{name}", f"{PREFIX}.{len(self._hosts) + 1}")
+        host = Host(name, f"gistmill-{self._mark}-{name}", f"{self.prefix}.{len(self._hosts) + 1}")
         self._add_namespace(host.namespace)
         self._hosts.append(host)
         self._connect(name, host.address, namespace=host.namespace)
@@ -106,9 +108,15 @@ class Switch:
         run_ip("-n", name, "link", "set", "lo", "up")
 
 
-def run_ip(*arguments: str) -> None:
+def run_ip(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``ip`` of iproute2."""
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+
+
+def find_free_prefix() -> str:
+    """Return the first three numbers of a network that nobody uses here, a switch left by a killed run neither."""
+    addresses = run_ip("-oneline", "-4", "address").stdout
+    return random.choice([prefix for part in range(256) if f" {(prefix := f'{RANGE}.{part}')}." not in addresses])
 
 
 def explain_missing() -> str | None:

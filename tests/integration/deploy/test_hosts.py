@@ -18,7 +18,7 @@ from models.session import connect
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.conftest import wait_until
 from tests.fake_worker import describe_command
-from tests.integration.deploy.hosts import PREFIX, Host, Switch, explain_missing
+from tests.integration.deploy.hosts import Host, Switch, explain_missing
 from workers.local.home import open_home
 
 JOBS = 50
@@ -59,7 +59,7 @@ def servers(switch: Switch, tmp_path: Path) -> Iterator[Servers]:
     home.postgres.initialize()
     home.valkey.initialize()
     with (home.postgres.folder / "pg_hba.conf").open("a") as rules:
-        rules.write(f"host all all {PREFIX}.0/24 scram-sha-256\n")
+        rules.write(f"host all all {switch.prefix}.0/24 scram-sha-256\n")
     database, broker = switch.add_host("database"), switch.add_host("broker")
     postgres = [*home.postgres.command, "-c", f"listen_addresses={database.address}"]
     valkey = [*home.valkey.command, "--bind", broker.address]
