@@ -41,8 +41,8 @@ from workers.launch import PATIENT_THREADS
 CACHE = Path(os.environ.get("GISTMILL_BENCH_CACHE", Path.home() / ".cache" / "gistmill-bench"))
 WORKER = "tests.bench.endless_worker"
 SLOTS = 16
-# GiB of the KV cache of each worker: everybody is in memory at once.
-CACHE_GB = "1"
+# GiB of the KV cache of each worker: room for the longest request in each of its lanes. Only what is used takes memory.
+CACHE_GB = "2.5"
 LOAD_SECONDS = 600
 # Weights names of the workers, with the quantization of each and the cores of each of its processes (0 for all).
 WORKERS = {"float32": ("none", 1), "default": ("auto", 1), "pair": ("auto", 2)}

@@ -1,8 +1,9 @@
-"""How large the KV cache and the batch are: from slots, context and free memory."""
+"""How many loops there are and how large their caches and batches: from slots, context, cores and free memory."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from transformers import ContinuousBatchingConfig
@@ -18,14 +19,36 @@ PAGE_TOKENS = 32
 USUAL_REQUEST_TOKENS = 2048
 # Part of the free memory that an unset kv_cache_gb may take; the rest is for activations and other processes.
 CACHE_SHARE = {"cuda": 0.7, "cpu": 0.25}
+# Loops side by side on a CPU, at most (see ``lanes``).
+LANES = 2
 # Tokens of one forward pass. On a CPU a long pass delays every other request's next token by seconds.
 BATCH_TOKENS = {"cuda": 4096, "cpu": 256}
 # A context below this cannot hold a prompt and an answer worth having.
 SMALLEST_CONTEXT = 64
 
 
-def size_batching(weights: LoadedWeights, config: EngineConfig) -> tuple[ContinuousBatchingConfig, int]:
-    """Return the sizes of batch and cache, and the context in tokens that they allow.
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large everything is.
+
+    Args:
+        lanes: generation loops side by side.
+        batching: batch and cache of each.
+        context_tokens: most tokens that prompt and completion may have together.
+    """
+
+    lanes: int
+    batching: ContinuousBatchingConfig
+    context_tokens: int
+
+
+def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) -> Sizes:
+    """Return how many loops there are and the sizes of their batches and caches.
+
+    Args:
+        weights: that they run.
+        config: what is asked for.
+        threads: to compute with on a CPU.
 
     Raises:
         InsufficientMemoryError: the cache cannot hold even a short request.
@@ -33,20 +56,31 @@ def size_batching(weights: LoadedWeights, config: EngineConfig) -> tuple[Continu
     device = weights.placement.device
     text_config = weights.network.config.get_text_config()
     longest = min(config.context_tokens or text_config.max_position_embeddings, text_config.max_position_embeddings)
-    # One spare page a request, because a page is never shared.
-    wanted = max(longest, config.slots * min(longest, USUAL_REQUEST_TOKENS)) + config.slots * PAGE_TOKENS
     if config.kv_cache_gb is None:
         budget = measure_free_memory(device) * CACHE_SHARE[device]
     else:
         budget = config.kv_cache_gb * 2**30
     held = int(budget / count_token_bytes(text_config, weights.placement.dtype.itemsize))
-    pages = math.ceil(min(wanted, held) / PAGE_TOKENS)
+    lanes = config.lanes or (min(LANES, threads, config.slots) if device == "cpu" else 1)
+    pages = count_pages(config, lanes=lanes, longest=longest, held=held)
+    # Nobody's request is refused so that others are faster.
+    if config.lanes is None and (pages - 1) * PAGE_TOKENS < longest:
+        lanes, pages = 1, count_pages(config, lanes=1, longest=longest, held=held)
     context = min(longest, (pages - 1) * PAGE_TOKENS)
     if context < SMALLEST_CONTEXT:
         raise InsufficientMemoryError(
             f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(held, 0)} tokens; raise kv_cache_gb"
         )
-    return build_batching(config, device=device, pages=pages), context
+    slots = math.ceil(config.slots / lanes)
+    return Sizes(lanes, build_batching(config, device=device, slots=slots, pages=pages), context)
+
+
+def count_pages(config: EngineConfig, *, lanes: int, longest: int, held: int) -> int:
+    """Return the pages of the cache of each of so many loops, if all caches together hold so many tokens at most."""
+    slots = math.ceil(config.slots / lanes)
+    # One spare page a request, because a page is never shared.
+    wanted = max(longest, slots * min(longest, USUAL_REQUEST_TOKENS)) + slots * PAGE_TOKENS
+    return math.ceil(min(wanted, held // lanes) / PAGE_TOKENS)
 
 
 def count_token_bytes(text_config: Any, itemsize: int) -> int:
@@ -55,13 +89,13 @@ def count_token_bytes(text_config: Any, itemsize: int) -> int:
     return int(2 * text_config.num_hidden_layers * heads * head_dim * itemsize)
 
 
-def build_batching(config: EngineConfig, *, device: str, pages: int) -> ContinuousBatchingConfig:
-    """Return the settings of transformers' continuous batching."""
+def build_batching(config: EngineConfig, *, device: str, slots: int, pages: int) -> ContinuousBatchingConfig:
+    """Return the settings of transformers' continuous batching for one loop."""
     return ContinuousBatchingConfig(
         page_size=PAGE_TOKENS,
         num_blocks=pages,
-        max_batch_tokens=config.batch_tokens or max(BATCH_TOKENS[device], config.slots),
-        max_requests_per_batch=config.slots,
+        max_batch_tokens=config.batch_tokens or max(BATCH_TOKENS[device], slots),
+        max_requests_per_batch=slots,
         max_memory_percent=0.9,
         # Each request's tokens are chosen in Python, between two passes.
         use_async_batching=False,

@@ -27,6 +27,8 @@ class EngineConfig:
         context_tokens: upper limit on prompt and completion together; None takes what weights and cache allow.
         kv_cache_gb: memory for the KV cache in GiB; None sizes it from slots, context and free memory.
         batch_tokens: most tokens in one forward pass; long prompts are prefilled in pieces of this size.
+        lanes: generation loops side by side on a CPU; None takes two where there are two cores and two slots, and the
+            cache has room for the longest request in each.
         is_guessing: whether guesses of what comes next are checked (see ``drafting``), on a CPU alone; what is said is
             the same with and without.
 
@@ -45,6 +47,7 @@ class EngineConfig:
     context_tokens: int | None = None
     kv_cache_gb: float | None = None
     batch_tokens: int | None = None
+    lanes: int | None = None
     is_guessing: bool = True
 
     def __post_init__(self) -> None:
@@ -52,6 +55,7 @@ class EngineConfig:
             (self.slots >= 1, "slots must be 1 or more"),
             (self.context_tokens is None or self.context_tokens >= 64, "context_tokens must be 64 or more"),
             (self.kv_cache_gb is None or self.kv_cache_gb > 0, "kv_cache_gb must be above 0"),
+            (self.lanes is None or 1 <= self.lanes <= self.slots, "lanes must be from 1 to slots"),
             (self.batch_tokens is None or self.batch_tokens >= self.slots, "batch_tokens must be slots or more"),
         )
         for is_valid, message in checks:

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
-from workers.engine.cache import size_batching
+import torch
+
+from workers.engine.cache import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
 from workers.engine.fingerprint import Hashes
+from workers.engine.lanes import Lanes
 from workers.engine.loading import LoadedWeights, load_weights
 from workers.engine.loop import GenerationLoop
 from workers.engine.metrics import EngineMetrics
@@ -51,23 +54,30 @@ class Engine:
     ) -> None:
         self.weights = weights
         self._tokenizer = weights.tokenizer
-        batching, self._context_tokens = size_batching(weights, config)
-        try:
-            self.loop = GenerationLoop(
+        threads = torch.get_num_threads()
+        sizes = size_lanes(weights, config, threads=threads)
+        self._context_tokens = sizes.context_tokens
+
+        def build_loop(share_threads: Callable[[], int]) -> GenerationLoop:
+            return GenerationLoop(
                 weights.network,
                 tokenizer=weights.tokenizer,
-                batching=batching,
+                batching=sizes.batching,
+                share_threads=share_threads,
                 is_guessing=config.is_guessing,
                 on_fatal=on_fatal,
             )
+
+        try:
+            self.lanes = Lanes(build_loop, lanes=sizes.lanes, threads=threads)
         except MemoryError as error:
             raise InsufficientMemoryError(
                 f"the KV cache does not fit {weights.placement.device} beside the weights: {error}; "
                 "set fewer slots, a smaller kv_cache_gb or a smaller context_tokens"
             ) from error
-        self._plain = PlainGenerator(weights.network)
-        self.metrics = EngineMetrics(self.loop.read_state, device=self.device)
-        self.loop.start()
+        self._plain = PlainGenerator(weights.network, threads=threads)
+        self.metrics = EngineMetrics(self.lanes.read_state, device=self.device)
+        self.lanes.start()
 
     @property
     def device(self) -> str:
@@ -118,7 +128,7 @@ class Engine:
             if params.num_beams > 1:
                 outcome = self._plain.generate(request)
             else:
-                self.loop.submit(request)
+                self.lanes.submit(request)
                 outcome = request.future.result()
         except GenerationError:
             self.metrics.count_failure()
@@ -133,7 +143,7 @@ class Engine:
         cancelled = threading.Event()
         request = self._build_request(prompt, replace(params, num_beams=1), deadline=None, cancelled=cancelled)
         growth = TextStream(request, self._tokenizer).read_growth()
-        self.loop.submit(request)
+        self.lanes.submit(request)
         told = ""
         try:
             for text in growth:
@@ -162,11 +172,11 @@ class Engine:
 
     def seconds_since_progress(self) -> float:
         """Return the age of the loop's last sign of life in seconds; more than a pass can take means it hangs."""
-        return self.loop.seconds_since_progress()
+        return self.lanes.seconds_since_progress()
 
     def close(self) -> None:
         """End the loop and fail whatever still waits."""
-        self.loop.close()
+        self.lanes.close()
 
     def _build_request(
         self, prompt: Prompt, params: GenerationParams, *, deadline: float | None, cancelled: threading.Event | None

@@ -59,6 +59,7 @@ class GenerationLoop(ContinuousBatchingManager):
         network: the loaded weights.
         tokenizer: decodes the ends of generations to find stop strings.
         batching: size of batch and cache.
+        share_threads: returns how many threads the next pass may compute with on a CPU.
         is_guessing: whether guesses are checked where that is of use.
         on_fatal: called once, from the loop's thread, when the loop has died of an error.
 
@@ -72,6 +73,7 @@ class GenerationLoop(ContinuousBatchingManager):
         *,
         tokenizer: PromptTokenizer,
         batching: ContinuousBatchingConfig,
+        share_threads: Callable[[], int],
         is_guessing: bool = True,
         on_fatal: Callable[[], None] | None = None,
     ) -> None:
@@ -85,6 +87,7 @@ class GenerationLoop(ContinuousBatchingManager):
         self.output_router = RequestRouter(self.live, has_ended=self._has_ended)
         self._tokenizer = tokenizer
         self._on_fatal = on_fatal
+        self._share_threads = share_threads
         # Only our own attention reads several new tokens of many requests in one product.
         self._is_ragged = network.config.get_text_config()._attn_implementation == RAGGED
         self._is_guessing = is_guessing and self._is_ragged
@@ -164,6 +167,8 @@ class GenerationLoop(ContinuousBatchingManager):
         return processor
 
     def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
+        # Torch keeps the number for each thread, and for MKL one of the whole process; saying it takes no microsecond.
+        torch.set_num_threads(self._share_threads())
         self._end_overdue(batch_processor.scheduler)
         if self._is_guessing:
             guess_next(list(self.live.values()), batch_processor)

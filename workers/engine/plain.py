@@ -25,10 +25,12 @@ class PlainGenerator:
 
     Args:
         network: the loaded weights.
+        threads: to compute with on a CPU.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, *, threads: int) -> None:
         self._network = network
+        self._threads = threads
         self._lock = threading.Lock()
 
     def generate(self, request: Request) -> Outcome:
@@ -72,6 +74,8 @@ class PlainGenerator:
             **sampling,
         )
         ids = self._to_tensor(request.prompt_ids)
+        # A thread of its own may have been told less by a loop.
+        torch.set_num_threads(self._threads)
         with torch.inference_mode(), torch.random.fork_rng():
             # transformers draws from the generator of the process, which nobody else does while this has the lock.
             torch.manual_seed(request.generator.initial_seed())
@@ -87,6 +91,7 @@ class PlainGenerator:
     def score(self, prompt_ids: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
         """Return the summed log-probability of each continuation's tokens after the prompt."""
         scores: list[float] = []
+        torch.set_num_threads(self._threads)
         with self._lock, torch.inference_mode():
             if len(prompt_ids) > 1:
                 prefix = self._network(input_ids=self._to_tensor(prompt_ids[:-1]), use_cache=True, logits_to_keep=1)

@@ -10,7 +10,7 @@ from workers.engine.engine import load_engine
 from workers.engine.request import Request
 from workers.generation import GenerationParams
 
-CACHE_GIB = 1.0
+CACHE_GIB = 2.5
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     def generate(prompts: list[Ids]) -> list[Ids]:
         requests = [Request(prompt_ids=ids, params=params, eos_ids=frozenset()) for ids in prompts]
         for request in requests:
-            engine.loop.submit(request)
+            engine.lanes.submit(request)
         return [request.future.result().tokens for request in requests]
 
     serve(lambda: work.run_waves(generate))

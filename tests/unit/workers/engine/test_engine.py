@@ -42,9 +42,9 @@ def generate_together(engine: Engine, prompts: list[Prompt], params: list[Genera
 
 def is_empty(engine: Engine) -> bool:
     """Return whether no request and no cache block is left in the loop."""
-    processor = engine.loop.batch_processor
+    processor = engine.lanes.loops[0].batch_processor
     return (
-        not engine.loop.live
+        not engine.lanes.loops[0].live
         and not processor.scheduler.active_requests
         and not processor.scheduler.waiting_requests
         and processor.cache.compute_free_capacity() == 1.0
@@ -54,7 +54,7 @@ def is_empty(engine: Engine) -> bool:
 def wait_until_empty(engine: Engine) -> None:
     until = time.monotonic() + 20
     while not is_empty(engine):
-        assert time.monotonic() < until, engine.loop.read_state()
+        assert time.monotonic() < until, engine.lanes.loops[0].read_state()
         time.sleep(0.01)
 
 
@@ -195,7 +195,7 @@ def test_a_cancelled_request_ends_with_what_it_has(own_engine: Engine) -> None:
     cancelled = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(own_engine.generate, ask("tell"), LONG, cancelled=cancelled)
-        while own_engine.loop.read_state().running == 0:
+        while own_engine.lanes.loops[0].read_state().running == 0:
             time.sleep(0.001)
         cancelled.set()
         generation = running.result()
@@ -240,8 +240,8 @@ def test_a_thousand_requests_with_cancellations_and_deadlines_leave_nothing_behi
     while threading.active_count() > threads_before and time.monotonic() < until:
         time.sleep(0.05)
     assert threading.active_count() == threads_before
-    assert own_engine.loop.output_router.output_queue.empty()
-    assert own_engine.loop.input_queue.empty()
+    assert own_engine.lanes.loops[0].output_router.output_queue.empty()
+    assert own_engine.lanes.loops[0].input_queue.empty()
 
 
 def test_more_requests_than_the_cache_holds_all_finish_and_are_right(tiny_weights: Path, prompts: list[Prompt]) -> None:
@@ -264,7 +264,7 @@ def test_more_requests_than_the_cache_holds_all_finish_and_are_right(tiny_weight
 def test_a_prompt_that_cannot_fit_is_refused_before_any_work(engine: Engine) -> None:
     with pytest.raises(PromptTooLongError, match=r"asks for 4090 more, and the context holds 4096"):
         engine.generate(ask("a river rose"), replace(GREEDY, max_new_tokens=4090))
-    assert not engine.loop.live
+    assert not engine.lanes.loops[0].live
 
 
 def test_running_out_of_memory_halves_the_batch_and_tries_again(own_engine: Engine, prompts: list[Prompt]) -> None:
@@ -278,7 +278,7 @@ def test_running_out_of_memory_halves_the_batch_and_tries_again(own_engine: Engi
     hook = own_engine.weights.network.register_forward_pre_hook(fail_once)
     assert [generation.text for generation in generate_together(own_engine, prompts[:6], [GREEDY] * 6)] == expected
     hook.remove()
-    assert own_engine.loop.batch_processor.max_batch_tokens == 64
+    assert own_engine.lanes.loops[0].batch_processor.max_batch_tokens == 64
     wait_until_empty(own_engine)
 
 
@@ -317,7 +317,7 @@ def test_a_fatal_error_fails_every_waiting_request_and_tells_the_owner(tiny_weig
 def test_closing_fails_whoever_still_waits(own_engine: Engine) -> None:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(own_engine.generate, ask("tell"), LONG)
-        while own_engine.loop.read_state().running == 0:
+        while own_engine.lanes.loops[0].read_state().running == 0:
             time.sleep(0.001)
         own_engine.close()
         assert isinstance(running.exception(), EngineStoppedError)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import torch
+
+from tests.unit.workers.engine.test_engine import GREEDY, HOT, LONG, ask
+from workers.engine.cache import size_lanes
+from workers.engine.config import EngineConfig
+from workers.engine.engine import Engine, load_engine
+from workers.engine.errors import EngineStoppedError, InsufficientMemoryError
+from workers.engine.lanes import Lanes
+from workers.engine.loop import GenerationLoop, LoopState
+from workers.generation import FinishReason, Generation, GenerationParams
+
+# Bytes of one token of the tiny Gemma in the cache.
+TOKEN = 768
+
+
+@pytest.fixture
+def two_lanes(tiny_weights: Path) -> Iterator[Engine]:
+    engine = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", batch_tokens=64, lanes=2))
+    yield engine
+    engine.close()
+
+
+def read_running(engine: Engine) -> list[int]:
+    return [loop.read_state().running for loop in engine.lanes.loops]
+
+
+def wait_until_running(engine: Engine, running: list[int]) -> None:
+    until = time.monotonic() + 20
+    while read_running(engine) != running:
+        assert time.monotonic() < until, read_running(engine)
+        time.sleep(0.001)
+
+
+def test_what_is_said_does_not_depend_on_the_lane(engine: Engine, two_lanes: Engine) -> None:
+    prompts = [ask("river " * (1 + 7 * number)) for number in range(24)]
+    params = [(GREEDY, replace(HOT, seed=number))[number % 2] for number in range(24)]
+
+    def generate_all(engine: Engine) -> list[tuple[str, FinishReason]]:
+        with ThreadPoolExecutor(24) as pool:
+            generations = list(pool.map(engine.generate, prompts, params))
+        return [(generation.text, generation.finish_reason) for generation in generations]
+
+    assert len(engine.lanes.loops) == 1
+    assert generate_all(two_lanes) == generate_all(engine)
+
+
+def test_a_request_goes_where_there_are_fewest_and_the_state_is_that_of_all(two_lanes: Engine) -> None:
+    cancelled = [threading.Event() for _ in range(4)]
+
+    def generate(event: threading.Event) -> Generation:
+        return two_lanes.generate(ask("tell"), LONG, cancelled=event)
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(generate, event) for event in cancelled[:3]]
+        wait_until_running(two_lanes, [2, 1])
+        running.append(pool.submit(generate, cancelled[3]))
+        wait_until_running(two_lanes, [2, 2])
+        state = two_lanes.lanes.read_state()
+        for event in cancelled:
+            event.set()
+        assert {future.result().finish_reason for future in running} == {FinishReason.CANCELLED}
+    assert (state.waiting, state.running) == (0, 4)
+    assert 0 < state.cache_used < 1
+    wait_until_running(two_lanes, [0, 0])
+
+
+def test_closing_fails_whoever_waits_in_any_lane(two_lanes: Engine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(two_lanes.generate, ask("tell"), LONG) for _ in range(4)]
+        wait_until_running(two_lanes, [2, 2])
+        two_lanes.close()
+        assert all(isinstance(future.exception(), EngineStoppedError) for future in running)
+
+
+def test_a_lane_that_dies_tells_the_owner_and_the_other_ends_what_it_has(tiny_weights: Path) -> None:
+    told = threading.Event()
+    config = EngineConfig(weights=str(tiny_weights), quantization="none", lanes=2)
+    engine = load_engine(config, on_fatal=told.set)
+
+    def fail_once(_network: object, _args: object, options: dict[str, torch.Tensor]) -> None:
+        if options["position_ids"].max() > 100:
+            raise RuntimeError("the device is gone")
+
+    engine.weights.network.register_forward_pre_hook(fail_once, with_kwargs=True)
+    with ThreadPoolExecutor(2) as pool:
+        short = pool.submit(engine.generate, ask("tell"), replace(GREEDY, max_new_tokens=40))
+        wait_until_running(engine, [1, 0])
+        long = pool.submit(engine.generate, ask("river " * 200), GREEDY)
+        assert isinstance(long.exception(), EngineStoppedError)
+        assert short.result().text
+    assert told.wait(5)
+    engine.close()
+
+
+def test_a_loop_that_works_alone_has_all_threads_and_none_is_left_over() -> None:
+    asked: list[Callable[[], int]] = []
+
+    def build(share_threads: Callable[[], int]) -> GenerationLoop:
+        asked.append(share_threads)
+        return cast(GenerationLoop, SimpleNamespace(live={}))
+
+    lanes = Lanes(build, lanes=2, threads=5)
+    assert [share() for share in asked] == [5, 5]
+    lanes.loops[1].live["a"] = cast("Callable[..., object]", None)  # type: ignore[assignment]
+    assert [share() for share in asked] == [5, 5]
+    lanes.loops[0].live["b"] = cast("Callable[..., object]", None)  # type: ignore[assignment]
+    assert [share() for share in asked] == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "threads", "lanes", "slots", "context"),
+    [
+        ({}, 2, 2, 8, 4096),
+        ({}, 1, 1, 16, 4096),
+        ({}, 64, 2, 8, 4096),
+        ({"slots": 1}, 2, 1, 1, 4096),
+        ({"slots": 5}, 2, 2, 3, 4096),
+        ({"lanes": 1}, 2, 1, 16, 4096),
+        # What one loop could answer is answered, so that two have to have room for it.
+        ({"kv_cache_gb": 2 * 4200 * TOKEN / 2**30}, 2, 2, 8, 4096),
+        ({"kv_cache_gb": 2 * 4000 * TOKEN / 2**30}, 2, 1, 16, 4096),
+        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30}, 2, 1, 16, 1376),
+        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "context_tokens": 600}, 2, 2, 8, 600),
+        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "lanes": 2}, 1, 2, 8, 672),
+    ],
+)
+def test_there_are_two_lanes_where_they_refuse_nobody(
+    engine: Engine, settings: dict[str, float], threads: int, lanes: int, slots: int, context: int
+) -> None:
+    sizes = size_lanes(engine.weights, EngineConfig(weights="tiny", **settings), threads=threads)  # type: ignore[arg-type]
+    assert (sizes.lanes, sizes.batching.max_requests_per_batch, sizes.context_tokens) == (lanes, slots, context)
+
+
+def test_a_cache_without_room_is_refused(engine: Engine) -> None:
+    with pytest.raises(InsufficientMemoryError, match="raise kv_cache_gb"):
+        size_lanes(engine.weights, EngineConfig(weights="tiny", kv_cache_gb=1e-6), threads=2)
