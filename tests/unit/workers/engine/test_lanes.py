@@ -18,8 +18,8 @@ from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, InsufficientMemoryError
 from workers.engine.lanes import Lanes
-from workers.engine.loop import GenerationLoop, LoopState
-from workers.generation import FinishReason, Generation, GenerationParams
+from workers.engine.loop import GenerationLoop
+from workers.generation import FinishReason, Generation
 
 # Bytes of one token of the tiny Gemma in the cache.
 TOKEN = 768
@@ -30,6 +30,12 @@ def two_lanes(tiny_weights: Path) -> Iterator[Engine]:
     engine = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", batch_tokens=64, lanes=2))
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request ends before its limit."""
+    monkeypatch.setattr(Engine, "_find_eos_ids", lambda *_: frozenset())
 
 
 def read_running(engine: Engine) -> list[int]:
@@ -56,6 +62,7 @@ def test_what_is_said_does_not_depend_on_the_lane(engine: Engine, two_lanes: Eng
     assert generate_all(two_lanes) == generate_all(engine)
 
 
+@pytest.mark.usefixtures("endless")
 def test_a_request_goes_where_there_are_fewest_and_the_state_is_that_of_all(two_lanes: Engine) -> None:
     cancelled = [threading.Event() for _ in range(4)]
 
@@ -76,6 +83,7 @@ def test_a_request_goes_where_there_are_fewest_and_the_state_is_that_of_all(two_
     wait_until_running(two_lanes, [0, 0])
 
 
+@pytest.mark.usefixtures("endless")
 def test_closing_fails_whoever_waits_in_any_lane(two_lanes: Engine) -> None:
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(two_lanes.generate, ask("tell"), LONG) for _ in range(4)]
@@ -84,20 +92,21 @@ def test_closing_fails_whoever_waits_in_any_lane(two_lanes: Engine) -> None:
         assert all(isinstance(future.exception(), EngineStoppedError) for future in running)
 
 
+@pytest.mark.usefixtures("endless")
 def test_a_lane_that_dies_tells_the_owner_and_the_other_ends_what_it_has(tiny_weights: Path) -> None:
     told = threading.Event()
     config = EngineConfig(weights=str(tiny_weights), quantization="none", lanes=2)
     engine = load_engine(config, on_fatal=told.set)
 
     def fail_once(_network: object, _args: object, options: dict[str, torch.Tensor]) -> None:
-        if options["position_ids"].max() > 100:
+        if options["position_ids"].max() > 600:
             raise RuntimeError("the device is gone")
 
     engine.weights.network.register_forward_pre_hook(fail_once, with_kwargs=True)
     with ThreadPoolExecutor(2) as pool:
-        short = pool.submit(engine.generate, ask("tell"), replace(GREEDY, max_new_tokens=40))
+        short = pool.submit(engine.generate, ask("tell"), replace(GREEDY, max_new_tokens=400))
         wait_until_running(engine, [1, 0])
-        long = pool.submit(engine.generate, ask("river " * 200), GREEDY)
+        long = pool.submit(engine.generate, ask("river " * 900), GREEDY)
         assert isinstance(long.exception(), EngineStoppedError)
         assert short.result().text
     assert told.wait(5)
