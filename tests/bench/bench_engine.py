@@ -3,7 +3,8 @@
 Sixteen real chunks are summarized in float32 one at a time, from sixteen threads at once, and by transformers' own
 ``generate_batch``; then from sixteen threads with the linear layers in half precision, in int8 and, where the CPU
 computes in it, in bfloat16. Guesses of what comes next speed up one request more than many, so what batching alone
-gives is measured without them. The texts of twenty chunks under greedy decoding tell what fewer bits change.
+gives is measured without them, and with one lane what two are worth. The texts of twenty chunks under greedy decoding
+tell what fewer bits change.
 
 Run: ``python -m tests.bench.bench_engine [--rounds 3] [--tokens 32] [--weights FOLDER]``.
 """
@@ -49,7 +50,7 @@ Precision = Literal["none", "bf16", "half", "int8"]
 FEWER_BITS: tuple[Precision, ...] = ("bf16", "half", "int8") if has_native_bfloat16() else ("half", "int8")
 
 
-def load(weights: Path, precision: Precision, *, is_guessing: bool = True) -> Engine:
+def load(weights: Path, precision: Precision, *, is_guessing: bool = True, lanes: int | None = None) -> Engine:
     """Load the weights with linear layers in a precision."""
     return load_engine(
         EngineConfig(
@@ -58,6 +59,7 @@ def load(weights: Path, precision: Precision, *, is_guessing: bool = True) -> En
             quantization=precision,
             device="cpu",
             slots=THREADS,
+            lanes=lanes,
             is_guessing=is_guessing,
         )
     )
@@ -137,6 +139,7 @@ def main() -> None:
     given = parser.parse_args()
     weights = given.weights or ensure_packaged_weights(CACHE / "gemma-3-270m")
     exact, patient = load(weights, "none"), load(weights, "none", is_guessing=False)
+    narrow = load(weights, "none", lanes=1)
     engines = {name: load(weights, name) for name in FEWER_BITS}
     plain = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32, attn_implementation="sdpa").eval()
     prompts = make_prompts(exact, COMPARED)
@@ -144,6 +147,7 @@ def main() -> None:
     runs: dict[str, Callable[[], int]] = {
         "one at a time": lambda: count(run_threads(exact, batch[:SINGLE], given.tokens, threads=1)),
         "16 threads": lambda: count(run_threads(exact, batch, given.tokens, threads=THREADS)),
+        "16 threads, one lane": lambda: count(run_threads(narrow, batch, given.tokens, threads=THREADS)),
         "one at a time, no guesses": lambda: count(run_threads(patient, batch[:SINGLE], given.tokens, threads=1)),
         "16 threads, no guesses": lambda: count(run_threads(patient, batch, given.tokens, threads=THREADS)),
         "generate_batch": lambda: run_batch(plain, exact, batch, given.tokens),
@@ -167,6 +171,7 @@ def main() -> None:
     result = {
         "batched_over_single": medians["16 threads, no guesses"] / medians["one at a time, no guesses"],
         "batched_over_single_guessing": medians["16 threads"] / medians["one at a time"],
+        "lanes_over_one": medians["16 threads"] / medians["16 threads, one lane"],
         "guessing_over_not": medians["16 threads"] / medians["16 threads, no guesses"],
         "rouge_l_no_guesses": compare_texts(texts["none"], texts["no guesses"]),
         "engine_over_generate_batch": medians["16 threads"] / medians["generate_batch"],
@@ -174,7 +179,7 @@ def main() -> None:
     for name in engines:
         result[f"{name}_over_fp32"] = medians[f"16 threads, {name}"] / medians["16 threads"]
         result[f"rouge_l_{name}"] = compare_texts(texts["none"], texts[name])
-    for engine in (exact, patient, *engines.values()):
+    for engine in (exact, patient, narrow, *engines.values()):
         engine.close()
     print(json.dumps({name: round(value, 3) for name, value in result.items()}))
 

@@ -1,7 +1,7 @@
 """The engine: one set of weights, loaded once, always batching.
 
-``generate`` blocks and may be called by every task thread of the process; their requests share one batch. What the loop
-cannot batch (beam search, scoring) runs through the same weights beside it, one call at a time.
+``generate`` blocks and may be called by every task thread of the process; their requests share one batch, on a CPU two.
+What the loop cannot batch (beam search, scoring) runs through the same weights beside it, one call at a time.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from statistics import fmean
 
 from workers.engine.loop import GenerationLoop, LoopState
 from workers.engine.request import Request
@@ -59,13 +58,13 @@ class Lanes:
         return max(loop.seconds_since_progress() for loop in self.loops)
 
     def read_state(self) -> LoopState:
-        """Return what all loops are doing now, together; the numbers may be of different passes."""
+        """Return what all loops are doing now, of their caches the fuller; the numbers may be of different passes."""
         states = [loop.read_state() for loop in self.loops]
         return LoopState(
             waiting=sum(state.waiting for state in states),
             running=sum(state.running for state in states),
             batch_size=sum(state.batch_size for state in states),
-            cache_used=fmean(state.cache_used for state in states),
+            cache_used=max(state.cache_used for state in states),
             age=max(state.age for state in states),
         )
 

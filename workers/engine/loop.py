@@ -167,8 +167,9 @@ class GenerationLoop(ContinuousBatchingManager):
         return processor
 
     def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
-        # Torch keeps the number for each thread, and for MKL one of the whole process; saying it takes no microsecond.
-        torch.set_num_threads(self._share_threads())
+        if self.live:
+            # Torch keeps it for each thread, and for MKL one number of the whole process; it takes no microsecond.
+            torch.set_num_threads(self._share_threads())
         self._end_overdue(batch_processor.scheduler)
         if self._is_guessing:
             guess_next(list(self.live.values()), batch_processor)

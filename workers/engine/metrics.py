@@ -60,7 +60,9 @@ class EngineMetrics(Collector):
         state = self._read_state()
         yield GaugeMetricFamily("gistmill_requests_waiting", "Requests not yet in the batch", state.waiting)
         yield GaugeMetricFamily("gistmill_requests_running", "Requests in the batch", state.running)
-        yield GaugeMetricFamily("gistmill_batch_size", "Requests in the last forward pass", state.batch_size)
+        yield GaugeMetricFamily(
+            "gistmill_batch_size", "Requests in the last forward pass of each lane", state.batch_size
+        )
         yield GaugeMetricFamily("gistmill_kv_cache_used_ratio", "Used part of the KV cache", state.cache_used)
         yield GaugeMetricFamily("gistmill_loop_age_seconds", "Age of the loop's last sign of life", state.age)
         yield GaugeMetricFamily(

@@ -98,11 +98,11 @@ def test_a_lane_that_dies_tells_the_owner_and_the_other_ends_what_it_has(tiny_we
     config = EngineConfig(weights=str(tiny_weights), quantization="none", lanes=2)
     engine = load_engine(config, on_fatal=told.set)
 
-    def fail_once(_network: object, _args: object, options: dict[str, torch.Tensor]) -> None:
+    def fail_when_long(_network: object, _args: object, options: dict[str, torch.Tensor]) -> None:
         if options["position_ids"].max() > 600:
             raise RuntimeError("the device is gone")
 
-    engine.weights.network.register_forward_pre_hook(fail_once, with_kwargs=True)
+    engine.weights.network.register_forward_pre_hook(fail_when_long, with_kwargs=True)
     with ThreadPoolExecutor(2) as pool:
         short = pool.submit(engine.generate, ask("tell"), replace(GREEDY, max_new_tokens=400))
         wait_until_running(engine, [1, 0])
