@@ -35,10 +35,11 @@ def cancel(name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    click.echo(f"{count(result.ended, 'job')} cancelled")
-    if result.ending:
-        click.echo(f"{count(result.ending, 'job')} with a running step will end within seconds")
-    if result.already:
-        click.echo(f"{count(result.already, 'job')} had ended before")
-    if result.checks:
-        click.echo(f"{count(result.checks, 'check')} called off")
+    counts = (
+        (result.ended, "job", "cancelled"),
+        (result.ending, "job", "with a running step will end within seconds"),
+        (result.already, "job", "had ended before"),
+        (result.checks, "check", "called off"),
+    )
+    lines = [f"{count(number, noun)} {what}" for number, noun, what in counts if number]
+    click.echo("\n".join(lines) or "0 jobs cancelled")
