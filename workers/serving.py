@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client import REGISTRY
 
 from models.settings import NO_ADAPTER, PACKAGED, Settings
@@ -20,6 +21,8 @@ from workers.service import Served, end_process
 
 if TYPE_CHECKING:
     from workers.engine.config import EngineConfig
+
+log = structlog.get_logger()
 
 
 def load_served(settings: Settings) -> Served:
@@ -46,6 +49,12 @@ def load_served(settings: Settings) -> Served:
         raise ShortageError(str(error)) from error
     except EngineError as error:
         raise ServingError(str(error)) from error
+    log.info(
+        "engine_loaded",
+        quantization=engine.weights.placement.quantization,
+        lanes=len(engine.lanes.loops),
+        context_tokens=engine.context_tokens,
+    )
     REGISTRY.register(engine.metrics)
     return Served(engine, engine.device, engine.seconds_since_progress, engine.close, manner)
 

@@ -32,13 +32,11 @@ class Sizes:
     """How large everything is.
 
     Args:
-        lanes: generation loops side by side.
-        batching: batch and cache of each.
+        lanes: batch and cache of each generation loop.
         context_tokens: most tokens that prompt and completion may have together.
     """
 
-    lanes: int
-    batching: ContinuousBatchingConfig
+    lanes: list[ContinuousBatchingConfig]
     context_tokens: int
 
 
@@ -56,23 +54,25 @@ def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) ->
     device = weights.placement.device
     text_config = weights.network.config.get_text_config()
     longest = min(config.context_tokens or text_config.max_position_embeddings, text_config.max_position_embeddings)
-    if config.kv_cache_gb is None:
-        budget = measure_free_memory(device) * CACHE_SHARE[device]
-    else:
-        budget = config.kv_cache_gb * 2**30
-    held = int(budget / count_token_bytes(text_config, weights.placement.dtype.itemsize))
-    lanes = config.lanes or (min(LANES, threads, config.slots) if device == "cpu" else 1)
-    pages = count_pages(config, lanes=lanes, longest=longest, held=held)
+    free = measure_free_memory(device)
+    budget = free * CACHE_SHARE[device] if config.kv_cache_gb is None else config.kv_cache_gb * 2**30
+    token_bytes = count_token_bytes(text_config, weights.placement.dtype.itemsize)
+    held = int(budget / token_bytes)
+    lanes = 1 if device != "cpu" else config.lanes or min(LANES, threads, config.slots)
+    # Of each lane's cache alone it is seen later whether there is room for it.
+    pages = count_pages(
+        config, lanes=lanes, longest=longest, held=held if lanes == 1 else min(held, free // token_bytes)
+    )
     # Nobody's request is refused so that others are faster.
-    if config.lanes is None and (pages - 1) * PAGE_TOKENS < longest:
+    if config.lanes is None and lanes > 1 and (pages - 1) * PAGE_TOKENS < longest:
         lanes, pages = 1, count_pages(config, lanes=1, longest=longest, held=held)
     context = min(longest, (pages - 1) * PAGE_TOKENS)
     if context < SMALLEST_CONTEXT:
         raise InsufficientMemoryError(
             f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(held, 0)} tokens; raise kv_cache_gb"
         )
-    slots = math.ceil(config.slots / lanes)
-    return Sizes(lanes, build_batching(config, device=device, slots=slots, pages=pages), context)
+    slots = [config.slots // lanes + (place < config.slots % lanes) for place in range(lanes)]
+    return Sizes([build_batching(config, device=device, slots=each, pages=pages) for each in slots], context)
 
 
 def count_pages(config: EngineConfig, *, lanes: int, longest: int, held: int) -> int:

@@ -23,7 +23,7 @@ class EngineConfig:
             ``nf4``; ``auto`` picks what serves users best on the device.
         device: ``auto`` takes the GPU where there is one.
         device_map: ``auto`` lets accelerate spread weights that do not fit one device; None keeps them on one.
-        slots: most requests in one batch.
+        slots: most requests at a time.
         context_tokens: upper limit on prompt and completion together; None takes what weights and cache allow.
         kv_cache_gb: memory for the KV cache in GiB; None sizes it from slots, context and free memory.
         batch_tokens: most tokens in one forward pass; long prompts are prefilled in pieces of this size.

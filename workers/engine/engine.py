@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 import torch
+from transformers import ContinuousBatchingConfig
 
 from workers.engine.cache import size_lanes
 from workers.engine.config import EngineConfig
@@ -38,7 +39,7 @@ def load_engine(
     Args:
         config: what to load and how.
         hashing: of its weights and adapter, if that has begun.
-        on_fatal: called once, from the loop's thread, when the loop has died; the process should end then.
+        on_fatal: called, from its thread, when a loop has died; the process should end then.
 
     Raises:
         EngineError: see the subclasses; every message says what to do.
@@ -58,18 +59,18 @@ class Engine:
         sizes = size_lanes(weights, config, threads=threads)
         self._context_tokens = sizes.context_tokens
 
-        def build_loop(share_threads: Callable[[], int]) -> GenerationLoop:
+        def build_loop(batching: ContinuousBatchingConfig, share_threads: Callable[[], int]) -> GenerationLoop:
             return GenerationLoop(
                 weights.network,
                 tokenizer=weights.tokenizer,
-                batching=sizes.batching,
+                batching=batching,
                 share_threads=share_threads,
                 is_guessing=config.is_guessing,
                 on_fatal=on_fatal,
             )
 
         try:
-            self.lanes = Lanes(build_loop, lanes=sizes.lanes, threads=threads)
+            self.lanes = Lanes(build_loop, sizes.lanes, threads=threads)
         except MemoryError as error:
             raise InsufficientMemoryError(
                 f"the KV cache does not fit {weights.placement.device} beside the weights: {error}; "

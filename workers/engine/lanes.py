@@ -10,29 +10,33 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from transformers import ContinuousBatchingConfig
+
 from workers.engine.loop import GenerationLoop, LoopState
 from workers.engine.request import Request
 
-# Makes a loop that asks before each pass how many threads it may compute with.
-BuildLoop = Callable[[Callable[[], int]], GenerationLoop]
+# Makes a loop of a size, which asks before each pass how many threads it may compute with.
+BuildLoop = Callable[[ContinuousBatchingConfig, Callable[[], int]], GenerationLoop]
 
 
 class Lanes:
-    """Runs each request in the loop that has the fewest; ``submit`` may be called from any thread.
+    """Runs each request in the loop that has the fewest, to its end; ``submit`` may be called from any thread.
 
     Args:
         build: makes one loop.
-        lanes: how many.
+        sizes: of the loops.
         threads: of all of them together, to compute with on a CPU; a loop that works alone has them all.
 
     Raises:
         MemoryError: the caches do not fit the device.
     """
 
-    def __init__(self, build: BuildLoop, *, lanes: int, threads: int) -> None:
+    def __init__(self, build: BuildLoop, sizes: Sequence[ContinuousBatchingConfig], *, threads: int) -> None:
         self._threads = threads
         self._choosing = threading.Lock()
-        self.loops: Sequence[GenerationLoop] = [build(partial(self._share_threads, place)) for place in range(lanes)]
+        self.loops: Sequence[GenerationLoop] = [
+            build(size, partial(self._share_threads, place)) for place, size in enumerate(sizes)
+        ]
 
     def start(self) -> None:
         """Start the background threads."""
@@ -43,14 +47,17 @@ class Lanes:
         """Queue a request; its future gets the outcome.
 
         Raises:
-            EngineStoppedError: its loop has ended.
+            EngineStoppedError: a loop has ended.
         """
+        for loop in self.loops:
+            loop.check_running()
         with self._choosing:
             min(self.loops, key=lambda loop: len(loop.live)).submit(request)
 
     def close(self) -> None:
         """End the loops and fail whatever still waits."""
-        for loop in self.loops:
+        # The first one may have changed the attention of the weights for all of them, and takes it back.
+        for loop in reversed(self.loops):
             loop.close()
 
     def seconds_since_progress(self) -> float:

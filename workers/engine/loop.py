@@ -61,7 +61,7 @@ class GenerationLoop(ContinuousBatchingManager):
         batching: size of batch and cache.
         share_threads: returns how many threads the next pass may compute with on a CPU.
         is_guessing: whether guesses are checked where that is of use.
-        on_fatal: called once, from the loop's thread, when the loop has died of an error.
+        on_fatal: called, from the loop's thread, when the loop has died of an error.
 
     Raises:
         MemoryError: the cache does not fit the device.
@@ -115,7 +115,7 @@ class GenerationLoop(ContinuousBatchingManager):
         Raises:
             EngineStoppedError: the loop has ended.
         """
-        self._check_running()
+        self.check_running()
         with self._submitting:
             self.live[request.id] = request
             self.add_request(
@@ -126,7 +126,16 @@ class GenerationLoop(ContinuousBatchingManager):
                 streaming=request.on_tokens is not None,
             )
         # Asked after queueing: a loop that dies from here on fails the request itself.
-        self._check_running(request)
+        self.check_running(request)
+
+    def check_running(self, request: Request | None = None) -> None:
+        """Refuse what comes now, or a request that was queued and that the loop has not failed itself.
+
+        Raises:
+            EngineStoppedError: the loop has ended.
+        """
+        if self._has_ended() and (request is None or self.live.pop(request.id, None) is not None):
+            raise EngineStoppedError("the generation loop has ended; restart this worker")
 
     def close(self) -> None:
         """End the loop and fail whatever still waits."""
@@ -150,10 +159,6 @@ class GenerationLoop(ContinuousBatchingManager):
             cache_used=1.0 - processor.cache.compute_free_capacity(),
             age=self.seconds_since_progress(),
         )
-
-    def _check_running(self, request: Request | None = None) -> None:
-        if self._has_ended() and (request is None or self.live.pop(request.id, None) is not None):
-            raise EngineStoppedError("the generation loop has ended; restart this worker")
 
     def _has_ended(self) -> bool:
         return self.background_thread_status.can_accept_new_requests() is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -74,9 +75,7 @@ class PlainGenerator:
             **sampling,
         )
         ids = self._to_tensor(request.prompt_ids)
-        # A thread of its own may have been told less by a loop.
-        torch.set_num_threads(self._threads)
-        with torch.inference_mode(), torch.random.fork_rng():
+        with use_threads(self._threads), torch.inference_mode(), torch.random.fork_rng():
             # transformers draws from the generator of the process, which nobody else does while this has the lock.
             torch.manual_seed(request.generator.initial_seed())
             output = self._network.generate(
@@ -91,8 +90,7 @@ class PlainGenerator:
     def score(self, prompt_ids: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[float]:
         """Return the summed log-probability of each continuation's tokens after the prompt."""
         scores: list[float] = []
-        torch.set_num_threads(self._threads)
-        with self._lock, torch.inference_mode():
+        with self._lock, use_threads(self._threads), torch.inference_mode():
             if len(prompt_ids) > 1:
                 prefix = self._network(input_ids=self._to_tensor(prompt_ids[:-1]), use_cache=True, logits_to_keep=1)
             for start in range(0, len(continuations), SCORED_TOGETHER):
@@ -114,6 +112,17 @@ class PlainGenerator:
 
     def _to_tensor(self, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(ids)], device=self._network.device)
+
+
+@contextmanager
+def use_threads(threads: int) -> Iterator[None]:
+    """Compute with so many threads for the length of a block: a new thread has as many as any was told last."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class OverdueCriteria(StoppingCriteria):

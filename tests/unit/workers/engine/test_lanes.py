@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 import torch
+from transformers import ContinuousBatchingConfig
 
 from tests.unit.workers.engine.test_engine import GREEDY, HOT, LONG, ask
 from workers.engine.cache import size_lanes
@@ -49,6 +50,15 @@ def wait_until_running(engine: Engine, running: list[int]) -> None:
         time.sleep(0.001)
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Each lane has one while both work, and two when it works alone."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_what_is_said_does_not_depend_on_the_lane(engine: Engine, two_lanes: Engine) -> None:
     prompts = [ask("river " * (1 + 7 * number)) for number in range(24)]
     params = [(GREEDY, replace(HOT, seed=number))[number % 2] for number in range(24)]
@@ -108,6 +118,10 @@ def test_a_lane_that_dies_tells_the_owner_and_the_other_ends_what_it_has(tiny_we
         wait_until_running(engine, [1, 0])
         long = pool.submit(engine.generate, ask("river " * 900), GREEDY)
         assert isinstance(long.exception(), EngineStoppedError)
+        assert not short.done()
+        # The one that lives would do, but nobody would know when it does not.
+        with pytest.raises(EngineStoppedError):
+            engine.generate(ask("tell"), GREEDY)
         assert short.result().text
     assert told.wait(5)
     engine.close()
@@ -116,11 +130,11 @@ def test_a_lane_that_dies_tells_the_owner_and_the_other_ends_what_it_has(tiny_we
 def test_a_loop_that_works_alone_has_all_threads_and_none_is_left_over() -> None:
     asked: list[Callable[[], int]] = []
 
-    def build(share_threads: Callable[[], int]) -> GenerationLoop:
+    def build(_: ContinuousBatchingConfig, share_threads: Callable[[], int]) -> GenerationLoop:
         asked.append(share_threads)
         return cast(GenerationLoop, SimpleNamespace(live={}))
 
-    lanes = Lanes(build, lanes=2, threads=5)
+    lanes = Lanes(build, [ContinuousBatchingConfig()] * 2, threads=5)
     assert [share() for share in asked] == [5, 5]
     lanes.loops[1].live["a"] = cast("Callable[..., object]", None)  # type: ignore[assignment]
     assert [share() for share in asked] == [5, 5]
@@ -129,27 +143,43 @@ def test_a_loop_that_works_alone_has_all_threads_and_none_is_left_over() -> None
 
 
 @pytest.mark.parametrize(
-    ("settings", "threads", "lanes", "slots", "context"),
+    ("settings", "threads", "slots", "context"),
     [
-        ({}, 2, 2, 8, 4096),
-        ({}, 1, 1, 16, 4096),
-        ({}, 64, 2, 8, 4096),
-        ({"slots": 1}, 2, 1, 1, 4096),
-        ({"slots": 5}, 2, 2, 3, 4096),
-        ({"lanes": 1}, 2, 1, 16, 4096),
+        ({}, 2, [8, 8], 4096),
+        ({}, 1, [16], 4096),
+        ({}, 64, [8, 8], 4096),
+        ({"slots": 1}, 2, [1], 4096),
+        ({"slots": 5}, 2, [3, 2], 4096),
+        ({"lanes": 1}, 2, [16], 4096),
         # What one loop could answer is answered, so that two have to have room for it.
-        ({"kv_cache_gb": 2 * 4200 * TOKEN / 2**30}, 2, 2, 8, 4096),
-        ({"kv_cache_gb": 2 * 4000 * TOKEN / 2**30}, 2, 1, 16, 4096),
-        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30}, 2, 1, 16, 1376),
-        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "context_tokens": 600}, 2, 2, 8, 600),
-        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "lanes": 2}, 1, 2, 8, 672),
+        ({"kv_cache_gb": 2 * 4200 * TOKEN / 2**30}, 2, [8, 8], 4096),
+        ({"kv_cache_gb": 2 * 4000 * TOKEN / 2**30}, 2, [16], 4096),
+        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30}, 2, [16], 1376),
+        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "context_tokens": 600}, 2, [8, 8], 600),
+        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "lanes": 2}, 1, [8, 8], 672),
     ],
 )
 def test_there_are_two_lanes_where_they_refuse_nobody(
-    engine: Engine, settings: dict[str, float], threads: int, lanes: int, slots: int, context: int
+    engine: Engine, settings: dict[str, float], threads: int, slots: list[int], context: int
 ) -> None:
     sizes = size_lanes(engine.weights, EngineConfig(weights="tiny", **settings), threads=threads)  # type: ignore[arg-type]
-    assert (sizes.lanes, sizes.batching.max_requests_per_batch, sizes.context_tokens) == (lanes, slots, context)
+    assert [lane.max_requests_per_batch for lane in sizes.lanes] == slots
+    assert sizes.context_tokens == context
+
+
+def test_both_caches_together_must_fit_what_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.engine.cache.measure_free_memory", lambda _: 7000 * TOKEN)
+    config = EngineConfig(weights="tiny", kv_cache_gb=1.0)
+    assert len(size_lanes(engine.weights, config, threads=2).lanes) == 1
+    both = size_lanes(engine.weights, replace(config, lanes=2), threads=2)
+    assert [lane.num_blocks * 32 for lane in both.lanes] == [3520, 3520]
+    assert both.context_tokens < 3520
+
+
+def test_weights_on_a_gpu_have_one_lane(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.engine.cache.measure_free_memory", lambda _: 2**30)
+    weights = replace(engine.weights, placement=replace(engine.weights.placement, device="cuda"))
+    assert len(size_lanes(weights, EngineConfig(weights="tiny", lanes=2), threads=2).lanes) == 1
 
 
 def test_a_cache_without_room_is_refused(engine: Engine) -> None:
