@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.database import open_engine
-from producer.cli.terminal import count, json_option, print_json
+from producer.cli.terminal import clean_line, count, json_option, print_json
 
 
 @click.command()
@@ -42,4 +42,5 @@ def cancel(name: str, *, as_json: bool) -> None:
         (result.checks, "check", "called off"),
     )
     lines = [f"{count(number, noun)} {what}" for number, noun, what in counts if number]
-    click.echo("\n".join(lines) or "0 jobs cancelled")
+    job = "" if target.job_id is None else f"job {str(target.job_id)[:8]} of "
+    click.echo(f"{job}batch {clean_line(target.batch)}: {', '.join(lines) or '0 jobs cancelled'}")

@@ -10,7 +10,7 @@ from transformers import ContinuousBatchingConfig
 
 from workers.engine.config import EngineConfig
 from workers.engine.device import measure_free_memory
-from workers.engine.errors import InsufficientMemoryError
+from workers.engine.errors import InsufficientMemoryError, UnsupportedSettingError
 from workers.engine.loading import LoadedWeights
 
 # Tokens of one cache page: small enough that a short request wastes little.
@@ -49,7 +49,8 @@ def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) ->
         threads: to compute with on a CPU.
 
     Raises:
-        InsufficientMemoryError: the cache cannot hold even a short request.
+        UnsupportedSettingError: the cache that is asked for cannot hold even a short request.
+        InsufficientMemoryError: nor can the part of the free memory that it may have.
     """
     device = weights.placement.device
     text_config = weights.network.config.get_text_config()
@@ -67,9 +68,14 @@ def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) ->
     if config.lanes is None and lanes > 1 and (pages - 1) * PAGE_TOKENS < longest:
         lanes, pages = 1, count_pages(config, lanes=1, longest=longest, held=held)
     context = min(longest, (pages - 1) * PAGE_TOKENS)
+    if context < SMALLEST_CONTEXT and config.kv_cache_gb is not None:
+        raise UnsupportedSettingError(
+            f"a KV cache of {config.kv_cache_gb:g} GiB holds {held} tokens of these weights, too few for even a short "
+            "request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
+        )
     if context < SMALLEST_CONTEXT:
         raise InsufficientMemoryError(
-            f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(held, 0)} tokens; raise kv_cache_gb"
+            f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(held, 0)} tokens; free some memory"
         )
     slots = [config.slots // lanes + (place < config.slots % lanes) for place in range(lanes)]
     return Sizes([build_batching(config, device=device, slots=each, pages=pages) for each in slots], context)

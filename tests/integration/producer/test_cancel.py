@@ -18,7 +18,7 @@ def test_cancelling_a_batch_ends_its_open_jobs_and_keeps_what_is_finished(
 
     done = gistmill("cancel", "pile")
 
-    assert (done.code, done.out) == (0, "3 jobs cancelled\n1 job had ended before\n")
+    assert (done.code, done.out) == (0, "batch pile: 3 jobs cancelled, 1 job had ended before\n")
     assert [job.state for job in read_jobs(cluster)] == ["succeeded", "cancelled", "cancelled", "cancelled"]
     assert ready_steps(cluster.engine) == []
     assert read_job(cluster, submitted[1].job_id).reason == "cancelled by request"
@@ -33,7 +33,7 @@ def test_a_job_with_a_running_step_is_left_to_its_worker(
 
     done = gistmill("cancel", str(job)[:8])
 
-    assert done.out == "1 job with a running step will end within seconds\n"
+    assert done.out == f"job {str(job)[:8]} of batch pile: 1 job with a running step will end within seconds\n"
     assert read_job(cluster, job).state == "running"
     with Session(cluster.engine) as session:
         assert session.scalars(select(Job.cancel_requested_at).where(Job.id == job)).one() is not None

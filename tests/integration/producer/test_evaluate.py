@@ -99,7 +99,9 @@ def test_cancelling_calls_waiting_checks_off_and_leaves_the_summaries(
 ) -> None:
     gistmill("evaluate", "pile")
 
-    assert gistmill("cancel", "pile").out == "1 job cancelled\n3 jobs had ended before\n2 checks called off\n"
+    assert (
+        gistmill("cancel", "pile").out == "batch pile: 1 job cancelled, 3 jobs had ended before, 2 checks called off\n"
+    )
 
     with Session(cluster.engine) as session:
         states = session.scalars(select(Step.state).where(Step.kind == "evaluate")).all()

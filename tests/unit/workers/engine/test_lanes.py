@@ -17,7 +17,7 @@ from tests.unit.workers.engine.test_engine import GREEDY, HOT, LONG, ask
 from workers.engine.cache import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine
-from workers.engine.errors import EngineStoppedError, InsufficientMemoryError
+from workers.engine.errors import EngineStoppedError, InsufficientMemoryError, UnsupportedSettingError
 from workers.engine.lanes import Lanes
 from workers.engine.loop import GenerationLoop
 from workers.generation import FinishReason, Generation
@@ -182,6 +182,11 @@ def test_weights_on_a_gpu_have_one_lane(engine: Engine, monkeypatch: pytest.Monk
     assert len(size_lanes(weights, EngineConfig(weights="tiny", lanes=2), threads=2).lanes) == 1
 
 
-def test_a_cache_without_room_is_refused(engine: Engine) -> None:
-    with pytest.raises(InsufficientMemoryError, match="raise kv_cache_gb"):
+def test_a_cache_without_room_is_refused_for_good_only_if_it_was_asked_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UnsupportedSettingError, match=r"1e-06 GiB holds 1 tokens .* raise kv_cache_gb"):
         size_lanes(engine.weights, EngineConfig(weights="tiny", kv_cache_gb=1e-6), threads=2)
+    monkeypatch.setattr("workers.engine.cache.measure_free_memory", lambda _: 100 * TOKEN)
+    with pytest.raises(InsufficientMemoryError, match="holds 25 tokens; free some memory"):
+        size_lanes(engine.weights, EngineConfig(weights="tiny"), threads=2)

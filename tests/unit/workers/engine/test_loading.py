@@ -206,7 +206,7 @@ def test_weights_larger_than_memory_are_refused_before_loading(
 
 
 def test_a_cache_too_small_for_any_request_is_refused(tiny_weights: Path) -> None:
-    with pytest.raises(InsufficientMemoryError, match="raise kv_cache_gb"):
+    with pytest.raises(UnsupportedSettingError, match="raise kv_cache_gb"):
         load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", kv_cache_gb=1e-6))
 
 
