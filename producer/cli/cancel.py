@@ -41,6 +41,6 @@ def cancel(name: str, *, as_json: bool) -> None:
         (result.already, "job", "had ended before"),
         (result.checks, "check", "called off"),
     )
-    lines = [f"{count(number, noun)} {what}" for number, noun, what in counts if number]
+    parts = [f"{count(number, noun)} {what}" for number, noun, what in counts if number]
     job = "" if target.job_id is None else f"job {str(target.job_id)[:8]} of "
-    click.echo(f"{job}batch {clean_line(target.batch)}: {', '.join(lines) or '0 jobs cancelled'}")
+    click.echo(f"{job}batch {clean_line(target.batch)}: {', '.join(parts) or '0 jobs cancelled'}")

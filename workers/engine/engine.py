@@ -176,7 +176,7 @@ class Engine:
         return self.lanes.seconds_since_progress()
 
     def close(self) -> None:
-        """End the loop and fail whatever still waits."""
+        """End the loops and fail whatever still waits."""
         self.lanes.close()
 
     def _build_request(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 import torch
 from transformers import ContinuousBatchingConfig
 
+from tests.conftest import wait_until
 from tests.unit.workers.engine.test_engine import GREEDY, HOT, LONG, ask
 from workers.engine.cache import size_lanes
 from workers.engine.config import EngineConfig
@@ -44,10 +44,7 @@ def read_running(engine: Engine) -> list[int]:
 
 
 def wait_until_running(engine: Engine, running: list[int]) -> None:
-    until = time.monotonic() + 20
-    while read_running(engine) != running:
-        assert time.monotonic() < until, read_running(engine)
-        time.sleep(0.001)
+    wait_until(lambda: read_running(engine) == running, f"{running} requests run in the lanes", seconds=20)
 
 
 @pytest.fixture
