@@ -30,9 +30,8 @@ def through(proxy: Proxy, scene: Scene) -> str:
 @pytest.mark.parametrize("is_persistent", [False, True], ids=["without-persistence", "with-persistence"])
 def test_a_killed_broker_costs_nothing_but_time(scene: Scene, slots: int, is_persistent: bool) -> None:
     scene.switch("hold")
-    # What a broker without persistence lost is found by its epoch alone: nothing is sent again because it is old. One
-    # that keeps its data has no new epoch, and what it was just handing over when it died is sent again for its age.
-    scene.add_worker(slots=slots, redispatch_seconds=15 if is_persistent else 600)
+    # Nothing is sent again because it is old, so what the broker lost is found by its epoch alone.
+    scene.add_worker(slots=slots, redispatch_seconds=600)
     scene.keep_workers()
     scene.submit([write_text("alpha", 4), write_text("beta", 3)], strategy="map-reduce")
     scene.wait_for_running(min(slots, 4))
