@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 import models.tables  # noqa: F401 - whoever connects must know every table that a foreign key names
@@ -22,9 +23,12 @@ CONNECT_ARGS: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-# SQLSTATEs: a table or column that is not there, and what a role may not do.
+# Seconds that a command may say nothing in the middle of a transaction that writes.
+LONGEST_SILENCE = 60
+# SQLSTATEs: a table or column that is not there, what a role may not do, a transaction that was silent for too long.
 OLD_SCHEMA = ("42P01", "42703")
 NO_RIGHT = ("42501", "25006")
+WAS_SILENT = "25P03"
 
 
 def connect(
@@ -34,6 +38,7 @@ def connect(
     application: str = "gistmill",
     is_asked_first: bool = True,
     commits_each: bool = False,
+    longest_silence: float | None = LONGEST_SILENCE,
 ) -> Engine:
     """Return an engine whose pool discards connections that died.
 
@@ -43,6 +48,9 @@ def connect(
         application: what the server calls them.
         is_asked_first: each connection is tried before it is used; not needed by who repeats what an outage ended.
         commits_each: every statement by itself, so that nothing is left to roll back when a connection is given back.
+        longest_silence: seconds after which Postgres ends a transaction in whose middle nothing comes any more. A host
+            that is cut off there would otherwise keep its locks for as long as TCP hopes for it, which may be hours.
+            None for who only reads: it locks nothing, and what it prints into may be slow.
 
     Raises:
         SettingsError: the address is not one of Postgres.
@@ -55,7 +63,7 @@ def connect(
         ) from None
     if url.get_backend_name() != "postgresql":
         raise SettingsError(f"GISTMILL_DATABASE_URL must be an address of Postgres, not of {url.get_backend_name()}")
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -65,6 +73,17 @@ def connect(
         hide_parameters=True,
         connect_args={**CONNECT_ARGS, "application_name": application},
     )
+    if longest_silence is not None:
+        _limit_silence(engine, longest_silence)
+    return engine
+
+
+def _limit_silence(engine: Engine, seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def limit(connection: DBAPIConnection, _: object) -> None:
+        # A statement, because PgBouncer refuses it among the options of a connection.
+        connection.cursor().execute(f"SET idle_in_transaction_session_timeout = {round(seconds * 1000)}")
+        connection.commit()
 
 
 @contextmanager
@@ -93,20 +112,31 @@ def explain_outage(engine: Engine) -> Iterator[None]:
             raise SettingsError(
                 f"the role of {address} may not do this ({say_error(error)}); set GISTMILL_DATABASE_URL to one that may"
             ) from error
+        if state == WAS_SILENT:
+            raise UnreachableError(
+                f"Postgres ended a transaction because this command was silent for {LONGEST_SILENCE} s; run it again"
+            ) from error
         if state is None and "invalid connection option" in str(error.orig):
             raise SettingsError(f"GISTMILL_DATABASE_URL cannot be used: {say_error(error)}") from error
         raise
 
 
 @contextmanager
-def open_database(database_url: str, *, pool_size: int = 1) -> Iterator[Engine]:
+def open_database(
+    database_url: str, *, pool_size: int = 1, longest_silence: float | None = LONGEST_SILENCE
+) -> Iterator[Engine]:
     """Connect for the length of a block, with an outage explained and every connection closed at the end.
+
+    Args:
+        database_url: of Postgres.
+        pool_size: connections that are kept.
+        longest_silence: of a transaction, as ``connect`` takes it.
 
     Raises:
         SettingsError: the address or its role cannot do this.
         UnreachableError: the server does not answer, or has no tables.
     """
-    engine = connect(database_url, pool_size=pool_size)
+    engine = connect(database_url, pool_size=pool_size, longest_silence=longest_silence)
     try:
         with explain_outage(engine):
             yield engine

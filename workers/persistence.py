@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 log = structlog.get_logger()
@@ -18,17 +18,18 @@ log = structlog.get_logger()
 PAUSES = (0.2, 0.5, 1, 2, 4)
 # SQLSTATE classes of what passes: connections, rollbacks for concurrency, full disks and too many clients, shutdowns.
 # A server that was not reached, or a connection that broke, has no SQLSTATE at all.
-PASSING_STATES = ("08", "40", "53", "57P")
+# 25P03: this process stood still for so long that Postgres ended its transaction.
+PASSING_STATES = ("08", "25P03", "40", "53", "57P")
 
 Result = TypeVar("Result")
 
 
 def is_outage(error: BaseException) -> bool:
     """Tell whether Postgres was away, so that the same transaction may succeed later."""
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
-    return state is None or state.startswith(PASSING_STATES)
+    return isinstance(error, OperationalError) if state is None else state.startswith(PASSING_STATES)
 
 
 def write_rows(database: Engine, write: Callable[[Session], Result], *, must_end: threading.Event) -> Result:
@@ -40,7 +41,7 @@ def write_rows(database: Engine, write: Callable[[Session], Result], *, must_end
         must_end: set when there is no time left to wait.
 
     Raises:
-        OperationalError: Postgres is away and there is no time left.
+        DBAPIError: Postgres is away and there is no time left.
     """
 
     def run() -> Result:
@@ -59,7 +60,7 @@ def run_statements(database: Engine, run: Callable[[Connection], Result], *, mus
         must_end: set when there is no time left to wait.
 
     Raises:
-        OperationalError: Postgres is away and there is no time left.
+        DBAPIError: Postgres is away and there is no time left.
     """
 
     def connect_and_run() -> Result:
@@ -74,7 +75,7 @@ def _repeat(run: Callable[[], Result], must_end: threading.Event) -> Result:
     while True:
         try:
             return run()
-        except OperationalError as error:
+        except DBAPIError as error:
             if must_end.is_set() or not is_outage(error):
                 raise
             log.warning("postgres_is_away", error=str(error.orig).strip(), action="it is asked again")

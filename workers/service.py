@@ -66,10 +66,16 @@ class Service:
         self._node = node
         url, application = settings.require_database_url(), f"gistmill {node}"
         # One for steps, which repeat what an outage ended, and one for the threads beside them.
+        # Who is silent for as long as a lease has lost its steps anyway.
         self._steps_database = connect(
-            url, pool_size=min(settings.slots, 20), application=application, is_asked_first=False, commits_each=True
+            url,
+            pool_size=min(settings.slots, 20),
+            application=application,
+            is_asked_first=False,
+            commits_each=True,
+            longest_silence=settings.lease_seconds,
         )
-        self._database = connect(url, pool_size=2, application=application)
+        self._database = connect(url, pool_size=2, application=application, longest_silence=settings.lease_seconds)
         doorbell = CeleryDoorbell(app)
         self._leases = Leases(
             self._database,

@@ -12,17 +12,23 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_engine(*, pool_size: int = 1) -> Iterator[Engine]:
+def open_engine(*, pool_size: int = 1, is_read_only: bool = False) -> Iterator[Engine]:
     """Connect to the results database of the settings for the length of a block.
+
+    Args:
+        pool_size: connections that are kept.
+        is_read_only: what is read may be written somewhere slowly, so a transaction may stand still.
 
     Raises:
         SettingsError: no server is known.
         UnreachableError: it does not answer, or has no tables.
     """
-    from models.session import open_database
+    from models.session import LONGEST_SILENCE, open_database
     from models.settings import read_settings
 
-    with open_database(read_settings().require_database_url(), pool_size=pool_size) as engine:
+    silence = None if is_read_only else LONGEST_SILENCE
+    url = read_settings().require_database_url()
+    with open_database(url, pool_size=pool_size, longest_silence=silence) as engine:
         yield engine
 
 
@@ -36,7 +42,7 @@ def open_session() -> Iterator[Session]:
     """
     from sqlalchemy.orm import Session
 
-    with open_engine() as engine:
+    with open_engine(is_read_only=True) as engine:
         # An outage is told before anything is printed or a file is begun.
         engine.connect().close()
         with Session(engine) as session:

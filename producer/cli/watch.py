@@ -79,7 +79,7 @@ def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float 
     from producer.watch import follow_batch
 
     pause = interval or (LIVE_INTERVAL if sys.stdout.isatty() else PLAIN_INTERVAL)
-    with open_engine() as engine:
+    with open_engine(is_read_only=True) as engine:
         with Session(engine) as session:
             target = find_batch(session, batch)
         with choose_screen(is_live=is_live, as_json=as_json) as show:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from models.recovery import RESCUE_LOCK
 from models.step import Step
 from tests.chaos.proxy import Proxy
 from tests.chaos.scene import Scene, write_text
@@ -100,3 +101,30 @@ def test_connections_to_postgres_that_are_reset_lose_and_double_nothing(scene: S
         proxy.abort()
     scene.wait_for_end()
     assert scene.count("SELECT coalesce(sum(errors), 0) FROM steps") == 0
+
+
+def test_a_worker_that_freezes_within_its_rescue_does_not_keep_others_from_theirs(scene: Scene, proxy: Proxy) -> None:
+    scene.switch("hold")
+    frozen = scene.add_worker(slots=2, database_url=through(proxy, scene))
+    scene.submit([write_text("alpha", 4)], strategy="map-reduce")
+    scene.wait_for_running(2)
+    locks: list[bytes] = []
+
+    def freeze(data: bytes) -> bool:
+        # The lock's row: the transaction that holds it is open, and the worker will say no more.
+        if RESCUE_LOCK.encode() in data and not locks:
+            frozen.signal(signal.SIGSTOP)
+            locks.append(data)
+        return False
+
+    proxy.judge_replies(freeze)
+    scene.wait_until(lambda: bool(locks), "it is frozen")
+    scene.add_worker()
+    scene.switch("hold", on=False)
+    scene.wait_for_end()
+    assert scene.count("SELECT count(*) FROM step_attempts WHERE outcome = 'lost'") == 2
+    frozen.signal(signal.SIGCONT)
+    scene.wait_until(lambda: scene.has_logged(0, "rescue_postponed"), "its transaction has ended without it")
+    scene.submit([write_text("beta", 4)], strategy="map-reduce")
+    scene.wait_for_end()
+    assert frozen.is_alive()

@@ -1,0 +1,52 @@
+"""Transactions that stand still, on a real Postgres."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import pytest
+from sqlalchemy import Engine, text
+
+from models.errors import UnreachableError
+from models.session import connect, explain_outage
+from tests.conftest import Cluster
+from workers.persistence import is_outage
+
+LOCK = text("SELECT pg_advisory_xact_lock(1)")
+
+
+def stand_still(engine: Engine) -> None:
+    """Take a lock, and say nothing for longer than a writer may."""
+    with engine.begin() as transaction:
+        transaction.execute(LOCK)
+        time.sleep(0.5)
+        transaction.execute(LOCK)
+
+
+def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Cluster) -> None:
+    engine = connect(cluster.database_url, pool_size=1, longest_silence=0.1)
+    with closing(engine.raw_connection()) as silent:
+        silent.cursor().execute(str(LOCK))
+        with cluster.engine.begin() as other:
+            other.execute(text("SET LOCAL lock_timeout = '30s'"))
+            other.execute(LOCK)
+        silent.invalidate()
+    engine.dispose()
+
+
+def test_a_transaction_that_stood_still_is_an_outage_that_passes(cluster: Cluster) -> None:
+    engine = connect(cluster.database_url, pool_size=1, longest_silence=0.1)
+    with pytest.raises(UnreachableError, match="was silent for 60 s; run it again") as caught, explain_outage(engine):
+        stand_still(engine)
+    assert caught.value.__cause__ is not None
+    assert is_outage(caught.value.__cause__)
+    with engine.begin() as transaction:
+        assert transaction.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def test_who_only_reads_may_be_slow(cluster: Cluster) -> None:
+    engine = connect(cluster.database_url, pool_size=1, longest_silence=None)
+    stand_still(engine)
+    engine.dispose()
