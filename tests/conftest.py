@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine
 from migrations.run import upgrade
 from models.session import connect
 from tests.browser import NoChromiumError, open_chromium
-from tests.processes import run_server
+from tests.processes import make_open_folder, run_server
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.packaged import ensure_packaged_weights
 from workers.local.home import Home, open_home
@@ -41,9 +41,13 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home() -> Iterator[Home]:
     """Postgres and Valkey, running for the whole test run."""
-    home = open_home(tmp_path_factory.mktemp("home"))
+    with make_open_folder() as folder:
+        yield from _run_servers(open_home(folder))
+
+
+def _run_servers(home: Home) -> Iterator[Home]:
     home.postgres.initialize()
     home.valkey.initialize()
     with (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,3 +24,16 @@ def run_server(command: Sequence[str], log: Path, *, user: str | None = None) ->
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGINT)
         process.wait(timeout=30)
+
+
+@contextmanager
+def make_open_folder() -> Iterator[Path]:
+    """Make a folder for servers that run under another account, and take it away at the end of the block.
+
+    Not below pytest's folder: every pytest that starts closes that to other accounts.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="gistmill-tests-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

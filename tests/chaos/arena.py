@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import redis
 from migrations.run import upgrade
 from models.session import connect
 from models.tables import Base
+from tests.processes import make_open_folder
 from workers.local.home import Home, open_home
 
 # Seconds for a server to answer on a busy machine, crash recovery included.
@@ -138,12 +138,8 @@ class Arena:
 @contextmanager
 def open_arena(*, is_durable: bool = False) -> Iterator[Arena]:
     """Run both servers for the length of a block; a durable Postgres waits for the disk as a real one does."""
-    # Not below pytest's folder: every pytest that starts closes that to other accounts, and Postgres runs under one.
-    folder = Path(tempfile.mkdtemp(prefix="gistmill-chaos-"))
-    try:
+    with make_open_folder() as folder:
         yield from _run_servers(folder, is_durable=is_durable)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run_servers(folder: Path, *, is_durable: bool) -> Iterator[Arena]:
