@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text, tuple_, update
@@ -24,6 +25,7 @@ RESCUE_LOCK = "rescue"
 # Rows per statement: a pass over a great loss stays short, the next one goes on.
 BATCH_ROWS = 1_000
 EPOCH = "broker_epoch"
+PROCESS = "broker_process"
 # Pauses between crashes of one step, in seconds: 1, 2, 4, ... up to this.
 MAX_BACKOFF_SECONDS = 60
 # Behind other messages a step may wait for hours; after this long its message is sent again in case it was lost, ...
@@ -40,6 +42,15 @@ class LostStep:
     job_id: UUID
     crashes: int
     worker: str | None
+
+
+class BrokerNews(StrEnum):
+    """Why what was sent to the broker may not be there, as it is logged."""
+
+    FIRST = "broker_found"
+    EMPTY = "broker_lost_its_data"
+    # It says that it has a message before that is on its disk, and what it was handing over when it died is gone.
+    RESTARTED = "broker_restarted"
 
 
 def try_rescue_lock(session: Session) -> bool:
@@ -158,22 +169,51 @@ def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) 
 
 
 def forget_dispatches(session: Session) -> int:
-    """Treat every ready step as never sent: the broker lost its data."""
+    """Treat every ready step as never sent: the broker lost its data, or may have lost some."""
     changed = session.execute(
         update_steps().where(Step.state == StepState.READY, Step.dispatched_at.is_not(None)).values(dispatched_at=None)
     )
     return affected_rows(changed)
 
 
-def read_epoch(session: Session) -> str | None:
-    """Return the epoch of the broker's data as last seen."""
-    return session.scalar(select(ClusterFact.value).where(ClusterFact.name == EPOCH))
+def note_broker(session: Session, epoch: str, process: str | None, uptime_seconds: int) -> BrokerNews | None:
+    """Remember what the broker said of itself, and return what is new since it was asked last.
+
+    Args:
+        session: of a transaction.
+        epoch: of its data.
+        process: its server process; None if it does not say.
+        uptime_seconds: since that process was started.
+    """
+    seen = _read_fact(session, EPOCH)
+    # Asked in any case: it is to be known next time.
+    has_restarted = process is not None and _note_process(session, process, uptime_seconds)
+    if seen == epoch:
+        return BrokerNews.RESTARTED if has_restarted else None
+    _write_fact(session, EPOCH, epoch)
+    return BrokerNews.FIRST if seen is None else BrokerNews.EMPTY
 
 
-def write_epoch(session: Session, epoch: str) -> None:
-    """Remember the epoch of the broker's data."""
-    statement = upsert(ClusterFact).values(name=EPOCH, value=epoch)
-    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": epoch}))
+def _note_process(session: Session, process: str, uptime_seconds: int) -> bool:
+    seen, _, begun = (_read_fact(session, PROCESS) or "").partition(" ")
+    if seen == process:
+        return False
+    # By the clock of Postgres, whatever that of the broker says.
+    started: datetime = session.execute(select(func.now() - timedelta(seconds=uptime_seconds))).scalar_one()
+    # Behind a proxy there may be several, of which now one answers and now another: only a later start is news.
+    if begun and started <= datetime.fromisoformat(begun):
+        return False
+    _write_fact(session, PROCESS, f"{process} {started.isoformat()}")
+    return bool(seen)
+
+
+def _read_fact(session: Session, name: str) -> str | None:
+    return session.scalar(select(ClusterFact.value).where(ClusterFact.name == name))
+
+
+def _write_fact(session: Session, name: str, value: str) -> None:
+    statement = upsert(ClusterFact).values(name=name, value=value)
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
 def find_cancelling(session: Session) -> list[UUID]:

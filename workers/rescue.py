@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import psutil
 import redis
@@ -23,6 +24,7 @@ from structlog.contextvars import bind_contextvars
 
 from models import outbox, recovery
 from models.queues import BROKER_OPTIONS, PRIORITY_STEPS, Doorbell, Wakeup
+from models.recovery import BrokerNews
 
 log = structlog.get_logger()
 
@@ -85,7 +87,7 @@ class Rescue:
             lost = self._take_back(session)
         cancelled = self._finish_cancelled()
         stuck = self._look_for_stuck()
-        forgotten = self._compare_epochs()
+        forgotten = self._look_for_losses()
         unsent, resent, failed = self._send()
         return RescueReport(
             lost_leases=lost,
@@ -139,16 +141,25 @@ class Rescue:
             log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
         return len(jobs)
 
-    def _compare_epochs(self) -> int:
+    def _look_for_losses(self) -> int:
         fresh = uuid.uuid4().hex
-        seen = self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh
+        epoch = str(self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh)
+        server = self._describe_broker()
         with Session(self._engine) as session, session.begin():
-            if recovery.read_epoch(session) == seen:
+            news = recovery.note_broker(session, epoch, server.get("run_id"), server.get("uptime_in_seconds", 0))
+            if news is None:
                 return 0
-            recovery.write_epoch(session, str(seen))
             forgotten = recovery.forget_dispatches(session)
-        log.warning("broker_lost_its_data", ready_steps=forgotten, action="all of them are sent again")
+        if forgotten:
+            write = log.info if news is BrokerNews.FIRST else log.warning
+            write(str(news), ready_steps=forgotten, action="all of them are sent again")
         return forgotten
+
+    def _describe_broker(self) -> dict[str, Any]:
+        try:
+            return dict(self._broker.info("server"))
+        except redis.ResponseError:  # it may know no such thing, or not tell this user
+            return {}
 
     def _send(self) -> tuple[int, int, int]:
         with Session(self._engine) as session, session.begin():

@@ -30,7 +30,7 @@ def through(proxy: Proxy, scene: Scene) -> str:
 @pytest.mark.parametrize("is_persistent", [False, True], ids=["without-persistence", "with-persistence"])
 def test_a_killed_broker_costs_nothing_but_time(scene: Scene, slots: int, is_persistent: bool) -> None:
     scene.switch("hold")
-    # Nothing is sent again because it is old, so what the broker lost is found by its epoch alone.
+    # Nothing is sent again because it is old, so what the broker lost is found by its epoch or its start alone.
     scene.add_worker(slots=slots, redispatch_seconds=600)
     scene.keep_workers()
     scene.submit([write_text("alpha", 4), write_text("beta", 3)], strategy="map-reduce")
@@ -41,6 +41,19 @@ def test_a_killed_broker_costs_nothing_but_time(scene: Scene, slots: int, is_per
     scene.switch("hold", on=False)
     scene.wait_for_end()
     assert scene.workers[0].starts == 1
+
+
+def test_what_a_broker_had_not_yet_written_when_it_was_killed_is_sent_again(scene: Scene) -> None:
+    scene.switch("hold")
+    scene.add_worker(slots=1, redispatch_seconds=600)
+    scene.submit([write_text("alpha", 3)], strategy="map-reduce")
+    scene.wait_for_running()
+    # What a disk that is slow for a second costs: the messages are gone, the epoch is not.
+    scene.delete_queue("map.default", 3)
+    scene.arena.crash_broker()
+    scene.switch("hold", on=False)
+    scene.wait_for_end()
+    assert scene.has_logged(0, "broker_restarted")
 
 
 def test_a_submission_without_a_broker_is_sent_when_it_is_back(scene: Scene) -> None:

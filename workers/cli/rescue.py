@@ -15,7 +15,7 @@ from workers.rescue import Rescue, RescueReport
 
 WORDS = {
     "lost_leases": "steps taken back from workers that died",
-    "broker_losses": "steps that a broker without its data had forgotten",
+    "broker_losses": "steps that a broker had forgotten, or may have when it was started again",
     "unsent": "steps sent for the first time",
     "resent": "steps sent again",
     "cancelled_jobs": "cancelled jobs brought to their end",
