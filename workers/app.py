@@ -90,9 +90,9 @@ def _make_queue(name: str) -> Queue:
 def run_worker(app: Celery, *, node: str) -> None:
     """Serve messages until SIGTERM or SIGINT; returns after the drain, when the last task has ended."""
     try:
-        app.worker_main(
-            ["worker", "--hostname", node, "--without-gossip", "--without-mingle", "--loglevel", app.settings.log_level]
-        )
+        # Quiet, because Celery's banner is no line of a log.
+        words = ["--quiet", "worker", "--hostname", node, "--without-gossip", "--without-mingle"]
+        app.worker_main([*words, "--loglevel", app.settings.log_level])
     finally:
         if hasattr(app, "service"):
             app.service.close()
@@ -120,6 +120,9 @@ def _drain(**_: object) -> None:
 
 def make_default_app(settings: Settings) -> Celery:
     """Return the app that serves the weights of the settings, for ``celery -A workers worker`` and the launcher."""
+    # A log has lines: no bars of what is loaded, which are read when transformers is imported, and no bare warnings.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    logging.captureWarnings(True)
     from workers.serving import load_served
 
     configure_logs(settings)

@@ -45,5 +45,5 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("httpx", "urllib3", "filelock"):
+    for noisy in ("ContinuousBatchingLogger", "filelock", "httpx", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

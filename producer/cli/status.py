@@ -11,6 +11,8 @@ from producer.cli.terminal import clean_line, count, json_option, print_fields, 
 from producer.cli.times import format_moment, format_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from models.views import BatchProgress, JobSummary
     from producer.status import Snapshot
 
@@ -55,6 +57,12 @@ def describe_states(progress: BatchProgress) -> str:
     return ", ".join(f"{number:,} {style_state(state)}" for state, number in counts.items() if number)
 
 
+def describe_steps(progress: BatchProgress) -> str:
+    """Return how many steps are done, running and, if any, cancelled."""
+    cancelled = f", {progress.steps_cancelled:,} cancelled" if progress.steps_cancelled else ""
+    return f"{progress.steps_done:,} of {progress.steps:,} done, {progress.steps_running:,} running{cancelled}"
+
+
 def describe_checks(progress: BatchProgress) -> str:
     """Return how many summaries are being checked and how many a person should look at; "" if none."""
     words = {"under way": progress.being_checked, "need review": progress.need_review}
@@ -72,7 +80,7 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
         {
             "submitted": format_moment(progress.created_at),
             "finished": format_moment(progress.finished_at),
-            "steps": f"{progress.steps_done:,} of {progress.steps:,} done, {progress.steps_running:,} running",
+            "steps": describe_steps(progress),
             "checks": describe_checks(progress),
             "tokens": f"{progress.prompt_tokens:,} read, {progress.completion_tokens:,} written",
             "speed": f"{snapshot.tokens_per_second:.1f} tokens/s" if snapshot.tokens_per_second else None,
@@ -90,26 +98,32 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
 
 
 def print_failures(snapshot: Snapshot) -> None:
-    """Print the latest jobs that did not end whole, and what to do about them."""
-    if not snapshot.failures:
-        return
-    click.echo("\nnot whole:")
-    for job in snapshot.failures:
-        line = clean_line(f"{job.source}: {job.words}")
-        click.echo(f"  {str(job.job_id)[:8]}  {style_state(job.state)}  {line}")
+    """Print the latest jobs that did not end whole, and what to do about them and about what was cancelled."""
+    lines = [
+        f"  {str(job.job_id)[:8]}  {style_state(job.state)}  {clean_line(f'{job.source}: {job.words}')}"
+        for job in snapshot.failures
+    ]
+    if snapshot.hidden_failures:
+        lines.append(f"  and {snapshot.hidden_failures:,} more")
+    if lines:
+        lines.insert(0, "not whole:")
+    lines.extend(_advise(snapshot))
+    if lines:
+        click.echo("\n" + "\n".join(lines) + "\n")
+
+
+def _advise(snapshot: Snapshot) -> Iterator[str]:
     progress = snapshot.progress
-    hidden = snapshot.hidden_failures
-    if hidden:
-        click.echo(f"  and {hidden:,} more")
-    if progress.partial + progress.failed:
-        if any(each.failed for each in snapshot.steps if each.kind != "evaluate"):
-            again = f"failed again with: gistmill retry {progress.batch} (with --marked also what guards marked)"
-        else:
-            again = f"guards marked again with: gistmill retry {progress.batch} --marked"
-        click.echo(f"run what {again}")
+    poor = progress.partial + progress.failed
+    has_failed = poor and any(each.failed for each in snapshot.steps if each.kind != "evaluate")
+    what = " or ".join(word for word, is_so in (("failed", has_failed), ("was cancelled", progress.cancelled)) if is_so)
+    if what:
+        more = " (with --marked also what guards marked)" if has_failed else ""
+        yield f"run what {what} again with: gistmill retry {progress.batch}{more}"
+    if poor and not has_failed:
+        yield f"run what guards marked again with: gistmill retry {progress.batch} --marked"
     if progress.need_review:
-        click.echo(f"read what needs review with: gistmill results {progress.batch} --needs-review")
-    click.echo()
+        yield f"read what needs review with: gistmill results {progress.batch} --needs-review"
 
 
 def describe_workers(snapshot: Snapshot) -> str:
