@@ -82,6 +82,9 @@ END_STEP = (
     .add_cte(_record_attempt(_ENDED).cte("attempt"))
     .execution_options(populate_existing=True)
 )
+# SQLAlchemy fills the index of a table's columns when a statement that needs it is first built. Two threads that do
+# so at once may see half of it, and read from all jobs besides: so one does it, here.
+END_STEP.compile()
 END_AMONG_SIBLINGS = (
     update(Job)
     .where(Job.id.in_(select(_ENDED_AMONG_SIBLINGS.c.job_id)))

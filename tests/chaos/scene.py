@@ -160,7 +160,10 @@ class Scene:
             except OperationalError:
                 time.sleep(0.1)
             time.sleep(0.05)
-        raise AssertionError(f"waited {seconds} s in vain until {what}")
+        error = AssertionError(f"waited {seconds} s in vain until {what}")
+        # What happens once in many runs must say at once what it was.
+        error.add_note(self._describe_open())
+        raise error
 
     def wait_for_running(self, count: int = 1) -> None:
         """Wait until that many generations run."""
@@ -175,18 +178,13 @@ class Scene:
 
     def wait_for_end(self, *, seconds: float = 90) -> None:
         """Wait until every job and its check have ended, and look at every promise."""
-        try:
-            self.wait_until(self.is_over, "every job is final", seconds=seconds)
-        except AssertionError as error:
-            # What happens once in many runs must say at once what it was.
-            error.add_note(self._describe_open())
-            raise
+        self.wait_until(self.is_over, "every job is final", seconds=seconds)
         assert_nothing_lost_or_doubled(self.engine)
 
     def _describe_open(self) -> str:
-        columns = (Step.kind, Step.level, Step.index, Step.state, Step.attempt, Step.dispatches, Step.dispatched_at)
+        columns = (Step.kind, Step.level, Step.index, Step.state, Step.attempt, Step.is_solo, Step.dispatches)
         steps = [str(row) for state in ("ready", "running") for row in self.read_steps(*columns, state=state)]
-        logs = [(self.folder / f"w{number}.log").read_text()[-4000:] for number in range(len(self.workers))]
+        logs = [(self.folder / f"w{number}.log").read_text() for number in range(len(self.workers))]
         return "\n".join([*steps, f"{self.count_messages()} messages wait", *logs])
 
     def close(self) -> None:

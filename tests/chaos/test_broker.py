@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from models.recovery import PROCESS
 from models.step import Step
 from tests.chaos.proxy import Proxy
 from tests.chaos.scene import Scene, write_text
@@ -46,6 +47,8 @@ def test_a_killed_broker_costs_nothing_but_time(scene: Scene, slots: int, is_per
 def test_what_a_broker_had_not_yet_written_when_it_was_killed_is_sent_again(scene: Scene) -> None:
     scene.switch("hold")
     scene.add_worker(slots=1, redispatch_seconds=600)
+    found = f"SELECT count(*) FROM cluster_facts WHERE name = '{PROCESS}'"
+    scene.wait_until(lambda: scene.count(found) == 1, "the broker is known")
     scene.submit([write_text("alpha", 3)], strategy="map-reduce")
     scene.wait_for_running()
     # What a disk that is slow for a second costs: the messages are gone, the epoch is not.
