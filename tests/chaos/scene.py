@@ -184,7 +184,7 @@ class Scene:
     def _describe_open(self) -> str:
         columns = (Step.kind, Step.level, Step.index, Step.state, Step.attempt, Step.is_solo, Step.dispatches)
         steps = [str(row) for state in ("ready", "running") for row in self.read_steps(*columns, state=state)]
-        logs = [(self.folder / f"w{number}.log").read_text() for number in range(len(self.workers))]
+        logs = [(self.folder / f"w{number}.log").read_text()[-20_000:] for number in range(len(self.workers))]
         return "\n".join([*steps, f"{self.count_messages()} messages wait", *logs])
 
     def close(self) -> None:
