@@ -223,9 +223,10 @@ def _score_references(batch: str, path: Path, id_column: str, reference_column: 
     from workers.references import score_references
 
     references = read_references(path, id_column=id_column, reference_column=reference_column)
-    with open_engine() as engine, Session(engine) as session, session.begin():
-        target = find_batch(session, batch)
-        found = score_references(session, target.batch_id, references, origin=path.name)
+    with open_engine() as engine:
+        with Session(engine) as session:
+            target = find_batch(session, batch)
+        found = score_references(engine, target.batch_id, references, origin=path.name)
     scores = {"batch": target.batch, **asdict(found)}
     if as_json:
         print_json(scores)

@@ -26,6 +26,11 @@ RESCUE_LOCK = "rescue"
 BATCH_ROWS = 1_000
 EPOCH = "broker_epoch"
 PROCESS = "broker_process"
+# A broker that keeps its data says that it has a message before that is on its disk: what it was sent in this time
+# before it died may be gone, ...
+UNWRITTEN = timedelta(seconds=10)
+# ... and its uptime, in whole seconds, says this exactly when it was started.
+START_ERROR = timedelta(seconds=3)
 # Pauses between crashes of one step, in seconds: 1, 2, 4, ... up to this.
 MAX_BACKOFF_SECONDS = 60
 # Behind other messages a step may wait for hours; after this long its message is sent again in case it was lost, ...
@@ -44,13 +49,33 @@ class LostStep:
     worker: str | None
 
 
-class BrokerNews(StrEnum):
+class Doubt(StrEnum):
     """Why what was sent to the broker may not be there, as it is logged."""
 
     FIRST = "broker_found"
     EMPTY = "broker_lost_its_data"
-    # It says that it has a message before that is on its disk, and what it was handing over when it died is gone.
     RESTARTED = "broker_restarted"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerProcess:
+    """The broker's server process, as it describes itself."""
+
+    name: str
+    uptime_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerNews:
+    """What is new about the broker.
+
+    Args:
+        why: it may not have what was sent.
+        started: when its process was, if that is the reason.
+    """
+
+    why: Doubt
+    started: datetime | None = None
 
 
 def try_rescue_lock(session: Session) -> bool:
@@ -168,43 +193,49 @@ def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) 
     return [wakeup_of(row) for row in sent]
 
 
-def forget_dispatches(session: Session) -> int:
-    """Treat every ready step as never sent: the broker lost its data, or may have lost some."""
-    changed = session.execute(
-        update_steps().where(Step.state == StepState.READY, Step.dispatched_at.is_not(None)).values(dispatched_at=None)
-    )
-    return affected_rows(changed)
+def forget_dispatches(session: Session, news: BrokerNews) -> int:
+    """Treat ready steps as never sent: all, or the last before the broker was started again with what it kept."""
+    sent = update_steps().where(Step.state == StepState.READY, Step.dispatched_at.is_not(None))
+    if news.started is not None:
+        sent = sent.where(Step.dispatched_at > _find_last_dispatch(news.started) - UNWRITTEN)
+    return affected_rows(session.execute(sent.values(dispatched_at=None)))
 
 
-def note_broker(session: Session, epoch: str, process: str | None, uptime_seconds: int) -> BrokerNews | None:
+def _find_last_dispatch(started: datetime) -> ColumnElement[datetime]:
+    """Return when a ready step was last sent to a process before the one that was started then."""
+    earlier = and_(Step.state == StepState.READY, Step.dispatched_at <= started - START_ERROR)
+    last = select(func.max(Step.dispatched_at)).where(earlier).scalar_subquery()
+    return func.coalesce(last, text("'-infinity'::timestamptz"))
+
+
+def note_broker(session: Session, epoch: str, process: BrokerProcess | None) -> BrokerNews | None:
     """Remember what the broker said of itself, and return what is new since it was asked last.
 
     Args:
-        session: of a transaction.
+        session: holds the rescue's lock.
         epoch: of its data.
-        process: its server process; None if it does not say.
-        uptime_seconds: since that process was started.
+        process: that answered; None if it does not say.
     """
     seen = _read_fact(session, EPOCH)
     # Asked in any case: it is to be known next time.
-    has_restarted = process is not None and _note_process(session, process, uptime_seconds)
+    restart = None if process is None else _note_process(session, process)
     if seen == epoch:
-        return BrokerNews.RESTARTED if has_restarted else None
+        return restart
     _write_fact(session, EPOCH, epoch)
-    return BrokerNews.FIRST if seen is None else BrokerNews.EMPTY
+    return BrokerNews(Doubt.FIRST if seen is None else Doubt.EMPTY)
 
 
-def _note_process(session: Session, process: str, uptime_seconds: int) -> bool:
+def _note_process(session: Session, process: BrokerProcess) -> BrokerNews | None:
     seen, _, begun = (_read_fact(session, PROCESS) or "").partition(" ")
-    if seen == process:
-        return False
-    # By the clock of Postgres, whatever that of the broker says.
-    started: datetime = session.execute(select(func.now() - timedelta(seconds=uptime_seconds))).scalar_one()
+    if seen == process.name:
+        return None
+    uptime = timedelta(seconds=process.uptime_seconds)
+    started: datetime = session.execute(select(func.now() - uptime)).scalar_one()
     # Behind a proxy there may be several, of which now one answers and now another: only a later start is news.
     if begun and started <= datetime.fromisoformat(begun):
-        return False
-    _write_fact(session, PROCESS, f"{process} {started.isoformat()}")
-    return bool(seen)
+        return None
+    _write_fact(session, PROCESS, f"{process.name} {started.isoformat()}")
+    return BrokerNews(Doubt.RESTARTED, started) if seen else None
 
 
 def _read_fact(session: Session, name: str) -> str | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 import models.tables  # noqa: F401 - whoever connects must know every table that a foreign key names
@@ -79,11 +78,14 @@ def connect(
 
 
 def _limit_silence(engine: Engine, seconds: float) -> None:
-    @event.listens_for(engine, "connect")
-    def limit(connection: DBAPIConnection, _: object) -> None:
-        # A statement, because PgBouncer refuses it among the options of a connection.
-        connection.cursor().execute(f"SET idle_in_transaction_session_timeout = {round(seconds * 1000)}")
-        connection.commit()
+    limit = f"SET LOCAL idle_in_transaction_session_timeout = {max(1, round(seconds * 1000))}"
+
+    # Of every transaction, because a pooler may lend each another connection of the server.
+    @event.listens_for(engine, "begin")
+    def limit_silence(connection: Connection) -> None:
+        commits_each = getattr(connection.connection.dbapi_connection, "autocommit", False)
+        if not commits_each:
+            connection.exec_driver_sql(limit)
 
 
 @contextmanager

@@ -104,11 +104,6 @@ class BatchProgress:
         return self.queued + self.running
 
     @property
-    def steps_cancelled(self) -> int:
-        """Steps that no longer run because somebody stopped them."""
-        return self.steps - self.steps_ready - self.steps_running - self.steps_done - self.steps_failed
-
-    @property
     def is_over(self) -> bool:
         """True if every job has ended, and so has its check."""
         return not self.open_jobs and not self.being_checked

@@ -30,6 +30,7 @@ class StepCount:
     running: int
     done: int
     failed: int
+    cancelled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,7 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
 
 def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:
     """Count the steps of a batch by strategy and kind; jobs that are not planned yet have none but their plan."""
-    states = (StepState.READY, StepState.RUNNING, StepState.DONE, StepState.FAILED)
-    counts = [func.count().filter(Step.state == state).label(state.value) for state in states]
+    counts = [func.count().filter(Step.state == state).label(state.value) for state in StepState]
     strategy = func.coalesce(Job.strategy, "auto").label("strategy")
     rows = session.execute(
         select(strategy, Step.kind, *counts)

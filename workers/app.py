@@ -122,8 +122,8 @@ def make_default_app(settings: Settings) -> Celery:
     """Return the app that serves the weights of the settings, for ``celery -A workers worker`` and the launcher."""
     # A log has lines: no bars of what is loaded, which are read when transformers is imported, and no bare warnings.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    configure_logs(settings)
     logging.captureWarnings(True)
     from workers.serving import load_served
 
-    configure_logs(settings)
     return make_app(settings, load_served)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from uuid import UUID
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from models.job import Job
 from models.queries import lock_job
 from models.reading import JobFilter, list_jobs
 from models.views import JobSummary
@@ -17,6 +19,9 @@ from workers.evaluation.metric import Metric, reject
 from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
 from workers.evaluation.words import read_words
 from workers.review import store_metrics
+
+# The F1 by metric, or why there is none.
+Scores = dict[str, float] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +54,53 @@ class Pair:
 
 
 def score_references(
-    session: Session, batch_id: UUID, references: Mapping[str, str], *, origin: str
+    database: Engine, batch_id: UUID, references: Mapping[str, str], *, origin: str
 ) -> ReferenceScores:
     """Score every job of a batch that has a reference, and store the scores.
 
     Args:
-        session: the caller commits.
+        database: where the batch is; no transaction is open while scores are computed, which may take minutes.
         batch_id: which batch.
         references: by the name of the document: its source, its file's name, or that without the suffix.
         origin: where the references come from, kept with the scores.
     """
-    jobs = list(list_jobs(session, JobFilter(batch_id=batch_id)))
+    with Session(database) as session:
+        jobs = list(list_jobs(session, JobFilter(batch_id=batch_id)))
     names = {job.job_id: next((name for name in list_names(job) if name in references), None) for job in jobs}
     matched = [Pair(job, references[name]) for job in jobs if (name := names[job.job_id]) is not None]
     settled = [pair for pair in matched if not pair.job.is_being_checked]
     scores = {pair.job.job_id: _score(pair) for pair in settled}
-    # In one order everywhere, so that two who lock many jobs never wait for each other in a circle.
-    for pair in sorted(settled, key=lambda pair: pair.job.job_id):
-        evidence = {"references": origin, "reference": names[pair.job.job_id]}
-        _store(session, pair.job.job_id, scores[pair.job.job_id], evidence)
-    good = [found for found in scores.values() if isinstance(found, dict)]
+    evidence = {job_id: {"references": origin, "reference": name} for job_id, name in names.items()}
+    replaced = _store_all(database, settled, scores, evidence)
+    kept = [pair for pair in settled if pair.job.job_id not in replaced]
+    good = [found for pair in kept if isinstance(found := scores[pair.job.job_id], dict)]
     return ReferenceScores(
         scored=len(good),
         means={name: estimate_mean([found[name] for found in good]) for name in ROUGE_METRICS} if good else {},
-        not_measurable={pair.job.source: why for pair in settled if isinstance(why := scores[pair.job.job_id], str)},
+        not_measurable={pair.job.source: why for pair in kept if isinstance(why := scores[pair.job.job_id], str)},
         jobs_without_reference=tuple(job.source for job in jobs if names[job.job_id] is None),
         references_without_job=tuple(name for name in references if name not in set(names.values())),
-        being_checked=tuple(pair.job.source for pair in matched if pair.job.is_being_checked),
+        being_checked=tuple(pair.job.source for pair in matched if pair not in kept),
     )
+
+
+def _store_all(
+    database: Engine,
+    pairs: Sequence[Pair],
+    scores: Mapping[UUID, Scores],
+    evidence: Mapping[UUID, Mapping[str, object]],
+) -> set[UUID]:
+    """Store the scores of all jobs or of none, and return those whose summary was replaced meanwhile."""
+    replaced = set()
+    with Session(database) as session, session.begin():
+        # In one order everywhere, so that two who lock many jobs never wait for each other in a circle.
+        for pair in sorted(pairs, key=lambda pair: pair.job.job_id):
+            job = lock_job(session, pair.job.job_id)
+            if job.summary == pair.job.summary:
+                _store(session, job, scores[job.id], evidence[job.id])
+            else:
+                replaced.add(job.id)
+    return replaced
 
 
 def list_names(job: JobSummary) -> Iterator[str]:
@@ -85,8 +109,7 @@ def list_names(job: JobSummary) -> Iterator[str]:
     yield from dict.fromkeys((job.source, path.name, path.stem))
 
 
-def _score(pair: Pair) -> dict[str, float] | str:
-    """Return the F1 by metric, or why there is none."""
+def _score(pair: Pair) -> Scores:
     if pair.job.summary is None:
         return f"there is no summary: the job is {pair.job.state}"
     if not read_words(pair.reference):
@@ -94,8 +117,7 @@ def _score(pair: Pair) -> dict[str, float] | str:
     return score_rouge(pair.job.summary, pair.reference)
 
 
-def _store(session: Session, job_id: UUID, found: dict[str, float] | str, evidence: Mapping[str, object]) -> None:
-    job = lock_job(session, job_id)
+def _store(session: Session, job: Job, found: Scores, evidence: Mapping[str, object]) -> None:
     metrics = {
         name: reject(found, evidence) if isinstance(found, str) else Metric(found[name], evidence=evidence)
         for name in ROUGE_METRICS

@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import psutil
 import redis
@@ -24,7 +23,7 @@ from structlog.contextvars import bind_contextvars
 
 from models import outbox, recovery
 from models.queues import BROKER_OPTIONS, PRIORITY_STEPS, Doorbell, Wakeup
-from models.recovery import BrokerNews
+from models.recovery import BrokerProcess, Doubt
 
 log = structlog.get_logger()
 
@@ -144,22 +143,26 @@ class Rescue:
     def _look_for_losses(self) -> int:
         fresh = uuid.uuid4().hex
         epoch = str(self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh)
-        server = self._describe_broker()
+        process = self._describe_broker()
         with Session(self._engine) as session, session.begin():
-            news = recovery.note_broker(session, epoch, server.get("run_id"), server.get("uptime_in_seconds", 0))
+            if not recovery.try_rescue_lock(session):
+                return 0
+            news = recovery.note_broker(session, epoch, process)
             if news is None:
                 return 0
-            forgotten = recovery.forget_dispatches(session)
+            forgotten = recovery.forget_dispatches(session, news)
         if forgotten:
-            write = log.info if news is BrokerNews.FIRST else log.warning
-            write(str(news), ready_steps=forgotten, action="all of them are sent again")
+            write = log.info if news.why is Doubt.FIRST else log.warning
+            write(str(news.why), ready_steps=forgotten, action="they are sent again")
         return forgotten
 
-    def _describe_broker(self) -> dict[str, Any]:
+    def _describe_broker(self) -> BrokerProcess | None:
         try:
-            return dict(self._broker.info("server"))
+            server = self._broker.info("server")
         except redis.ResponseError:  # it may know no such thing, or not tell this user
-            return {}
+            return None
+        name, uptime = server.get("run_id"), server.get("uptime_in_seconds")
+        return BrokerProcess(name, uptime) if isinstance(name, str) and isinstance(uptime, int) else None
 
     def _send(self) -> tuple[int, int, int]:
         with Session(self._engine) as session, session.begin():

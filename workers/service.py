@@ -66,7 +66,7 @@ class Service:
         self._node = node
         url, application = settings.require_database_url(), f"gistmill {node}"
         # One for steps, which repeat what an outage ended, and one for the threads beside them.
-        # Who is silent for as long as a lease has lost its steps anyway.
+        # Whatever stands still for as long as a lease is not waited for.
         self._steps_database = connect(
             url,
             pool_size=min(settings.slots, 20),

@@ -101,10 +101,10 @@ def _render_bar(progress: BatchProgress) -> Table:
 
 def _render_steps(look: Snapshot) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("strategy", "step", "waiting", "running", "done", "failed"):
+    for name in ("strategy", "step", "waiting", "running", "done", "failed", "cancelled"):
         table.add_column(name, justify="left" if name in {"strategy", "step"} else "right")
     for each in look.steps:
-        counts = (each.ready, each.running, each.done, each.failed)
+        counts = (each.ready, each.running, each.done, each.failed, each.cancelled)
         table.add_row(each.strategy, each.kind, *(f"{number:,}" if number else "" for number in counts))
     return table
 

@@ -57,10 +57,12 @@ def describe_states(progress: BatchProgress) -> str:
     return ", ".join(f"{number:,} {style_state(state)}" for state, number in counts.items() if number)
 
 
-def describe_steps(progress: BatchProgress) -> str:
+def describe_steps(snapshot: Snapshot) -> str:
     """Return how many steps are done, running and, if any, cancelled."""
-    cancelled = f", {progress.steps_cancelled:,} cancelled" if progress.steps_cancelled else ""
-    return f"{progress.steps_done:,} of {progress.steps:,} done, {progress.steps_running:,} running{cancelled}"
+    progress = snapshot.progress
+    cancelled = sum(each.cancelled for each in snapshot.steps)
+    parts = [f"{progress.steps_done:,} of {progress.steps:,} done", f"{progress.steps_running:,} running"]
+    return ", ".join([*parts, *([f"{cancelled:,} cancelled"] if cancelled else [])])
 
 
 def describe_checks(progress: BatchProgress) -> str:
@@ -80,7 +82,7 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
         {
             "submitted": format_moment(progress.created_at),
             "finished": format_moment(progress.finished_at),
-            "steps": describe_steps(progress),
+            "steps": describe_steps(snapshot),
             "checks": describe_checks(progress),
             "tokens": f"{progress.prompt_tokens:,} read, {progress.completion_tokens:,} written",
             "speed": f"{snapshot.tokens_per_second:.1f} tokens/s" if snapshot.tokens_per_second else None,
@@ -89,11 +91,12 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
         }
     )
     click.echo()
-    columns = ("strategy", "step", "waiting", "running", "done", "failed")
-    print_table(
-        columns,
-        [(each.strategy, each.kind, each.ready, each.running, each.done, each.failed) for each in snapshot.steps],
-    )
+    columns = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
+    rows = [
+        (each.strategy, each.kind, each.ready, each.running, each.done, each.failed, each.cancelled)
+        for each in snapshot.steps
+    ]
+    print_table(columns, rows)
     print_failures(snapshot)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models.recovery import BrokerNews, note_broker
+from models.recovery import BrokerNews, BrokerProcess, Doubt, forget_dispatches, note_broker
+from models.step import Step
 from tests.conftest import Cluster
+from tests.jobs import add_jobs
 
 
 @pytest.fixture
@@ -17,32 +21,60 @@ def session(cluster: Cluster) -> Iterator[Session]:
         yield session
 
 
+def note(session: Session, epoch: str, name: str | None = "process", uptime: int = 10) -> Doubt | None:
+    news = note_broker(session, epoch, None if name is None else BrokerProcess(name, uptime))
+    return news and news.why
+
+
 def test_a_broker_is_found_once(session: Session) -> None:
-    assert note_broker(session, "epoch", "process", 10) is BrokerNews.FIRST
-    assert note_broker(session, "epoch", "process", 10) is None
+    assert note(session, "epoch") is Doubt.FIRST
+    assert note(session, "epoch") is None
 
 
 def test_another_epoch_is_a_loss_whatever_the_process(session: Session) -> None:
-    note_broker(session, "epoch", "process", 10)
-    assert note_broker(session, "another", "process", 10) is BrokerNews.EMPTY
-    assert note_broker(session, "a third", "later", 1) is BrokerNews.EMPTY
-    assert note_broker(session, "a third", "later", 1) is None
+    note(session, "epoch")
+    assert note(session, "another") is Doubt.EMPTY
+    assert note(session, "a third", "later", 1) is Doubt.EMPTY
+    assert note(session, "a third", "later", 1) is None
 
 
 def test_a_later_process_is_a_restart(session: Session) -> None:
-    note_broker(session, "epoch", "process", 10)
-    assert note_broker(session, "epoch", "later", 2) is BrokerNews.RESTARTED
-    assert note_broker(session, "epoch", "later", 2) is None
+    note(session, "epoch")
+    assert note(session, "epoch", "later", 2) is Doubt.RESTARTED
+    assert note(session, "epoch", "later", 2) is None
 
 
 def test_brokers_that_take_turns_behind_one_address_are_no_news(session: Session) -> None:
-    note_broker(session, "epoch", "young", 10)
+    note(session, "epoch", "young", 10)
     for _ in range(3):
-        assert note_broker(session, "epoch", "old", 5000) is None
-        assert note_broker(session, "epoch", "young", 10) is None
+        assert note(session, "epoch", "old", 5000) is None
+        assert note(session, "epoch", "young", 10) is None
 
 
 def test_a_broker_that_does_not_tell_its_process_is_known_by_its_epoch(session: Session) -> None:
-    assert note_broker(session, "epoch", None, 0) is BrokerNews.FIRST
-    assert note_broker(session, "epoch", None, 0) is None
-    assert note_broker(session, "another", None, 0) is BrokerNews.EMPTY
+    assert note(session, "epoch", None) is Doubt.FIRST
+    assert note(session, "epoch", None) is None
+    assert note(session, "another", None) is Doubt.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("ages", "forgotten"),
+    [
+        ([600, 300, 65, 62, 61, 5], {65, 62, 61, 5}),  # sent in its last ten seconds, or since
+        ([600, 300], {300}),  # nothing was sent for a while before it died
+        ([5, 4], {5, 4}),
+    ],
+    ids=["busy", "quiet", "young"],
+)
+def test_a_restart_puts_what_was_sent_last_in_doubt(
+    cluster: Cluster, session: Session, ages: list[int], forgotten: set[int]
+) -> None:
+    _, wakeups = add_jobs(cluster.engine, [f"Text {age}." for age in ages])
+    for wakeup, age in zip(wakeups, ages, strict=True):
+        sent = func.now() - timedelta(seconds=age)
+        session.execute(update(Step).where(Step.id == wakeup.step_id).values(dispatched_at=sent))
+    # It was down from 60 to 30 seconds ago, except in the life of the youngest.
+    started = session.execute(select(func.now() - timedelta(seconds=30))).scalar_one()
+    assert forget_dispatches(session, BrokerNews(Doubt.RESTARTED, started)) == len(forgotten)
+    unsent = set(session.scalars(select(Step.id).where(Step.dispatched_at.is_(None))))
+    assert unsent == {wakeup.step_id for wakeup, age in zip(wakeups, ages, strict=True) if age in forgotten}

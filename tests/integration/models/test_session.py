@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 
 import pytest
 from sqlalchemy import Engine, text
@@ -26,12 +25,13 @@ def stand_still(engine: Engine) -> None:
 
 def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Cluster) -> None:
     engine = connect(cluster.database_url, pool_size=1, longest_silence=0.1)
-    with closing(engine.raw_connection()) as silent:
-        silent.cursor().execute(str(LOCK))
-        with cluster.engine.begin() as other:
-            other.execute(text("SET LOCAL lock_timeout = '30s'"))
-            other.execute(LOCK)
-        silent.invalidate()
+    silent = engine.connect()
+    silent.execute(LOCK)
+    with cluster.engine.begin() as other:
+        other.execute(text("SET LOCAL lock_timeout = '30s'"))
+        other.execute(LOCK)
+    silent.invalidate()
+    silent.close()
     engine.dispose()
 
 

@@ -45,6 +45,21 @@ def test_cancelling_twice_is_cancelling_once(gistmill: Gistmill, submitted: list
     assert gistmill("cancel", "pile", "--json").json == {"ended": 0, "ending": 0, "already": 4, "checks": 0}
 
 
+def test_what_was_cancelled_is_counted_and_can_be_taken_up_again(
+    gistmill: Gistmill, submitted: list[JobSummary]
+) -> None:
+    gistmill("cancel", "pile")
+    again = "run what was cancelled again with: gistmill retry pile\n"
+
+    status = gistmill("status", "pile")
+    assert "0 of 4 done, 0 running, 4 cancelled" in status.out
+    assert again in status.out
+    assert [each["cancelled"] for each in gistmill("status", "pile", "--json").json["steps"]] == [4]
+    assert again in gistmill("watch", "pile").out
+    gistmill("retry", "pile")
+    assert "cancelled" not in gistmill("status", "pile").out.partition("\n\n")[0]
+
+
 def test_the_beginning_of_an_id_is_not_enough_if_it_may_be_a_slip(
     gistmill: Gistmill, cluster: Cluster, submitted: list[JobSummary]
 ) -> None:
