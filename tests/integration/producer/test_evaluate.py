@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from models.evaluation import Evaluation
+from models.job import Job
 from models.step import Step
 from models.views import JobSummary
 from tests.conftest import Cluster
@@ -53,6 +54,23 @@ def test_scoring_again_replaces_the_scores(gistmill: Gistmill, cluster: Cluster,
         assert "batch pile: 1 summary scored" in done.out
         assert "without a reference: 3 (b.md, c.md, d.md)" in done.out
         assert read_job(cluster, ended[0].job_id).metrics["rouge1"] == value
+
+
+def test_a_summary_that_is_replaced_while_it_is_scored_gets_no_score(
+    gistmill: Gistmill, cluster: Cluster, ended: list[JobSummary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace_and_score(summary: str, reference: str) -> dict[str, float]:
+        with cluster.engine.begin() as transaction:
+            transaction.execute(update(Job).where(Job.id == ended[0].job_id).values(summary="A better one."))
+        return score_rouge(summary, reference)
+
+    monkeypatch.setattr("workers.references.score_rouge", replace_and_score)
+    Path("good.csv").write_text("name,good\na,The ferry sank on Monday.\n")
+
+    found = gistmill("evaluate", "pile", "--references", "good.csv", *COLUMNS, "--json").json
+
+    assert (found["scored"], found["being_checked"]) == (0, ["a.md"])
+    assert not read_job(cluster, ended[0].job_id).metrics
 
 
 @pytest.mark.parametrize(
