@@ -12,14 +12,15 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from models.session import WAS_SILENT
+
 log = structlog.get_logger()
 
 # Seconds between tries; the last one repeats.
 PAUSES = (0.2, 0.5, 1, 2, 4)
 # SQLSTATE classes of what passes: connections, rollbacks for concurrency, full disks and too many clients, shutdowns.
 # A server that was not reached, or a connection that broke, has no SQLSTATE at all.
-# 25P03: this process stood still for so long that Postgres ended its transaction.
-PASSING_STATES = ("08", "25P03", "40", "53", "57P")
+PASSING_STATES = ("08", WAS_SILENT, "40", "53", "57P")
 
 Result = TypeVar("Result")
 

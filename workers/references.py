@@ -72,7 +72,8 @@ def score_references(
     scores = {pair.job.job_id: _score(pair) for pair in settled}
     evidence = {job_id: {"references": origin, "reference": name} for job_id, name in names.items()}
     replaced = _store_all(database, settled, scores, evidence)
-    kept = [pair for pair in settled if pair.job.job_id not in replaced]
+    left = replaced | {pair.job.job_id for pair in matched if pair.job.is_being_checked}
+    kept = [pair for pair in matched if pair.job.job_id not in left]
     good = [found for pair in kept if isinstance(found := scores[pair.job.job_id], dict)]
     return ReferenceScores(
         scored=len(good),
@@ -80,7 +81,7 @@ def score_references(
         not_measurable={pair.job.source: why for pair in kept if isinstance(why := scores[pair.job.job_id], str)},
         jobs_without_reference=tuple(job.source for job in jobs if names[job.job_id] is None),
         references_without_job=tuple(name for name in references if name not in set(names.values())),
-        being_checked=tuple(pair.job.source for pair in matched if pair not in kept),
+        being_checked=tuple(pair.job.source for pair in matched if pair.job.job_id in left),
     )
 
 

@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 from models import outbox, recovery
+from models.broker import BrokerProcess, Doubt, note_broker
 from models.queues import BROKER_OPTIONS, PRIORITY_STEPS, Doorbell, Wakeup
-from models.recovery import BrokerProcess, Doubt
 
 log = structlog.get_logger()
 
@@ -147,7 +147,7 @@ class Rescue:
         with Session(self._engine) as session, session.begin():
             if not recovery.try_rescue_lock(session):
                 return 0
-            news = recovery.note_broker(session, epoch, process)
+            news = note_broker(session, epoch, process)
             if news is None:
                 return 0
             forgotten = recovery.forget_dispatches(session, news)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from datetime import datetime
 
 import click
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.views import BatchProgress
-from producer.cli.status import describe_checks, describe_states, print_failures
+from producer.cli.status import STEP_COLUMNS, describe_checks, describe_states, print_failures
 from producer.cli.terminal import STATE_COLOURS, clean_line
 from producer.cli.times import format_seconds
 from producer.plain import dump_json
@@ -101,11 +102,11 @@ def _render_bar(progress: BatchProgress) -> Table:
 
 def _render_steps(look: Snapshot) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("strategy", "step", "waiting", "running", "done", "failed", "cancelled"):
+    for name in STEP_COLUMNS:
         table.add_column(name, justify="left" if name in {"strategy", "step"} else "right")
     for each in look.steps:
-        counts = (each.ready, each.running, each.done, each.failed, each.cancelled)
-        table.add_row(each.strategy, each.kind, *(f"{number:,}" if number else "" for number in counts))
+        strategy, kind, *counts = astuple(each)
+        table.add_row(strategy, kind, *(f"{number:,}" if number else "" for number in counts))
     return table
 
 

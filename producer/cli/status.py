@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Batches that are listed when none is named.
 RECENT = 20
+# Of a ``StepCount``, in the order of its fields.
+STEP_COLUMNS = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
 STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
 
 
@@ -91,12 +94,7 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
         }
     )
     click.echo()
-    columns = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
-    rows = [
-        (each.strategy, each.kind, each.ready, each.running, each.done, each.failed, each.cancelled)
-        for each in snapshot.steps
-    ]
-    print_table(columns, rows)
+    print_table(STEP_COLUMNS, [astuple(each) for each in snapshot.steps])
     print_failures(snapshot)
 
 

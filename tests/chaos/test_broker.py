@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.recovery import PROCESS
+from models.broker import PROCESS
 from models.step import Step
 from tests.chaos.proxy import Proxy
 from tests.chaos.scene import Scene, write_text

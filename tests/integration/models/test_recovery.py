@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models.recovery import BrokerNews, BrokerProcess, Doubt, forget_dispatches, note_broker
+from models.broker import BrokerNews, BrokerProcess, Doubt, note_broker
+from models.recovery import forget_dispatches
 from models.step import Step
 from tests.conftest import Cluster
 from tests.jobs import add_jobs

@@ -30,6 +30,7 @@ def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Clus
     with cluster.engine.begin() as other:
         other.execute(text("SET LOCAL lock_timeout = '30s'"))
         other.execute(LOCK)
+        assert other.scalar(text("SELECT pid = pg_backend_pid() FROM pg_locks WHERE locktype = 'advisory'"))
     silent.invalidate()
     silent.close()
     engine.dispose()
