@@ -12,11 +12,10 @@ from sqlalchemy import ColumnElement, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from models.document import Document
-from models.evaluation import Evaluation
 from models.job import Job, JobState
-from models.queries import affected_rows
-from models.reading import Target
+from models.lookup import Target
+from models.step_updates import affected_rows
+from models.tables import Document, Evaluation
 
 # Name of the metric; its value is 1. Whoever takes the word back removes the row, and so does a retry of the job.
 APPROVED = "approved"

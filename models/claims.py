@@ -26,9 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Json, constant
-from models.document import Document
 from models.job import OPEN_STATES, SUMMARIZED_STATES, Chunk, Job
 from models.step import Step, StepState
+from models.tables import Document
 
 
 @dataclass(frozen=True, slots=True)

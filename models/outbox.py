@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.job import Job
-from models.queries import update_steps
 from models.queues import QUEUE_OF_KIND, Wakeup, message_priority, queue_name
 from models.step import Step, StepKind, StepState, step_id
+from models.step_updates import update_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +88,32 @@ def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
     session.execute(
         update_steps().where(Step.id.in_(list(steps)), Step.state == StepState.READY).values(dispatched_at=None)
     )
+
+
+# A step that runs again has said nothing yet; how often it ran is kept, for its tries are numbered by it.
+FORGOTTEN = (
+    "done_token", "identity", "cached_from", "prompt_fingerprint", "weights_fingerprint", "params", "output",
+    "output_tokens", "prompt_tokens", "completion_tokens", "finish_reason", "seconds", "worker", "error",
+    "started_at", "finished_at", "lease_owner",
+)  # fmt: skip
+
+
+def restart_steps(session: Session, steps: Sequence[UUID]) -> list[Wakeup]:
+    """Make steps ready with fresh counters and return their messages, to be sent after the commit."""
+    rows = session.execute(
+        update_steps()
+        .where(Step.id.in_(steps))
+        .values(
+            state=StepState.READY,
+            errors=0,
+            crashes=0,
+            is_solo=False,
+            guards=[],
+            available_at=func.now(),
+            dispatched_at=func.now(),
+            dispatches=1,
+            **dict.fromkeys(FORGOTTEN),
+        )
+        .returning(Step.id, Step.kind, Step.queue, Step.priority)
+    )
+    return [wakeup_of(row) for row in rows]

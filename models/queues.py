@@ -6,15 +6,8 @@ a duplicate costs one empty claim.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
 from uuid import UUID
-
-from celery import Celery
-from kombu import Producer
-from kombu.exceptions import BatchPublishError, OperationalError
 
 from models.job import Priority
 from models.step import StepKind
@@ -37,19 +30,6 @@ PRIORITY_STEPS = list(range(max(Priority) + 3))
 # A map step's place among its siblings decides its level: the first chunks of a late small job pass the far chunks of
 # an early huge one.
 LEVEL_ENDS = (8, 64)
-# Messages of one round trip: enough to hide it, few enough to lose when the broker goes away in the middle.
-BLOCK_MESSAGES = 200
-
-BROKER_OPTIONS: dict[str, Any] = {
-    "visibility_timeout": 3600,  # seconds; not used for redelivery, messages are acknowledged early
-    "socket_timeout": 5,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 5,
-    "unacked_restore_throttle": 1,
-    "queue_order_strategy": "priority",
-    "priority_steps": PRIORITY_STEPS,
-}
 
 
 def queue_name(queue: str, weights: str) -> str:
@@ -77,61 +57,3 @@ class Wakeup:
     kind: str
     queue: str
     priority: int
-
-
-class Doorbell(Protocol):
-    """Sends wake-ups; the caller has committed the rows already."""
-
-    def ring(self, wakeups: Sequence[Wakeup]) -> int:
-        """Send every message it can and return how many went out; never raises for a broker that is away."""
-        ...
-
-
-def make_celery(broker_url: str) -> Celery:
-    """Return the Celery app that producers send with and that the worker extends."""
-    app = Celery("gistmill", broker=broker_url)
-    app.conf.update(
-        accept_content=["json"],
-        broker_connection_max_retries=None,
-        broker_connection_retry_on_startup=True,
-        broker_transport_options=BROKER_OPTIONS,
-        result_backend=None,
-        task_default_queue="unrouted",
-        task_ignore_result=True,
-        task_publish_retry=False,  # the rescue retries
-        task_serializer="json",
-    )
-    return app
-
-
-class CeleryDoorbell:
-    """Rings over a Celery app's broker, many messages in one round trip."""
-
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-
-    def ring(self, wakeups: Sequence[Wakeup]) -> int:
-        """Send every message it can; of a block that fails none counts as sent, and one sent twice harms nobody."""
-        sent = 0
-        try:
-            with self._app.producer_or_acquire() as producer:
-                while sent < len(wakeups):
-                    block = wakeups[sent : sent + BLOCK_MESSAGES]
-                    self._send(producer, block)
-                    sent += len(block)
-        except (OperationalError, BatchPublishError):
-            return sent
-        return sent
-
-    def _send(self, producer: Producer, wakeups: Sequence[Wakeup]) -> None:
-        # One message alone says at once whether it has arrived.
-        with producer.batch(max_size=BLOCK_MESSAGES) if len(wakeups) > 1 else nullcontext():
-            for wakeup in wakeups:
-                self._app.send_task(
-                    task_name(wakeup.kind),
-                    args=(str(wakeup.step_id),),
-                    queue=wakeup.queue,
-                    priority=wakeup.priority,
-                    producer=producer,
-                    retry=False,
-                )

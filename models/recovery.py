@@ -11,14 +11,13 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text, 
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from models.broker import BrokerNews
-from models.cluster import ClusterFact
+from models.broker_state import BrokerNews
 from models.job import OPEN_STATES, Job, JobState
 from models.outbox import wakeup_of
-from models.queries import affected_rows, end_job, lock_job, record_attempt, update_steps
 from models.queues import Wakeup
 from models.step import AttemptOutcome, Step, StepState
-from models.worker import Worker
+from models.step_updates import affected_rows, end_job, lock_job, record_attempt, update_steps
+from models.tables import ClusterFact, Worker
 
 # The fact whose row is locked: one rescue at a time.
 RESCUE_LOCK = "rescue"

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from models.errors import NameInUseError, UnknownIdError
 from models.job import OPEN_STATES, Job
-from models.reading import NEAREST, list_live_workers
-from models.weights import Weights
+from models.lookup import NEAREST, list_live_workers
+from models.tables import Weights
 
 
 def list_weights(session: Session) -> list[Weights]:

@@ -1,14 +1,18 @@
-"""Every table in one import, for migrations and queries."""
+"""The tables of batches, documents, evaluations, weights, workers and cluster facts, and all tables in one import."""
 
-from models.base import Base
-from models.batch import Batch
-from models.cluster import ClusterFact
-from models.document import Document
-from models.evaluation import Evaluation
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Computed, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, Json, one_of
 from models.job import Chunk, Job
 from models.step import Step, StepAttempt
-from models.weights import Weights
-from models.worker import Worker
 
 __all__ = [
     "Base",
@@ -21,5 +25,115 @@ __all__ = [
     "Step",
     "StepAttempt",
     "Weights",
+    "WeightsKind",
     "Worker",
+    "hash_document",
 ]
+
+
+class Batch(Base):
+    """A named group of jobs that were submitted together."""
+
+    __tablename__ = "batches"
+    __table_args__ = (CheckConstraint("name <> ''", "name_is_not_empty"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    # The options that the submission asked for, as a person would repeat them.
+    options: Mapped[Json]
+    created_at: Mapped[CreatedAt]
+
+
+class Document(Base):
+    """One normalized text; the same text is stored once, whoever submits it."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        CheckConstraint("length(sha256) = 64", "sha256_is_hex"),
+        CheckConstraint("format IN ('markdown', 'text')", "format_is_known"),
+        CheckConstraint("text ~ '\\S'", "text_is_not_blank"),
+    )
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    format: Mapped[str]
+    text: Mapped[str]
+    characters: Mapped[int] = mapped_column(Computed("char_length(text)", persisted=True))
+    title: Mapped[str | None]
+    # What the reader found beside the text: author, dates, page count.
+    details: Mapped[Json] = mapped_column(server_default="{}")
+    created_at: Mapped[CreatedAt]
+
+
+def hash_document(text: str, document_format: str) -> str:
+    """Return a document's identity: SHA-256 over its format and its normalized text, as 64 hex digits."""
+    return hashlib.sha256(f"{document_format}\n{text}".encode()).hexdigest()
+
+
+class Evaluation(Base):
+    """A metric of a job; a value that could not be measured is absent and ``reason`` says why."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (CheckConstraint("(value IS NULL) = (reason IS NOT NULL)", "reason_when_not_measurable"),)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+    reason: Mapped[str | None]
+    evidence: Mapped[Json] = mapped_column(server_default="{}")
+    created_at: Mapped[CreatedAt]
+
+
+class WeightsKind(StrEnum):
+    """What a folder of tensors is."""
+
+    BASE = "base"
+    ADAPTER = "adapter"
+    MERGED = "merged"
+
+
+class Weights(Base):
+    """One named set of weights: where it lies, what it came from and how good it was measured to be."""
+
+    __tablename__ = "weights"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", WeightsKind), "kind_is_known"),
+        CheckConstraint("(kind = 'base') = (base IS NULL)", "base_of_what_was_trained"),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    location: Mapped[str]
+    base: Mapped[str | None] = mapped_column(ForeignKey("weights.name"))
+    fingerprint: Mapped[str]
+    training: Mapped[Json] = mapped_column(server_default="{}")
+    data_sha256: Mapped[str | None]
+    metrics: Mapped[Json] = mapped_column(server_default="{}")
+    created_at: Mapped[CreatedAt]
+
+
+class Worker(Base):
+    """One running (or gone) worker process; ``id`` is unique to one start of it."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    # Celery node name, as Flower shows it: gpu0@host.
+    node: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int]
+    device: Mapped[str]
+    weights: Mapped[str]
+    weights_fingerprint: Mapped[str]
+    details: Mapped[Json] = mapped_column(server_default="{}")
+    started_at: Mapped[CreatedAt]
+    heartbeat_at: Mapped[CreatedAt]
+    stopped_at: Mapped[datetime | None]
+
+
+class ClusterFact(Base):
+    """One named fact, such as the epoch of the broker's data."""
+
+    __tablename__ = "cluster_facts"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]

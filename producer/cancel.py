@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from models.checking import call_off_check, is_being_checked
+from models.checks import call_off_check, is_being_checked
 from models.job import OPEN_STATES, Job
-from models.reading import Target
+from models.lookup import Target
 from models.recovery import finish_cancel
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from models.checking import order_missing_check
-from producer.wakeups import Announcer
+from models.checks import order_missing_check
+from models.publisher import Announcer
 
 # Jobs per transaction: their rows are locked until it ends.
 BLOCK_JOBS = 50

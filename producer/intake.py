@@ -10,13 +10,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.batch import Batch
-from models.document import Document, hash_document
 from models.job import Job, Priority
 from models.options import JobOptions
 from models.outbox import NewStep, describe_steps, insert_steps
 from models.queues import Wakeup
 from models.step import StepKind
+from models.tables import Batch, Document, hash_document
 from producer.batches import batch_id, job_id
 from producer.sources.source import Source
 

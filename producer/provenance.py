@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.reading import list_chunks, read_job
+from models.lookup import list_chunks, read_job
 from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary

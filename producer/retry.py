@@ -11,13 +11,13 @@ from uuid import UUID
 from sqlalchemy import Engine, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.evaluation import Evaluation
 from models.job import OPEN_STATES, Chunk, Job, JobState
-from models.queries import lock_job
+from models.outbox import restart_steps
+from models.publisher import Announcer
 from models.queues import Wakeup
-from models.restart import restart_steps
 from models.step import Step, StepKind, StepState
-from producer.wakeups import Announcer
+from models.step_updates import lock_job
+from models.tables import Evaluation
 
 # Jobs per transaction: their rows are locked until it ends.
 BLOCK_JOBS = 50

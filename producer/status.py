@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.job import OPEN_STATES, Job, JobState
-from models.reading import list_live_workers, read_batch
+from models.lookup import list_live_workers, read_batch
 from models.step import Step, StepKind, StepState
 from models.views import BatchProgress
 from producer.speed import count_remaining_calls, measure_speed

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from models.publisher import Announcer
 from producer.intake import Order, store_block
 from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceProblem
-from producer.wakeups import Announcer
 
 # Sources per transaction: enough to make commits cheap, few enough to lose little and to hold little in memory.
 BLOCK_SOURCES = 200

@@ -21,7 +21,7 @@ from models.session import connect
 from tests.browser import NoChromiumError, open_chromium
 from tests.processes import make_open_folder, run_server
 from tests.tiny_gemma import build_tiny_gemma
-from workers.engine.packaged import ensure_packaged_weights
+from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.local.home import Home, open_home
 
 # A run in the background of a script inherits an ignored SIGINT, and would pass it on to every process of a test.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.settings import Settings, read_settings
 from tests.fake_engine import FakeGenerator
-from workers.app import default_node, make_app, run_worker
+from workers.broker.app import default_node, make_app, run_worker
 from workers.logs import configure_logs
 from workers.service import Served
 

@@ -8,11 +8,11 @@ from models.queues import Wakeup
 from models.settings import Settings
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
+from workers.broker.tasks import run_step
 from workers.errors import StepError
-from workers.flow import Flow
-from workers.leases import Leases
-from workers.manner import UNTRAINED, Manner
-from workers.tasks import run_step
+from workers.execution.executor import Flow
+from workers.execution.leases import Leases
+from workers.weights.trained_prompt import UNTRAINED, Manner
 
 
 class Bell:

@@ -9,13 +9,12 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from models.batch import Batch
-from models.document import Document, hash_document
 from models.job import Job, Priority
 from models.options import JobOptions
 from models.outbox import NewStep, add_steps
 from models.queues import Wakeup
 from models.step import StepKind
+from models.tables import Batch, Document, hash_document
 
 
 def add_jobs(

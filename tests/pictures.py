@@ -14,9 +14,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from gistmill import make_group
+from gistmill.cli.edge import run
+from gistmill.cli.main import make_group
 from models.settings import SERVERS_FILE, read_settings
-from producer.cli.front import run
 from tests.browser import open_chromium
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"

@@ -9,7 +9,7 @@ def __getattr__(name: str) -> Any:
     # ``celery -A workers worker`` asks for the app by this name; nothing is loaded before it does.
     if name == "celery":
         from models.settings import read_settings
-        from workers.app import make_default_app
+        from workers.broker.app import make_default_app
 
         return make_default_app(read_settings())
     raise AttributeError(name)

@@ -12,7 +12,7 @@ def main() -> int:
     with import_for_good():
         from models.errors import GistmillError
         from models.settings import read_settings
-        from workers.app import default_node, make_default_app, run_worker
+        from workers.broker.app import default_node, make_default_app, run_worker
         from workers.errors import choose_end_code
     try:
         run_worker(make_default_app(read_settings()), node=default_node())

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from models.base import Json
+from models.errors import SettingsError, UnreachableError
+from models.job import Job
 from models.options import JobOptions
 from models.settings import DEFAULT_NAME, Settings
+from models.step import Step, StepKind, StepState
 from workers.database import open_transaction
-from workers.engine.counting import PromptCounter
-from workers.engine.errors import EngineError
+from workers.engine.tokenizer import PromptCounter
 from workers.errors import WorkerError
-from workers.naming import resolve_name
-from workers.rates import find_rates
+from workers.execution.runner import choose_style, make_prompts, plan_options
 from workers.serving import find_adapter, find_manner, find_weights
-from workers.steps import choose_style, make_prompts, plan_options
 from workers.summarization.errors import SummarizationError
 from workers.summarization.planning import Document, plan_job
 from workers.summarization.structure import DocumentFormat
+from workers.weights.errors import WeightsError
+from workers.weights.resolve import resolve_name
 
 
 class PlanningError(WorkerError):
@@ -46,7 +51,7 @@ class Planner:
                 find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
             )
             self._prompts = make_prompts(options, self._counter.prompt_format)
-        except (EngineError, SummarizationError) as error:
+        except (WeightsError, SummarizationError) as error:
             raise PlanningError(str(error)) from error
         self._options = options
 
@@ -80,3 +85,60 @@ class Planner:
             ),
             "rates": asdict(self.rates),
         }
+
+
+# Tokens per second of the packaged weights on two cores (docs/performance.md): read, and written by one request.
+USUAL_PROMPT_RATE = 1000.0
+USUAL_COMPLETION_RATE = 10.0
+# Jobs that are measured, the latest first: enough for a mean, few enough to follow a change of machine.
+MEASURED_JOBS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast a worker is.
+
+    Args:
+        prompt: prompt tokens read per second.
+        completion: tokens per second that each request writes.
+        origin: where the numbers come from, in words for people.
+    """
+
+    prompt: float
+    completion: float
+    origin: str
+
+
+USUAL_RATES = Rates(USUAL_PROMPT_RATE, USUAL_COMPLETION_RATE, "as the packaged weights on two cores")
+
+
+def find_rates(settings: Settings, weights: str) -> Rates:
+    """Return the rates of the weights of a name; those that are usual where no database tells them."""
+    try:
+        with open_transaction(settings) as session:
+            return measure_rates(session, weights) or USUAL_RATES
+    except (SettingsError, UnreachableError):
+        return USUAL_RATES
+
+
+def measure_rates(session: Session, weights: str) -> Rates | None:
+    """Return what the latest steps of these weights say, None if there are none.
+
+    Reading and writing are timed together: their usual rates are made as much faster or slower as the steps were.
+    """
+    started = select(Job.id).where(Job.weights == weights, Job.started_at.is_not(None))
+    latest = started.order_by(Job.started_at.desc()).limit(MEASURED_JOBS)
+    measured = select(
+        func.count(), func.sum(Step.prompt_tokens), func.sum(Step.completion_tokens), func.sum(Step.seconds)
+    ).where(
+        Step.job_id.in_(latest),
+        Step.state == StepState.DONE,
+        Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
+        Step.cached_from.is_(None),
+    )
+    calls, read, written, seconds = session.execute(measured).one()
+    if not (read and written and seconds):
+        return None
+    speed = (read / USUAL_PROMPT_RATE + written / USUAL_COMPLETION_RATE) / seconds
+    origin = f"as the latest {calls:,} calls of weights {weights}"
+    return Rates(USUAL_PROMPT_RATE * speed, USUAL_COMPLETION_RATE * speed, origin)

@@ -16,17 +16,17 @@ import structlog
 from celery import Celery
 from sqlalchemy.orm import Session
 
-from models import queries
-from models.queues import CeleryDoorbell
-from models.reading import list_live_workers
+from models import step_updates
+from models.lookup import list_live_workers
+from models.publisher import CeleryDoorbell
 from models.session import check_database, connect
 from models.settings import Settings
-from models.worker import Worker
-from workers.flow import Flow
-from workers.leases import Leases
-from workers.manner import UNTRAINED, Manner
-from workers.rescue import Rescue, RescueThread, host_identity
-from workers.status_server import StatusServer
+from models.tables import Worker
+from workers.execution.executor import Flow
+from workers.execution.leases import Leases
+from workers.execution.reclaim import Rescue, RescueThread, host_identity
+from workers.health import StatusServer
+from workers.weights.trained_prompt import UNTRAINED, Manner
 
 if TYPE_CHECKING:
     from workers.generation import TextGenerator
@@ -116,7 +116,7 @@ class Service:
         check_database(self._database)
         with Session(self._database) as session, session.begin():
             self._warn_of_others(session)
-            queries.register_worker(session, self._describe())
+            step_updates.register_worker(session, self._describe())
         self._leases.start()
         self._rescue.start()
         if self._status is not None:
@@ -140,7 +140,7 @@ class Service:
         self._rescue.close()
         self._leases.close()
         with Session(self._database) as session, session.begin():
-            queries.stop_worker(session, self.worker_id)
+            step_updates.stop_worker(session, self.worker_id)
         self._served.close()
         self._database.dispose()
         self._steps_database.dispose()

@@ -10,14 +10,16 @@ from prometheus_client import REGISTRY
 
 from models.settings import NO_ADAPTER, PACKAGED, Settings
 from workers.database import open_transaction
-from workers.engine.errors import EngineError, InsufficientMemoryError
-from workers.engine.fingerprint import begin_hashing
-from workers.engine.weights import find_folder
+from workers.engine.errors import InsufficientMemoryError
 from workers.errors import ServingError, ShortageError
 from workers.importing import import_for_good
-from workers.manner import Manner, read_manner
-from workers.naming import resolve_name
 from workers.service import Served, end_process
+from workers.weights.errors import WeightsError
+from workers.weights.fingerprint import begin_hashing
+from workers.weights.folder import find_folder
+from workers.weights.packaged import packaged_folder
+from workers.weights.resolve import resolve_name
+from workers.weights.trained_prompt import Manner, read_manner
 
 if TYPE_CHECKING:
     from workers.engine.config import EngineConfig
@@ -47,7 +49,7 @@ def load_served(settings: Settings) -> Served:
         engine = load_engine(make_config(settings, weights, adapter), hashing=hashing, on_fatal=end_process)
     except InsufficientMemoryError as error:
         raise ShortageError(str(error)) from error
-    except EngineError as error:
+    except WeightsError as error:
         raise ServingError(str(error)) from error
     log.info(
         "engine_loaded",
@@ -102,7 +104,7 @@ def find_weights(settings: Settings) -> str:
     """Return the folder or hub id to load; the packaged weights are converted into the data folder once."""
     if settings.weights != PACKAGED:
         return settings.weights
-    from workers.engine.packaged import ensure_packaged_weights
+    from workers.engine.packaged_conversion import ensure_packaged_weights
 
     return str(ensure_packaged_weights(packaged_folder(settings)))
 
@@ -113,7 +115,7 @@ def find_adapter(settings: Settings) -> str | None:
     Raises:
         WeightsNotFoundError: the packaged adapter was asked for and is not there.
     """
-    from workers.engine.packaged import find_packaged_adapter, require_packaged_adapter
+    from workers.weights.packaged import find_packaged_adapter, require_packaged_adapter
 
     if settings.adapter == PACKAGED:
         return str(require_packaged_adapter())
@@ -121,8 +123,3 @@ def find_adapter(settings: Settings) -> str | None:
         return None if settings.adapter == NO_ADAPTER else settings.adapter
     packaged = find_packaged_adapter() if settings.weights == PACKAGED else None
     return None if packaged is None else str(packaged)
-
-
-def packaged_folder(settings: Settings) -> Path:
-    """Return where the packaged weights are converted to."""
-    return settings.home / "weights" / "gemma-3-270m"

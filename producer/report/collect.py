@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from models.evaluation import Evaluation
 from models.job import Job
 from models.step import StepKind, StepState
+from models.tables import Evaluation
 from models.views import JobSummary, TimelineStep, view_of
 from producer.status import Failure, Snapshot, list_failures, take_snapshot
 

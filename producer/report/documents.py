@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.document import Document
 from models.job import Job
 from models.step import StepKind
+from models.tables import Document
 from models.views import ChunkText
 from producer.evidence import Evidence, Sentence
 from producer.provenance import Node, Provenance, build_trees, read_provenance, unroll_chain

@@ -11,10 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from producer.cli.times import format_seconds
 from producer.report.collect import Overview, collect_overview
 from producer.report.documents import list_documents
 from producer.report.plots import Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
+from producer.wording import format_seconds
 
 STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
 # Pieces of the template that are joined before they are written.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from producer.cli.terminal import count
 from producer.report.lanes import arrange_lanes
+from producer.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

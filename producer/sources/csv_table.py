@@ -10,8 +10,7 @@ from pathlib import Path
 
 from producer.errors import SourceError, UnreadableError
 from producer.sources.limits import ReadLimits
-from producer.sources.table import BrokenTableError, Record, Table, number_records
-from producer.sources.text_lines import read_lines
+from producer.sources.table import BrokenTableError, Record, Table, number_records, read_lines
 
 # What separates cells in the wild; the one that the header uses most outside of quotes is taken.
 DELIMITERS = ",;\t|"

@@ -9,8 +9,7 @@ from producer.errors import SourceError, UnreadableError
 from producer.sources.decoding import decode_text
 from producer.sources.documents import read_bytes
 from producer.sources.limits import ReadLimits
-from producer.sources.table import Record, Table, peek_columns
-from producer.sources.text_lines import read_lines
+from producer.sources.table import Record, Table, peek_columns, read_lines
 
 # A record that is a plain string is its own text.
 STRING_COLUMN = "text"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
 from producer.sources.documents import explain_os_error, read_file, read_stdin
-from producer.sources.duplicates import Seen
 from producer.sources.kinds import Kind
 from producer.sources.limits import ReadLimits
 from producer.sources.locating import STDIN, FileTarget, is_url, locate_files
@@ -18,6 +17,7 @@ from producer.sources.sandbox import Sandbox
 from producer.sources.source import (
     Content,
     ReadEvent,
+    Seen,
     Source,
     SourceDuplicate,
     SourceNote,

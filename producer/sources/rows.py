@@ -13,13 +13,12 @@ from producer.sources.columns import Columns, choose_columns
 from producer.sources.csv_table import open_csv
 from producer.sources.decoding import decode_text
 from producer.sources.documents import check_content, read_text
-from producer.sources.duplicates import Seen
 from producer.sources.json_table import open_json, open_jsonl
 from producer.sources.kinds import Kind
 from producer.sources.limits import ReadLimits
 from producer.sources.parquet_table import open_parquet
 from producer.sources.sandbox import Sandbox
-from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, describe_problem
+from producer.sources.source import ReadEvent, Seen, Source, SourceDuplicate, SourceNote, describe_problem
 from producer.sources.table import BrokenTableError, Record, Row, Table
 from producer.sources.text import clean_label
 

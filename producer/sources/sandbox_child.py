@@ -9,7 +9,7 @@ import sys
 from typing import IO
 
 from producer.errors import LimitError, SourceError, UnreadableError
-from producer.sources.conversion import convert
+from producer.sources.html import normalize_html
 from producer.sources.kinds import Kind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import read_frame, write_frame
@@ -64,6 +64,21 @@ def convert_safely(kind: Kind, data: bytes, limits: ReadLimits) -> Content:
         # Parsers of hostile bytes raise anything; this is their edge.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UnreadableError(f"is not a readable {kind} file ({reason}); save it again or as another kind") from error
+
+
+def convert(kind: Kind, data: bytes, limits: ReadLimits) -> Content:
+    """Return the content of one document; HTML comes decoded, as UTF-8.
+
+    Raises:
+        SourceError: it cannot be read, or only beyond a bound.
+        Exception: whatever the parser of a corrupted document raises.
+    """
+    if kind is Kind.HTML:
+        return normalize_html(data.decode(), max_depth=limits.html_depth)
+    from producer.sources.packed import read_docx, read_epub, read_pdf
+
+    read_packed = {Kind.PDF: read_pdf, Kind.DOCX: read_docx, Kind.EPUB: read_epub}[kind]
+    return read_packed(data, limits)
 
 
 if __name__ == "__main__":

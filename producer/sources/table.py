@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import Path
 
 from producer.errors import SourceError, UnreadableError
+from producer.sources.decoding import find_encoding
+from producer.sources.limits import ReadLimits
 
 # Records of JSON may leave fields out: the columns are those of the first so many records.
 PEEKED_RECORDS = 100
@@ -59,3 +62,20 @@ def number_records(records: Iterator[Record | SourceError]) -> Iterator[Row]:
         reason = " ".join(str(error).split())
         message = f"cannot be read ({reason}), so this row and all after it are missing; repair the file"
         yield Row(number + 1, {}, UnreadableError(message))
+
+
+def read_lines(path: Path, limits: ReadLimits) -> Iterator[str]:
+    """Yield lines with their ends; one line may not be longer than one document may be.
+
+    Raises:
+        BrokenTableError: a line is too long.
+        SourceError: the file is not text.
+        OSError: the system does not let us read it.
+    """
+    with path.open("rb") as stream:
+        encoding = find_encoding(stream)
+    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as lines:
+        while line := lines.readline(limits.text_chars + 1):
+            if len(line) > limits.text_chars:
+                raise BrokenTableError(f"a line of more than {limits.text_chars:,} characters")
+            yield line

@@ -6,7 +6,7 @@ from models.queues import task_name
 from models.settings import read_settings
 from models.step import StepKind
 from tests.fake_worker import load_fake
-from workers.app import EngineStep, default_node, make_app, run_worker
+from workers.broker.app import EngineStep, default_node, make_app, run_worker
 from workers.logs import configure_logs
 
 

@@ -29,9 +29,9 @@ import producer
 from producer.sources.reading import read_sources
 from producer.sources.source import Source
 from workers.engine.config import EngineConfig
+from workers.engine.cpu.onednn import has_native_bfloat16
 from workers.engine.engine import Engine, load_engine
-from workers.engine.packaged import ensure_packaged_weights
-from workers.engine.packed import has_native_bfloat16
+from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.generation import GenerationParams, Prompt
 from workers.summarization.prompts import PromptSet
 from workers.summarization.splitting import split_document

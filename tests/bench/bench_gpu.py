@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, CompileConfig, ContinuousBatchingConfig, GenerationConfig
 
-from workers.engine.cache import BATCH_TOKENS, PAGE_TOKENS
+from workers.engine.batching.sizing import BATCH_TOKENS, PAGE_TOKENS
 from workers.engine.device import choose_dtype
 
 PROMPT_TOKENS = 512

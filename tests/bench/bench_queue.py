@@ -27,12 +27,12 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from models.queues import CeleryDoorbell, Wakeup, make_celery
+from models.publisher import Announcer, CeleryDoorbell, make_celery
+from models.queues import Wakeup
 from models.step import step_id
 from producer.intake import Order
 from producer.sources.source import Source
 from producer.submit import Submission, Tally
-from producer.wakeups import Announcer
 from tests.bench.queue_cluster import CHUNKS, OPTIONS, Cluster, open_cluster, run_measured, write_body
 from tests.chaos.arena import Arena, open_arena
 from tests.fake_worker import describe_command

@@ -19,16 +19,15 @@ from pathlib import Path
 from statistics import median
 
 from models.options import make_options
-from models.queues import CeleryDoorbell, make_celery
+from models.publisher import Announcer, CeleryDoorbell, make_celery
 from producer.intake import Order
 from producer.sources.source import Source
 from producer.submit import Submission, Tally
-from producer.wakeups import Announcer
 from tests.bench.bench_pipeline import CACHE
 from tests.bench.queue_cluster import Cluster, open_cluster
 from tests.chaos.arena import open_arena
-from workers.engine.packaged import ensure_packaged_weights
-from workers.launch import PATIENT_THREADS
+from workers.engine.packaged_conversion import ensure_packaged_weights
+from workers.local.launch import PATIENT_THREADS
 
 TEXT = "The river rose by four metres in two days, and the council closed both of the old bridges."
 PATIENCE_SECONDS = 300

@@ -21,7 +21,7 @@ from rich.table import Table
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
-from models import queries, recovery
+from models import recovery, step_updates
 from models.claims import Claim, claim_step
 from models.results import StepResult, end_among_siblings, find_cached
 from models.session import connect
@@ -114,7 +114,7 @@ class Bench:
         """Renew the leases of a worker with sixteen slots."""
         tokens = [claim.token for claim in self._claims[-16:]]
         with Session(self._engine) as session, session.begin():
-            queries.renew_leases(session, tokens, lease_seconds=600)
+            step_updates.renew_leases(session, tokens, lease_seconds=600)
 
     def finish(self) -> None:
         """Store a result while other steps of the job still run."""

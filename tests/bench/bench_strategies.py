@@ -23,11 +23,11 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from models.checking import order_missing_check
+from models.checks import order_missing_check
 from models.job import Job
+from models.lookup import JobFilter, list_jobs
 from models.options import make_options
 from models.queues import Wakeup
-from models.reading import JobFilter, list_jobs
 from models.session import connect
 from models.settings import Settings
 from models.views import JobSummary
@@ -37,16 +37,16 @@ from tests.bench.bench_quality import find_weights
 from tests.chaos.arena import open_arena
 from tests.conftest import SHARED_DATA
 from tests.jobs import add_jobs
+from workers.broker.tasks import run_step
 from workers.comparison import compare_jobs
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
-from workers.engine.packaged import find_packaged_adapter
 from workers.errors import StepError
 from workers.evaluation.intervals import estimate_mean
-from workers.flow import Flow
+from workers.execution.executor import Flow
+from workers.execution.leases import Leases
 from workers.generation import TextGenerator
-from workers.leases import Leases
-from workers.tasks import run_step
+from workers.weights.packaged import find_packaged_adapter
 
 TABLE = "kaggle_winning_solutions_methods.csv"
 # Small enough for some minutes on two cores; the last one is what the others are compared with.

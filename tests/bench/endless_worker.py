@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-import workers.answers
+import workers.execution.attempts
 from models.settings import Settings, read_settings
-from workers.app import default_node, make_app, run_worker
+from workers.broker.app import default_node, make_app, run_worker
 from workers.engine.engine import Engine
 from workers.engine.loading import load_weights
 from workers.generation import Generation, GenerationParams, Prompt, PromptFormat
@@ -43,7 +43,7 @@ def load_endless(settings: Settings) -> Served:
 
 def main() -> None:
     """Serve until told to stop."""
-    workers.answers.retry_params = lambda *_, **__: None  # type: ignore[assignment]
+    workers.execution.attempts.retry_params = lambda *_, **__: None  # type: ignore[assignment]
     settings = read_settings()
     configure_logs(settings)
     run_worker(make_app(settings, load_endless), node=default_node())

@@ -11,9 +11,9 @@ from models.options import JobOptions, make_options
 from producer.sources.reading import read_sources
 from producer.sources.source import Source
 from tests.bench.peers.protocol import Work
-from workers.engine.counting import PromptCounter
+from workers.engine.tokenizer import PromptCounter
+from workers.execution.runner import make_prompts, plan_options
 from workers.generation import Prompt
-from workers.steps import make_prompts, plan_options
 from workers.summarization.chunks import join_headings
 from workers.summarization.planning import Document, plan_job
 from workers.summarization.wording import OUTPUT_SEPARATOR

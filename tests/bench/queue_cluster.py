@@ -21,14 +21,15 @@ from migrations.run import upgrade
 from models.job import Priority
 from models.options import make_options
 from models.outbox import find_unclaimed
-from models.queues import CeleryDoorbell, Wakeup, make_celery
+from models.publisher import CeleryDoorbell, make_celery
+from models.queues import Wakeup
 from models.session import connect
 from models.step import step_id
 from tests.chaos.arena import Arena
 from tests.fake_engine import FakeGenerator
 from tests.fake_worker import describe_command
-from workers.rescue import Rescue
-from workers.steps import make_prompts, plan_options
+from workers.execution.reclaim import Rescue
+from workers.execution.runner import make_prompts, plan_options
 from workers.summarization.planning import Document, Plan, plan_job
 
 # Map steps of a job: those of the first level on the broker, so that reduce steps come between them all the time.

@@ -15,17 +15,18 @@ from sqlalchemy import Engine, func, or_, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from models.checking import is_being_checked
+from models.checks import is_being_checked
 from models.job import OPEN_STATES, Job, Priority
 from models.options import JobOptions, make_options
-from models.queues import CeleryDoorbell, Wakeup, make_celery
+from models.publisher import CeleryDoorbell, make_celery
+from models.queues import Wakeup
 from models.session import connect
 from models.step import Step
 from tests.chaos.arena import Arena
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.chaos.worker import Behaviour, WorkerProcess
 from tests.jobs import add_jobs
-from workers.rescue import LEVEL_SEPARATOR
+from workers.execution.reclaim import LEVEL_SEPARATOR
 
 # Everything that takes a minute in production takes a second or three here.
 QUICK: dict[str, object] = {

@@ -24,11 +24,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from models.job import Priority
-from models.queues import CeleryDoorbell, make_celery
+from models.publisher import Announcer, CeleryDoorbell, make_celery
 from producer.intake import Order
 from producer.sources.source import Source
 from producer.submit import Submission, Tally
-from producer.wakeups import Announcer
 from tests.chaos.arena import open_arena
 from tests.chaos.faults import Tormentor
 from tests.chaos.invariants import Findings, find_violations

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.broker import PROCESS
+from models.broker_state import PROCESS
 from models.step import Step
 from tests.chaos.proxy import Proxy
 from tests.chaos.scene import Scene, write_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from models.checking import order_missing_check
+from models.checks import order_missing_check
 from tests.chaos.scene import Scene, write_text
 
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import redis
 
-from models.queues import Wakeup, make_celery
+from models.publisher import make_celery
+from models.queues import Wakeup
 from models.step import Step
 from tests.chaos.scene import Scene, write_text
 

@@ -7,22 +7,22 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from models.options import JobOptions
-from models.queues import Wakeup, make_celery
+from models.publisher import Announcer, make_celery
+from models.queues import Wakeup
 from models.session import connect
 from models.settings import Settings
 from models.step import Step
 from producer.intake import Order
 from producer.sources.source import Source
 from producer.submit import Submission, Tally
-from producer.wakeups import Announcer
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.chaos.scene import Scene, choose_options, write_text
 from tests.chaos.worker import CONTEXT, MortalDoorbell
 from tests.fake_engine import FakeGenerator
 from tests.jobs import add_jobs
-from workers.flow import Flow
-from workers.leases import Leases
-from workers.tasks import run_step
+from workers.broker.tasks import run_step
+from workers.execution.executor import Flow
+from workers.execution.leases import Leases
 
 SOURCES = [Source(f"text{number}", write_text(f"text{number}", 2), "markdown") for number in range(6)]
 JOBS = 60

@@ -14,10 +14,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import workers.service
-from models.queues import CeleryDoorbell, Wakeup
+from models.publisher import CeleryDoorbell
+from models.queues import Wakeup
 from models.settings import Settings
 from tests.fake_engine import FakeGenerator
-from workers.app import make_app, run_worker
+from workers.broker.app import make_app, run_worker
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt
 from workers.logs import configure_logs
 from workers.service import Served

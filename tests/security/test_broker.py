@@ -13,7 +13,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from models.queues import CeleryDoorbell, make_celery
+from models.publisher import CeleryDoorbell, make_celery
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
 from tests.jobs import add_jobs

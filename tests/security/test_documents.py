@@ -11,7 +11,7 @@ import pytest
 
 from producer.sources import ReadLimits, Source, SourceProblem, read_sources
 from tests.unit.producer.sources.made_files import BILLION_LAUGHS, make_docx
-from workers.engine.tokenization import PromptTokenizer
+from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import Part, Prompt, Turn
 
 LIMITS = ReadLimits(conversion_seconds=20, conversion_bytes=1024 * 1024 * 1024, unpacked_bytes=50 * 1024 * 1024)

@@ -15,7 +15,7 @@ import redis
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
-from models.queues import CeleryDoorbell, make_celery
+from models.publisher import CeleryDoorbell, make_celery
 from models.session import connect
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command

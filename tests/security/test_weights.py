@@ -14,10 +14,11 @@ from transformers import AutoTokenizer
 
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
-from workers.engine.errors import EngineError, UnsupportedPromptError, WeightsCorruptError, WeightsUnsafeError
-from workers.engine.tokenization import PromptTokenizer
-from workers.engine.weights import HUB_FILES
+from workers.engine.errors import UnsupportedPromptError
+from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import Part, Prompt, Turn
+from workers.weights.errors import WeightsCorruptError, WeightsError, WeightsUnsafeError
+from workers.weights.folder import HUB_FILES
 
 
 class Bomb:
@@ -79,7 +80,7 @@ def test_code_that_comes_with_weights_is_not_run(weights: Path, tmp_path: Path) 
         evil = dict.fromkeys(("AutoConfig", "AutoModelForCausalLM"), "modeling_evil.Evil")
         change_json(weights / name, auto_map=evil | {"AutoTokenizer": [None, "modeling_evil.Evil"]})
     # Refusing them is as good as serving them without their code.
-    with contextlib.suppress(EngineError):
+    with contextlib.suppress(WeightsError):
         load(weights)
     assert not (tmp_path / "bomb").exists()
 

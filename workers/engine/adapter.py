@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from workers.engine.errors import AdapterMismatchError, AdapterUnreadableError
-from workers.engine.weights import ADAPTER_TENSORS, list_file, name_some
+from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError
+from workers.weights.folder import ADAPTER_TENSORS, list_file, name_some
 
 
 def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:

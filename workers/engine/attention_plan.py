@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from workers.engine.drafting import MOST_DRAFTED
-
+# Most speculative tokens of one request.
+MOST_DRAFTED = 8
 # Queries up to which requests are padded to one product: what a request has just written and what is guessed to follow.
 MOST_QUERIES = 1 + MOST_DRAFTED
 # Keys that are read as fast as half of them.

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from workers.engine.pages import release_pages
+from workers.engine.cpu.memory import release_pages
 
 # Numbers that are converted at a time, 64 MB of float32; bounds the memory beside the weights.
 NUMBERS_AT_ONCE = 1 << 24

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 import torch
 
 from workers.engine.config import EngineConfig, Quantization
+from workers.engine.cpu.half import has_fbgemm
+from workers.engine.cpu.onednn import has_native_bfloat16, has_onednn
 from workers.engine.errors import UnsupportedSettingError
-from workers.engine.half import has_fbgemm
-from workers.engine.packed import has_native_bfloat16, has_onednn
 
 # What the linear layers are served as; "none" is the weights' own dtype.
 Served = Literal["none", "bf16", "half", "int8", "nf4"]
 
-# Where Linux shows the control groups of version 2, whose limits of memory containers have, and our own one.
-GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 # Trained in float16's range; every later Gemma overflows in it.
 FLOAT16_FAMILIES = frozenset({"gemma", "gemma2"})
@@ -91,30 +87,3 @@ def choose_dtype(family: str, device: str) -> torch.dtype:
     if family in FLOAT16_FAMILIES:
         return torch.float16
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-
-
-def measure_free_memory(device: str) -> int:
-    """Return the bytes that can still be allocated on a device; on a CPU also by the limit of a container."""
-    if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
-    free = psutil.virtual_memory().available
-    limited = measure_free_in_group()
-    return free if limited is None else min(free, limited)
-
-
-def measure_free_in_group(groups: Path = GROUPS, own: Path = OWN_GROUP) -> int | None:
-    """Return the bytes that this process's control group leaves it; None without a limit.
-
-    Args:
-        groups: where the kernel shows all groups (version 2).
-        own: where it says which one this process is in.
-    """
-    try:
-        name = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
-        group = groups / name.strip().lstrip("/")
-        most, used = (int((group / f"memory.{what}").read_text()) for what in ("max", "current"))
-        counted = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except (OSError, StopIteration, ValueError):
-        return None
-    # What was read of files is given back when it is needed.
-    return max(most - used + int(counted.get("inactive_file", 0)), 0)

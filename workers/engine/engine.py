@@ -15,18 +15,18 @@ from dataclasses import replace
 import torch
 from transformers import ContinuousBatchingConfig
 
-from workers.engine.cache import size_lanes
+from workers.engine.batching.beam_and_score import PlainGenerator
+from workers.engine.batching.lanes import Lanes
+from workers.engine.batching.loop import GenerationLoop
+from workers.engine.batching.metrics import EngineMetrics
+from workers.engine.batching.request import Outcome, Request
+from workers.engine.batching.sizing import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
-from workers.engine.fingerprint import Hashes
-from workers.engine.lanes import Lanes
 from workers.engine.loading import LoadedWeights, load_weights
-from workers.engine.loop import GenerationLoop
-from workers.engine.metrics import EngineMetrics
-from workers.engine.plain import PlainGenerator
-from workers.engine.request import Outcome, Request
 from workers.engine.streaming import TextStream
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
+from workers.weights.fingerprint import Hashes
 
 END_OF_TURN = "<end_of_turn>"
 
@@ -42,7 +42,7 @@ def load_engine(
         on_fatal: called, from its thread, when a loop has died; the process should end then.
 
     Raises:
-        EngineError: see the subclasses; every message says what to do.
+        WeightsError: see the subclasses; every message says what to do.
     """
     return Engine(load_weights(config, hashing), config, on_fatal=on_fatal)
 

@@ -3,11 +3,6 @@
 ::
 
     EngineError
-    ├── WeightsNotFoundError        no such folder or hub id, or files are missing
-    ├── WeightsUnsafeError          weights that are not safetensors
-    ├── WeightsCorruptError         a file is cut or broken, a tensor is missing, or a checksum differs
-    ├── AdapterUnreadableError      an adapter without a note of ours where one is needed, or of another kind than LoRA
-    ├── AdapterMismatchError        an adapter made for other weights
     ├── UnsupportedSettingError     a dtype, quantization or device that cannot be served here
     ├── NotFiniteError              the weights answer with NaN or infinity in this dtype
     ├── InsufficientMemoryError     weights or cache do not fit the device
@@ -20,29 +15,11 @@
 
 from __future__ import annotations
 
+from workers.weights.errors import WeightsError
 
-class EngineError(Exception):
+
+class EngineError(WeightsError):
     """Root of all engine errors; the message says what is wrong and what to do."""
-
-
-class WeightsNotFoundError(EngineError):
-    """The named weights or adapter are not there."""
-
-
-class WeightsUnsafeError(EngineError):
-    """The weights would have to be unpickled, which can run code."""
-
-
-class WeightsCorruptError(EngineError):
-    """A file of the weights is not what it should be."""
-
-
-class AdapterUnreadableError(EngineError):
-    """A folder lacks the note that every adapter of ours carries, or is no LoRA adapter at all."""
-
-
-class AdapterMismatchError(EngineError):
-    """The adapter was trained on other weights than those it should be merged into."""
 
 
 class UnsupportedSettingError(EngineError):

@@ -13,16 +13,14 @@ import torch
 from torch import nn
 
 from workers.engine.adapter import merge_adapter
-from workers.engine.attention import RAGGED
 from workers.engine.config import EngineConfig
 from workers.engine.conversion import convert_network
-from workers.engine.device import Placement, choose_placement, measure_free_memory
+from workers.engine.cpu.fused_gemma3 import can_use_lean_layers, use_lean_layers
+from workers.engine.cpu.memory import is_mapped, measure_free_memory, trim_heap
+from workers.engine.cpu.screened_head import can_screen_head, screen_head
+from workers.engine.device import Placement, choose_placement
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
-from workers.engine.fingerprint import Hashes, begin_hashing, compute_fingerprint
-from workers.engine.head import can_screen_head, screen_head
-from workers.engine.lean import can_use_lean_layers, use_lean_layers
-from workers.engine.note import find_adapter
-from workers.engine.pages import is_mapped, trim_heap
+from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
     build_bitsandbytes_config,
     halve_linears,
@@ -30,11 +28,13 @@ from workers.engine.quantization import (
     quantize_linears,
     shorten_linears,
 )
-from workers.engine.reading import read_config, read_network, read_vocabulary
+from workers.engine.ragged_attention import RAGGED
 from workers.engine.sample import SAMPLE
-from workers.engine.tokenization import PromptTokenizer
-from workers.engine.weights import find_folder, list_tensors, read_prompt_format
+from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import PromptFormat
+from workers.weights.fingerprint import Hashes, begin_hashing, compute_fingerprint
+from workers.weights.folder import find_folder, list_tensors, read_prompt_format
+from workers.weights.metadata import find_adapter
 
 # Weights that are served also need room to be computed with.
 MEMORY_MARGIN = 1.05
@@ -71,7 +71,7 @@ def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) ->
         hashing: of its weights and adapter, if that has begun.
 
     Raises:
-        EngineError: see the subclasses; every message says what to do.
+        WeightsError: see the subclasses; every message says what to do.
     """
     folder = find_folder(config.weights, revision=config.revision)
     adapter = None if config.adapter is None else find_adapter(config.adapter, base=folder)

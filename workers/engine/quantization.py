@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from workers.engine.cpu.chunked_linear import BuildLinear, build_linear, find_children
+from workers.engine.cpu.half import HalfLinear
+from workers.engine.cpu.int8 import Int8Linear
+from workers.engine.cpu.memory import release_pages
+from workers.engine.cpu.onednn import PackedLinear
 from workers.engine.device import Placement
-from workers.engine.half import HalfLinear
-from workers.engine.int8 import Int8Linear
-from workers.engine.packed import PackedLinear
-from workers.engine.pages import release_pages
-from workers.engine.stacked import BuildLinear, build_linear
 
 # Largest error of an int8 layer's output on the sample, relative to its size.
 LARGEST_ERROR = 0.02
@@ -96,16 +96,6 @@ def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinea
     """Put what is built from each linear layer in its place."""
     for parent, name, linear in find_children(network, nn.Linear):
         setattr(parent, name, build_linear(linear, choose_build(linear)))
-
-
-def find_children(network: Any, kind: type[Any]) -> list[tuple[nn.Module, str, Any]]:
-    """Return every module of a kind with its parent and its name there."""
-    return [
-        (parent, name, child)
-        for parent in network.modules()
-        for name, child in parent.named_children()
-        if isinstance(child, kind)
-    ]
 
 
 def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed: Observed) -> nn.Module:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator
 
-from workers.engine.request import Request
-from workers.engine.tokenization import PromptTokenizer
+from workers.engine.batching.request import Request
+from workers.engine.tokenizer import PromptTokenizer
 
 
 class TextStream:

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
-from workers.evaluation.conditioning import condition_on
 from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
 from workers.evaluation.freeform import Questioner
-from workers.evaluation.likelihood import cut_sentences, measure_gains
+from workers.evaluation.likelihood import condition_on, cut_sentences, measure_gains, score_texts
 from workers.evaluation.limits import Limits
 from workers.evaluation.options import EvaluationOptions, QuestionStyle
 from workers.evaluation.overlap import SourceIndex, index_source
 from workers.evaluation.questions import Answered, Target, choose_targets
 from workers.evaluation.reading import Findings, Reading
 from workers.evaluation.retrieval import pick_excerpt
-from workers.evaluation.scoring import score_texts
 from workers.evaluation.words import Sentence, read_words, split_sentences
 from workers.generation import TextGenerator
 

@@ -15,8 +15,7 @@ from workers.evaluation.facts import is_in_source
 from workers.evaluation.limits import Limits
 from workers.evaluation.overlap import SourceIndex
 from workers.evaluation.questions import Answered, Target
-from workers.evaluation.wording import SHORT_LINE, answer_from, ask_for
-from workers.generation import Prompt, TextGenerator
+from workers.generation import GenerationParams, Part, Prompt, TextGenerator, Turn
 
 # The paper's filter: a question has at least so many words.
 FEWEST_QUESTION_WORDS = 3
@@ -94,3 +93,35 @@ def _is_usable(question: str, target: Target) -> bool:
     answer = normalize_answer(target.candidate.text)
     is_question = question.endswith("?") and len(question.split()) >= FEWEST_QUESTION_WORDS
     return is_question and f" {answer} " not in f" {normalize_answer(question)} "
+
+
+# A question or an answer is one short line.
+SHORT_LINE = GenerationParams(do_sample=False, max_new_tokens=48)
+
+
+def ask_for(answer: str, text: str) -> Prompt:
+    """Return the prompt that asks for a question with a given answer."""
+    return _build_prompt(
+        "Write one question that the following text answers. The answer must be exactly: ",
+        Part(answer, is_untrusted=True),
+        "\n\nText:\n",
+        Part(text, is_untrusted=True),
+        "\n\nWrite the question alone.",
+    )
+
+
+def answer_from(text: str, question: str) -> Prompt:
+    """Return the prompt that asks for the answer that a text gives."""
+    return _build_prompt(
+        "Answer the question with a few words of the following text. "
+        f"If the text does not say it, write: {UNANSWERABLE}\n\nText:\n",
+        Part(text, is_untrusted=True),
+        "\n\nQuestion: ",
+        Part(question, is_untrusted=True),
+        "\nWrite the answer alone.",
+    )
+
+
+def _build_prompt(*pieces: str | Part) -> Prompt:
+    parts = tuple(Part(piece) if isinstance(piece, str) else piece for piece in pieces)
+    return Prompt((Turn("user", parts),))

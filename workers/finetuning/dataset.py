@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workers.engine.tokenization import PromptTokenizer
+from workers.engine.tokenizer import PromptTokenizer
 from workers.finetuning.errors import SettingsError
 from workers.finetuning.pairs import Pair
 from workers.generation import PromptFormat

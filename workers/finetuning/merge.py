@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from workers.engine.note import AdapterNote
-from workers.engine.weights import check_folder
 from workers.finetuning.errors import OutputInUseError
+from workers.weights.folder import check_folder
+from workers.weights.metadata import AdapterNote
 
 # What a weights folder has besides its tensors and their configuration.
 TOKENIZER_FILES = (
@@ -32,7 +32,7 @@ def merge_adapter(base: Path, adapter: Path, output: Path) -> Path:
         The output folder.
 
     Raises:
-        EngineError: a folder does not hold what it should, or the adapter was trained for another base.
+        WeightsError: a folder does not hold what it should, or the adapter was trained for another base.
         OutputInUseError: the output folder is not empty.
     """
     check_folder(base)
@@ -51,7 +51,7 @@ def merge_adapter(base: Path, adapter: Path, output: Path) -> Path:
 
 def _write_merged(base: Path, adapter: Path, output: Path) -> None:
     from workers.engine.adapter import merge_adapter
-    from workers.engine.reading import read_network
+    from workers.engine.pretrained import read_network
 
     network = read_network(base, dtype="auto")
     merge_adapter(network, folder=base, adapter=adapter).save_pretrained(output)

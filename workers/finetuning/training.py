@@ -13,11 +13,10 @@ from datasets import Dataset
 from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from workers.engine.device import Placement, choose_dtype, measure_free_memory
+from workers.engine.cpu.memory import measure_free_memory
+from workers.engine.device import Placement, choose_dtype
 from workers.engine.loading import load_network
-from workers.engine.note import AdapterNote, fingerprint_base
-from workers.engine.reading import read_config, read_tokenizer
-from workers.engine.weights import check_folder, read_prompt_format
+from workers.engine.pretrained import read_config, read_tokenizer
 from workers.finetuning.checkpoints import describe_run, prepare_output
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.dataset import ExampleSet, PairEncoder
@@ -28,6 +27,8 @@ from workers.finetuning.progress import ProgressCallback, ProgressListener
 from workers.finetuning.scoring import score_summaries, summarize_examples
 from workers.finetuning.trainer import CompletionTrainer, build_arguments
 from workers.summarization.prompts import PromptSet
+from workers.weights.folder import check_folder, read_prompt_format
+from workers.weights.metadata import AdapterNote, fingerprint_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def finetune(
 
     Raises:
         FinetuningError: the data, the settings, the output folder or the machine will not do; nothing was trained.
-        EngineError: the base folder holds no weights that can be loaded.
+        WeightsError: the base folder holds no weights that can be loaded.
     """
     started = time.monotonic()
     set_seed(config.training.seed)

@@ -20,13 +20,13 @@ from migrations.run import upgrade
 from models.registry import renew_weights
 from models.session import connect
 from models.settings import Settings
-from models.worker import Worker
+from models.tables import Worker
 from workers.errors import ServerStartError
-from workers.launch import Gpu, plan_processes
 from workers.local.home import Home, free_ports, open_home
+from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
-from workers.naming import resolve_name
-from workers.registration import describe_packaged
+from workers.weights.registration import describe_packaged
+from workers.weights.resolve import resolve_name
 
 # Seconds for an embedded server to answer; recovery after a crash is part of it.
 SERVER_SECONDS = 60

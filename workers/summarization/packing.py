@@ -8,6 +8,8 @@ additive (a merge may cross a cut), so every span is measured as a whole and spl
 from __future__ import annotations
 
 import math
+import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -119,3 +121,28 @@ def trim_span(text: str, span: Span) -> Span:
     piece = text[span[0] : span[1]]
     start = span[0] + len(piece) - len(piece.lstrip())
     return start, max(start, span[0] + len(piece.rstrip()))
+
+
+_SENTENCE_STARTS = re.compile(r"(?<=[.!?…\u3002\uff01\uff1f\n])\s*+(?=\S)")
+_WORD_STARTS = re.compile(r"(?<=\s)(?=\S)")
+
+# Where to look for a start: hardly any text has more characters per token on average.
+MOST_CHARACTERS_PER_TOKEN = 8
+
+
+def extend_start(packer: Packer, span: Span, *, floor: int, overlap_tokens: int) -> Span:
+    """Return the span with its start moved back by at most ``overlap_tokens``, not before ``floor``."""
+    start = span[0]
+    window = max(floor, start - overlap_tokens * MOST_CHARACTERS_PER_TOKEN)
+    if overlap_tokens < 1 or window >= start:
+        return span
+
+    def fits(position: int) -> bool:
+        return packer.measure(trim_span(packer.text, (position, start))) <= overlap_tokens
+
+    for pattern in (_SENTENCE_STARTS, _WORD_STARTS):
+        starts = [match.end() for match in pattern.finditer(packer.text, window, start)]
+        first = bisect_left(starts, True, key=fits)
+        if first < len(starts):
+            return starts[first], span[1]
+    return span

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from workers.generation import Prompt, TokenCounter
+from workers.generation import GenerationParams, Prompt, TokenCounter
 from workers.summarization.errors import StateError
 from workers.summarization.limits import Limits
-from workers.summarization.prompts import PromptSet
+from workers.summarization.prompts import PromptSet, describe_prompt
 from workers.summarization.steps import ChunkInput, StepKey, StepSpec
 from workers.summarization.wording import OUTPUT_SEPARATOR, PromptKind
 
@@ -102,3 +104,21 @@ def _note_clips(spec: StepSpec, earlier: Sequence[str], clipped: Sequence[str]) 
     for key, whole, rest in zip(keys, earlier, clipped, strict=True):
         if len(rest) < len(whole):
             yield f"only the first {len(rest):,} of the {len(whole):,} characters of step {key} fit its prompt"
+
+
+def identify_step(
+    prompt: Prompt, params: GenerationParams, *, prompt_fingerprint: str, weights_fingerprint: str
+) -> str:
+    """Return the key under which a step's output can be found again.
+
+    Args:
+        prompt: the rendered prompt.
+        params: how the answer is generated.
+        prompt_fingerprint: identity of the prompt set's words.
+        weights_fingerprint: identity of the weights.
+
+    Returns:
+        A sha256 in hexadecimal digits.
+    """
+    parts = [prompt_fingerprint, describe_prompt(prompt), weights_fingerprint, params.describe()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

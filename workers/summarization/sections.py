@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workers.summarization.chunks import Chunk, join_headings
-from workers.summarization.overlap import extend_start
-from workers.summarization.packing import Packer, Span, trim_span
+from workers.summarization.packing import Packer, Span, extend_start, trim_span
 from workers.summarization.structure import Structure, is_blank
 
 # Sections begin at h1 and h2; deeper headings matter where there are no others or a section is over the budget.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from protocol import Ids, read_work, serve
 
+from workers.engine.batching.request import Request
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
-from workers.engine.request import Request
 from workers.generation import GenerationParams
 
 CACHE_GIB = 2.5

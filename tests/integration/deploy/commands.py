@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from gistmill import make_group
+from gistmill.cli.main import make_group
 
 WORKER_PROCESS = ["python", "-m", "workers"]
 

@@ -15,7 +15,7 @@ from check_jsonschema import builtin_schemas
 from models.settings import Settings
 from tests.integration.deploy.commands import check_command
 from tests.integration.deploy.compose import COMPOSE, PER_GPU, ROOT, SECRETS, load, read_services, resolve
-from workers.launch import STOP_GRACE_SECONDS
+from workers.local.launch import STOP_GRACE_SECONDS
 from workers.local.postgres import binaries
 from workers.local.valkey import Valkey
 

@@ -19,7 +19,7 @@ from tests.conftest import Cluster
 from tests.integration.deploy.commands import check_command
 from tests.jobs import add_jobs
 from tests.roles import apply_roles
-from workers.launch import STOP_GRACE_SECONDS
+from workers.local.launch import STOP_GRACE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "docs" / "kubernetes"

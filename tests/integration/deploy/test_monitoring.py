@@ -14,8 +14,8 @@ from models.session import connect
 from tests.conftest import Cluster
 from tests.jobs import add_jobs
 from tests.roles import apply_roles
-from workers.engine.loop import LoopState
-from workers.engine.metrics import EngineMetrics
+from workers.engine.batching.loop import LoopState
+from workers.engine.batching.metrics import EngineMetrics
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "monitoring"
 DASHBOARD = json.loads((FOLDER / "grafana/dashboards/gistmill.json").read_text())
@@ -55,7 +55,7 @@ def test_every_metric_that_is_drawn_or_alerted_on_is_measured() -> None:
     named = {name for query in (*targets("expr"), *rules, *table) for name in re.findall(r"gistmill_\w+", query)}
     assert named
     assert named - GPU_METRICS <= list_metrics()
-    source = FOLDER.parents[1] / "workers/engine/metrics.py"
+    source = FOLDER.parents[1] / "workers/engine/batching/metrics.py"
     assert all(name in source.read_text() for name in named & GPU_METRICS)
 
 

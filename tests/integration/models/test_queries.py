@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models import claims, outbox, queries, results
+from models import claims, outbox, results, step_updates
 from models.claims import Claim
 from models.job import Job, JobState
 from models.outbox import NewStep
@@ -59,14 +59,14 @@ def test_a_result_is_stored_only_under_the_lease_that_it_was_made_with(cluster: 
     old = claim(cluster, wakeup.step_id)
     assert old is not None
     with Session(cluster.engine) as session, session.begin():
-        assert queries.release_step(session, old, outcome=AttemptOutcome.RELEASED)
+        assert step_updates.release_step(session, old, outcome=AttemptOutcome.RELEASED)
     new = claim(cluster, wakeup.step_id)
     assert new is not None
     with Session(cluster.engine) as session, session.begin():
         assert not results.end_step(session, old, StepResult(output="zombie"), worker="w1")
         assert results.end_step(session, new, StepResult(output="real"), worker="w2")
-        assert queries.was_completed(session, new)
-        assert not queries.was_completed(session, old)
+        assert step_updates.was_completed(session, new)
+        assert not step_updates.was_completed(session, old)
         assert session.scalar(select(Step.output).where(Step.id == wakeup.step_id)) == "real"
 
 
@@ -76,7 +76,7 @@ def test_an_orderly_release_costs_nothing_and_an_error_is_counted(cluster: Clust
         taken = claim(cluster, wakeup.step_id)
         assert taken is not None
         with Session(cluster.engine) as session, session.begin():
-            queries.release_step(session, taken, outcome=outcome, error={"message": "m"})
+            step_updates.release_step(session, taken, outcome=outcome, error={"message": "m"})
             step = session.get_one(Step, wakeup.step_id)
             assert (step.state, step.errors, step.crashes) == (StepState.READY, errors, 0)
     with Session(cluster.engine) as session:
@@ -89,17 +89,17 @@ def test_leases_are_renewed_only_while_they_are_ours(cluster: Cluster) -> None:
     taken = claim(cluster, wakeup.step_id)
     assert taken is not None
     with Session(cluster.engine) as session, session.begin():
-        assert queries.renew_leases(session, [taken.token, uuid4()], lease_seconds=60) == {taken.token: False}
+        assert step_updates.renew_leases(session, [taken.token, uuid4()], lease_seconds=60) == {taken.token: False}
         session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=text("now()")))
-        assert queries.renew_leases(session, [taken.token], lease_seconds=60) == {taken.token: True}
-        assert queries.find_cancelled(session, [taken.token]) == [taken.token]
+        assert step_updates.renew_leases(session, [taken.token], lease_seconds=60) == {taken.token: True}
+        assert step_updates.find_cancelled(session, [taken.token]) == [taken.token]
 
 
 def test_creating_the_same_steps_twice_creates_them_once(cluster: Cluster) -> None:
     [job_id], _ = add_jobs(cluster.engine, ["A text."])
     for created in (2, 0):
         with Session(cluster.engine) as session, session.begin():
-            job = queries.lock_job(session, job_id)
+            job = step_updates.lock_job(session, job_id)
             wakeups = outbox.add_steps(session, job, [NewStep("map", 0, index) for index in range(2)])
             assert len(wakeups) == created
 
@@ -143,7 +143,7 @@ def test_the_database_refuses_rows_that_contradict_themselves(cluster: Cluster, 
 def test_a_job_ends_once_with_its_summary(cluster: Cluster) -> None:
     [job_id], _ = add_jobs(cluster.engine, ["A text."])
     with Session(cluster.engine) as session, session.begin():
-        queries.end_job(queries.lock_job(session, job_id), JobState.SUCCEEDED, summary="Short.")
+        step_updates.end_job(step_updates.lock_job(session, job_id), JobState.SUCCEEDED, summary="Short.")
     with Session(cluster.engine) as session:
         job = session.get_one(Job, job_id)
         assert (job.state, job.summary, job.pending) == ("succeeded", "Short.", 0)

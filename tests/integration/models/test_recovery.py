@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models.broker import BrokerNews, BrokerProcess, Doubt, note_broker
+from models.broker_state import BrokerNews, BrokerProcess, Doubt, note_broker
 from models.recovery import forget_dispatches
 from models.step import Step
 from tests.conftest import Cluster

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from models.errors import UnreachableError
 from models.session import connect, explain_outage
 from tests.conftest import Cluster
-from workers.persistence import is_outage
+from workers.execution.store import is_outage
 
 LOCK = text("SELECT pg_advisory_xact_lock(1)")
 

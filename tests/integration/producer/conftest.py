@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
-from gistmill import make_group
-from models.reading import JobFilter, list_jobs
+from gistmill.cli.edge import run
+from gistmill.cli.main import make_group
+from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
-from producer.cli.front import run
 from tests.conftest import Cluster
 from tests.integration.producer.driver import Driver
 

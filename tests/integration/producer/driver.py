@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
-from models import outbox, queries
+from models import outbox, step_updates
 from models.base import Json
 from models.claims import Claim, claim_step
-from models.document import Document
 from models.job import Chunk, Job, JobState
 from models.outbox import NewStep
 from models.results import StepResult, end_step
 from models.step import Step, StepState
-from models.worker import Worker
+from models.tables import Document, Worker
 
 WORKER = "cpu@test#1"
 
@@ -30,7 +29,7 @@ class Driver:
     def register(self) -> None:
         """Be there, as a worker process is."""
         with Session(self.engine) as session, session.begin():
-            queries.register_worker(
+            step_updates.register_worker(
                 session,
                 Worker(
                     id=WORKER,
@@ -50,7 +49,7 @@ class Driver:
             self._cut(session, job, chunks)
             job.state, job.strategy = JobState.RUNNING, strategy
             job.options = job.options | {"style": "technical"}
-            job.started_at = session.execute(select(queries.func.clock_timestamp())).scalar_one()
+            job.started_at = session.execute(select(step_updates.func.clock_timestamp())).scalar_one()
             job.plan = {"reason": "chosen by the test", "chunks": chunks, "splitter": "headers", "split_reason": "so"}
             steps = self._first_steps(strategy, chunks)
             job.pending = len(steps)
@@ -93,15 +92,15 @@ class Driver:
         kind = {"map-reduce": "reduce", "refine": "refine", "stuff": "stuff"}[strategy]
         with Session(self.engine) as session, session.begin():
             job = self._finish(session, job_id, kind, chunks - 1 if kind == "refine" else 0, output=words)
-            queries.end_job(job, state, summary=words, reason=reason)
+            step_updates.end_job(job, state, summary=words, reason=reason)
 
     def fail(self, job_id: uuid.UUID, kind: str, index: int = 0, *, message: str = "it broke") -> None:
         """Fail a step and its job."""
         with Session(self.engine) as session, session.begin():
-            job = queries.lock_job(session, job_id)
+            job = step_updates.lock_job(session, job_id)
             claim = self._claim(session, job_id, kind, index)
-            queries.fail_step(session, claim, {"type": "PermanentError", "message": message}, worker=WORKER)
-            queries.end_job(job, JobState.FAILED, reason=message)
+            step_updates.fail_step(session, claim, {"type": "PermanentError", "message": message}, worker=WORKER)
+            step_updates.end_job(job, JobState.FAILED, reason=message)
 
     def claim(self, job_id: uuid.UUID, kind: str, index: int = 0) -> Claim:
         """Begin a step."""
@@ -117,7 +116,7 @@ class Driver:
         return claim
 
     def _finish(self, session: Session, job_id: uuid.UUID, kind: str, index: int = 0, *, output: str) -> Job:
-        job = queries.lock_job(session, job_id)
+        job = step_updates.lock_job(session, job_id)
         claim = self._claim(session, job_id, kind, index)
         facts: Json = {} if kind == "plan" else {
             "prompt_tokens": 100, "completion_tokens": 20, "finish_reason": "stop", "seconds": 2.0,

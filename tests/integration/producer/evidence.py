@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from models.evaluation import Evaluation
 from models.job import Job
+from models.tables import Evaluation
 
 DOUBTED = "A ship sank. Boris saved 70 people. "
 SENTENCES = [

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from models.evaluation import Evaluation
 from models.job import Job
 from models.step import Step
+from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill, read_job, read_jobs
@@ -64,7 +64,7 @@ def test_a_summary_that_is_replaced_while_it_is_scored_gets_no_score(
             transaction.execute(update(Job).where(Job.id == ended[0].job_id).values(summary="A better one."))
         return score_rouge(summary, reference)
 
-    monkeypatch.setattr("workers.references.score_rouge", replace_and_score)
+    monkeypatch.setattr("workers.reference_scores.score_rouge", replace_and_score)
     Path("good.csv").write_text("name,good\na,The ferry sank on Monday.\n")
 
     found = gistmill("evaluate", "pile", "--references", "good.csv", *COLUMNS, "--json").json

@@ -13,18 +13,16 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gistmill import make_group
+from gistmill.cli.main import COMMANDS, make_group
 from models.job import Job, JobState
-from models.reading import JobFilter, find_target, list_jobs
+from models.lookup import JobFilter, find_target, list_jobs
 from models.settings import Settings
-from producer.cli.commands import make_producer_group
 from tests.conftest import Cluster
 from tests.integration.deploy.commands import check_gistmill
 from tests.integration.producer.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 
 GROUP = make_group()
-COMMANDS = make_producer_group().list_commands(click.Context(GROUP))
 # They end by themselves; what the others start is run by tests/e2e and tests/integration/deploy.
 BRIEF = ("plan", "migrate", "rescue", "evaluate", "compare")
 CLUSTER = [name for name in GROUP.list_commands(click.Context(GROUP)) if name not in COMMANDS]

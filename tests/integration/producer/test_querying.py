@@ -9,9 +9,9 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.orm import Session
 
 from migrations.run import downgrade, upgrade
-from models.evaluation import Evaluation
 from models.job import JobState
 from models.step import Step
+from models.tables import Evaluation
 from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill

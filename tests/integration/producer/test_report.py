@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from models.evaluation import Evaluation
+from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from models import outbox, queries
-from models.evaluation import Evaluation
+from models import outbox, step_updates
 from models.job import Job, JobState
 from models.results import StepResult, end_step
 from models.step import AttemptOutcome, Step, StepAttempt
+from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill, read_job
@@ -33,9 +33,9 @@ def fail_one_map(cluster: Cluster, driver: Driver, job: UUID, *, index: int = 1)
     """End a job partial: one of its three maps failed and the reduce went on without it."""
     driver.plan(job)
     with Session(cluster.engine) as session, session.begin():
-        queries.lock_job(session, job)
+        step_updates.lock_job(session, job)
         claim = driver._claim(session, job, "map", index)
-        queries.fail_step(session, claim, {"type": "X", "message": "it broke"}, worker=WORKER)
+        step_updates.fail_step(session, claim, {"type": "X", "message": "it broke"}, worker=WORKER)
     for other in {0, 1, 2} - {index}:
         with Session(cluster.engine) as session, session.begin():
             driver._finish(session, job, "map", other, output="part")
@@ -80,7 +80,7 @@ def test_a_restarted_step_has_fresh_counters_and_keeps_its_tries(
     job = submitted[0].job_id
     claim = driver.claim(job, "plan")
     with Session(cluster.engine) as session, session.begin():
-        queries.release_step(session, claim, outcome=AttemptOutcome.ERROR, error={"message": "first"})
+        step_updates.release_step(session, claim, outcome=AttemptOutcome.ERROR, error={"message": "first"})
     with Session(cluster.engine) as session, session.begin():
         session.execute(update(Step).where(Step.job_id == job).values(crashes=2, is_solo=True))
     driver.fail(job, "plan")
@@ -120,7 +120,7 @@ def test_a_job_that_was_cancelled_between_two_waves_runs_its_last_step_again(
     with Session(cluster.engine) as session, session.begin():
         locked = end_step(session, claim, StepResult(output="draft"), worker=WORKER)
         assert locked is not None
-        queries.end_job(locked, JobState.CANCELLED, reason="cancelled by request")
+        step_updates.end_job(locked, JobState.CANCELLED, reason="cancelled by request")
 
     gistmill("retry", str(job))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from models import queries
+from models import step_updates
 from models.step import AttemptOutcome, Step
 from models.views import JobSummary
 from tests.conftest import Cluster
@@ -54,7 +54,9 @@ def test_guards_retries_and_cache_hits_are_shown(
     driver.plan(job)
     claim = driver.claim(job, "map", 1)
     with Session(cluster.engine) as session, session.begin():
-        queries.release_step(session, claim, outcome=AttemptOutcome.ERROR, error={"message": "the device was full"})
+        step_updates.release_step(
+            session, claim, outcome=AttemptOutcome.ERROR, error={"message": "the device was full"}
+        )
     driver.finish_maps(job)
     driver.close(job)
     guard = {"name": "echo", "words": "it repeats the prompt", "try": 1, "stands": False}

@@ -11,13 +11,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from models.options import JobOptions
-from models.queues import CeleryDoorbell, make_celery
+from models.publisher import Announcer, CeleryDoorbell, make_celery
 from models.step import Step
 from models.tables import Batch, Document, Job
 from producer.intake import Order
 from producer.sources.source import Source
 from producer.submit import Submission, Tally
-from producer.wakeups import Announcer
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill, read_jobs
 

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import create_engine, text, update
 from sqlalchemy.orm import Session
 
+from gistmill.cli.live import describe_look
 from models.job import Job
-from models.reading import find_batch
+from models.lookup import find_batch
 from models.session import connect
 from models.views import JobSummary
-from producer.cli.looks import describe_look
 from producer.status import Snapshot, take_snapshot
 from producer.watch import Look, Outage, follow_batch
 from tests.conftest import Cluster, wait_until
@@ -117,10 +117,9 @@ def test_ctrl_c_ends_the_watching_and_not_the_work(
     command: list[str], cluster: Cluster, driver: Driver, submitted: list[JobSummary], tmp_path: Path
 ) -> None:
     output = tmp_path / "output"
-    root = Path(__file__).parents[3]
     with output.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, root / "gistmill.py", *command], stdout=file, stderr=subprocess.STDOUT, cwd=tmp_path
+            [sys.executable, "-m", "gistmill", *command], stdout=file, stderr=subprocess.STDOUT, cwd=tmp_path
         )
 
     def is_watching() -> bool:

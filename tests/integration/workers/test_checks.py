@@ -11,20 +11,20 @@ from sqlalchemy.orm import Session
 
 from migrations.run import downgrade, upgrade
 from models.approval import approve_jobs, list_approved
-from models.checking import call_off_check, find_unchecked, order_missing_check
-from models.evaluation import Evaluation
+from models.checks import call_off_check, find_unchecked, order_missing_check
 from models.job import Job
+from models.lookup import Target, read_batch
 from models.options import make_options
 from models.queues import Wakeup
-from models.reading import Target, read_batch
 from models.step import Step
+from models.tables import Evaluation
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Worker
 from tests.jobs import add_jobs
+from workers.broker.tasks import run_step
 from workers.generation import GenerationParams, Prompt
-from workers.tasks import run_step
 
 FERRY = (
     "The ferry Aurora sank off Norway on Monday. Captain Ingrid Berg saved 40 passengers before the storm grew. "

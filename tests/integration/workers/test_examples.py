@@ -12,8 +12,8 @@ import click
 import pytest
 from sqlalchemy.orm import Session
 
-from gistmill import make_group, weights
-from models.reading import JobFilter, list_jobs
+from gistmill.cli.main import make_group, weights
+from models.lookup import JobFilter, list_jobs
 from tests.integration.producer.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 from tests.unit.workers.finetuning.conftest import write_pairs

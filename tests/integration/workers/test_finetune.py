@@ -93,7 +93,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_resumes(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("workers.cli.training_progress.TrainingDisplay.show", interrupt)
+        patch.setattr("gistmill.cli.progress.TrainingDisplay.show", interrupt)
         stopped = gistmill(*command)
     assert stopped.code == 130
     assert "the same command with --resume goes on at the last checkpoint in adapter" in stopped.err

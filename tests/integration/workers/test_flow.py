@@ -19,8 +19,8 @@ from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Worker
 from tests.jobs import add_jobs
-from workers.manner import Manner
-from workers.tasks import run_step
+from workers.broker.tasks import run_step
+from workers.weights.trained_prompt import Manner
 
 SECTIONS = "\n\n".join(
     f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6)

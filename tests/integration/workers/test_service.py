@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from models import queries
-from models.queues import make_celery
+from models import step_updates
+from models.publisher import make_celery
 from models.settings import read_settings
-from models.worker import Worker
+from models.tables import Worker
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from workers.service import Served, Service
@@ -24,7 +24,7 @@ def test_two_sets_of_weights_under_one_name_are_told(name: str, is_warned: bool,
             id="other", node="cpu0@other", host="h", pid=1, device="cpu", weights=name, weights_fingerprint="f"
         )
         other.details, other.started_at = {}, datetime.now(UTC)
-        queries.register_worker(session, other)
+        step_updates.register_worker(session, other)
     settings = read_settings(database_url=cluster.database_url, broker_url=cluster.broker_url, metrics_port=0)
     served = Served(FakeGenerator(), device="cpu", seconds_since_progress=lambda: 0.0, close=lambda: None)
     service = Service(settings, make_celery(cluster.broker_url), served, node="cpu0@here")

@@ -3,9 +3,9 @@ from __future__ import annotations
 from kombu import Connection
 from kombu.transport import redis
 
-from models.queues import BROKER_OPTIONS
+from models.publisher import BROKER_OPTIONS
 from tests.conftest import Cluster
-from workers.transport import Transport
+from workers.broker.transport import Transport
 
 
 def test_a_worker_asks_for_messages_with_kombus_own_command_whatever_its_queues_are(cluster: Cluster) -> None:

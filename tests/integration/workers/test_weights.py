@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from models import queries
+from models import step_updates
 from models.errors import UnknownIdError
 from models.registry import add_weights, renew_weights
 from models.settings import read_settings
-from models.weights import Weights
-from models.worker import Worker
+from models.tables import Weights, Worker
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill
-from workers.naming import resolve_name
-from workers.registration import describe_packaged_base
+from workers.weights.registration import describe_packaged_base
+from workers.weights.resolve import resolve_name
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def registered(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 def add_worker(cluster: Cluster, weights: str) -> None:
     with Session(cluster.engine) as session, session.begin():
-        queries.register_worker(
+        step_updates.register_worker(
             session,
             Worker(
                 id=f"w-{weights}", node=f"cpu0-{weights}", host="h", pid=1, device="cpu", weights=weights,
@@ -109,7 +108,7 @@ def test_a_worker_whose_processes_cannot_serve_the_weights_ends(
     (tmp_path / "damaged" / "model.safetensors").write_bytes(b"cut")
     ours = {"DATABASE_URL": cluster.database_url, "BROKER_URL": cluster.broker_url, "WEIGHTS": "damaged"}
     environment = {f"GISTMILL_{name}": value for name, value in (ours | {"METRICS_PORT": "0"}).items()}
-    command = [sys.executable, "-c", "import gistmill; gistmill.main()", "worker"]
+    command = [sys.executable, "-c", "from gistmill.cli.main import main; main()", "worker"]
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "model.safetensors is damaged" in done.stdout

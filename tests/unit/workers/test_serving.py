@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from models.settings import read_settings
-from workers.engine import packaged
-from workers.engine.errors import WeightsNotFoundError
-from workers.engine.packaged import ADAPTER_FILES
 from workers.serving import find_adapter
+from workers.weights import packaged
+from workers.weights.errors import WeightsNotFoundError
+from workers.weights.packaged import ADAPTER_FILES
 
 
 @pytest.fixture

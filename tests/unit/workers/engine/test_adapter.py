@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.adapter import merge_adapter
-from workers.engine.errors import AdapterMismatchError, AdapterUnreadableError, WeightsCorruptError, WeightsUnsafeError
-from workers.engine.weights import ADAPTER_TENSORS, find_folder
+from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsCorruptError, WeightsUnsafeError
+from workers.weights.folder import ADAPTER_TENSORS, find_folder
 
 Tensors = dict[str, torch.Tensor]
 # PEFT warns of what we refuse.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.engine.device import measure_free_in_group
+from workers.engine.cpu.memory import measure_free_in_group
 
 
 @pytest.mark.parametrize("name", ["/", "/system.slice/gistmill.service"])

@@ -12,8 +12,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from workers.engine import head
 from workers.engine.config import EngineConfig
+from workers.engine.cpu import screened_head
+from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
 from workers.generation import FinishReason, Generation, GenerationParams, Part, Prompt, PromptFormat, Turn
@@ -115,10 +116,10 @@ def test_guesses_that_hold_save_passes_and_change_nothing(own_engine: Engine, ti
 def test_a_screened_head_changes_nothing(
     engine: Engine, prompts: list[Prompt], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head, "SCREENED_OUTPUTS", 1)
+    monkeypatch.setattr(screened_head, "SCREENED_OUTPUTS", 1)
     screened = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none"))
     try:
-        assert isinstance(screened.weights.network.get_output_embeddings(), head.ScreenedHead)
+        assert isinstance(screened.weights.network.get_output_embeddings(), ScreenedHead)
         params = [GREEDY, replace(HOT, top_k=30, seed=4), replace(GREEDY, repetition_penalty=1.3)] * 3
         expected = [engine.generate(prompt, each).text for prompt, each in zip(prompts, params, strict=False)]
         said = generate_together(screened, prompts[:9], params)

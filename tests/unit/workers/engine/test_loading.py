@@ -16,19 +16,15 @@ from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
 from workers.engine import device
 from workers.engine.config import EngineConfig
+from workers.engine.cpu.half import HalfLinear
+from workers.engine.cpu.int8 import Int8Linear
+from workers.engine.cpu.onednn import PackedLinear, has_onednn
 from workers.engine.device import Placement, choose_dtype, choose_placement
 from workers.engine.engine import Engine, load_engine
-from workers.engine.errors import (
-    AdapterMismatchError,
-    InsufficientMemoryError,
-    NotFiniteError,
-    UnsupportedSettingError,
-)
-from workers.engine.half import HalfLinear
-from workers.engine.int8 import Int8Linear
+from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
 from workers.engine.loading import check_finite, load_weights
-from workers.engine.packed import PackedLinear, has_onednn
 from workers.generation import GenerationParams, Part, Prompt, Turn
+from workers.weights.errors import AdapterMismatchError
 
 PROMPT = Prompt((Turn("user", (Part("The river rose by four metres."),)),))
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=16)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-from workers.engine.packed import has_native_bfloat16
-from workers.engine.weights import list_tensors
+from workers.engine.cpu.onednn import has_native_bfloat16
+from workers.weights.folder import list_tensors
 
 # The interpreter and its libraries are there before; the weights are all used once, then the peak is read.
 MEASURE = """

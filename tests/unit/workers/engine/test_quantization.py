@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from workers.engine.half import HalfLinear
-from workers.engine.int8 import Int8Linear
+from workers.engine.cpu.half import HalfLinear
+from workers.engine.cpu.int8 import Int8Linear
 from workers.engine.quantization import halve_linears, observe_inputs, quantize_linears
 
 

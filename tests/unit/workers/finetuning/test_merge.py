@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.tiny_gemma import build_tiny_gemma
 from tests.unit.workers.finetuning.conftest import FinishedRun
-from workers.engine.errors import AdapterMismatchError, AdapterUnreadableError, WeightsNotFoundError
-from workers.engine.note import AdapterNote
 from workers.finetuning.errors import OutputInUseError
 from workers.finetuning.merge import merge_adapter
+from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsNotFoundError
+from workers.weights.metadata import AdapterNote
 
 TEXT = "Article:\nThe river rose by four metres in two days.\n\nSummary:\n"
 

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.workers.finetuning.conftest import FinishedRun, build_config
-from workers.engine.note import AdapterNote, fingerprint_base
 from workers.finetuning.errors import MissingColumnError, NotEnoughMemoryError, OutputInUseError, SettingsError
 from workers.finetuning.pairs import clean_pairs
 from workers.finetuning.progress import TrainingProgress
 from workers.finetuning.training import finetune
 from workers.generation import PromptFormat
+from workers.weights.metadata import AdapterNote, fingerprint_base
 
 
 def test_the_loss_falls_over_two_hundred_pairs(finished_run: FinishedRun) -> None:

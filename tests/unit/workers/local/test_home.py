@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from workers.engine.errors import WeightsNotFoundError
-from workers.engine.packaged import ensure_packaged_weights
+from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.errors import HomeError
 from workers.local.home import open_home
+from workers.weights.errors import WeightsNotFoundError
 
 
 def test_a_data_folder_that_cannot_be_made_is_named_with_the_setting(tmp_path: Path) -> None:

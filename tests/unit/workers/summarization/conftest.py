@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from workers.engine.tokenization import PromptTokenizer
+from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import Prompt, TokenCounter
 
 # A machine under load is not a failure.

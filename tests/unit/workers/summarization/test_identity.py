@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workers.generation import GenerationParams, Part, Prompt, PromptFormat, Turn
-from workers.summarization.identity import identify_step
+from workers.summarization.rendering import identify_step
 
 PROMPT = Prompt((Turn("user", (Part("Summarize: "), Part("text", is_untrusted=True))),))
 PARAMS = GenerationParams(do_sample=False)

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.summarization.collapse import group_costs
 from workers.summarization.errors import StateError
 from workers.summarization.limits import Limits
 from workers.summarization.steps import (
@@ -19,7 +18,7 @@ from workers.summarization.steps import (
     Strategy,
     Summary,
 )
-from workers.summarization.strategies import next_steps
+from workers.summarization.strategies import group_costs, next_steps
 
 # Room for three answers of 100 tokens in a combine prompt.
 LIMITS = Limits(

@@ -1,0 +1,1 @@
+"""Gistmill: what people import and run."""

@@ -1,0 +1,6 @@
+"""``python -m gistmill``: the same as the console command."""
+
+from gistmill.cli.main import main
+
+if __name__ == "__main__":
+    main()

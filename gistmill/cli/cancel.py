@@ -1,0 +1,47 @@
+"""``gistmill cancel``: stop a job or a batch."""
+
+from __future__ import annotations
+
+import click
+
+from gistmill.cli.database import open_engine
+from gistmill.cli.output import clean_line, json_option, print_json
+from producer.wording import count
+
+
+@click.command()
+@click.argument("name", metavar="BATCH|JOB")
+@json_option
+def cancel(name: str, *, as_json: bool) -> None:
+    """Stop a job or all open jobs of a batch; what is finished stays.
+
+    Steps that run are given up within seconds; checks that have not begun are called off.
+    `gistmill retry` takes the jobs up again.
+
+    \b
+    Examples:
+      gistmill cancel nightly
+      gistmill cancel 3f9a1c2e
+    """
+    from sqlalchemy.orm import Session
+
+    from models.lookup import find_target, read_batch
+    from producer.cancel import cancel_jobs
+
+    with open_engine() as engine:
+        with Session(engine) as session:
+            target = find_target(session, name)
+            total = 1 if target.job_id else read_batch(session, target.batch_id).jobs
+        result = cancel_jobs(engine, target, total=total)
+    if as_json:
+        print_json(result)
+        return
+    counts = (
+        (result.ended, "job", "cancelled"),
+        (result.ending, "job", "with a running step will end within seconds"),
+        (result.already, "job", "had ended before"),
+        (result.checks, "check", "called off"),
+    )
+    parts = [f"{count(number, noun)} {what}" for number, noun, what in counts if number]
+    job = "" if target.job_id is None else f"job {str(target.job_id)[:8]} of "
+    click.echo(f"{job}batch {clean_line(target.batch)}: {', '.join(parts) or '0 jobs cancelled'}")

@@ -1,0 +1,71 @@
+"""``gistmill compare``: two batches over the same documents, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from gistmill.cli.output import json_option, list_names, print_json, print_table
+from models.base import Json
+from producer.wording import count
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@json_option
+def compare(first: str, second: str, *, as_json: bool) -> None:
+    """Compare two batches over the same documents: strategies, styles or weights.
+
+    For each measure that both have: the means, and the mean of the paired differences (second less
+    first) with its 95 % bootstrap interval. What could not be paired is named.
+
+    \b
+    Examples:
+      gistmill compare nightly weekly
+      gistmill compare nightly weekly --json
+    """
+    from gistmill.cli.database import open_session
+    from models.lookup import find_batch
+    from producer.errors import ProducerError
+    from workers.comparison import compare_jobs
+    from workers.evaluation.errors import PairingError
+
+    with open_session() as session:
+        sides = [find_batch(session, name) for name in (first, second)]
+        try:
+            found = compare_jobs(session, sides[0].batch_id, sides[1].batch_id)
+        except PairingError as error:
+            raise ProducerError(str(error)) from error
+    compared = {"first": sides[0].batch, "second": sides[1].batch, **asdict(found)}
+    if as_json:
+        print_json(compared)
+    else:
+        print_comparison(compared)
+
+
+def print_comparison(found: Json) -> None:
+    """Print two batches side by side: means, paired differences, and what was left out."""
+    first, second = found["first"], found["second"]
+    click.echo(f"{count(found['documents'], 'document')} in both {first} and {second}")
+    columns = ("measure", "documents", first, second, "difference", "95 % interval", "")
+    print_table(columns, [_describe_difference(each) for each in found["differences"]])
+    for reason, sources in found["unpaired"].items():
+        click.echo(f"left out, {reason}: {list_names(sources)}")
+    for remark in found["remarks"]:
+        click.echo(remark)
+
+
+def _describe_difference(each: Json) -> tuple[object, ...]:
+    interval = each["difference"]
+    is_sure = interval["low"] > 0 or interval["high"] < 0
+    return (
+        each["measure"],
+        interval["count"],
+        f"{each['first']:,.3f}",
+        f"{each['second']:,.3f}",
+        f"{interval['value']:+,.3f}",
+        f"{interval['low']:+,.3f} to {interval['high']:+,.3f}",
+        "" if is_sure else "may be chance",
+    )

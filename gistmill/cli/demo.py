@@ -1,0 +1,75 @@
+"""``gistmill demo``: three documents to three summaries, from nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from gistmill.cli.edge import ExitCode, run
+from gistmill.cli.main import make_group
+
+# The samples, and the strategy that each of them shows.
+SAMPLES = {"clean_writeup.html": "stuff", "messy_notes.txt": "refine", "field_report.md": "map-reduce"}
+# Short and greedy, so that it ends in a minute on two cores and says nearly the same every time.
+DEMO_OPTIONS = ("--style", "news", "--greedy", "--max-new-tokens", "128", "--no-cache")
+
+
+@click.command()
+def demo() -> int:
+    """Bring the cluster up, summarize three documents, show how, and stop what was started.
+
+    Uses the running cluster if there is one.
+
+    \b
+    Examples:
+      gistmill demo
+    """
+    import producer
+    from gistmill.cli.up import run_missing_cluster
+    from gistmill.cli.watch import follow
+    from models.settings import read_settings
+
+    batch = f"demo-{datetime.now():%Y%m%d-%H%M%S}"
+    with run_missing_cluster():
+        folder = Path(producer.__file__).parent / "samples"
+        for sample, strategy in SAMPLES.items():
+            words = ["submit", str(folder / sample), "--batch", batch, "--strategy", strategy, *DEMO_OPTIONS]
+            if code := run(make_group(), name="gistmill", arguments=words):
+                return code
+        follow(batch, is_live=True, as_json=False)
+        is_whole = print_summaries(read_settings().require_database_url(), batch)
+    click.echo(
+        "\nEverything is kept. Look closer:\n"
+        "  gistmill up                    start the cluster again and leave it running; it prints its addresses\n"
+        f"  gistmill status {batch}\n"
+        "  gistmill show JOB              a summary with every step behind it\n"
+        "  gistmill submit YOUR-FILES     your own documents"
+    )
+    return ExitCode.DONE if is_whole else ExitCode.INCOMPLETE
+
+
+def print_summaries(database_url: str, batch: str) -> bool:
+    """Print every summary of a batch with its figures, and tell whether every document got one."""
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
+    from sqlalchemy.orm import Session
+
+    from models.lookup import JobFilter, find_target, list_jobs
+    from models.session import connect
+
+    console = Console()
+    with Session(connect(database_url, pool_size=1, longest_silence=None)) as session:
+        target = find_target(session, batch)
+        jobs = list(list_jobs(session, JobFilter(batch_id=target.batch_id)))
+        for job in jobs:
+            figures = (
+                f"{job.strategy}, {job.chunks} chunk{'s' if job.chunks != 1 else ''}, {job.steps} steps, "
+                f"{job.prompt_tokens:,} tokens read, {job.completion_tokens:,} written, {job.seconds or 0:.0f} s"
+            )
+            text = Text(job.summary or job.reason or "")
+            console.print(Panel(text, title=f"{job.source}: {job.state}", subtitle=figures, title_align="left"))
+            console.print(f"  gistmill show {str(job.job_id)[:8]}", highlight=False)
+    return all(job.summary for job in jobs)

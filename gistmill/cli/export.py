@@ -1,0 +1,73 @@
+"""``gistmill export``: write summaries to a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from gistmill.cli.database import open_session
+from gistmill.cli.options import add_filters, make_filter
+from gistmill.cli.output import write_whole
+from producer.wording import count
+
+# The same words as in producer.export (a test compares them).
+FORMATS = ("csv", "jsonl", "parquet", "markdown")
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".md": "markdown"}
+
+
+@click.command()
+@click.argument("name", metavar="[BATCH|JOB]", required=False)
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: stdout]")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="[default: by the file's suffix, else csv]")
+@add_filters
+def export(name: str | None, output: Path | None, form: str | None, **given: Any) -> None:
+    """Write jobs with their summaries as CSV, JSONL, Parquet or Markdown.
+
+    Cells of CSV that a spreadsheet would run as formulas get an apostrophe in front.
+
+    \b
+    Examples:
+      gistmill export nightly --output summaries.csv
+      gistmill export nightly --status succeeded --output summaries.parquet
+      gistmill export --since 3d --format jsonl
+      gistmill export 3f9a1c2e --format markdown
+    """
+    from models.lookup import list_jobs
+    from producer.export import WRITERS
+
+    if form is None:
+        form = find_format(output)
+    with open_session() as session, _open_output(output, form) as file:
+        number = WRITERS[form](list_jobs(session, make_filter(session, name, given)), file)
+    if output is not None:
+        click.echo(f"{count(number, 'job')} in {output}", err=True)
+
+
+def find_format(output: Path | None) -> str:
+    """Return the format that a file's suffix stands for.
+
+    Raises:
+        UsageError: the suffix stands for none.
+    """
+    if output is None:
+        return "csv"
+    if output.suffix.lower() not in SUFFIXES:
+        raise click.UsageError(f"{output} has no known suffix ({', '.join(SUFFIXES)}); say the --format")
+    return SUFFIXES[output.suffix.lower()]
+
+
+@contextmanager
+def _open_output(output: Path | None, form: str) -> Iterator[BinaryIO]:
+    """Open stdout, or a file that appears under its name when it is whole."""
+    if output is not None:
+        with write_whole(output) as file:
+            yield file
+        return
+    if form == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is binary; give an --output file")
+    yield sys.stdout.buffer

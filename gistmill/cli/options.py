@@ -1,0 +1,171 @@
+"""The options that several commands share: how to summarize, and which jobs are meant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from producer.wording import parse_since
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from models.lookup import JobFilter
+    from models.options import JobOptions
+
+# The same words as in models.options (a test compares them); importing that would cost every --help half a second.
+STRATEGIES = ("auto", "stuff", "map-reduce", "refine")
+STYLES = ("auto", "technical", "eli5", "news", "few-shot", "custom")
+SPLITTERS = ("auto", "headers", "character", "recursive", "tokens")
+GENERATION = ("do_sample", "temperature", "top_k", "top_p", "num_beams", "max_new_tokens", "repetition_penalty", "seed")
+ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r"}
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+COUNT = click.IntRange(min=1)
+
+JOB_OPTIONS = (
+    click.option("--strategy", type=click.Choice(STRATEGIES), help="How to go through a document.  [default: auto]"),
+    click.option(
+        "--style", type=click.Choice(STYLES), help="How to write.  [default: auto, as the weights were trained]"
+    ),
+    click.option(
+        "--prompt", type=READABLE_FILE, help="File with a prompt of your own; {text} stands for the document."
+    ),
+    click.option("--examples", type=READABLE_FILE, help="JSON or JSONL file of {text, summary} to imitate."),
+    click.option("--language", help="Language to write in, such as German.  [default: the document's]"),
+    click.option("--splitter", type=click.Choice(SPLITTERS), help="How to cut long documents.  [default: auto]"),
+    click.option("--separator", help=r"Where to cut, such as '\n\n'; makes the splitter character."),
+    click.option("--chunk-tokens", type=click.IntRange(min=16), help="Most tokens of a chunk.  [default: 1000]"),
+    click.option(
+        "--overlap-tokens",
+        type=click.IntRange(min=0),
+        help="Tokens that neighbours share.  [default: 50, at most an eighth of a chunk]",
+    ),
+    click.option("--stuff-tokens", type=COUNT, help="Longest document that auto puts into one prompt."),
+    click.option("--do-sample/--greedy", default=None, help="Sample, or take the likeliest token.  [default: sample]"),
+    click.option("--temperature", type=click.FloatRange(0.01, 10), help="[default: 0.1]"),
+    click.option("--top-k", type=click.IntRange(0, 1_000_000), help="[default: 20]"),
+    click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="[default: 0.3]"),
+    click.option("--num-beams", type=click.IntRange(1, 32), help="[default: 1]"),
+    click.option(
+        "--max-new-tokens", type=click.IntRange(1, 1_000_000), help="Longest output of a step.  [default: 512]"
+    ),
+    click.option("--repetition-penalty", type=click.FloatRange(0.1, 10), help="[default: 1.0]"),
+    click.option("--seed", type=int, help="Seed of the sampling."),
+    click.option("--weights", help="Name that a worker serves its weights under.  [default: default]"),
+    click.option("--check/--no-check", default=None, help="Measure whether each summary is true.  [default: no]"),
+    click.option(
+        "--gate",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Make a summary of less consistency once more, then mark it for review; checks all.",
+    ),
+    click.option("--cache/--no-cache", default=None, help="Reuse equal finished steps.  [default: if deterministic]"),
+)
+
+
+def add_job_options(command: Command) -> Command:
+    """Add the options to a command, in the order of the table."""
+    for option in reversed(JOB_OPTIONS):
+        command = option(command)
+    return command
+
+
+def build_job_options(given: Mapping[str, Any]) -> JobOptions:
+    """Return the job's options for what was given on the command line.
+
+    Raises:
+        SettingsError: options that do not go together, or a file that is not what it should be.
+    """
+    from models.options import make_options
+
+    values = {name: value for name, value in given.items() if value is not None}
+    values["generation"] = {name: values.pop(name) for name in GENERATION if name in values}
+    if "prompt" in values:
+        values = {"style": "custom"} | values | {"template": _read_text(values["prompt"])}
+    if "examples" in values:
+        values = {"style": "few-shot"} | values | {"examples": _read_examples(values["examples"])}
+    if "separator" in values:
+        values = {"splitter": "character"} | values | {"separator": _unescape(values["separator"])}
+    values.pop("prompt", None)
+    return make_options(**values)
+
+
+def _unescape(text: str) -> str:
+    for written, meant in ESCAPES.items():
+        text = text.replace(written, meant)
+    return text
+
+
+def _read_text(path: Path) -> str:
+    from models.errors import SettingsError
+
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
+
+
+def _read_examples(path: Path) -> list[Any]:
+    """Return a JSON array, or one object a line."""
+    from models.errors import SettingsError
+
+    text = _read_text(path).strip()
+    try:
+        if text.startswith("["):
+            examples: list[Any] = json.loads(text)
+            return examples
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError as error:
+        raise SettingsError(
+            f'{path} is not JSON ({error}); write one {{"text": ..., "summary": ...}} a line, or an array of them'
+        ) from None
+
+
+# The same words as in models.job (a test compares them).
+STATES = ("queued", "running", "succeeded", "partial", "failed", "cancelled")
+
+
+class Since(click.ParamType[datetime]):
+    """A moment: a date, a date with a time, or how long ago."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment."""
+        try:
+            return parse_since(value, datetime.now().astimezone())
+        except ValueError:
+            self.fail(f"{value!r} is no moment; give 2026-11-22, 2026-11-22T18:30 or an age such as 90min, 12h, 3d")
+
+
+FILTER_OPTIONS = (
+    click.option("--status", "states", type=click.Choice(STATES), multiple=True, help="Only jobs in this state."),
+    click.option("--strategy", "strategies", type=click.Choice(STRATEGIES[1:]), multiple=True, help="Only this one."),
+    click.option("--weights", multiple=True, help="Only jobs for weights of this name."),
+    click.option("--since", type=Since(), help="Only jobs submitted since: 2026-11-22, 12h, 3d."),
+    click.option("--needs-review", is_flag=True, help="Only jobs whose check has something against the summary."),
+    click.option("--limit", type=click.IntRange(min=1), help="This many jobs at most."),
+)
+
+
+def add_filters(command: Command) -> Command:
+    """Add the options to a command, in the order of the table."""
+    for option in reversed(FILTER_OPTIONS):
+        command = option(command)
+    return command
+
+
+def make_filter(session: Session, name: str | None, given: dict[str, Any]) -> JobFilter:
+    """Return which jobs are meant; without a name, those of all batches."""
+    from models.lookup import JobFilter, find_target
+
+    if name is None:
+        return JobFilter(**given)
+    target = find_target(session, name)
+    return JobFilter(batch_id=target.batch_id, job_id=target.job_id, **given)

@@ -1,0 +1,148 @@
+"""What commands print: lines, tables on a terminal, JSON; never a control character from a document."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import click
+
+from producer.plain import dump_json
+from producer.wording import count
+
+# Names of unmatched documents that fit a line; --json has all of them.
+SHOWN_NAMES = 10
+
+# All but tab and line feed: a document must not move the cursor, set the title or clear the screen.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+STATE_COLOURS = {
+    "succeeded": "green",
+    "done": "green",
+    "partial": "yellow",
+    "failed": "red",
+    "cancelled": "magenta",
+    "running": "cyan",
+}
+
+
+def clean_text(text: str) -> str:
+    """Return a text without the characters that would control the terminal."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def clean_line(text: str) -> str:
+    """Return a text as one line without control characters."""
+    return clean_text(" ".join(text.split()))
+
+
+def style_state(state: str) -> str:
+    """Return a state in its colour."""
+    return click.style(state, fg=STATE_COLOURS.get(state))
+
+
+def print_text(text: str = "") -> None:
+    """Print text that may come from a document."""
+    click.echo(clean_text(text))
+
+
+def print_fields(fields: dict[str, object]) -> None:
+    """Print names and values, one a line; what is None or empty is left out."""
+    shown = {name: str(value) for name, value in fields.items() if value not in (None, "")}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        click.echo(f"{click.style(name.rjust(width), dim=True)}  {clean_line(value)}")
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON; dataclasses become objects."""
+    click.echo(dump_json(value, indent=2))
+
+
+def print_json_array(values: Iterable[object]) -> None:
+    """Print values as one JSON array while they come, one a line."""
+    separator = "["
+    for value in values:
+        click.echo(f"{separator}\n{dump_json(value)}", nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table: ruled and coloured on a terminal, aligned by spaces elsewhere."""
+    cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_rich_table(columns, cells)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for line in (columns, *cells):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell, style=STATE_COLOURS.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def warn_unsent(steps: int) -> None:
+    """Warn about steps whose messages did not go out, if there are any."""
+    if steps:
+        click.echo(
+            f"gistmill: warning: the broker does not answer, so {count(steps, 'step')} cannot be announced now. "
+            "Nothing is lost: a worker begins them when the broker is back (`gistmill up` or GISTMILL_BROKER_URL)",
+            err=True,
+        )
+
+
+def json_option(function: Any) -> Any:
+    """Add ``--json`` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(function)
+
+
+@contextmanager
+def write_whole(output: Path) -> Iterator[BinaryIO]:
+    """Give a file to write; it takes its name when the block ends well, and is gone if not.
+
+    Raises:
+        UsageError: its folder is not there or may not be written.
+    """
+    try:
+        part = tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False)  # noqa: SIM115
+    except OSError as error:
+        raise click.UsageError(f"{output} cannot be written ({error.strerror}); check its folder") from None
+    path = Path(part.name)
+    try:
+        with part:
+            yield cast("BinaryIO", part)
+        # A temporary file is its owner's alone; this one gets the permissions of any new file.
+        path.chmod(0o666 & ~_read_umask())
+        path.replace(output)
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return how many there are and the first of them."""
+    more = ", ..." if len(names) > SHOWN_NAMES else ""
+    return clean_line(f"{len(names):,} ({', '.join(names[:SHOWN_NAMES])}{more})")

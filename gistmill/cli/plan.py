@@ -1,0 +1,66 @@
+"""``gistmill plan``: what each job would do, and how long that takes at most, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from gistmill.cli.edge import fail
+from gistmill.cli.options import COUNT, add_job_options, build_job_options
+from gistmill.cli.output import json_option, print_json, print_table
+from producer.wording import format_seconds
+
+COLUMNS = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt_tokens", "completion_tokens")
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
+@click.option("--id-column", help="Column that names the documents.  [default: file and row]")
+@click.option("--limit", type=COUNT, help="Plan this many documents at most.")
+@add_job_options
+@json_option
+def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
+    """Read documents and print how each would be summarized: strategy, chunks, and calls, tokens and time at most.
+
+    Nothing is submitted and no weights are loaded, only their tokenizer. The time is that of each
+    job alone on one worker, at the speed of the latest jobs of these weights; where the results
+    database knows none or does not answer, at that of the packaged weights on two cores.
+
+    \b
+    Examples:
+      gistmill plan report.html
+      gistmill plan posts.csv --text-column writeup --strategy refine --json
+    """
+    from models.settings import read_settings
+    from producer.sources.reading import read_sources
+    from producer.sources.source import Source, SourceProblem
+    from workers.planner import Planner
+
+    reading = {name: given.pop(name) for name in ("text_column", "id_column", "limit")}
+    planner = Planner(read_settings(), build_job_options(given))
+    rows = []
+    code = 0
+    for event in read_sources(paths, **reading):
+        if isinstance(event, Source):
+            rows.append({"source": event.name, **planner.plan(event.text, event.format)})
+        elif isinstance(event, SourceProblem):
+            code = fail(event.message, event.exit_code)
+    print_plans(rows, as_json=as_json)
+    return code
+
+
+def print_plans(plans: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print a table of plans, then why each is as it is, and where the times come from."""
+    if as_json:
+        print_json(plans)
+        return
+    rows = [[*(str(plan[column]) for column in COLUMNS), format_seconds(plan["seconds"])] for plan in plans]
+    print_table((*COLUMNS, "time"), rows)
+    for reason in dict.fromkeys(f"{plan['strategy']}: {plan['reason']}; {plan['split_reason']}" for plan in plans):
+        click.echo(reason)
+    for origin in dict.fromkeys(plan["rates"]["origin"] for plan in plans):
+        total = format_seconds(sum(plan["seconds"] for plan in plans))
+        click.echo(f"time: at most, each job alone on one worker ({total} one after the other), {origin}")

@@ -1,0 +1,37 @@
+"""Convert the packaged weights once, telling how far it is: ``python -m gistmill.cli.prepare``."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from models.settings import read_settings
+from workers.engine.packaged_conversion import ensure_packaged_weights
+from workers.weights.errors import WeightsError
+from workers.weights.packaged import is_converted, packaged_folder
+
+
+def main() -> int:
+    """Convert into the data folder of the settings; nothing to do if that was done before."""
+    folder = packaged_folder(read_settings())
+    if is_converted(folder):
+        return 0
+    columns = (TextColumn("  {task.description}"), BarColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns) as progress:
+            task = progress.add_task("converting the packaged weights, once", total=1.0)
+            ensure_packaged_weights(
+                folder, report=lambda stage, part: progress.update(task, description=stage, completed=part)
+            )
+    except WeightsError as error:
+        print(f"gistmill: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        # Whoever started this was interrupted too, and says so.
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""``gistmill results``: list jobs and their summaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gistmill.cli.database import open_session
+from gistmill.cli.options import add_filters, make_filter
+from gistmill.cli.output import clean_line, json_option, print_json_array, print_table
+from producer.wording import format_seconds
+
+# Characters of a summary in a table.
+BEGINNING = 100
+
+
+@click.command()
+@click.argument("name", metavar="[BATCH|JOB]", required=False)
+@add_filters
+@json_option
+def results(name: str | None, *, as_json: bool, **given: Any) -> None:
+    """List jobs with the beginnings of their summaries; --json prints them whole.
+
+    \b
+    Examples:
+      gistmill results nightly
+      gistmill results nightly --status failed --status partial
+      gistmill results --since 12h --weights default --limit 20
+      gistmill results nightly --needs-review
+      gistmill results nightly --json
+    """
+    from models.lookup import list_jobs
+
+    with open_session() as session:
+        jobs = list_jobs(session, make_filter(session, name, given))
+        if as_json:
+            print_json_array(jobs)
+            return
+        rows = [
+            (
+                str(job.job_id)[:8],
+                job.source,
+                job.state,
+                job.strategy,
+                format_seconds(job.seconds),
+                "" if job.consistency is None else f"{job.consistency:.3f}",
+                "needs review" if job.needs_review else "",
+                _begin(job.summary or job.reason or ""),
+            )
+            for job in jobs
+        ]
+    if rows:
+        print_table(("job", "source", "state", "strategy", "took", "consistency", "review", "summary"), rows)
+    else:
+        click.echo("no job is like that")
+
+
+def _begin(text: str) -> str:
+    line = clean_line(text)
+    return line if len(line) <= BEGINNING else line[: BEGINNING - 1] + "…"

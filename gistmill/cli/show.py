@@ -1,0 +1,77 @@
+"""``gistmill show``: one summary and how it came about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gistmill.cli.database import open_session
+from gistmill.cli.output import clean_line, json_option, print_fields, print_json, print_text, style_state
+
+if TYPE_CHECKING:
+    from producer.provenance import Provenance
+
+
+@click.command()
+@click.argument("name", metavar="JOB")
+@click.option("--full", is_flag=True, help="Print what every step wrote.")
+@json_option
+def show(name: str, *, full: bool, as_json: bool) -> None:
+    """Print a job's summary, what its check found, and which step read which chunks and what that took.
+
+    A check shows each sentence in doubt with the reason, MARKED if a name, number or date of it is
+    nowhere in the document, and each question with the answers of the summary and of the document.
+
+    A job is called by the beginning of its id, or by its document or its batch if that has no other job.
+
+    \b
+    Examples:
+      gistmill show 3f9a1c2e
+      gistmill show 3f9a1c2e --full
+      gistmill show 3f9a1c2e --json
+    """
+    from models.lookup import find_job
+    from producer.provenance import read_provenance
+
+    with open_session() as session:
+        target = find_job(session, name)
+        if target.job_id is None:
+            raise AssertionError("find_job returns a job")
+        provenance = read_provenance(session, target.job_id)
+    if as_json:
+        print_json(provenance)
+    else:
+        _print_provenance(provenance, is_full=full)
+
+
+def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
+    from gistmill.cli.status import describe_fields
+    from gistmill.cli.step_tree import render_evidence, render_steps
+
+    job = provenance.job
+    if job.summary is not None:
+        print_text(job.summary.strip() + "\n")
+    click.echo(f"job {job.job_id}: {style_state(job.state)}")
+    print_fields(describe_fields(job) | _describe_plan(provenance) | _describe_measures(provenance))
+    click.echo()
+    for line in (lines := list(render_evidence(provenance.evidence))):
+        print_text(line)
+    if lines:
+        click.echo()
+    for line in render_steps(provenance, is_full=is_full):
+        print_text(line)
+
+
+def _describe_plan(provenance: Provenance) -> dict[str, object]:
+    plan = provenance.plan
+    if plan is None:
+        return {}
+    return {"planned": plan["reason"], "split": f"by {plan['splitter']}: {plan['split_reason']}"}
+
+
+def _describe_measures(provenance: Provenance) -> dict[str, object]:
+    return {
+        each.metric: f"not measurable: {clean_line(each.reason or '')}" if each.value is None else f"{each.value:.3f}"
+        for each in provenance.evaluations
+    }

@@ -1,0 +1,194 @@
+"""``gistmill status``: how far batches and jobs are."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import TYPE_CHECKING
+
+import click
+
+from gistmill.cli.database import open_session
+from gistmill.cli.output import clean_line, json_option, print_fields, print_json, print_table, style_state
+from producer.wording import count, format_moment, format_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from models.views import BatchProgress, JobSummary
+    from producer.status import Snapshot
+
+# Batches that are listed when none is named.
+RECENT = 20
+# Of a ``StepCount``, in the order of its fields.
+STEP_COLUMNS = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
+STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
+
+
+@click.command()
+@click.argument("name", metavar="[BATCH|JOB]", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=RECENT, show_default=True, help="Batches to list.")
+@json_option
+def status(name: str | None, limit: int, *, as_json: bool) -> None:
+    """Say how far a batch or a job is; without a name, list the latest batches.
+
+    A batch is called by its name, a job by the beginning of its id or by its document.
+
+    \b
+    Examples:
+      gistmill status
+      gistmill status nightly
+      gistmill status 3f9a1c2e --json
+    """
+    from models import lookup
+
+    with open_session() as session:
+        if name is None:
+            _print_batches(lookup.list_batches(session, limit=limit), as_json=as_json)
+            return
+        target = lookup.find_target(session, name)
+        if target.job_id is not None:
+            _print_job(lookup.read_job(session, target.job_id), as_json=as_json)
+            return
+        from producer.status import take_snapshot
+
+        print_snapshot(take_snapshot(session, target.batch_id), as_json=as_json)
+
+
+def describe_states(progress: BatchProgress) -> str:
+    """Return how many jobs are in which state: ``8 succeeded, 2 running``."""
+    counts = {state: getattr(progress, state) for state in STATES}
+    return ", ".join(f"{number:,} {style_state(state)}" for state, number in counts.items() if number)
+
+
+def describe_steps(snapshot: Snapshot) -> str:
+    """Return how many steps are done, running and, if any, cancelled."""
+    progress = snapshot.progress
+    cancelled = sum(each.cancelled for each in snapshot.steps)
+    parts = [f"{progress.steps_done:,} of {progress.steps:,} done", f"{progress.steps_running:,} running"]
+    return ", ".join([*parts, *([f"{cancelled:,} cancelled"] if cancelled else [])])
+
+
+def describe_checks(progress: BatchProgress) -> str:
+    """Return how many summaries are being checked and how many a person should look at; "" if none."""
+    words = {"under way": progress.being_checked, "need review": progress.need_review}
+    return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
+
+
+def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
+    """Print everything about a batch at one moment."""
+    if as_json:
+        print_json(snapshot)
+        return
+    progress = snapshot.progress
+    click.echo(f"batch {progress.batch}: {count(progress.jobs, 'job')}, {describe_states(progress)}")
+    print_fields(
+        {
+            "submitted": format_moment(progress.created_at),
+            "finished": format_moment(progress.finished_at),
+            "steps": describe_steps(snapshot),
+            "checks": describe_checks(progress),
+            "tokens": f"{progress.prompt_tokens:,} read, {progress.completion_tokens:,} written",
+            "speed": f"{snapshot.tokens_per_second:.1f} tokens/s" if snapshot.tokens_per_second else None,
+            "time left": None if progress.is_over else format_seconds(snapshot.seconds_left),
+            "workers": None if progress.is_over else describe_workers(snapshot),
+        }
+    )
+    click.echo()
+    print_table(STEP_COLUMNS, [astuple(each) for each in snapshot.steps])
+    print_failures(snapshot)
+
+
+def print_failures(snapshot: Snapshot) -> None:
+    """Print the latest jobs that did not end whole, and what to do about them and about what was cancelled."""
+    lines = [
+        f"  {str(job.job_id)[:8]}  {style_state(job.state)}  {clean_line(f'{job.source}: {job.words}')}"
+        for job in snapshot.failures
+    ]
+    if snapshot.hidden_failures:
+        lines.append(f"  and {snapshot.hidden_failures:,} more")
+    if lines:
+        lines.insert(0, "not whole:")
+    lines.extend(_advise(snapshot))
+    if lines:
+        click.echo("\n" + "\n".join(lines) + "\n")
+
+
+def _advise(snapshot: Snapshot) -> Iterator[str]:
+    progress = snapshot.progress
+    poor = progress.partial + progress.failed
+    has_failed = poor and any(each.failed for each in snapshot.steps if each.kind != "evaluate")
+    what = " or ".join(word for word, is_so in (("failed", has_failed), ("was cancelled", progress.cancelled)) if is_so)
+    if what:
+        more = " (with --marked also what guards marked)" if has_failed else ""
+        yield f"run what {what} again with: gistmill retry {progress.batch}{more}"
+    if poor and not has_failed:
+        yield f"run what guards marked again with: gistmill retry {progress.batch} --marked"
+    if progress.need_review:
+        yield f"read what needs review with: gistmill results {progress.batch} --needs-review"
+
+
+def describe_workers(snapshot: Snapshot) -> str:
+    """Return who is there and how busy."""
+    if not snapshot.workers:
+        return "none is running; start one with `gistmill up` or `gistmill worker`"
+    there = ", ".join(f"{worker.node} ({worker.device}, {worker.running} running)" for worker in snapshot.workers)
+    lacking = "".join(f"; none serves {name}: `gistmill worker --name {name}`" for name in snapshot.unserved)
+    return there + lacking
+
+
+def _print_batches(batches: list[BatchProgress], *, as_json: bool) -> None:
+    if as_json:
+        print_json(batches)
+    elif not batches:
+        click.echo("there is no batch yet; submit one with: gistmill submit PATH...")
+    else:
+        rows = [
+            (
+                each.batch,
+                format_moment(each.created_at),
+                each.jobs,
+                each.queued + each.running,
+                each.succeeded,
+                each.partial,
+                each.failed,
+                each.cancelled,
+                f"{each.steps_done}/{each.steps}",
+            )
+            for each in batches
+        ]
+        print_table(
+            ("batch", "submitted", "jobs", "open", "succeeded", "partial", "failed", "cancelled", "steps"), rows
+        )
+
+
+def _print_job(job: JobSummary, *, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+        return
+    click.echo(f"job {job.job_id}: {style_state(job.state)}")
+    print_fields(describe_fields(job))
+
+
+def describe_fields(job: JobSummary) -> dict[str, object]:
+    """Return what a person wants to know about a job besides its summary."""
+    return {
+        "source": job.source,
+        "title": job.title,
+        "batch": job.batch,
+        "reason": job.reason,
+        "needs review": job.review,
+        "check": "under way" if job.is_being_checked else None,
+        "consistency": None if job.consistency is None else f"{job.consistency:.3f}",
+        "strategy": f"{job.strategy}, {job.style}",
+        "weights": job.weights,
+        "document": f"{job.document_characters:,} characters"
+        + (f", {count(job.chunks, 'chunk')}, {job.document_tokens:,} tokens" if job.chunks else ""),
+        "summary": f"{job.summary_characters:,} characters" if job.summary_characters else None,
+        "steps": f"{job.steps_done} of {job.steps} done"
+        + (f", {job.steps_failed} failed" if job.steps_failed else "")
+        + (f", {job.cached_steps} from the cache" if job.cached_steps else "")
+        + (f", {count(job.retries, 'retry', 'retries')}" if job.retries else ""),
+        "tokens": f"{job.prompt_tokens:,} read, {job.completion_tokens:,} written",
+        "submitted": format_moment(job.created_at),
+        "took": format_seconds(job.seconds),
+    }

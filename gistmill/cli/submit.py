@@ -1,0 +1,232 @@
+"""``gistmill submit``: put documents on the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gistmill.cli.edge import ExitCode
+from gistmill.cli.options import COUNT, add_job_options, build_job_options
+from gistmill.cli.output import json_option, print_json, print_table, warn_unsent
+from gistmill.cli.served import warn_unserved
+from gistmill.cli.watch import follow, leave_work
+from producer.wording import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gistmill.cli.progress import ReadingProgress
+    from producer.intake import Order
+    from producer.sources.source import ReadEvent
+    from producer.submit import Submission, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What to read: the arguments of ``read_sources``."""
+
+    paths: tuple[str, ...]
+    text_column: str | None
+    id_column: str | None
+    limit: int | None
+
+    def read(self) -> Iterator[ReadEvent]:
+        """Start reading."""
+        from producer.sources.reading import read_sources
+
+        return read_sources(self.paths, text_column=self.text_column, id_column=self.id_column, limit=self.limit)
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
+@click.option("--id-column", help="Column that names the documents.  [default: file and row]")
+@click.option("--limit", type=COUNT, help="Submit this many documents at most.")
+@add_job_options
+@click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
+@click.option("--batch", "name", help="Name of the batch.  [default: made from PATH and the options]")
+@click.option("--strict", is_flag=True, help="Submit nothing if anything cannot be read.")
+@click.option("--wait", is_flag=True, help="Return when all jobs have ended and are checked.")
+@click.option("--watch", is_flag=True, help="Follow the jobs until all have ended.")
+@click.option("--dry-run", is_flag=True, help="Read everything and say what would be submitted.")
+@json_option
+def submit(
+    paths: tuple[str, ...],
+    text_column: str | None,
+    id_column: str | None,
+    limit: int | None,
+    priority: str,
+    name: str | None,
+    *,
+    strict: bool,
+    wait: bool,
+    watch: bool,
+    dry_run: bool,
+    as_json: bool,
+    **summarizing: Any,
+) -> int:
+    """Put documents on the queue: files, folders, globs, tables (CSV, JSONL, Parquet), URLs, or - for stdin.
+
+    The same documents with the same options are the same jobs: submit again to complete an
+    interrupted submission. Exit code 2 if nothing could be submitted, 1 or 2 if some sources could
+    not be read, 3 if --wait or --watch saw jobs end without a whole summary, or with one that needs
+    review.
+
+    A check comes after the summary, which can be read meanwhile. What it measures, and what it is
+    worth: docs/quality.md.
+
+    \b
+    Examples:
+      gistmill submit report.html notes.md
+      gistmill submit articles/ --strategy map-reduce --wait
+      gistmill submit posts.csv --text-column writeup --id-column link --limit 3
+      gistmill submit paper.md --style news --language German --greedy
+      gistmill submit articles/ --batch nightly --priority low --json
+      gistmill submit notes.md --check --wait
+      gistmill submit articles/ --batch gated --gate 0.3 --strategy stuff
+      gistmill submit 'articles/*.md' --dry-run
+    """
+    reading = Reading(paths, text_column, id_column, limit)
+    order = make_order(reading, name, priority, summarizing)
+    if dry_run:
+        return _rehearse(reading, order, as_json=as_json)
+    tally = _send(reading, order, is_strict=strict)
+    warn_unsent(tally.unsent)
+    if not tally.accepted:
+        _print_outcome(order, tally, as_json=as_json)
+        return judge_tally(tally)
+    with leave_work(order.batch):
+        warn_unserved(order.options.weights)
+        must_follow = wait or watch
+        if not (must_follow and as_json):
+            _print_outcome(order, tally, as_json=as_json)
+        ended = follow(order.batch, is_live=watch, as_json=as_json) if must_follow else ExitCode.DONE
+    return judge_tally(tally) or ended
+
+
+def make_order(reading: Reading, name: str | None, priority: str, summarizing: dict[str, Any]) -> Order:
+    """Return what is asked for every document."""
+    from models.job import Priority
+    from producer.batches import name_batch
+    from producer.intake import Order
+
+    if name is not None and not name.strip():
+        raise click.UsageError("--batch needs a name that is not blank")
+    options = build_job_options(summarizing)
+    rows = {"text_column": reading.text_column, "id_column": reading.id_column, "limit": reading.limit}
+    asked = {"paths": list(reading.paths)} | {
+        option: value if isinstance(value, bool | int | float) else str(value)
+        for option, value in (rows | summarizing).items()
+        if value is not None
+    }
+    return Order(
+        batch=name or name_batch(reading.paths, rows | options.model_dump(mode="json")),
+        options=options,
+        priority=Priority[priority.upper()],
+        asked=asked,
+    )
+
+
+def judge_tally(tally: Tally) -> int:
+    """Return the exit code of a submission: the gravest problem's, and wrong usage if nothing went in."""
+    if tally.problems and not tally.accepted:
+        return ExitCode.USAGE
+    return max((problem.exit_code for problem in tally.problems), default=ExitCode.DONE)
+
+
+def _send(reading: Reading, order: Order, *, is_strict: bool) -> Tally:
+    from gistmill.cli.database import open_engine
+    from gistmill.cli.progress import ReadingProgress
+    from models.errors import UnreachableError
+    from models.publisher import Announcer, CeleryDoorbell, make_celery
+    from models.settings import read_settings
+    from producer.submit import Submission, Tally
+
+    doorbell = CeleryDoorbell(make_celery(read_settings().require_broker_url()))
+    tally = Tally()
+    try:
+        with open_engine() as engine, ReadingProgress(total=reading.limit) as progress:
+            submission = Submission(engine, Announcer(engine, doorbell), order, tally)
+            if is_strict:
+                _submit_all_or_nothing(submission, reading, progress)
+            else:
+                submission.run(reading.read(), report=progress.report)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; {_describe_unfinished(order, tally)}") from None
+    except UnreachableError as error:
+        raise UnreachableError(f"{error}; {_describe_unfinished(order, tally)}") from error
+    return tally
+
+
+def _submit_all_or_nothing(submission: Submission, reading: Reading, progress: ReadingProgress) -> None:
+    from producer.errors import SubmissionError
+    from producer.sources.spool import spool_events
+
+    with spool_events(reading.read(), report=progress.report) as (events, problems):
+        if problems:
+            raise SubmissionError(f"nothing was submitted: {count(problems, 'source')} cannot be read (--strict)")
+        submission.run(events)
+
+
+def _rehearse(reading: Reading, order: Order, *, as_json: bool) -> int:
+    """Read everything and print what a submission would do."""
+    from gistmill.cli.progress import ReadingProgress
+    from producer.sources.source import Source
+    from producer.submit import Tally
+
+    tally, rows = Tally(), []
+    with ReadingProgress(total=reading.limit) as progress:
+        for event in reading.read():
+            tally.count(event)
+            progress.report(event)
+            if isinstance(event, Source):
+                tally.created += 1
+                rows.append((event.name, event.format, len(event.text), event.title))
+    columns = ("source", "format", "characters", "title")
+    if as_json:
+        documents = [dict(zip(columns, row, strict=True)) for row in rows]
+        print_json({"batch": order.batch, "documents": documents, **_describe_drops(tally)})
+    else:
+        print_table(columns, rows)
+        click.echo(f"\n{count(len(rows), 'job')} would go into batch {order.batch}; nothing was submitted")
+        _print_drops(tally)
+    return judge_tally(tally)
+
+
+def _print_outcome(order: Order, tally: Tally, *, as_json: bool) -> None:
+    if as_json:
+        counts = {"new": tally.created, "existing": tally.existing, "unsent": tally.unsent}
+        print_json({"batch": order.batch, "batch_id": order.batch_id, **counts, **_describe_drops(tally)})
+        return
+    if tally.created:
+        already = f", {tally.existing} already there" if tally.existing else ""
+        click.echo(f"batch {order.batch}: {count(tally.created, 'job')} submitted{already}")
+    elif tally.existing:
+        click.echo(f"batch {order.batch}: {count(tally.existing, 'job')} already there, nothing new")
+    else:
+        click.echo("nothing was submitted")
+    _print_drops(tally)
+    if tally.accepted:
+        click.echo(f"follow it with: gistmill watch {order.batch}")
+
+
+def _print_drops(tally: Tally) -> None:
+    if tally.duplicates:
+        click.echo(f"{count(tally.duplicates, 'duplicate')} dropped")
+    if tally.problems:
+        click.echo(f"{count(len(tally.problems), 'source')} could not be read (see above)")
+
+
+def _describe_drops(tally: Tally) -> dict[str, object]:
+    return {"duplicates": tally.duplicates, "problems": tally.problems}
+
+
+def _describe_unfinished(order: Order, tally: Tally) -> str:
+    if not tally.accepted:
+        return "nothing was submitted yet"
+    return (
+        f"{count(tally.accepted, 'job')} {'is' if tally.accepted == 1 else 'are'} in batch {order.batch}, "
+        "the rest is not; run the same command again to complete it"
+    )

@@ -1,0 +1,83 @@
+"""``gistmill up``: the whole cluster on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
+
+import click
+
+from gistmill.cli.weights_checks import prepare_weights
+from models.settings import DEFAULT_NAME, read_settings
+from workers.errors import AlreadyRunningError
+from workers.local.launch import choose_gpus, list_gpus
+from workers.local.stack import Stack
+
+
+class Stopped(Exception):  # noqa: N818 - not an error, a request
+    """Somebody asked this process to stop."""
+
+
+@click.command()
+@click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
+@click.option("--serve", "names", metavar="NAME", multiple=True, help="Weights to serve; may be repeated.")
+def up(gpus: str | None, names: tuple[str, ...]) -> None:
+    """Start Postgres, Valkey, workers and Flower on this machine; Ctrl-C stops them and keeps the data.
+
+    With --serve every name gets a worker process of its own, so that several weights serve side by
+    side: "default" is what the settings say, other names are those of `gistmill weights list`, which
+    knows the packaged weights with and without their adapter.
+
+    \b
+    Examples:
+      gistmill up
+      gistmill up --serve default --serve gemma-3-270m
+      GISTMILL_HOME=/data/gistmill gistmill up --gpus 0,1
+    """
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _stop)
+    settings = read_settings()
+    chosen = choose_gpus(list_gpus(os.environ), gpus)
+    try:
+        prepare_weights(settings.weights)
+        stack = Stack(settings, chosen, names=names, report=_print_step)
+        click.echo(f"Gistmill on {stack.home.folder}")
+        # Jobs that name no weights go to the default ones.
+        weights = f" --weights {names[0]}" if names and DEFAULT_NAME not in names else ""
+        with stack.run() as addresses:
+            click.echo(
+                f"\nready\n  results database: {addresses.database_url}\n  broker: {addresses.broker_url}\n"
+                f"  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
+                f"Submit from another terminal: gistmill submit PATH...{weights}\n"
+                "Ctrl-C stops everything and keeps the data."
+            )
+            stack.watch()
+    except Stopped:
+        click.echo("stopped; the data is kept")
+
+
+@contextmanager
+def run_missing_cluster() -> Iterator[None]:
+    """Run the whole cluster for the length of a block, unless servers of the user's own or a running one are there."""
+    settings = read_settings()
+    with ExitStack() as stack:
+        if not (settings.database_url and settings.broker_url):
+            prepare_weights(settings.weights)
+            local = Stack(settings, list_gpus(os.environ), report=_print_step)
+            with suppress(AlreadyRunningError):
+                stack.enter_context(local.run())
+        yield
+
+
+def _print_step(words: str) -> None:
+    click.echo(f"  {words} ...")
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # A second signal must not interrupt the orderly stop that the first one began.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    raise Stopped

@@ -1,0 +1,86 @@
+"""``gistmill watch``: follow a batch until it ends."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from gistmill.cli.database import open_engine
+from gistmill.cli.edge import ExitCode
+from gistmill.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from producer.status import Snapshot
+
+# Seconds between two looks: a person sees it move, and Postgres does not notice.
+LIVE_INTERVAL = 1.0
+PLAIN_INTERVAL = 5.0
+
+
+@click.command()
+@click.argument("batch", required=False)
+@click.option("--interval", type=click.FloatRange(min=0.1), help="Seconds between two looks.  [default: 1, plain 5]")
+@json_option
+def watch(batch: str | None, interval: float | None, *, as_json: bool) -> int:
+    """Follow a batch, the latest one by default, until all its jobs and their checks have ended.
+
+    Ctrl-C ends the watching, not the work. A restart of the servers is waited for. Exit code 3 if
+    some jobs did not succeed or need review. With --json every look is one line.
+
+    \b
+    Examples:
+      gistmill watch
+      gistmill watch nightly
+      gistmill watch nightly --interval 30 --json
+    """
+    return follow(batch, is_live=True, as_json=as_json, interval=interval)
+
+
+def follow(batch: str | None, *, is_live: bool, as_json: bool = False, interval: float | None = None) -> int:
+    """Follow a batch to its end and return the exit code.
+
+    Args:
+        batch: its name; the latest by default.
+        is_live: False to say nothing until the end.
+        as_json: print each look as a line of JSON; if not live, only the last.
+        interval: seconds between two looks.
+    """
+    with leave_work(batch):
+        last = _follow(batch, is_live=is_live, as_json=as_json, interval=interval)
+    if not as_json:
+        from gistmill.cli.live import print_end
+
+        print_end(last)
+    elif not is_live:
+        print_json(last)
+    return ExitCode.DONE if last.progress.is_complete else ExitCode.INCOMPLETE
+
+
+@contextmanager
+def leave_work(batch: str | None) -> Iterator[None]:
+    """Say to whoever presses Ctrl-C that the jobs, which are in, go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = f"gistmill watch {batch or ''}".strip()
+        raise KeyboardInterrupt(f"stopped; the work goes on ({again} follows it, gistmill cancel stops it)") from None
+
+
+def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float | None) -> Snapshot:
+    from sqlalchemy.orm import Session
+
+    from gistmill.cli.live import choose_screen
+    from models.lookup import find_batch
+    from producer.watch import follow_batch
+
+    pause = interval or (LIVE_INTERVAL if sys.stdout.isatty() else PLAIN_INTERVAL)
+    with open_engine(is_read_only=True) as engine:
+        with Session(engine) as session:
+            target = find_batch(session, batch)
+        with choose_screen(is_live=is_live, as_json=as_json) as show:
+            return follow_batch(engine, target.batch_id, show, interval_seconds=pause)

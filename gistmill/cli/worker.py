@@ -1,0 +1,79 @@
+"""``gistmill worker``: one process per GPU of this machine, kept alive."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from gistmill.cli.weights_checks import explain_engine, prepare_weights
+from models.settings import Settings, read_settings
+from workers.database import open_transaction
+from workers.health import is_free
+from workers.local.launch import choose_gpus, list_gpus, plan_processes
+from workers.local.supervisor import Supervisor
+from workers.serving import find_manner
+from workers.weights.resolve import resolve_name
+
+# Ports that are tried for the metrics of a second worker on a machine.
+LOOKED_AT_PORTS = 64
+
+
+@click.command()
+@click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
+@click.option("--slots", type=click.IntRange(1, 1024), help="Requests that one process generates at a time.")
+@click.option(
+    "--name", "names", metavar="NAME", multiple=True, help="Name that jobs ask for the weights by; may be repeated."
+)
+def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
+    """Serve jobs on this machine: one process per GPU, or on the CPU one per name.
+
+    With GISTMILL_DEVICE_MAP=auto it is one process per name, with its weights spread over its GPUs.
+
+    A name that `gistmill weights add` has registered says which weights it stands for; any other
+    name is given to the weights of GISTMILL_WEIGHTS. With several names the GPUs are dealt out.
+
+    A process that dies is started again, unless it says that its weights can never be served here;
+    when no other is left, the command ends with code 1. SIGTERM drains: running steps finish, or are given back
+    after GISTMILL_DRAIN_SECONDS.
+
+    \b
+    Examples:
+      gistmill worker
+      gistmill worker --gpus 0,2 --slots 32
+      gistmill worker --name gemma-3-270m --name reports
+      GISTMILL_WEIGHTS=/weights/gemma-2b-it gistmill worker --name gemma-2b
+    """
+    if slots is not None:
+        os.environ["GISTMILL_SLOTS"] = str(slots)
+    settings = read_settings()
+    settings.require_broker_url()
+    with open_transaction(settings) as session:
+        wanted = [resolve_name(read_settings(weights_name=name), session) for name in names or (settings.weights_name,)]
+    for each in wanted:
+        prepare_weights(each.weights)
+        with explain_engine():
+            find_manner(each)
+    chosen = choose_gpus(list_gpus(os.environ), gpus)
+    settings = _choose_metrics_port(settings, processes=max(len(chosen), len(wanted)))
+    programs = plan_processes(settings, chosen, names=names, is_automatic=True)
+    folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
+    command = Supervisor(folder, programs, logs=None).command
+    # The supervisor takes this process's place, so that signals reach it directly.
+    os.execv(command[0], command)  # noqa: S606 - our own interpreter
+
+
+def _choose_metrics_port(settings: Settings, *, processes: int) -> Settings:
+    """Return settings with ports for the metrics that are free, if nobody has said which to take."""
+    if "metrics_port" in settings.model_fields_set:
+        return settings
+    for first in range(settings.metrics_port, settings.metrics_port + LOOKED_AT_PORTS, processes):
+        if all(is_free(settings.metrics_host, first + place) for place in range(processes)):
+            break
+    else:
+        return settings
+    if first != settings.metrics_port:
+        click.echo(f"metrics are on port {first}: another process has {settings.metrics_port}")
+    return settings.model_copy(update={"metrics_port": first})

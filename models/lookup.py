@@ -1,0 +1,235 @@
+"""What people ask of the results: batches, jobs, steps, and what they mean by a name or the beginning of an id."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from models.errors import UnknownIdError
+from models.job import Job, JobState
+from models.tables import Batch, Worker
+from models.views import BatchProgress, ChunkText, JobSummary, read_row, read_rows, view_of
+
+# With fewer, a slip of the finger would name something.
+FEWEST_DIGITS = 4
+HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
+# What a mistyped id begins with; a word begins with fewer of these letters.
+HEX_BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
+# Suggestions that still fit a sentence.
+NEAREST = 3
+# Batches that names are compared with for a suggestion.
+COMPARED = 500
+# A worker that was silent for longer is not counted as there; its heartbeat comes every 10 s by default.
+WORKER_SILENCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a user meant: a batch, or one job of it."""
+
+    batch_id: UUID
+    batch: str
+    job_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; what is empty does not restrict."""
+
+    batch_id: UUID | None = None
+    job_id: UUID | None = None
+    states: Sequence[str] = ()
+    strategies: Sequence[str] = ()
+    weights: Sequence[str] = ()
+    since: datetime | None = None
+    needs_review: bool = False
+    limit: int | None = None
+
+
+def find_target(session: Session, name: str) -> Target:
+    """Return the batch or job that a name, the beginning of an id or the name of a document means.
+
+    Raises:
+        UnknownIdError: there is none, or there are several; the message lists the nearest.
+    """
+    if not name.strip():
+        raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
+    targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
+    targets = targets or _find_jobs_of(session, name)
+    if len(targets) == 1:
+        return targets[0]
+    if targets:
+        raise UnknownIdError(f"{name!r} could mean {describe_targets(targets)}; give more of its name or id")
+    raise UnknownIdError(f"there is no batch or job {name!r}{_suggest_nearest(session, name)}")
+
+
+def find_batch(session: Session, name: str | None) -> Target:
+    """Return a batch, the latest one if no name is given.
+
+    Raises:
+        UnknownIdError: there is none, or the name is a job's.
+    """
+    if name is not None:
+        target = find_target(session, name)
+        if target.job_id is not None:
+            raise UnknownIdError(f"{name!r} is a job of batch {target.batch}; name the batch")
+        return target
+    row = session.execute(select(Batch.id, Batch.name).order_by(Batch.created_at.desc()).limit(1)).one_or_none()
+    if row is None:
+        raise UnknownIdError("there is no batch yet; submit one with `gistmill submit PATH...`")
+    return Target(row.id, row.name)
+
+
+def find_job(session: Session, name: str) -> Target:
+    """Return a job; a batch of one job stands for it.
+
+    Raises:
+        UnknownIdError: there is none, or the name is a batch's of several jobs.
+    """
+    target = find_target(session, name)
+    if target.job_id is not None:
+        return target
+    jobs = session.execute(_select_targets().where(Job.batch_id == target.batch_id).limit(NEAREST + 1)).all()
+    if len(jobs) == 1:
+        return Target(*jobs[0])
+    shown = describe_targets([Target(*job) for job in jobs[:NEAREST]])
+    raise UnknownIdError(
+        f"{target.batch} is a batch; name a job, such as {shown} (`gistmill results {target.batch}` lists all)"
+    )
+
+
+def describe_targets(targets: Sequence[Target]) -> str:
+    """Return ids and names for a sentence."""
+    shown = [str(target.job_id) if target.job_id else target.batch for target in targets[:NEAREST]]
+    return ", ".join(shown) + (", ..." if len(targets) > NEAREST else "")
+
+
+def list_batches(session: Session, *, limit: int) -> list[BatchProgress]:
+    """Return the latest batches, newest first."""
+    view = view_of(BatchProgress)
+    latest = select(Batch.id).order_by(Batch.created_at.desc()).limit(limit)
+    statement = select(view).where(view.c.batch_id.in_(latest)).order_by(view.c.created_at.desc())
+    return list(read_rows(session, BatchProgress, statement))
+
+
+def read_batch(session: Session, batch_id: UUID) -> BatchProgress:
+    """Return a batch's progress."""
+    view = view_of(BatchProgress)
+    return read_row(session, BatchProgress, select(view).where(view.c.batch_id == batch_id))
+
+
+def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
+    """Yield jobs in the order of their submission."""
+    view = view_of(JobSummary)
+    conditions = {
+        "state": wanted.states,
+        "strategy": wanted.strategies,
+        "weights": wanted.weights,
+    }
+    statement = select(view).where(*(view.c[name].in_(values) for name, values in conditions.items() if values))
+    if wanted.job_id is not None:
+        statement = statement.where(view.c.job_id == wanted.job_id)
+    elif wanted.batch_id is not None:
+        statement = statement.where(view.c.batch_id == wanted.batch_id)
+    if wanted.since is not None:
+        statement = statement.where(view.c.created_at >= wanted.since)
+    if wanted.needs_review:
+        statement = statement.where(view.c.needs_review)
+    yield from read_rows(
+        session, JobSummary, statement.order_by(view.c.created_at, view.c.source, view.c.job_id).limit(wanted.limit)
+    )
+
+
+def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
+    """Return the jobs of a batch that have ended, but not well."""
+    poor = (JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
+    return list(session.scalars(select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(poor)).order_by(Job.id)))
+
+
+def read_job(session: Session, job_id: UUID) -> JobSummary:
+    """Return one job."""
+    view = view_of(JobSummary)
+    return read_row(session, JobSummary, select(view).where(view.c.job_id == job_id))
+
+
+def list_chunks(session: Session, job_id: UUID) -> list[ChunkText]:
+    """Return the chunks of a job in the order of the document."""
+    view = view_of(ChunkText)
+    return list(read_rows(session, ChunkText, select(view).where(view.c.job_id == job_id).order_by(view.c.index)))
+
+
+def list_live_workers(session: Session) -> list[Worker]:
+    """Return the worker processes that are there now."""
+    is_heard_of = Worker.heartbeat_at > func.now() - WORKER_SILENCE
+    return list(session.scalars(select(Worker).where(Worker.stopped_at.is_(None), is_heard_of).order_by(Worker.node)))
+
+
+def _select_targets() -> Select[UUID, str, UUID]:
+    return select(Job.batch_id, Batch.name, Job.id).join(Batch, Batch.id == Job.batch_id).order_by(Job.id)
+
+
+def _find_batches(session: Session, name: str) -> list[Target]:
+    exact = session.execute(select(Batch.id, Batch.name).where(Batch.name == name)).all()
+    starts = select(Batch.id, Batch.name).where(Batch.name.startswith(name, autoescape=True))
+    return [Target(row.id, row.name) for row in exact or session.execute(starts.limit(NEAREST + 1)).all()]
+
+
+def _find_batches_by_id(session: Session, name: str) -> list[Target]:
+    bounds = _id_bounds(name)
+    if bounds is None:
+        return []
+    found = session.execute(select(Batch.id, Batch.name).where(Batch.id.between(*bounds)).limit(NEAREST + 1)).all()
+    return [Target(row.id, row.name) for row in found]
+
+
+def _find_jobs(session: Session, name: str) -> list[Target]:
+    bounds = _id_bounds(name)
+    if bounds is None:
+        return []
+    return [
+        Target(*row) for row in session.execute(_select_targets().where(Job.id.between(*bounds)).limit(NEAREST + 1))
+    ]
+
+
+def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
+    """Return the first and the last id that begin like this; Postgres finds what lies between by index."""
+    digits = name.replace("-", "")
+    if len(digits) < FEWEST_DIGITS or len(digits) > 32 or not HEX_ID.fullmatch(name):
+        return None
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def _suggest_nearest(session: Session, name: str) -> str:
+    names = list(session.scalars(select(Batch.name).order_by(Batch.created_at.desc()).limit(COMPARED)))
+    nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4)
+    nearest += [str(target.job_id) for target in _find_jobs_near(session, name)]
+    if not nearest:
+        return "; `gistmill status` lists the batches"
+    return f"; the nearest are {', '.join(nearest[: 2 * NEAREST])}"
+
+
+def _find_jobs_of(session: Session, source: str) -> list[Target]:
+    return [Target(*row) for row in session.execute(_select_targets().where(Job.source == source).limit(NEAREST + 1))]
+
+
+def _find_jobs_near(session: Session, name: str) -> list[Target]:
+    """Return jobs whose source ends like this, or whose ids are neighbours of what this begins with."""
+    by_source = session.execute(
+        _select_targets().where(Job.source.endswith(f"/{name}", autoescape=True)).limit(NEAREST)
+    ).all()
+    beginning = HEX_BEGINNING.match(name)
+    bounds = _id_bounds(beginning[0]) if beginning else None
+    if by_source or bounds is None:
+        return [Target(*row) for row in by_source]
+    after = session.execute(_select_targets().where(Job.id > bounds[0]).limit(2)).all()
+    before = session.execute(
+        _select_targets().order_by(None).order_by(Job.id.desc()).where(Job.id < bounds[0]).limit(1)
+    ).all()
+    return [Target(*row) for row in [*before, *after]]

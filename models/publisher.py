@@ -1,0 +1,109 @@
+"""Publishing step messages: a Celery app that sends, many messages in one round trip, after the rows are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, Protocol
+
+from celery import Celery
+from kombu import Producer
+from kombu.exceptions import BatchPublishError, OperationalError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from models.outbox import mark_undispatched
+from models.queues import PRIORITY_STEPS, Wakeup, task_name
+
+# Messages of one round trip: enough to hide it, few enough to lose when the broker goes away in the middle.
+BLOCK_MESSAGES = 200
+
+
+BROKER_OPTIONS: dict[str, Any] = {
+    "visibility_timeout": 3600,  # seconds; not used for redelivery, messages are acknowledged early
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+    "unacked_restore_throttle": 1,
+    "queue_order_strategy": "priority",
+    "priority_steps": PRIORITY_STEPS,
+}
+
+
+class Doorbell(Protocol):
+    """Sends wake-ups; the caller has committed the rows already."""
+
+    def ring(self, wakeups: Sequence[Wakeup]) -> int:
+        """Send every message it can and return how many went out; never raises for a broker that is away."""
+        ...
+
+
+def make_celery(broker_url: str) -> Celery:
+    """Return the Celery app that producers send with and that the worker extends."""
+    app = Celery("gistmill", broker=broker_url)
+    app.conf.update(
+        accept_content=["json"],
+        broker_connection_max_retries=None,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options=BROKER_OPTIONS,
+        result_backend=None,
+        task_default_queue="unrouted",
+        task_ignore_result=True,
+        task_publish_retry=False,  # the rescue retries
+        task_serializer="json",
+    )
+    return app
+
+
+class CeleryDoorbell:
+    """Rings over a Celery app's broker, many messages in one round trip."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def ring(self, wakeups: Sequence[Wakeup]) -> int:
+        """Send every message it can; of a block that fails none counts as sent, and one sent twice harms nobody."""
+        sent = 0
+        try:
+            with self._app.producer_or_acquire() as producer:
+                while sent < len(wakeups):
+                    block = wakeups[sent : sent + BLOCK_MESSAGES]
+                    self._send(producer, block)
+                    sent += len(block)
+        except (OperationalError, BatchPublishError):
+            return sent
+        return sent
+
+    def _send(self, producer: Producer, wakeups: Sequence[Wakeup]) -> None:
+        # One message alone says at once whether it has arrived.
+        with producer.batch(max_size=BLOCK_MESSAGES) if len(wakeups) > 1 else nullcontext():
+            for wakeup in wakeups:
+                self._app.send_task(
+                    task_name(wakeup.kind),
+                    args=(str(wakeup.step_id),),
+                    queue=wakeup.queue,
+                    priority=wakeup.priority,
+                    producer=producer,
+                    retry=False,
+                )
+
+
+class Announcer:
+    """Rings after commits; once the broker was away it is not tried again, because each try costs seconds."""
+
+    def __init__(self, database: Engine, doorbell: Doorbell) -> None:
+        self._database = database
+        self._doorbell = doorbell
+        self._is_away = False
+        self.unsent = 0
+
+    def announce(self, wakeups: Sequence[Wakeup]) -> None:
+        """Send what can be sent of messages whose steps are committed."""
+        sent = 0 if self._is_away or not wakeups else self._doorbell.ring(wakeups)
+        unsent = wakeups[sent:]
+        if unsent:
+            self._is_away = True
+            self.unsent += len(unsent)
+            with Session(self._database) as session, session.begin():
+                mark_undispatched(session, [wakeup.step_id for wakeup in unsent])

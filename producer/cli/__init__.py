@@ -1,1 +1,0 @@
-"""The commands of the producer: parse, call, print. The front door loads each on demand."""

@@ -1,0 +1,53 @@
+"""Numbers, durations and moments in the words that people read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``; "" for None."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min {rest} s"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
+def format_moment(moment: datetime | None) -> str:
+    """Return a moment in local time; "" for None."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_since(given: str, now: datetime) -> datetime:
+    """Return the moment that ``2026-11-22``, ``2026-11-22T10:00`` or ``3d`` (s, min, h, d ago) means.
+
+    Raises:
+        ValueError: it is none of them, or before the first year.
+    """
+    try:
+        return _find_moment(given, now)
+    except OverflowError as error:
+        raise ValueError(f"{given} is before the first year") from error
+
+
+def _find_moment(given: str, now: datetime) -> datetime:
+    units = {"min": "minutes", "s": "seconds", "h": "hours", "d": "days"}
+    for suffix, unit in units.items():
+        number = given.removesuffix(suffix)
+        if number != given and number.strip().isdigit():
+            return now - timedelta(**{unit: int(number)})
+    moment = datetime.fromisoformat(given)
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: ``1 job``, ``1,200 jobs``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

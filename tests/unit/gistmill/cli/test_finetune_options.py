@@ -1,0 +1,64 @@
+"""What is given on the command line reaches the run: first the preset, then every option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from gistmill.cli import finetune_options
+from gistmill.cli.finetune_options import build_config
+from models.options import Style
+from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule
+from workers.finetuning.errors import SettingsError
+from workers.generation import PromptFormat
+
+START = FinetuneConfig(data=(), base=Path("base"), output=Path("out"))
+
+
+def test_the_choices_are_those_of_the_run() -> None:
+    assert set(get_args(Style)) - {"auto", "few-shot"} == set(finetune_options.STYLES)
+    assert tuple(PromptFormat) == finetune_options.PROMPT_FORMATS
+    assert tuple(Schedule) == finetune_options.SCHEDULES
+    assert tuple(Optimizer) == finetune_options.OPTIMIZERS
+
+
+def test_nothing_given_is_the_default() -> None:
+    assert build_config(START, {"rank": None, "preset": None}) == START
+
+
+def test_options_reach_every_part_of_the_run() -> None:
+    given = {"rank": 8, "source_tokens": 640, "least_source_tokens": 256, "steps": 5, "schedule": "cosine"}
+    given |= {"held_out": 4, "prompt_format": "chat", "target_column": "summary", "gradient_checkpointing": True}
+    config = build_config(START, given)
+    assert (config.lora.r, config.lora.alpha) == (8, 16)
+    assert (config.budget.most, config.budget.least) == (640, 256)
+    assert (config.training.max_steps, config.training.schedule) == (5, Schedule.COSINE)
+    assert (config.held_out, config.generated) == (4, 4)
+    assert (config.prompt_format, config.target_column) == (PromptFormat.CHAT, "summary")
+    assert config.training.gradient_checkpointing
+
+
+def test_an_option_wins_over_the_preset() -> None:
+    config = build_config(START, {"preset": "notebook", "steps": 3, "qlora": None})
+    assert (config.training.max_steps, config.qlora, config.lora.alpha) == (3, True, 8)
+
+
+def test_qlora_takes_the_paged_optimizer_unless_another_is_given() -> None:
+    assert build_config(START, {"qlora": True}).training.optimizer is Optimizer.PAGED_ADAMW_8BIT
+    assert build_config(START, {"qlora": True, "optimizer": "adamw_torch"}).training.optimizer is Optimizer.ADAMW
+
+
+def test_a_prompt_file_makes_the_style_custom(tmp_path: Path) -> None:
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text("In one line: {text}")
+    config = build_config(START, {"prompt": prompt})
+    assert (config.style, config.template) == ("custom", "In one line: {text}")
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"no place", "exactly once"), (b"\xff\xfe", "UTF-8 text file")])
+def test_a_prompt_that_cannot_be_used_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "prompt.txt").write_bytes(content)
+    with pytest.raises(SettingsError, match=message):
+        build_config(START, {"prompt": tmp_path / "prompt.txt"})

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from producer.wording import format_seconds, parse_since
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (0.44, "0.4 s"), (12, "12 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (273_600, "3 d 4 h")],
+)
+def test_durations_read_well(seconds: float | None, words: str) -> None:
+    assert format_seconds(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("90min", NOW - timedelta(minutes=90)),
+        ("45s", NOW - timedelta(seconds=45)),
+        ("12h", NOW - timedelta(hours=12)),
+        ("3d", NOW - timedelta(days=3)),
+        ("2026-11-20T08:30+00:00", datetime(2026, 11, 20, 8, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_a_date_or_an_age(given: str, meant: datetime) -> None:
+    assert parse_since(given, NOW) == meant
+
+
+@pytest.mark.parametrize("given", ["", "yesterday", "3", "d", "-3d", "99999999999d", "999999d", "²d"])
+def test_anything_else_is_no_moment(given: str) -> None:
+    with pytest.raises(ValueError):
+        parse_since(given, NOW)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from workers.engine.attention_plan import MOST_DRAFTED
+from workers.engine.batching.prompt_lookup import FIRST_DRAFTED, Drafter
+
+
+def test_what_followed_the_last_tokens_before_is_guessed_to_follow_again() -> None:
+    assert Drafter([1, 2, 3, 4, 5, 6, 7, 1, 2, 3]).draft(9) == [4, 5, 6]
+
+
+def test_the_longest_match_counts_and_of_those_the_last() -> None:
+    assert Drafter([1, 2, 3, 7, 9, 2, 3, 8, 1, 2, 3]).draft(1) == [7]
+    assert Drafter([1, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3]).draft(1) == [8]
+
+
+def test_nothing_is_guessed_where_nothing_was_there_before() -> None:
+    assert Drafter([1, 2, 3, 4]).draft(9) == []
+    assert Drafter([]).draft(9) == []
+
+
+def test_a_period_goes_on() -> None:
+    drafter = Drafter([1, 2, 1, 2, 1, 2])
+    drafter.wanted = 5
+    assert drafter.draft(9) == [1, 2, 1, 2, 1]
+
+
+def test_no_more_is_guessed_than_may_be() -> None:
+    assert Drafter([1, 2, 3, 4, 5, 6, 7, 1, 2, 3]).draft(2) == [4, 5]
+    assert Drafter([1, 2, 3, 4, 5, 6, 7, 1, 2, 3]).draft(0) == []
+
+
+def test_what_was_said_is_guessed_from_too() -> None:
+    drafter = Drafter([1, 2, 3])
+    drafter.learn([4, 5], drafted=1)
+    drafter.learn([2, 3], drafted=1)
+    assert drafter.draft(1) == [4]
+
+
+def test_more_is_guessed_while_guesses_hold_and_less_when_they_do_not() -> None:
+    drafter = Drafter(range(9))
+    assert drafter.wanted == FIRST_DRAFTED
+    drafter.learn([1, 2, 3, 4], drafted=3)
+    assert drafter.wanted == 2 * FIRST_DRAFTED
+    drafter.learn([1, 2, 3, 4, 5, 6, 7], drafted=6)
+    assert drafter.wanted == MOST_DRAFTED
+    drafter.learn([1, 2, 3], drafted=8)
+    assert drafter.wanted == 2
+    drafter.learn([1], drafted=2)
+    assert drafter.wanted == 1
+    drafter.learn([1], drafted=0)
+    assert drafter.wanted == 1

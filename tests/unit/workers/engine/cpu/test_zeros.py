@@ -1,0 +1,60 @@
+"""Zeros from fresh pages are what torch.zeros gives, and take no memory before they are written to."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+import torch
+
+from workers.engine.cpu.memory import UntouchedZeros
+
+SIZE = 256 * 2**20
+
+
+def test_zeros_are_zeros_and_can_be_written_to() -> None:
+    with UntouchedZeros():
+        numbers = torch.zeros(6, dtype=torch.float32, device="cpu")
+
+    numbers[2] = 5
+
+    assert numbers.tolist() == [0, 0, 5, 0, 0, 0]
+    assert numbers.view(2, 3)[0].sum() == 5
+
+
+def test_only_what_is_written_to_takes_memory() -> None:
+    process = psutil.Process()
+    before = process.memory_info().rss
+
+    with UntouchedZeros():
+        zeros = torch.zeros(SIZE, dtype=torch.uint8)
+    untouched = process.memory_info().rss - before
+    zeros[: SIZE // 2] = 1
+    written = process.memory_info().rss - before
+    del zeros
+
+    assert untouched < SIZE / 8
+    assert SIZE * 3 / 8 <= written < SIZE * 5 / 8
+    assert process.memory_info().rss - before < SIZE / 8
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: torch.zeros(2, 3),
+        lambda: torch.zeros(0),
+        lambda: torch.zeros(()),
+        lambda: torch.zeros(4, requires_grad=True),
+    ],
+)
+def test_others_are_left_to_torch(ask) -> None:  # type: ignore[no-untyped-def]
+    with UntouchedZeros():
+        made = ask()
+
+    assert torch.equal(made, ask())
+    assert made.requires_grad == ask().requires_grad
+
+
+def test_more_than_is_free_is_a_memory_error() -> None:
+    free = psutil.virtual_memory().available
+    with UntouchedZeros(), pytest.raises(MemoryError, match=r"cannot allocate memory of .* GiB, .* GiB are free"):
+        torch.zeros(free + 2**30, dtype=torch.uint8)

@@ -1,0 +1,130 @@
+"""The worker's Celery app: what is delivered how, and the boot step that brings the engine up before messages come."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, bootsteps, signals
+from kombu import Exchange, Queue
+
+from models.errors import GistmillError
+from models.publisher import make_celery
+from models.queues import QUEUES, queue_name
+from models.settings import Settings
+from workers.broker.tasks import register_tasks
+from workers.broker.transport import use_transport
+from workers.errors import choose_end_code
+from workers.logs import configure_logs
+from workers.service import Served, Service
+
+NODE_VARIABLE = "GISTMILL_NODE"
+LoadEngine = Callable[[Settings], Served]
+
+
+class EngineStep(bootsteps.StartStopStep):
+    """Loads the weights before the consumer asks for messages.
+
+    It does not stop them: Celery stops steps in reverse, so this one would end under the tasks that the pool waits for.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        """Bring the service up; a failure ends the process before it takes a message."""
+        app = parent.app
+        try:
+            app.service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
+            app.service.start()
+        except GistmillError as error:
+            # Celery would log a traceback and go on to its own exit.
+            print(f"gistmill: error: {error}", file=sys.stderr, flush=True)
+            os._exit(choose_end_code(error))
+        app.flow = app.service.flow
+        # What has been made until here stays as long as the process: no look for garbage needs to go through it.
+        gc.collect()
+        gc.freeze()
+
+
+def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
+    """Return the worker's app.
+
+    Args:
+        settings: of this process.
+        load_engine: builds the engine when the worker starts, not before.
+    """
+    use_transport()
+    app = make_celery(settings.require_broker_url())
+    app.conf.update(
+        # Leases in Postgres redeliver; Redis would deliver twice to a live worker.
+        task_acks_late=False,
+        task_queues=[_make_queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
+        worker_concurrency=settings.slots,
+        worker_consumer="workers.broker.consumer:PatientConsumer",
+        worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
+        worker_enable_prefetch_count_reduction=False,
+        worker_enable_remote_control=True,  # for Flower
+        worker_hijack_root_logger=False,
+        worker_pool="workers.broker.pool:TaskPool",  # threads: one process, one set of weights
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,  # for Flower
+        worker_soft_shutdown_timeout=0,  # threads cannot be interrupted; the drain releases their leases
+    )
+    app.settings = settings
+    app.load_engine = load_engine
+    app.steps["worker"].add(EngineStep)
+    register_tasks(app)
+    return app
+
+
+def _make_queue(name: str) -> Queue:
+    # As a producer's ``queue=name`` makes it.
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)
+
+
+def run_worker(app: Celery, *, node: str) -> None:
+    """Serve messages until SIGTERM or SIGINT; returns after the drain, when the last task has ended."""
+    try:
+        # Quiet, because Celery's banner is no line of a log.
+        words = ["--quiet", "worker", "--hostname", node, "--without-gossip", "--without-mingle"]
+        app.worker_main([*words, "--loglevel", app.settings.log_level])
+    finally:
+        if hasattr(app, "service"):
+            app.service.close()
+
+
+def default_node(device: str = "worker") -> str:
+    """Return this process's node name: what the launcher says, or the device and the host."""
+    return os.environ.get(NODE_VARIABLE) or f"{device}@{socket.gethostname()}"
+
+
+@signals.setup_logging.connect
+def _keep_our_logs(**_: object) -> None:
+    # A receiver of this signal keeps Celery from configuring logging itself, and so from making itself silent.
+    logging.getLogger("celery").setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+@signals.worker_shutting_down.connect
+def _drain(**_: object) -> None:
+    from celery import current_app
+
+    service = getattr(current_app, "service", None)
+    if service is not None:
+        service.begin_drain()
+
+
+def make_default_app(settings: Settings) -> Celery:
+    """Return the app that serves the weights of the settings, for ``celery -A workers worker`` and the launcher."""
+    # A log has lines: no bars of what is loaded, which are read when transformers is imported, and no bare warnings.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    configure_logs(settings)
+    logging.captureWarnings(True)
+    from workers.serving import load_served
+
+    return make_app(settings, load_served)

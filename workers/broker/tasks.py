@@ -1,0 +1,57 @@
+"""The Celery tasks: one per step kind, so that Flower reads well. Errors become a retry or a failure, nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from structlog.contextvars import bound_contextvars
+
+from models.queues import task_name
+from models.step import StepKind
+from workers.errors import PermanentError, RetryableError, StepError
+from workers.execution.progression import describe_failure
+
+if TYPE_CHECKING:
+    from models.claims import Claim
+    from workers.execution.executor import Flow
+
+log = structlog.get_logger()
+
+
+def register_tasks(app: Celery) -> None:
+    """Define ``gistmill.<kind>`` for every kind of step; the app's ``flow`` is set when the worker starts."""
+    for kind in StepKind:
+        app.task(_handle_message, name=task_name(kind), bind=True, throws=(StepError,))
+
+
+def _handle_message(task: object, step_id: str) -> None:
+    flow: Flow = task.app.flow  # type: ignore[attr-defined]
+    run_step(flow, UUID(step_id))
+
+
+def run_step(flow: Flow, step_id: UUID) -> None:
+    """Claim a step and run it; what goes wrong is stored with the step, then raised for Flower to show."""
+    claim = flow.claim(step_id)
+    if claim is None:
+        log.debug("nothing_to_claim", step=str(step_id))
+        return
+    # Every line that is logged on the way has them.
+    ids = {"batch": claim.batch_id, "job": claim.job_id, "step": step_id, "worker": flow.worker_id}
+    with bound_contextvars(**{name: str(value) for name, value in ids.items()}):
+        _run_claimed(flow, claim)
+
+
+def _run_claimed(flow: Flow, claim: Claim) -> None:
+    try:
+        flow.run(claim)
+    except PermanentError as error:
+        flow.fail(claim, error)
+        raise
+    except Exception as error:
+        message = describe_failure(error)["message"]
+        log.warning("step_error", kind=claim.kind, error=message, exc_info=True)
+        flow.retry(claim, error)
+        raise RetryableError(message) from error

@@ -1,1 +1,0 @@
-"""Commands that run the cluster; the front door loads them on demand."""

@@ -1,0 +1,1 @@
+"""Continuous batching: the generation loop, its sizes, speculation and sampling."""

@@ -1,0 +1,246 @@
+"""The generation loop: transformers' continuous batching, made to serve many threads for days.
+
+One background thread runs one forward pass after the other over whatever requests are live. What this class adds to the
+manager of transformers: every request has its own sampling parameters, seed, stop strings, deadline and cancellation,
+checked between two passes; running out of memory shrinks the batch and is retried once; a fatal error fails every
+waiting request and tells the owner of the process; and a heartbeat shows that the loop is alive.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig
+from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager
+from transformers.generation.continuous_batching.requests import RequestStatus
+
+from workers.engine.batching.model_runner import SamplingRunner
+from workers.engine.batching.request import Request
+from workers.engine.batching.routing import RequestRouter
+from workers.engine.batching.speculation import guess_next, keep_behind_window
+from workers.engine.cpu.memory import UntouchedZeros
+from workers.engine.errors import EngineStoppedError
+from workers.engine.ragged_attention import RAGGED
+from workers.engine.tokenizer import PromptTokenizer
+from workers.generation import FinishReason
+
+# Halving stops here, so that an engine that ran out of memory still makes progress.
+SMALLEST_BATCH_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LoopState:
+    """What the loop is doing.
+
+    Args:
+        waiting: requests not yet in the batch.
+        running: requests in the batch.
+        batch_size: requests in the last forward pass.
+        cache_used: used part of the KV cache, from 0 to 1.
+        age: seconds since the last sign of life.
+    """
+
+    waiting: int
+    running: int
+    batch_size: int
+    cache_used: float
+    age: float
+
+
+class GenerationLoop(ContinuousBatchingManager):
+    """Runs requests in one shared batch; ``submit`` may be called from any thread.
+
+    Args:
+        network: the loaded weights.
+        tokenizer: decodes the ends of generations to find stop strings.
+        batching: size of batch and cache.
+        share_threads: returns how many threads the next pass may compute with on a CPU.
+        is_guessing: whether guesses are checked where that is of use.
+        on_fatal: called, from the loop's thread, when the loop has died of an error.
+
+    Raises:
+        MemoryError: the cache does not fit the device.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        *,
+        tokenizer: PromptTokenizer,
+        batching: ContinuousBatchingConfig,
+        share_threads: Callable[[], int],
+        is_guessing: bool = True,
+        on_fatal: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(
+            model=network,
+            # Tokens are chosen by our runner, so no processor of transformers may touch the logits.
+            generation_config=GenerationConfig(do_sample=False, eos_token_id=-1),
+            continuous_batching_config=batching,
+        )
+        self.live: dict[str, Request] = {}
+        self.output_router = RequestRouter(self.live, has_ended=self._has_ended)
+        self._tokenizer = tokenizer
+        self._on_fatal = on_fatal
+        self._share_threads = share_threads
+        # Only our own attention reads several new tokens of many requests in one product.
+        self._is_ragged = network.config.get_text_config()._attn_implementation == RAGGED
+        self._is_guessing = is_guessing and self._is_ragged
+        self._submitting = threading.Lock()
+        self._last_pass = time.monotonic()
+        # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
+        self.batch_processor = self._create_batch_processor()
+
+    def switch_to_cb_friendly_attn(self, model: Any, auto_switch_to_flash: bool = True) -> None:
+        """Keep our own attention; let transformers choose among its own."""
+        if model.config._attn_implementation != RAGGED:
+            super().switch_to_cb_friendly_attn(model, auto_switch_to_flash)
+
+    def start(self) -> None:
+        """Start the background thread."""
+        self.background_thread_status.clear()
+        self._generation_thread = threading.Thread(
+            target=self._run_generation_loop, name="generation-loop", daemon=True
+        )
+        self._generation_thread.start()
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; its future gets the outcome.
+
+        Raises:
+            EngineStoppedError: the loop has ended.
+        """
+        self.check_running()
+        with self._submitting:
+            self.live[request.id] = request
+            self.add_request(
+                request.prompt_ids,
+                request_id=request.id,
+                max_new_tokens=request.params.max_new_tokens,
+                eos_token_id=sorted(request.eos_ids) or -1,
+                streaming=request.on_tokens is not None,
+            )
+        # Asked after queueing: a loop that dies from here on fails the request itself.
+        self.check_running(request)
+
+    def check_running(self, request: Request | None = None) -> None:
+        """Refuse what comes now, or a request that was queued and that the loop has not failed itself.
+
+        Raises:
+            EngineStoppedError: the loop has ended.
+        """
+        if self._has_ended() and (request is None or self.live.pop(request.id, None) is not None):
+            raise EngineStoppedError("the generation loop has ended; restart this worker")
+
+    def close(self) -> None:
+        """End the loop and fail whatever still waits."""
+        self.stop(block=True, hard_stop=True)
+        self.destroy()
+
+    def seconds_since_progress(self) -> float:
+        """Return the age of the loop's last sign of life in seconds; an idle loop gives one every 0.1 s."""
+        return time.monotonic() - self._last_pass
+
+    def read_state(self) -> LoopState:
+        """Return what the loop is doing now; read from any thread, so the numbers may be of two different passes."""
+        processor = self.batch_processor
+        if processor is None:
+            return LoopState(waiting=0, running=0, batch_size=0, cache_used=0.0, age=self.seconds_since_progress())
+        running = len(processor.scheduler.active_requests)
+        return LoopState(
+            waiting=max(len(self.live) - running, 0),
+            running=running,
+            batch_size=processor.inputs_and_outputs.num_request_in_batch if running else 0,
+            cache_used=1.0 - processor.cache.compute_free_capacity(),
+            age=self.seconds_since_progress(),
+        )
+
+    def _has_ended(self) -> bool:
+        return self.background_thread_status.can_accept_new_requests() is not None
+
+    def _create_batch_processor(self) -> Any:
+        with UntouchedZeros():
+            processor = super()._create_batch_processor()
+        processor.model_runner = SamplingRunner(processor, self.live)
+        if self._is_ragged:
+            keep_behind_window(processor.cache)
+        return processor
+
+    def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
+        if self.live:
+            # Torch keeps it for each thread, and for MKL one number of the whole process; it takes no microsecond.
+            torch.set_num_threads(self._share_threads())
+        self._end_overdue(batch_processor.scheduler)
+        if self._is_guessing:
+            guess_next(list(self.live.values()), batch_processor)
+        try:
+            goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._shrink_batch(batch_processor, error)
+            goes_on = True
+        self._end_stopped(batch_processor.scheduler)
+        self._last_pass = time.monotonic()
+        return goes_on
+
+    def _end_overdue(self, scheduler: Any) -> None:
+        with self._submitting:
+            overdue = [(request, request.find_overdue_reason()) for request in self.live.values()]
+        for request, reason in overdue:
+            if reason is not None:
+                # Takes effect in this very pass, also for a request that still is in the input queue.
+                scheduler.set_request_cancellation(request.id)
+                self._finish(request, scheduler, reason)
+
+    def _end_stopped(self, scheduler: Any) -> None:
+        for request in list(self.live.values()):
+            state = scheduler.active_requests.get(request.id)
+            if request.stop and state is not None and self._has_stop(request, state.generated_tokens):
+                self._finish(request, scheduler, FinishReason.STOP)
+                scheduler.finish_request(request.id)
+
+    def _finish(self, request: Request, scheduler: Any, reason: FinishReason) -> None:
+        state = scheduler.active_requests.get(request.id) or scheduler.waiting_requests.get(request.id)
+        tokens = [] if state is None else state.to_generation_output().generated_tokens
+        self.live.pop(request.id, None)
+        request.finish(tokens, reason)
+
+    def _has_stop(self, request: Request, tokens: list[int]) -> bool:
+        # Every token is at least one byte, so this many tokens contain any stop string that this pass has completed.
+        longest = max(len(stop.encode()) for stop in request.stop)
+        tail = self._tokenizer.decode(tokens[-longest - 1 - len(request.draft) :])
+        return any(stop in tail for stop in request.stop)
+
+    def _shrink_batch(self, processor: Any, error: Exception) -> None:
+        processor.max_batch_tokens = max(processor.max_batch_tokens // 2, SMALLEST_BATCH_TOKENS)
+        scheduler = processor.scheduler
+        scheduler.max_requests_per_batch = max(scheduler.max_requests_per_batch // 2, 1)
+        for scheduled in processor.inputs_and_outputs.requests_in_batch:
+            state, request = scheduled.state, self.live.get(scheduled.state.request_id)
+            scheduler.finish_request(state.request_id)
+            if request is None or request.has_run_out_of_memory:
+                self.output_router.fail_and_deliver(state, error)
+            else:
+                request.has_run_out_of_memory = True
+                state._status = RequestStatus.FINISHED
+                scheduler.add_waiting_request(state.create_equivalent_initial_request())
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _handle_critical_error(self, error: Exception, batch_processor: Any) -> None:
+        super()._handle_critical_error(error, batch_processor)
+        if self._on_fatal is not None:
+            self._on_fatal()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the device has no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "allocate memory" in str(error) or "not enough memory" in str(error)

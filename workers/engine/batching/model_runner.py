@@ -1,0 +1,99 @@
+"""The forward pass of the loop's batch, and the choice of every request's next tokens."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+import torch
+from transformers.generation.continuous_batching.model_runner import ModelRunner
+
+from workers.engine.batching.request import Request
+from workers.engine.batching.sampling import Chooser, choose_tokens
+from workers.engine.cpu.screened_head import ScreenedHead
+
+
+class SamplingRunner(ModelRunner):
+    """Chooses each request's next tokens by that request's own parameters and seed.
+
+    Args:
+        processor: transformers' processor of the batch, whose own runner this one replaces.
+        live: the requests by id.
+    """
+
+    def __init__(self, processor: Any, live: dict[str, Request]) -> None:
+        super().__init__(
+            logit_processor=processor.logit_processor,
+            cb_config=processor.cb_config,
+            cache=processor.cache,
+            inputs_and_outputs=processor.inputs_and_outputs,
+            do_sample=False,
+            return_logprobs=False,
+        )
+        self._live = live
+
+    def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
+        """Run the pass; logits are computed where a token is chosen: after the last token, and after every guess."""
+        batch = self.inputs_and_outputs.requests_in_batch
+        ends = accumulate(item.query_length for item in batch)
+        places = [
+            place
+            for item, end in zip(batch, ends, strict=True)
+            if item.has_new_token
+            for place in range(end - 1 - len(self._live[item.state.request_id].draft), end)
+        ]
+        # A pass of prompts that are not read to their end needs no logits, but a head cannot do without a row.
+        batch_data["logits_indices"] = torch.tensor(places or [0], device=batch_data["input_ids"].device)
+        # Filled by the first layer that attends (see attention_plan).
+        batch_data["plans"] = {}
+        super().compute_batch(model, batch_data)
+
+    def _forward_process_and_sample(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
+        head = model.get_output_embeddings()
+        if not isinstance(head, ScreenedHead):
+            super()._forward_process_and_sample(model, batch_data, *tensors)
+            return
+        *_, output_ids = tensors
+        # Nobody reads what the last layer makes of the others.
+        hidden = model.base_model(kept=batch_data.pop("logits_to_keep"), **batch_data).last_hidden_state
+        choosers = self._list_choosers()
+        if choosers:
+            wanted = [chooser.wanted for chooser in choosers for _ in range(chooser.rows)]
+            ends = accumulate(chooser.rows for chooser in choosers)
+            lowered = [
+                (slice(end - chooser.rows, end), outputs)
+                for chooser, end in zip(choosers, ends, strict=True)
+                if (outputs := chooser.lowered)
+            ]
+            self._choose(head.screen(hidden[0], wanted, lowered), choosers, output_ids)
+
+    def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
+        choosers = self._list_choosers()
+        if choosers:
+            self._choose(scores[0], choosers, output_ids)
+
+    def _list_choosers(self) -> list[Chooser]:
+        """Return how the next tokens are chosen of every request that gets one in this pass."""
+        return [
+            Chooser(
+                request.params,
+                request.generator,
+                seen=state.initial_tokens + state.generated_tokens,
+                draft=request.draft,
+                ends=request.eos_ids,
+            )
+            for request, state in self._list_writers()
+        ]
+
+    def _list_writers(self) -> list[tuple[Request, Any]]:
+        states = [item.state for item in self.inputs_and_outputs.requests_in_batch if item.has_new_token]
+        return [(self._live[state.request_id], state) for state in states]
+
+    def _choose(self, scores: torch.Tensor, choosers: list[Chooser], output_ids: torch.Tensor) -> None:
+        chosen = choose_tokens(scores, choosers)
+        for (request, state), tokens in zip(self._list_writers(), chosen, strict=True):
+            request.learn(tokens)
+            # The pass counts one new token; the guesses that hold came before it, and the others were never there.
+            state.generated_tokens.extend(tokens[:-1])
+            state.position_offset -= len(request.draft) + 1 - len(tokens)
+        output_ids[0, : len(chosen)].copy_(torch.tensor([tokens[-1] for tokens in chosen]))

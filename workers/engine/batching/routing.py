@@ -1,0 +1,42 @@
+"""From the loop's outputs to the threads that wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from transformers.generation.continuous_batching.continuous_api import OutputRouter
+
+from workers.engine.batching.request import Request
+from workers.engine.errors import EngineStoppedError, RequestFailedError
+
+
+class RequestRouter(OutputRouter):
+    """Hands what the loop finished to the threads that wait for it."""
+
+    def __init__(self, live: dict[str, Request], *, has_ended: Callable[[], bool]) -> None:
+        super().__init__()
+        self._live = live
+        self._loop_has_ended = has_ended
+
+    def deliver(self, output: Any) -> None:
+        """Resolve one request, or tell it its tokens so far."""
+        if not output.is_finished():
+            request = self._live.get(output.request_id)
+            if request is not None and request.on_tokens is not None:
+                request.on_tokens(output.generated_tokens)
+            return
+        request = self._live.pop(output.request_id, None)
+        if request is None:
+            return
+        if output.error is None:
+            request.finish(output.generated_tokens)
+        elif self._loop_has_ended():
+            request.future.set_exception(EngineStoppedError(f"the generation loop has ended: {output.error}"))
+        else:
+            request.future.set_exception(RequestFailedError(f"the request failed: {output.error}"))
+
+    def deliver_batch(self, outputs: list[Any]) -> None:
+        """Resolve several requests."""
+        for output in outputs:
+            self.deliver(output)

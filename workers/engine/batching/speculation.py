@@ -1,0 +1,45 @@
+"""Which requests of the loop check guesses in the next pass, and how many (see ``drafting``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
+from transformers.generation.continuous_batching.requests import RequestStatus
+
+from workers.engine.attention_plan import MOST_QUERIES
+from workers.engine.batching.request import Request
+
+# Tokens of a pass up to which guesses are checked: a CPU reads its weights about as long as it computes with that many.
+GUESSING_TOKENS = 32
+
+
+def guess_next(requests: Iterable[Request], processor: Any) -> None:
+    """Let every request that writes guess what it says next, those whose guesses hold first.
+
+    Args:
+        requests: all that are live.
+        processor: of the loop's batch, between two passes.
+    """
+    writing = []
+    for request in requests:
+        request.draft = []
+        state = processor.scheduler.active_requests.get(request.id)
+        if state is not None and state.status is RequestStatus.DECODING and state.generated_tokens:
+            writing.append((request, state))
+    room = min(GUESSING_TOKENS, processor.max_batch_tokens) - len(writing)
+    for request, state in sorted(writing, key=lambda pair: -pair[0].wanted_draft):
+        # The pass itself adds one token to the guesses that hold.
+        left = state.max_new_tokens - len(state.generated_tokens) - 1
+        request.guess(state.initial_tokens, state.generated_tokens, most=max(min(room, left), 0))
+        state.tokens_to_process = [state.generated_tokens[-1], *request.draft]
+        room -= len(request.draft)
+
+
+def keep_behind_window(cache: Any) -> None:
+    """Let a cache keep more than a window: a pass writes a request's few new tokens before it reads the old ones."""
+    for allocator in cache.cache_allocators.values():
+        if isinstance(allocator, SlidingAttentionCacheAllocator):
+            allocator.sliding_window += MOST_QUERIES - 1
+    cache.read_cache_limit = cache._infer_read_cache_limit()

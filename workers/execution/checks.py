@@ -1,0 +1,196 @@
+"""The check of a summary: how it is measured, and what follows from it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from models.checks import SECOND_ROUND
+from models.claims import Claim
+from models.job import Job, JobState
+from models.options import JobOptions
+from models.queues import Wakeup
+from models.results import StepResult
+from models.tables import Document, Evaluation
+from workers.evaluation.errors import EvaluationInterruptedError
+from workers.evaluation.evaluate import evaluate_summary
+from workers.evaluation.metric import Metric, reject
+from workers.evaluation.options import EvaluationOptions
+from workers.execution.progression import (
+    OUTCOMES,
+    Outcome,
+    add_wave,
+    join_reasons,
+    read_key,
+    read_output,
+    read_progress,
+)
+from workers.execution.store import run_statements
+from workers.generation import TextGenerator
+from workers.summarization.steps import NextSteps, Summary
+from workers.summarization.strategies import next_steps
+
+OPTIONS = EvaluationOptions()
+
+
+def measure_summary(
+    database: Engine, generator: TextGenerator, claim: Claim, stopped: threading.Event, seconds: float
+) -> Outcome | None:
+    """Measure the summary that a check is about.
+
+    Args:
+        database: where the summary and its document are; commits every statement by itself.
+        generator: asks, answers and scores.
+        claim: of the check; its input is the step that wrote the summary, if that is not the job's own.
+        stopped: set when it must stop.
+        seconds: that it may take once it has read both.
+
+    Returns:
+        The metrics; None if it was stopped or its deadline passed.
+    """
+    source, summary = run_statements(database, lambda connection: _read_texts(connection, claim), must_end=stopped)
+    started = time.monotonic()
+    try:
+        measured = evaluate_summary(
+            generator, source=source, summary=summary, options=OPTIONS, deadline=started + seconds, cancelled=stopped
+        )
+    except EvaluationInterruptedError:
+        return None
+    result = StepResult(
+        output=describe_metrics(measured.metrics),
+        weights_fingerprint=generator.fingerprint,
+        params=asdict(OPTIONS),
+        seconds=time.monotonic() - started,
+    )
+    return Outcome(result, metrics=measured.metrics)
+
+
+def describe_metrics(metrics: Mapping[str, Metric]) -> str:
+    """Return what was measured, a metric a line."""
+    return "\n".join(
+        f"{name}: not measurable, {metric.reason}" if metric.value is None else f"{name}: {metric.value:.3f}"
+        for name, metric in metrics.items()
+    )
+
+
+def _read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
+    """Return the document and the summary that the check is about."""
+    texts = select(Document.text, Job.summary).join(Job, Job.document_sha256 == Document.sha256)
+    source, summary = connection.execute(texts.where(Job.id == claim.job_id)).one()
+    if claim.inputs:
+        summary = read_output(connection, claim.job_id, read_key(claim.inputs[0]), round_number=claim.round)
+    return source, summary or ""
+
+
+# What a gate looks at.
+GATED = "consistency"
+
+
+def conclude_check(session: Session, job: Job, metrics: Mapping[str, Metric], *, round_number: int) -> list[Wakeup]:
+    """Store what a check has measured and return the messages of a second try, if there is to be one."""
+    gate = JobOptions.model_validate(job.options).gate
+    if round_number == SECOND_ROUND:
+        _judge_second(session, job, metrics, gate=gate or 0.0)
+        return []
+    store_metrics(session, job, metrics)
+    job.review = None if gate is None else find_objection(metrics[GATED], gate)
+    is_below = gate is not None and metrics[GATED].value is not None and job.review is not None
+    return _begin_second(session, job) if is_below else []
+
+
+def fail_check(session: Session, job: Job, message: str, *, round_number: int) -> None:
+    """Note that a check could not be made; what it would have measured is not known."""
+    conclude_check(session, job, {GATED: reject(f"the check failed: {message}")}, round_number=round_number)
+
+
+def find_objection(metric: Metric, gate: float) -> str | None:
+    """Return what a gate has against a summary, None if nothing."""
+    if metric.value is None:
+        return f"its {GATED} is not measurable: {metric.reason}"
+    return f"{GATED} {metric.value:.3f} is below the gate of {gate:g}" if metric.value < gate else None
+
+
+def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> None:
+    """Store the metrics of a job's summary in place of earlier ones of the same names."""
+    if not metrics:
+        return
+    rows = [
+        {
+            "job_id": job.id,
+            "metric": name,
+            "value": metric.value,
+            "reason": metric.reason,
+            "evidence": remove_nul(metric.evidence),
+        }
+        for name, metric in metrics.items()
+    ]
+    new = upsert(Evaluation).values(rows)
+    changed = {name: new.excluded[name] for name in ("value", "reason", "evidence")}
+    session.execute(
+        new.on_conflict_do_update(index_elements=["job_id", "metric"], set_={**changed, "created_at": func.now()})
+    )
+
+
+def _begin_second(session: Session, job: Job) -> list[Wakeup]:
+    """Create the first wave of a second try: the same plan, with other parameters (``retries.vary_params``)."""
+    wave = next_steps(read_progress(session, job, SECOND_ROUND))
+    return add_wave(session, job, wave.steps, round_number=SECOND_ROUND) if isinstance(wave, NextSteps) else []
+
+
+def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, gate: float) -> None:
+    """Keep the better of two summaries; a review stays unless the second passes the gate."""
+    found = metrics[GATED]
+    first = session.scalar(select(Evaluation.value).where(Evaluation.job_id == job.id, Evaluation.metric == GATED))
+    second = next_steps(read_progress(session, job, SECOND_ROUND))
+    is_better = found.value is not None and (first is None or found.value > first)
+    if is_better and isinstance(second, Summary) and _is_as_whole(second, job):
+        _replace_summary(session, job, second)
+        _forget_metrics(session, job)
+        store_metrics(session, job, metrics)
+        if found.value is not None and found.value >= gate:
+            job.review = None
+            return
+    job.review = f"{job.review}, and in a second try {_describe(found)}"
+
+
+def _forget_metrics(session: Session, job: Job) -> None:
+    """Take back what was measured of the first summary."""
+    reason = "measured on the first summary, which a second try has replaced; measure it again"
+    stale = update(Evaluation).where(Evaluation.job_id == job.id)
+    session.execute(stale.values(value=None, reason=reason, evidence={}))
+
+
+def _is_as_whole(second: Summary, job: Job) -> bool:
+    return OUTCOMES[second.outcome] == JobState.SUCCEEDED or job.state == JobState.PARTIAL
+
+
+def _replace_summary(session: Session, job: Job, second: Summary) -> None:
+    if second.step is None:
+        raise AssertionError("a summary that was checked has a step")
+    job.state = OUTCOMES[second.outcome]
+    job.summary = read_output(session.connection(), job.id, second.step, round_number=SECOND_ROUND)
+    job.reason = join_reasons(second)
+    job.round = SECOND_ROUND
+
+
+def _describe(metric: Metric) -> str:
+    return f"it is not measurable ({metric.reason})" if metric.value is None else f"{metric.value:.3f}"
+
+
+def remove_nul(value: Any) -> Any:
+    """Return plain values without NUL in any text: Postgres stores none, and weights may answer with anything."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case Mapping():
+            return {name: remove_nul(each) for name, each in value.items()}
+        case list() | tuple():
+            return [remove_nul(each) for each in value]
+    return value

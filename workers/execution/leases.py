@@ -1,0 +1,148 @@
+"""Keeps the leases of this process's running steps alive, and tells a step when to stop.
+
+One thread per process renews every lease, notices steps whose job was cancelled or whose lease was lost, writes the
+worker's own heartbeat, and ends the process when the engine hangs: its leases then run out and others take over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from models import step_updates
+from models.claims import Claim
+
+log = structlog.get_logger()
+
+# Seconds between looks at cancelled jobs; a look is one indexed query.
+TICK_SECONDS = 1.0
+
+
+class StopReason(StrEnum):
+    """Why a running step was told to stop."""
+
+    CANCELLED = "cancelled"  # the job was
+    LOST = "lost"  # another worker may have the step by now
+    DRAINING = "draining"  # this process is told to end
+
+
+@dataclass(slots=True)
+class Lease:
+    """A claim while it runs; ``stopped`` is set when the step must stop, and ``reason`` says why."""
+
+    claim: Claim
+    stopped: threading.Event = field(default_factory=threading.Event)
+    reason: StopReason | None = None
+
+    def stop(self, reason: StopReason) -> None:
+        """Tell the running step to stop."""
+        if self.reason is None:
+            self.reason = reason
+        self.stopped.set()
+
+
+class Leases:
+    """All leases of this process."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        worker_id: str,
+        lease_seconds: float,
+        heartbeat_seconds: float,
+        is_hung: Callable[[], bool],
+        on_hang: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._worker_id = worker_id
+        self._lease_seconds = lease_seconds
+        self._heartbeat_seconds = heartbeat_seconds
+        self._is_hung = is_hung
+        self._on_hang = on_hang
+        # Set when steps must stop because the process ends: nobody waits for anything any longer.
+        self.must_end = threading.Event()
+        self._held: dict[UUID, Lease] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop renewing; leases still held run out by themselves."""
+        self._closed.set()
+        self._thread.join(timeout=TICK_SECONDS + 5)
+
+    @contextmanager
+    def hold(self, claim: Claim) -> Iterator[Lease]:
+        """Keep a claim alive for the length of a block."""
+        lease = Lease(claim)
+        with self._lock:
+            self._held[claim.token] = lease
+        if self.must_end.is_set():
+            lease.stop(StopReason.DRAINING)
+        try:
+            yield lease
+        finally:
+            with self._lock:
+                del self._held[claim.token]
+
+    def stop_all(self) -> None:
+        """Tell every step, running or still to come, to stop: this process ends."""
+        self.must_end.set()
+        for lease in self._snapshot().values():
+            lease.stop(StopReason.DRAINING)
+
+    def _snapshot(self) -> dict[UUID, Lease]:
+        with self._lock:
+            return dict(self._held)
+
+    def _beat(self) -> None:
+        renewed_at = 0.0
+        tick = min(TICK_SECONDS, self._heartbeat_seconds)
+        while not self._closed.wait(tick):
+            if self._is_hung():
+                log.error("engine_hung", worker=self._worker_id, action="the process ends and is restarted")
+                self._on_hang()
+                return
+            is_due = time.monotonic() - renewed_at >= self._heartbeat_seconds
+            try:
+                if is_due:
+                    self._renew()
+                    renewed_at = time.monotonic()
+                else:
+                    self._look_for_cancelled()
+            except SQLAlchemyError as error:
+                log.warning("heartbeat_failed", worker=self._worker_id, error=str(error).splitlines()[0])
+
+    def _renew(self) -> None:
+        held = self._snapshot()
+        with Session(self._engine) as session, session.begin():
+            step_updates.beat_worker(session, self._worker_id)
+            alive = step_updates.renew_leases(session, list(held), lease_seconds=self._lease_seconds) if held else {}
+        for token, lease in held.items():
+            if token not in alive:
+                lease.stop(StopReason.LOST)
+            elif alive[token]:
+                lease.stop(StopReason.CANCELLED)
+
+    def _look_for_cancelled(self) -> None:
+        held = self._snapshot()
+        if not held:
+            return
+        with Session(self._engine) as session:
+            for token in step_updates.find_cancelled(session, list(held)):
+                held[token].stop(StopReason.CANCELLED)

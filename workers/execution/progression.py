@@ -1,0 +1,210 @@
+"""What comes next in a job: the barrier. Called under the lock on the job's row, in the transaction that ends a step.
+
+Steps of one wave run side by side; the transaction that ends the last of them asks the strategy for the next wave, so
+two steps that finish together can neither both create it nor both leave it to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Connection, Uuid, any_, bindparam, func, insert, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from models.base import Json
+from models.checks import SECOND_ROUND, order_check, was_called_off
+from models.job import Chunk, Job, JobState
+from models.options import JobOptions
+from models.outbox import NewStep, add_steps
+from models.queues import Wakeup
+from models.results import StepResult
+from models.session import say_error
+from models.step import Step, StepKind, StepState, step_id
+from models.step_updates import end_job
+from workers.evaluation.metric import Metric
+from workers.summarization.limits import Limits
+from workers.summarization.planning import Plan
+from workers.summarization.steps import (
+    ChunkInput,
+    FinishedStep,
+    NextSteps,
+    StepInput,
+    StepKey,
+    StepSpec,
+    Strategy,
+    Summary,
+)
+from workers.summarization.steps import JobState as Progress
+from workers.summarization.strategies import next_steps
+
+OUTCOMES = {"succeeded": JobState.SUCCEEDED, "partial": JobState.PARTIAL, "failed": JobState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished step leaves behind; only the plan step has a plan and options, only a check has metrics."""
+
+    result: StepResult
+    plan: Plan | None = None
+    options: JobOptions | None = None
+    metrics: Mapping[str, Metric] | None = None
+
+
+def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: int) -> list[Wakeup]:
+    """Count a step as ended and, at the barrier, create what comes next or end the job.
+
+    Args:
+        session: with the job's row locked and the step's end written.
+        job: the step's job.
+        plan: if the step was the plan.
+        round_number: the step's.
+    """
+    if plan is not None:
+        return _begin(session, job, plan)
+    job.pending -= 1
+    if job.pending > 0:
+        return []
+    match next_steps(read_progress(session, job, round_number)):
+        case NextSteps(steps):
+            return add_wave(session, job, steps, round_number=round_number)
+        case Summary() as summary if round_number == SECOND_ROUND:
+            return _end_second(session, job, summary)
+        case Summary() as summary:
+            return _end(session, job, summary)
+
+
+def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
+    rows = [
+        {
+            "job_id": job.id,
+            "index": chunk.index,
+            "start_at": chunk.start,
+            "end_at": chunk.end,
+            "headings": list(chunk.headings),
+            "tokens": chunk.tokens,
+        }
+        for chunk in plan.split.chunks
+    ]
+    session.execute(insert(Chunk), rows)
+    job.started_at = func.clock_timestamp()
+    job.state = JobState.RUNNING
+    job.strategy = plan.strategy
+    job.plan = {
+        "reason": plan.reason,
+        "chunks": len(rows),
+        "splitter": plan.split.splitter,
+        "split_reason": plan.split.reason,
+        "limits": asdict(plan.limits),
+        "totals": asdict(plan.totals),
+    }
+    return add_wave(session, job, plan.first_steps, round_number=0)
+
+
+def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_number: int) -> list[Wakeup]:
+    """Create the steps of a wave, and count them down from now on."""
+    if round_number and was_called_off(session, job.id, round_number):
+        return []
+    new = [
+        NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_write_input, spec.inputs)), round_number)
+        for spec in steps
+    ]
+    job.pending = len(new)
+    return add_steps(session, job, new)
+
+
+def _end(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
+    text = None if summary.step is None else read_output(session.connection(), job.id, summary.step, round_number=0)
+    end_job(job, OUTCOMES[summary.outcome], summary=text, reason=join_reasons(summary))
+    is_checked = JobOptions.model_validate(job.options).is_checked
+    return order_check(session, job) if is_checked and summary.step is not None else []
+
+
+def _end_second(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
+    """End a second try; the job has its first summary and keeps it until the second is known to be better."""
+    if summary.step is None:
+        job.review = f"{job.review}, and a second try gave no summary"
+        return []
+    return order_check(session, job, round_number=SECOND_ROUND, reads=asdict(summary.step))
+
+
+_OUTPUTS = select(Step.id, Step.output).where(Step.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+
+
+def read_outputs(
+    connection: Connection, job_id: UUID, keys: Iterable[StepKey], *, round_number: int
+) -> Mapping[StepKey, str]:
+    """Return what finished steps of a job wrote."""
+    ids = {step_id(job_id, key.kind, key.level, key.index, round_number=round_number): key for key in keys}
+    return {ids[step]: output or "" for step, output in connection.execute(_OUTPUTS, {"ids": list(ids)})}
+
+
+def read_output(connection: Connection, job_id: UUID, key: StepKey, *, round_number: int) -> str:
+    """Return what a finished step of a job wrote."""
+    return read_outputs(connection, job_id, [key], round_number=round_number)[key]
+
+
+def join_reasons(summary: Summary) -> str | None:
+    """Return why a summary is not whole, in one line."""
+    return "; ".join(summary.reasons) or None
+
+
+_PROGRESS = (
+    select(Step.kind, Step.level, Step.index, Step.inputs, Step.state, Step.output_tokens, Step.guards, Step.error)
+    .where(
+        Step.job_id == bindparam("job"),
+        Step.round == bindparam("round"),
+        Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
+    )
+    .order_by(Step.level, Step.index)
+)
+
+
+def read_progress(session: Session, job: Job, round_number: int) -> Progress:
+    """Return how the steps of a round have ended, for the strategy."""
+    plan = job.plan or {}
+    rows = session.connection().execute(_PROGRESS, {"job": job.id, "round": round_number}).mappings()
+    return Progress(
+        strategy=cast("Strategy", job.strategy),
+        limits=Limits(**plan["limits"]),
+        chunk_count=plan["chunks"],
+        steps=tuple(
+            FinishedStep(
+                spec=StepSpec(read_key(row), read_inputs(row["inputs"])),
+                is_done=row["state"] == StepState.DONE,
+                tokens=row["output_tokens"] or 0,
+                notes=tuple(_note(row["guards"], row["error"])),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _note(guards: Iterable[Json], error: Json | None) -> Iterable[str]:
+    yield from (guard["words"] for guard in guards if guard["stands"])
+    if error is not None:
+        yield error["message"]
+
+
+def read_key(row: object) -> StepKey:
+    """Return a step's place in its job from a row or a stored input."""
+    place = cast("Json", row)
+    return StepKey(place["kind"], place["level"], place["index"])
+
+
+def read_inputs(inputs: Iterable[Json]) -> tuple[StepInput, ...]:
+    """Return a step's inputs from their stored form."""
+    return tuple(ChunkInput(each["chunk"]) if "chunk" in each else read_key(each) for each in inputs)
+
+
+def _write_input(each: StepInput) -> Json:
+    return {"chunk": each.index} if isinstance(each, ChunkInput) else asdict(each)
+
+
+def describe_failure(error: BaseException) -> Json:
+    """Return an error as it is stored with its step, which may become the reason of its job."""
+    message = say_error(error) if isinstance(error, DBAPIError) else str(error)
+    return {"type": type(error).__name__, "message": message or type(error).__name__}

@@ -1,0 +1,237 @@
+"""Finds what was lost and sends it again: expired leases, unsent messages, a broker that forgot everything.
+
+Every worker runs it every few seconds; a lock in Postgres lets one pass run at a time. A pass is a handful of indexed
+statements, and it is also what ``gistmill rescue`` runs once.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import psutil
+import redis
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
+
+from models import outbox, recovery
+from models.broker_state import BrokerProcess, Doubt, note_broker
+from models.publisher import BROKER_OPTIONS, Doorbell
+from models.queues import PRIORITY_STEPS, Wakeup
+
+log = structlog.get_logger()
+
+EPOCH_KEY = "gistmill:epoch"
+# kombu's separator between a queue's name and a level, in the names of its lists.
+LEVEL_SEPARATOR = "\x06\x16"
+# Seconds between looks at all open jobs for one that cannot move; there is none unless an invariant broke.
+STUCK_SECONDS = 300
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_NAMESPACE = Path("/proc/self/ns/pid")
+
+
+@dataclass(frozen=True, slots=True)
+class RescueReport:
+    """What one pass did; all zero on a healthy cluster."""
+
+    lost_leases: int = 0
+    broker_losses: int = 0
+    unsent: int = 0
+    resent: int = 0
+    cancelled_jobs: int = 0
+    stuck_jobs: int = 0
+    not_sent: int = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if there was nothing to do."""
+        return all(getattr(self, each.name) == 0 for each in fields(self))
+
+
+class Rescue:
+    """One pass at a time over Postgres and the broker."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        broker_url: str,
+        doorbell: Doorbell,
+        *,
+        redispatch_seconds: float,
+        restart_grace_seconds: float,
+    ) -> None:
+        self._engine = engine
+        timeouts = {name: BROKER_OPTIONS[name] for name in ("socket_timeout", "socket_connect_timeout")}
+        self._broker = redis.Redis.from_url(broker_url, decode_responses=True, **timeouts)
+        self._doorbell = doorbell
+        self._redispatch_seconds = redispatch_seconds
+        self._restart_grace_seconds = restart_grace_seconds
+        self._next_look = 0.0
+
+    def run_pass(self) -> RescueReport | None:
+        """Do everything once; None if another process is at it.
+
+        Raises:
+            redis.RedisError: the broker is away; what Postgres alone needs is done by then.
+        """
+        with Session(self._engine) as session, session.begin():
+            if not recovery.try_rescue_lock(session):
+                return None
+            lost = self._take_back(session)
+        cancelled = self._finish_cancelled()
+        stuck = self._look_for_stuck()
+        forgotten = self._look_for_losses()
+        unsent, resent, failed = self._send()
+        return RescueReport(
+            lost_leases=lost,
+            broker_losses=forgotten,
+            unsent=unsent,
+            resent=resent,
+            cancelled_jobs=cancelled,
+            stuck_jobs=stuck,
+            not_sent=failed,
+        )
+
+    def _take_back(self, session: Session) -> int:
+        self._expire_dead_neighbours(session)
+        if recovery.has_restarted_within(session, self._restart_grace_seconds):
+            return 0
+        lost = recovery.take_back_lost(session)
+        for step in lost:
+            log.warning(
+                "lease_lost",
+                step=str(step.step_id),
+                job=str(step.job_id),
+                worker=step.worker,
+                crashes=step.crashes,
+            )
+        return len(lost)
+
+    def _expire_dead_neighbours(self, session: Session) -> None:
+        # A process of this host that is gone cannot come back: no need to wait for its leases to run out.
+        workers = recovery.find_processes(session, host_identity())
+        dead = [worker.id for worker in workers if not _is_alive(worker.pid, worker.started_at.timestamp())]
+        if dead:
+            recovery.expire_leases_of(session, dead)
+
+    def _finish_cancelled(self) -> int:
+        finished = 0
+        with Session(self._engine) as session:
+            jobs = recovery.find_cancelling(session)
+        for job in jobs:
+            # One transaction each: whoever locks a job and then its steps must hold no other step.
+            with Session(self._engine) as session, session.begin():
+                finished += recovery.finish_cancel(session, job)
+        return finished
+
+    def _look_for_stuck(self) -> int:
+        if time.monotonic() < self._next_look:
+            return 0
+        self._next_look = time.monotonic() + STUCK_SECONDS
+        with Session(self._engine) as session:
+            jobs = recovery.find_stuck(session)
+        for job in jobs:
+            log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
+        return len(jobs)
+
+    def _look_for_losses(self) -> int:
+        fresh = uuid.uuid4().hex
+        epoch = str(self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh)
+        process = self._describe_broker()
+        with Session(self._engine) as session, session.begin():
+            if not recovery.try_rescue_lock(session):
+                return 0
+            news = note_broker(session, epoch, process)
+            if news is None:
+                return 0
+            forgotten = recovery.forget_dispatches(session, news)
+        if forgotten:
+            write = log.info if news.why is Doubt.FIRST else log.warning
+            write(str(news.why), ready_steps=forgotten, action="they are sent again")
+        return forgotten
+
+    def _describe_broker(self) -> BrokerProcess | None:
+        try:
+            server = self._broker.info("server")
+        except redis.ResponseError:  # it may know no such thing, or not tell this user
+            return None
+        name, uptime = server.get("run_id"), server.get("uptime_in_seconds")
+        return BrokerProcess(name, uptime) if isinstance(name, str) and isinstance(uptime, int) else None
+
+    def _send(self) -> tuple[int, int, int]:
+        with Session(self._engine) as session, session.begin():
+            unsent = recovery.dispatch_waiting(session)
+            empty = self._find_empty(recovery.find_ready_queues(session))
+            resent = recovery.dispatch_forgotten(session, empty, self._redispatch_seconds)
+            resent += recovery.dispatch_old(session)
+        return len(unsent), len(resent), self._ring([*unsent, *resent])
+
+    def _find_empty(self, queues: Sequence[str]) -> list[tuple[str, int]]:
+        """Return the queues and levels on which no message waits."""
+        places = [(queue, level) for queue in queues for level in PRIORITY_STEPS]
+        with self._broker.pipeline(transaction=False) as pipeline:
+            for queue, level in places:
+                pipeline.exists(f"{queue}{LEVEL_SEPARATOR}{level}" if level else queue)
+            return [place for place, is_there in zip(places, pipeline.execute(), strict=True) if not is_there]
+
+    def _ring(self, wakeups: Sequence[Wakeup]) -> int:
+        sent = self._doorbell.ring(wakeups)
+        if sent < len(wakeups):
+            with Session(self._engine) as session, session.begin():
+                outbox.mark_undispatched(session, (wakeup.step_id for wakeup in wakeups[sent:]))
+        return len(wakeups) - sent
+
+
+class RescueThread:
+    """Runs a pass every few seconds for as long as the worker lives."""
+
+    def __init__(self, rescue: Rescue, *, worker_id: str, interval_seconds: float) -> None:
+        self._rescue = rescue
+        self._worker_id = worker_id
+        self._interval = interval_seconds
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="rescue", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End after the current pass."""
+        self._closed.set()
+        self._thread.join(timeout=10)
+
+    def _loop(self) -> None:
+        bind_contextvars(worker=self._worker_id)
+        while not self._closed.wait(self._interval):
+            try:
+                report = self._rescue.run_pass()
+            except Exception as error:  # noqa: BLE001 - the edge of a thread without which lost steps stay lost
+                log.warning("rescue_postponed", error=str(error).partition("\n")[0])
+                continue
+            if report and not report.is_quiet:
+                log.info("rescued", **{each.name: getattr(report, each.name) for each in fields(report)})
+
+
+def host_identity() -> str:
+    """Return what processes that see each other's process ids have in common: one boot and one namespace."""
+    boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else "boot"
+    namespace = PID_NAMESPACE.readlink().name if PID_NAMESPACE.exists() else "pid"
+    return f"{socket.gethostname()} {boot} {namespace}"
+
+
+def _is_alive(pid: int, started_at: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        # The same number may belong to another process by now, but that one began at another time.
+        is_same = abs(process.create_time() - started_at) < 1
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,195 @@
+"""Runs one step: reads what it needs, asks the engine, checks the answer. Writes nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+
+import structlog
+from sqlalchemy import Engine, select
+
+from models import results
+from models.claims import Claim
+from models.options import JobOptions
+from models.results import StepResult
+from models.step import StepKind
+from models.tables import Document
+from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
+from workers.errors import PermanentError
+from workers.execution.attempts import Answer, ask
+from workers.execution.progression import Outcome, read_inputs, read_outputs
+from workers.execution.store import run_statements
+from workers.generation import GenerationParams, PromptFormat, TextGenerator
+from workers.summarization.chunks import join_headings
+from workers.summarization.errors import SummarizationError
+from workers.summarization.limits import Limits
+from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, plan_job
+from workers.summarization.planning import Document as SourceDocument
+from workers.summarization.prompts import Example, PromptSet
+from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
+from workers.summarization.retries import vary_params
+from workers.summarization.steps import StepKey, StepSpec
+from workers.weights.trained_prompt import Manner
+
+log = structlog.get_logger()
+
+
+class StepRunner:
+    """Runs steps with one set of weights.
+
+    Args:
+        database: commits every statement by itself; nothing is written.
+        generator: what generates.
+        manner: how it wants to be asked.
+    """
+
+    def __init__(self, database: Engine, generator: TextGenerator, manner: Manner) -> None:
+        self._database = database
+        self._generator = generator
+        self._manner = manner
+
+    def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
+        """Run a claimed step.
+
+        Args:
+            claim: the step.
+            stopped: set when it must stop.
+            seconds: that it may take once it has read what it needs.
+
+        Returns:
+            What the step leaves behind; None if it was stopped.
+
+        Raises:
+            PermanentError: it can never succeed.
+        """
+        try:
+            if claim.kind == StepKind.PLAN:
+                return self._plan(claim, stopped)
+            if claim.kind == StepKind.EVALUATE:
+                # What checks import takes most of a second, and not every worker has one to run.
+                from workers.execution.checks import measure_summary
+
+                return measure_summary(self._database, self._generator, claim, stopped, seconds)
+            return self._generate(claim, stopped, seconds)
+        except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
+            raise PermanentError(str(error)) from error
+
+    def _plan(self, claim: Claim, stopped: threading.Event) -> Outcome:
+        document = select(Document.text, Document.format).where(Document.sha256 == claim.document_sha256)
+        text, document_format = run_statements(
+            self._database, lambda connection: connection.execute(document).one(), must_end=stopped
+        )
+        options = choose_style(read_options(claim.options), self._manner)
+        plan = plan_job(
+            SourceDocument(text, document_format),  # type: ignore[arg-type]  # the table allows no other
+            plan_options(options),
+            prompts=make_prompts(options, self._generator.prompt_format),
+            counter=self._generator,
+            context_tokens=self._generator.context_tokens,
+            max_new_tokens=options.generation.max_new_tokens,
+        )
+        log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
+        return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
+
+    def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
+        options = read_options(claim.options)
+        prompts = make_prompts(options, self._generator.prompt_format)
+        limits = Limits(**(claim.limits or {}))
+        inputs = read_inputs(claim.inputs)
+        rendered = StepRenderer(prompts, limits, self._generator).render_step(
+            StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
+            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks or ()},
+            outputs=self._read_outputs(claim, [each for each in inputs if isinstance(each, StepKey)], stopped),
+        )
+        params = GenerationParams(**options.generation.model_dump())
+        params = vary_params(params) if claim.round else params
+        identity = identify_step(
+            rendered.prompt,
+            params,
+            prompt_fingerprint=prompts.fingerprint,
+            weights_fingerprint=self._generator.fingerprint,
+        )
+        if params.is_deterministic if options.cache is None else options.cache:
+            cached = run_statements(
+                self._database, lambda connection: results.find_cached(connection, identity), must_end=stopped
+            )
+            if cached is not None:
+                return Outcome(cached)
+        answer = ask(
+            self._generator,
+            rendered,
+            params,
+            limits,
+            language=options.language,
+            stopped=stopped,
+            deadline=time.monotonic() + seconds,
+        )
+        if answer is None:
+            return None
+        return Outcome(self._describe(answer, rendered, prompts, identity))
+
+    def _read_outputs(self, claim: Claim, keys: list[StepKey], stopped: threading.Event) -> Mapping[StepKey, str]:
+        if not keys:
+            return {}
+        return run_statements(
+            self._database,
+            lambda connection: read_outputs(connection, claim.job_id, keys, round_number=claim.round),
+            must_end=stopped,
+        )
+
+    def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
+        notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
+        return StepResult(
+            output=answer.text,
+            output_tokens=self._generator.count_tokens(answer.text),
+            identity=identity,
+            prompt_fingerprint=prompts.fingerprint,
+            weights_fingerprint=self._generator.fingerprint,
+            params=answer.params.describe(),
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            finish_reason=answer.finish_reason,
+            seconds=answer.seconds,
+            guards=(*notes, *answer.guards),
+        )
+
+
+# A batch has one set of options and one of prompts; reading and fingerprinting them once is enough.
+@lru_cache(maxsize=64)
+def read_options(options: str) -> JobOptions:
+    """Return a job's options from their JSON."""
+    return JobOptions.model_validate_json(options)
+
+
+def choose_style(options: JobOptions, manner: Manner) -> JobOptions:
+    """Return a job's options with the prompt that the weights want where the job leaves it to them."""
+    if options.style != "auto":
+        return options
+    return options.model_copy(update={"style": manner.style, "template": manner.template})
+
+
+def plan_options(options: JobOptions) -> PlanOptions:
+    """Return what a job's options say about the way through its document."""
+    return PlanOptions(
+        strategy=options.strategy,
+        splitter=options.splitter,
+        chunk_tokens=options.chunk_tokens or DEFAULT_CHUNK_TOKENS,
+        overlap_tokens=options.overlap_tokens,
+        separator=options.separator,
+        stuff_tokens=options.stuff_tokens,
+    )
+
+
+def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
+    """Return a job's prompts for weights that want them in a format."""
+    examples = tuple(Example(example.text, example.summary) for example in options.examples)
+    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
+
+
+@lru_cache(maxsize=64)
+def _cached_prompts(
+    style: str, prompt_format: PromptFormat, language: str | None, examples: tuple[Example, ...], template: str | None
+) -> PromptSet:
+    return PromptSet(style, prompt_format, language, examples, template)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""From what a user calls weights (a registered name, a folder, a hub id, ``packaged``) to folders on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.registry import find_weights
+from models.settings import PACKAGED, Settings
+from models.tables import Weights, WeightsKind
+from workers.database import open_transaction
+from workers.engine.packaged_conversion import ensure_packaged_weights
+from workers.errors import ServingError
+from workers.weights.folder import find_folder, read_card
+from workers.weights.packaged import packaged_folder, require_packaged_adapter
+from workers.weights.registration import BaseWeights
+
+
+def locate_base(settings: Settings, given: str) -> BaseWeights:
+    """Return base weights that a user names.
+
+    Raises:
+        WeightsError: there is no such folder or hub id.
+        UnknownIdError: no weights are registered under the name.
+        ServingError: the name is an adapter's.
+    """
+    if is_name(given):
+        row, _ = read_registered(settings, given)
+        if row.kind == WeightsKind.ADAPTER:
+            raise ServingError(f"{given!r} is an adapter; name the weights that it was trained on, or merged ones")
+        return BaseWeights(_find_base_folder(settings, row.location), row.location, row.name)
+    folder = _find_base_folder(settings, given)
+    location = str(folder.resolve()) if Path(given).expanduser().is_dir() else given
+    return BaseWeights(folder, location, str(read_card(folder).get("name") or Path(given).name))
+
+
+def locate_adapter(settings: Settings, given: str, *, base: str) -> tuple[BaseWeights, Path]:
+    """Return an adapter that a user names, and the weights that it was trained on.
+
+    Args:
+        settings: of this machine.
+        given: a registered name, or a folder.
+        base: the weights to go with a folder.
+
+    Raises:
+        WeightsError: there is no such adapter.
+        UnknownIdError: nothing is registered under the name.
+        ServingError: the name is not an adapter's.
+    """
+    if not is_name(given):
+        return locate_base(settings, base), find_folder(given, kind="adapter")
+    row, row_base = read_registered(settings, given)
+    if row.kind != WeightsKind.ADAPTER or row_base is None:
+        raise ServingError(f"{given!r} is no adapter but {row.kind} weights; name an adapter")
+    folder = require_packaged_adapter() if row.location == PACKAGED else find_folder(row.location, kind="adapter")
+    return BaseWeights(_find_base_folder(settings, row_base.location), row_base.location, row_base.name), folder
+
+
+def is_name(given: str) -> bool:
+    """Tell whether a user means a registered name: hub ids have a slash, folders are there."""
+    return given != PACKAGED and "/" not in given and not Path(given).is_dir()
+
+
+def read_registered(settings: Settings, name: str) -> tuple[Weights, Weights | None]:
+    """Return registered weights and those that they were made from."""
+    with open_transaction(settings) as session:
+        row = find_weights(session, name)
+        base = None if row.base is None else find_weights(session, row.base)
+        session.expunge_all()
+    return row, base
+
+
+def _find_base_folder(settings: Settings, location: str) -> Path:
+    if location == PACKAGED:
+        return ensure_packaged_weights(packaged_folder(settings))
+    return find_folder(location)

@@ -1,0 +1,205 @@
+"""Finding a weights folder and reading what it says about itself, before anything is loaded.
+
+Only safetensors are served: every other format would have to be unpickled, which can run code of whoever made it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from workers.generation import PromptFormat
+from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError, WeightsUnsafeError
+
+# Everything that loading needs, and nothing that can carry code.
+HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
+UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
+CARD = "gistmill.json"
+# The one file that PEFT prefers to its pickle.
+ADAPTER_TENSORS = "adapter_model.safetensors"
+# What tells of each kind, and what holds its tensors.
+NEEDED_FILES = {"weights": ("config.json", "*.safetensors"), "adapter": ("adapter_config.json", ADAPTER_TENSORS)}
+# Names the file of every tensor where there are several files.
+INDEX = "model.safetensors.index.json"
+# The format allows no longer header, in bytes; a file that claims one would fill the memory.
+MOST_HEADER_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """Where one tensor lies in a safetensors file.
+
+    Args:
+        path: the file.
+        dtype: the type as the file names it, such as ``BF16``.
+        shape: its dimensions.
+        start: first byte of its data in the file.
+        end: first byte after its data in the file.
+    """
+
+    path: Path
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers the tensor has."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+def find_folder(name: str, *, revision: str | None = None, kind: Literal["weights", "adapter"] = "weights") -> Path:
+    """Return the local folder of weights or of an adapter; a hub id is downloaded once and then taken from the cache.
+
+    Raises:
+        WeightsNotFoundError: there is no such folder and no such hub id, or it holds no weights.
+        WeightsUnsafeError: it holds weights, but none as safetensors.
+        WeightsCorruptError: it holds only some of its files.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = _download(name, revision=revision, kind=kind)
+    check_folder(folder, kind=kind)
+    return folder
+
+
+def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights") -> None:
+    """Refuse a folder that holds no weights, only some of them, or weights that are not safetensors."""
+    config, tensors = NEEDED_FILES[kind]
+    if not (folder / config).is_file():
+        raise WeightsNotFoundError(f"{folder} holds no {kind}: {config} is missing; name a folder that has it")
+    if any(folder.glob(tensors)):
+        _check_index(folder)
+        return
+    if any(path.suffix in UNSAFE_SUFFIXES for path in folder.iterdir()):
+        raise WeightsUnsafeError(f"{folder} holds its {kind} in a format that can run code; save it as safetensors")
+    raise WeightsNotFoundError(f"{folder} holds no {kind}: there is no {tensors} file in it")
+
+
+def _check_index(folder: Path) -> None:
+    """Refuse a folder whose index names a file that is not there, or one that is not safetensors."""
+    index = folder / INDEX
+    if not index.is_file() or (folder / "model.safetensors").is_file():
+        return
+    try:
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WeightsCorruptError(f"{index} is damaged ({error!r}); download or save the weights again") from error
+    missing = named - {path.name for path in folder.glob("*.safetensors")}
+    if missing:
+        raise WeightsCorruptError(
+            f"{folder} lacks safetensors files that its index names ({name_some(missing)}); download or save it again"
+        )
+
+
+def name_some(names: Iterable[object]) -> str:
+    """Return the first few of some names, and how many there are."""
+    ordered = sorted(map(str, names))
+    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
+
+
+def read_prompt_format(folder: Path, *, adapter: Path | None = None, has_chat_template: bool) -> PromptFormat:
+    """Return how weights want to be prompted.
+
+    An adapter is served under the prompt that it was trained with, so its card comes first; then that of the weights.
+    Without a card it is chat if there is a chat template.
+    """
+    for each in (adapter, folder):
+        card = {} if each is None else read_card(each)
+        if card:
+            return cast("PromptFormat", card["prompt_format"])
+    return PromptFormat.CHAT if has_chat_template else PromptFormat.COMPLETION
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what ``gistmill.json`` says of a folder: at least the prompt format; nothing if there is no such file.
+
+    Raises:
+        WeightsCorruptError: the file is broken, or somebody else's.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return {**card, "prompt_format": PromptFormat(card["prompt_format"])}
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WeightsCorruptError(
+            f"{path} cannot be read ({error!r}): it is broken or not one of Gistmill's; save it again or remove it"
+        ) from error
+
+
+def write_card(folder: Path, *, prompt_format: PromptFormat, **facts: str) -> None:
+    """Write down beside the weights how they want to be prompted, and where they come from."""
+    card = {"prompt_format": prompt_format.value, **facts}
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def list_tensors(folder: Path) -> dict[str, TensorEntry]:
+    """Return every tensor of a folder by name, read from the files' headers alone.
+
+    Raises:
+        WeightsCorruptError: a file is cut or is no safetensors file.
+    """
+    tensors: dict[str, TensorEntry] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors.update(list_file(path))
+    return tensors
+
+
+def list_file(path: Path) -> dict[str, TensorEntry]:
+    """Do the same for one file."""
+    try:
+        tensors = _read_header(path)
+        size = path.stat().st_size
+        told = max((tensor.end for tensor in tensors.values()), default=size)
+    except (OSError, struct.error, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WeightsCorruptError(f"{path} is damaged ({error}); download or save it again") from error
+    if size != told:
+        raise WeightsCorruptError(
+            f"{path} is damaged (it has {size:,} bytes and its header tells of {told:,}); download or save it again"
+        )
+    return tensors
+
+
+def _read_header(path: Path) -> dict[str, TensorEntry]:
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > MOST_HEADER_BYTES:
+            raise ValueError(f"its header claims {length:,} bytes")
+        header = cast("dict[str, Any]", json.loads(file.read(length)))
+    header.pop("__metadata__", None)
+    first = 8 + length
+    return {
+        name: TensorEntry(
+            path=path,
+            dtype=entry["dtype"],
+            shape=tuple(entry["shape"]),
+            start=first + entry["data_offsets"][0],
+            end=first + entry["data_offsets"][1],
+        )
+        for name, entry in header.items()
+    }
+
+
+def _download(name: str, *, revision: str | None, kind: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES)))
+    except HFValidationError as error:
+        raise WeightsNotFoundError(f"there is no {kind} folder {name}; check the path") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise WeightsNotFoundError(
+            f"there is no {kind} folder {name}, and no {kind} of that name could be downloaded: {error}; "
+            "check the name, the network and, for gated weights, HF_TOKEN"
+        ) from error

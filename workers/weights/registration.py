@@ -1,0 +1,143 @@
+"""From a folder to a row of the ``weights`` table: what the weights are, what they came from, how good they were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from models.registry import add_weights, find_fingerprint, find_weights
+from models.settings import PACKAGED
+from models.tables import Weights, WeightsKind
+from workers.weights.fingerprint import hash_folder
+from workers.weights.folder import find_folder, read_card
+from workers.weights.metadata import AdapterNote, fingerprint_base
+from workers.weights.packaged import FINGERPRINT, NAME, SUMMARIES, find_packaged_adapter, require_packaged_adapter
+
+
+def register_weights(session: Session, name: str, location: str, *, base: str | None = None) -> Weights:
+    """Register weights at a location; see ``describe_weights``. The caller commits.
+
+    Raises:
+        NameInUseError: the name is taken.
+    """
+    row = describe_weights(session, name, location, base=base)
+    add_weights(session, row)
+    return row
+
+
+def register_trained(session: Session, name: str, folder: Path, *, base: BaseWeights) -> Weights:
+    """Register an adapter or merged weights, and their base under its own name if it is not known yet."""
+    fingerprint = fingerprint_base(base.folder)
+    known = find_fingerprint(session, fingerprint)
+    if known is None:
+        known = _make_row(base.name, WeightsKind.BASE, base.location, fingerprint)
+        add_weights(session, known)
+    return register_weights(session, name, str(folder), base=known.name)
+
+
+def describe_weights(session: Session, name: str, location: str, *, base: str | None = None) -> Weights:
+    """Return the row for weights at a location: a folder, a hub id, or ``packaged``.
+
+    Args:
+        session: knows the weights that these were made from.
+        name: to register them under.
+        location: where every worker that serves them finds them.
+        base: name of the registered weights that an adapter or merged weights were made from; None: as their note says.
+
+    Raises:
+        WeightsError: there are no weights, or they were trained for another base.
+        UnknownIdError: their base is not registered.
+    """
+    is_folder = Path(location).expanduser().is_dir()
+    if is_folder:
+        location = str(Path(location).expanduser().resolve())
+    is_adapter = (Path(location) / "adapter_config.json").is_file() if is_folder else base is not None
+    if location == PACKAGED:
+        return describe_packaged_adapter(name, base) if base else describe_packaged_base(name)
+    folder = find_folder(location, kind="adapter" if is_adapter else "weights")
+    if is_adapter:
+        return _describe_trained(session, name, location, folder, WeightsKind.ADAPTER, base)
+    if "base_fingerprint" in read_card(folder):
+        return _describe_trained(session, name, location, folder, WeightsKind.MERGED, base)
+    return _make_row(name, WeightsKind.BASE, location, fingerprint_base(folder))
+
+
+def describe_packaged() -> Iterator[Weights]:
+    """Yield the rows of the packaged weights and of the packaged adapter, under their own names."""
+    yield describe_packaged_base(NAME)
+    if find_packaged_adapter() is not None:
+        yield describe_packaged_adapter(SUMMARIES, NAME)
+
+
+def describe_packaged_base(name: str) -> Weights:
+    """Return the row of the packaged weights; they need not be converted for that."""
+    return _make_row(name, WeightsKind.BASE, PACKAGED, FINGERPRINT)
+
+
+def describe_packaged_adapter(name: str, base: str) -> Weights:
+    """Return the row of the packaged adapter."""
+    folder = require_packaged_adapter()
+    note = AdapterNote.read(folder)
+    return _make_row(name, WeightsKind.ADAPTER, PACKAGED, hash_adapter(folder), base=base, note=note)
+
+
+def hash_adapter(folder: Path) -> str:
+    """Return the identity of an adapter's files."""
+    return hashlib.sha256(json.dumps(hash_folder(folder), sort_keys=True).encode()).hexdigest()
+
+
+def _describe_trained(
+    session: Session, name: str, location: str, folder: Path, kind: WeightsKind, base: str | None
+) -> Weights:
+    note = AdapterNote.read(folder)
+    known = None if base else find_fingerprint(session, note.base_fingerprint)
+    known = known or find_weights(session, base or note.base)
+    note.check_fingerprint(known.fingerprint, known.name)
+    fingerprint = hash_adapter(folder) if kind is WeightsKind.ADAPTER else fingerprint_base(folder)
+    return _make_row(name, kind, location, fingerprint, base=known.name, note=note)
+
+
+def _make_row(
+    name: str,
+    kind: WeightsKind,
+    location: str,
+    fingerprint: str,
+    *,
+    base: str | None = None,
+    note: AdapterNote | None = None,
+) -> Weights:
+    training: dict[str, Any] = {}
+    if note is not None:
+        prompt = {"prompt_format": note.prompt_format.value, "style": note.prompt_style, "data": note.data}
+        training = note.training | prompt
+    return Weights(
+        name=name,
+        kind=kind,
+        location=location,
+        base=base,
+        fingerprint=fingerprint,
+        training=training,
+        data_sha256=note.data.get("hash") if note else None,
+        metrics=note.metrics if note else {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BaseWeights:
+    """Base weights on this machine.
+
+    Args:
+        folder: where they are here.
+        location: where every machine finds them.
+        name: what an adapter calls them.
+    """
+
+    folder: Path
+    location: str
+    name: str
