@@ -1,4 +1,4 @@
-"""The views that people query, as values: each field is a column of the view (migrations 0002, 0004 and 0005)."""
+"""The views that people query, as values: each field is a column of the view in ``migrations/views``."""
 
 from __future__ import annotations
 

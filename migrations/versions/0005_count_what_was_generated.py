@@ -5,31 +5,21 @@ Revision: 0005, after 0004
 
 from __future__ import annotations
 
-from importlib import import_module
-
-from alembic import op
+from migrations.views import apply_view
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-BEFORE = import_module("migrations.versions.0004_check_summaries")
-# weights_comparison divides what job_summaries counts.
-VIEWS = (BEFORE.JOB_SUMMARIES, BEFORE.BATCH_PROGRESS)
+VIEWS = ("job_summaries", "batch_progress")
 
 
 def upgrade() -> None:
     for view in VIEWS:
-        for tokens in ("sum(steps.prompt_tokens)", "sum(steps.completion_tokens)"):
-            view = view.replace(tokens, f"{tokens} FILTER (WHERE steps.cached_from IS NULL)")
-        _replace_view(view)
+        apply_view(view, revision)
 
 
 def downgrade() -> None:
     for view in VIEWS:
-        _replace_view(view)
-
-
-def _replace_view(view: str) -> None:
-    op.execute(view.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+        apply_view(view, "0004")

@@ -8,10 +8,10 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 
 from tests.conftest import Cluster, wait_until
+from tests.dumps import dump_database
 from tests.fake_worker import describe_command
 from tests.processes import run_server
 from tests.roles import apply_roles
-from workers.local.postgres import binaries
 
 
 def test_a_dump_holds_no_password_and_no_address_of_a_server(cluster: Cluster, tmp_path: Path) -> None:
@@ -39,13 +39,6 @@ def test_passwords_are_stored_as_salted_hashes(cluster: Cluster) -> None:
     with cluster.engine.connect() as connection:
         stored = connection.execute(text("SELECT rolpassword FROM pg_authid WHERE rolname LIKE 'gistmill%'")).scalars()
         assert [password for password in stored if not password.startswith("SCRAM-SHA-256$")] == []
-
-
-def dump_database(database_url: str) -> str:
-    """Return everything that ``pg_dump`` writes."""
-    owner = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    done = subprocess.run([binaries() / "pg_dump", owner], capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout
 
 
 def _is_done(cluster: Cluster) -> bool:

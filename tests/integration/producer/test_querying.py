@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.orm import Session
 
-from migrations.run import downgrade, upgrade
 from models.job import JobState
 from models.step import Step
 from models.tables import Evaluation
@@ -90,14 +89,3 @@ def test_what_came_from_the_cache_is_not_counted_as_generated(
             {"job": submitted[1].job_id},
         )
         assert connection.execute(text(f"SELECT {figures} FROM {view} ORDER BY 1 DESC NULLS LAST")).first() == generated
-
-
-def test_the_views_come_and_go_with_their_migration(cluster: Cluster) -> None:
-    views = text("SELECT count(*) FROM pg_views WHERE schemaname = 'public'")
-
-    downgrade(cluster.engine, "0001")
-    with cluster.engine.connect() as connection:
-        assert connection.execute(views).scalar_one() == 0
-    upgrade(cluster.engine)
-    with cluster.engine.connect() as connection:
-        assert connection.execute(views).scalar_one() == 5
