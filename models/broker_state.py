@@ -16,7 +16,7 @@ EPOCH = "broker_epoch"
 PROCESS = "broker_process"
 
 
-class Doubt(StrEnum):
+class LossReason(StrEnum):
     """Why what was sent to the broker may not be there, as it is logged."""
 
     FIRST = "broker_found"
@@ -33,7 +33,7 @@ class BrokerProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerNews:
+class SuspectedLoss:
     """What is new about the broker.
 
     Args:
@@ -41,11 +41,11 @@ class BrokerNews:
         started: when its process was, if that is the reason.
     """
 
-    why: Doubt
+    why: LossReason
     started: datetime | None = None
 
 
-def note_broker(session: Session, epoch: str, process: BrokerProcess | None) -> BrokerNews | None:
+def record_broker(session: Session, epoch: str, process: BrokerProcess | None) -> SuspectedLoss | None:
     """Remember what the broker said of itself, and return what is new since it was asked last.
 
     Args:
@@ -55,14 +55,14 @@ def note_broker(session: Session, epoch: str, process: BrokerProcess | None) -> 
     """
     seen = _read_fact(session, EPOCH)
     # Asked in any case: it is to be known next time.
-    restart = None if process is None else _note_process(session, process)
+    restart = None if process is None else _record_process(session, process)
     if seen == epoch:
         return restart
     _write_fact(session, EPOCH, epoch)
-    return BrokerNews(Doubt.FIRST if seen is None else Doubt.EMPTY)
+    return SuspectedLoss(LossReason.FIRST if seen is None else LossReason.EMPTY)
 
 
-def _note_process(session: Session, process: BrokerProcess) -> BrokerNews | None:
+def _record_process(session: Session, process: BrokerProcess) -> SuspectedLoss | None:
     seen, _, begun = (_read_fact(session, PROCESS) or "").partition(" ")
     if seen == process.name:
         return None
@@ -72,7 +72,7 @@ def _note_process(session: Session, process: BrokerProcess) -> BrokerNews | None
     if begun and started <= datetime.fromisoformat(begun):
         return None
     _write_fact(session, PROCESS, f"{process.name} {started.isoformat()}")
-    return BrokerNews(Doubt.RESTARTED, started) if seen else None
+    return SuspectedLoss(LossReason.RESTARTED, started) if seen else None
 
 
 def _read_fact(session: Session, name: str) -> str | None:

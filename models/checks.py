@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from models.base import Json
 from models.job import SUMMARIZED_STATES, Job
 from models.outbox import NewStep, add_steps, describe_steps, restart_steps
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.step import Step, StepKind, StepState
 from models.step_updates import lock_job, update_steps
 
@@ -24,7 +24,7 @@ SECOND_ROUND = 1
 OPEN_STEPS = (StepState.READY, StepState.RUNNING)
 
 
-def order_check(session: Session, job: Job, *, round_number: int = 0, reads: Json | None = None) -> list[Wakeup]:
+def request_check(session: Session, job: Job, *, round_number: int = 0, reads: Json | None = None) -> list[StepMessage]:
     """Create the step that checks a summary.
 
     Args:
@@ -37,7 +37,7 @@ def order_check(session: Session, job: Job, *, round_number: int = 0, reads: Jso
     return add_steps(session, job, [NewStep(StepKind.EVALUATE, 0, 0, inputs, round_number)])
 
 
-def order_missing_check(session: Session, job_id: UUID) -> list[Wakeup]:
+def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
     """Check a job that has a summary and no check, or one that failed or was called off; the caller rings."""
     job = lock_job(session, job_id)
     if job.state not in SUMMARIZED_STATES:
@@ -50,7 +50,7 @@ def order_missing_check(session: Session, job_id: UUID) -> list[Wakeup]:
     )
     again = session.scalars(poor).all()
     if not again:
-        return order_check(session, job, round_number=job.round)
+        return request_check(session, job, round_number=job.round)
     # The second try that was called off with the check may follow it again.
     is_next = and_(Step.job_id == job_id, Step.round > job.round, Step.kind == StepKind.EVALUATE)
     session.execute(delete(Step).where(is_next, Step.state == StepState.CANCELLED))
@@ -81,7 +81,7 @@ def _select_summarized(batch_id: UUID, job_id: UUID | None) -> Select[UUID]:
     return chosen if job_id is None else chosen.where(Job.id == job_id)
 
 
-def was_called_off(session: Session, job_id: UUID, round_number: int) -> bool:
+def is_check_cancelled(session: Session, job_id: UUID, round_number: int) -> bool:
     """Tell whether nothing more is to be done in a round."""
     is_off = exists().where(
         Step.job_id == job_id,
@@ -92,7 +92,7 @@ def was_called_off(session: Session, job_id: UUID, round_number: int) -> bool:
     return bool(session.scalar(select(is_off)))
 
 
-def call_off_check(session: Session, job_id: UUID) -> bool:
+def cancel_check(session: Session, job_id: UUID) -> bool:
     """Take back what of a job's check has not begun, and the second try that it may ask for; the summary stays.
 
     A step that runs ends by itself: producers may not write to a job that has its summary, so nothing could tell it.

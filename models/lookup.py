@@ -18,7 +18,7 @@ from models.tables import Batch, Worker
 from models.views import BatchProgress, ChunkText, JobSummary, read_row, read_rows, view_of
 
 # With fewer, a slip of the finger would name something.
-FEWEST_DIGITS = 4
+MIN_DIGITS = 4
 HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
 # What a mistyped id begins with; a word begins with fewer of these letters.
 HEX_BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
@@ -201,7 +201,7 @@ def _find_jobs(session: Session, name: str) -> list[Target]:
 def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
     """Return the first and the last id that begin like this; Postgres finds what lies between by index."""
     digits = name.replace("-", "")
-    if len(digits) < FEWEST_DIGITS or len(digits) > 32 or not HEX_ID.fullmatch(name):
+    if len(digits) < MIN_DIGITS or len(digits) > 32 or not HEX_ID.fullmatch(name):
         return None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.job import Job
-from models.queues import QUEUE_OF_KIND, Wakeup, message_priority, queue_name
+from models.queues import QUEUE_OF_KIND, StepMessage, message_priority, queue_name
 from models.step import Step, StepKind, StepState, step_id
 from models.step_updates import update_steps
 
@@ -28,11 +28,11 @@ class NewStep:
     round: int = 0
 
 
-def find_unclaimed(session: Session, job_id: UUID) -> list[Wakeup]:
+def find_unclaimed(session: Session, job_id: UUID) -> list[StepMessage]:
     """Return the messages of a job's steps that wait for a worker."""
     columns = (Step.id, Step.kind, Step.queue, Step.priority)
     return [
-        wakeup_of(row)
+        message_of(row)
         for row in session.execute(select(*columns).where(Step.job_id == job_id, Step.state == StepState.READY))
     ]
 
@@ -45,7 +45,7 @@ INSERT_STEPS = (
 )
 
 
-def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[Wakeup]:
+def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[StepMessage]:
     """Create steps as dispatched, for the caller to ring after its commit; a step that exists is left alone."""
     return insert_steps(session, describe_steps(job, steps))
 
@@ -70,17 +70,17 @@ def describe_steps(job: Job, steps: Iterable[NewStep]) -> list[Json]:
     ]
 
 
-def insert_steps(session: Session, rows: Sequence[Json]) -> list[Wakeup]:
+def insert_steps(session: Session, rows: Sequence[Json]) -> list[StepMessage]:
     """Insert described steps and return the messages of those that are new."""
     if not rows:
         return []
-    return [wakeup_of(row) for row in session.connection().execute(INSERT_STEPS, rows)]
+    return [message_of(row) for row in session.connection().execute(INSERT_STEPS, rows)]
 
 
-def wakeup_of(row: Row[UUID, str, str, int]) -> Wakeup:
+def message_of(row: Row[UUID, str, str, int]) -> StepMessage:
     """Return the message that wakes a worker for a step."""
     step, kind, queue, priority = row
-    return Wakeup(step_id=step, kind=kind, queue=queue, priority=priority)
+    return StepMessage(step_id=step, kind=kind, queue=queue, priority=priority)
 
 
 def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
@@ -91,14 +91,14 @@ def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
 
 
 # A step that runs again has said nothing yet; how often it ran is kept, for its tries are numbered by it.
-FORGOTTEN = (
+CLEARED_COLUMNS = (
     "done_token", "identity", "cached_from", "prompt_fingerprint", "weights_fingerprint", "params", "output",
     "output_tokens", "prompt_tokens", "completion_tokens", "finish_reason", "seconds", "worker", "error",
     "started_at", "finished_at", "lease_owner",
 )  # fmt: skip
 
 
-def restart_steps(session: Session, steps: Sequence[UUID]) -> list[Wakeup]:
+def restart_steps(session: Session, steps: Sequence[UUID]) -> list[StepMessage]:
     """Make steps ready with fresh counters and return their messages, to be sent after the commit."""
     rows = session.execute(
         update_steps()
@@ -112,8 +112,8 @@ def restart_steps(session: Session, steps: Sequence[UUID]) -> list[Wakeup]:
             available_at=func.now(),
             dispatched_at=func.now(),
             dispatches=1,
-            **dict.fromkeys(FORGOTTEN),
+            **dict.fromkeys(CLEARED_COLUMNS),
         )
         .returning(Step.id, Step.kind, Step.queue, Step.priority)
     )
-    return [wakeup_of(row) for row in rows]
+    return [message_of(row) for row in rows]

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from models.outbox import mark_undispatched
-from models.queues import PRIORITY_STEPS, Wakeup, task_name
+from models.queues import PRIORITY_STEPS, StepMessage, task_name
 
 # Messages of one round trip: enough to hide it, few enough to lose when the broker goes away in the middle.
 BLOCK_MESSAGES = 200
@@ -31,10 +31,10 @@ BROKER_OPTIONS: dict[str, Any] = {
 }
 
 
-class Doorbell(Protocol):
+class Publisher(Protocol):
     """Sends wake-ups; the caller has committed the rows already."""
 
-    def ring(self, wakeups: Sequence[Wakeup]) -> int:
+    def publish(self, step_messages: Sequence[StepMessage]) -> int:
         """Send every message it can and return how many went out; never raises for a broker that is away."""
         ...
 
@@ -56,54 +56,54 @@ def make_celery(broker_url: str) -> Celery:
     return app
 
 
-class CeleryDoorbell:
+class CeleryPublisher:
     """Rings over a Celery app's broker, many messages in one round trip."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def ring(self, wakeups: Sequence[Wakeup]) -> int:
+    def publish(self, step_messages: Sequence[StepMessage]) -> int:
         """Send every message it can; of a block that fails none counts as sent, and one sent twice harms nobody."""
         sent = 0
         try:
             with self._app.producer_or_acquire() as producer:
-                while sent < len(wakeups):
-                    block = wakeups[sent : sent + BLOCK_MESSAGES]
+                while sent < len(step_messages):
+                    block = step_messages[sent : sent + BLOCK_MESSAGES]
                     self._send(producer, block)
                     sent += len(block)
         except (OperationalError, BatchPublishError):
             return sent
         return sent
 
-    def _send(self, producer: Producer, wakeups: Sequence[Wakeup]) -> None:
+    def _send(self, producer: Producer, step_messages: Sequence[StepMessage]) -> None:
         # One message alone says at once whether it has arrived.
-        with producer.batch(max_size=BLOCK_MESSAGES) if len(wakeups) > 1 else nullcontext():
-            for wakeup in wakeups:
+        with producer.batch(max_size=BLOCK_MESSAGES) if len(step_messages) > 1 else nullcontext():
+            for step_message in step_messages:
                 self._app.send_task(
-                    task_name(wakeup.kind),
-                    args=(str(wakeup.step_id),),
-                    queue=wakeup.queue,
-                    priority=wakeup.priority,
+                    task_name(step_message.kind),
+                    args=(str(step_message.step_id),),
+                    queue=step_message.queue,
+                    priority=step_message.priority,
                     producer=producer,
                     retry=False,
                 )
 
 
-class Announcer:
+class OutboxPublisher:
     """Rings after commits; once the broker was away it is not tried again, because each try costs seconds."""
 
-    def __init__(self, database: Engine, doorbell: Doorbell) -> None:
+    def __init__(self, database: Engine, publisher: Publisher) -> None:
         self._database = database
-        self._doorbell = doorbell
+        self._publisher = publisher
         self._is_away = False
         self.unsent = 0
 
-    def announce(self, wakeups: Sequence[Wakeup]) -> None:
+    def publish(self, step_messages: Sequence[StepMessage]) -> None:
         """Send what can be sent of messages whose steps are committed."""
-        sent = 0 if self._is_away or not wakeups else self._doorbell.ring(wakeups)
-        unsent = wakeups[sent:]
+        sent = 0 if self._is_away or not step_messages else self._publisher.publish(step_messages)
+        unsent = step_messages[sent:]
         if unsent:
             self._is_away = True
             self.unsent += len(unsent)
             with Session(self._database) as session, session.begin():
-                mark_undispatched(session, [wakeup.step_id for wakeup in unsent])
+                mark_undispatched(session, [step_message.step_id for step_message in unsent])

@@ -50,7 +50,7 @@ def message_priority(kind: str, index: int, job_priority: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Wakeup:
+class StepMessage:
     """One message to send: wake a worker for this step."""
 
     step_id: UUID

@@ -11,21 +11,21 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text, 
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from models.broker_state import BrokerNews
+from models.broker_state import SuspectedLoss
 from models.job import OPEN_STATES, Job, JobState
-from models.outbox import wakeup_of
-from models.queues import Wakeup
+from models.outbox import message_of
+from models.queues import StepMessage
 from models.step import AttemptOutcome, Step, StepState
 from models.step_updates import affected_rows, end_job, lock_job, record_attempt, update_steps
 from models.tables import ClusterFact, Worker
 
 # The fact whose row is locked: one rescue at a time.
-RESCUE_LOCK = "rescue"
+RECLAIM_LOCK = "rescue"
 # Rows per statement: a pass over a great loss stays short, the next one goes on.
 BATCH_ROWS = 1_000
 # A broker that keeps its data says that it has a message before that is on its disk: what it was sent in this time
 # before it died may be gone, ...
-UNWRITTEN = timedelta(seconds=10)
+BROKER_LOSS_WINDOW = timedelta(seconds=10)
 # ... and its uptime, in whole seconds, says this exactly when it was started.
 START_ERROR = timedelta(seconds=3)
 # Pauses between crashes of one step, in seconds: 1, 2, 4, ... up to this.
@@ -46,15 +46,15 @@ class LostStep:
     worker: str | None
 
 
-def try_rescue_lock(session: Session) -> bool:
+def try_reclaim_lock(session: Session) -> bool:
     """Take the rescue's lock until the transaction ends; False if another process has it.
 
     An advisory lock could be taken by anybody who may connect, a row's only by whoever may write to it.
     """
     # Only the first pass in the life of a cluster makes the row, and others wait for it.
-    row = upsert(ClusterFact).values(name=RESCUE_LOCK, value="one at a time")
+    row = upsert(ClusterFact).values(name=RECLAIM_LOCK, value="one at a time")
     session.execute(row.on_conflict_do_nothing(index_elements=["name"]))
-    free = select(ClusterFact.name).where(ClusterFact.name == RESCUE_LOCK).with_for_update(skip_locked=True)
+    free = select(ClusterFact.name).where(ClusterFact.name == RECLAIM_LOCK).with_for_update(skip_locked=True)
     return session.scalar(free) is not None
 
 
@@ -114,7 +114,7 @@ def take_back_lost(session: Session) -> list[LostStep]:
     return [LostStep(row.id, row.job_id, row.crashes, row.lease_owner) for row in rows]
 
 
-def dispatch_waiting(session: Session) -> list[Wakeup]:
+def dispatch_waiting(session: Session) -> list[StepMessage]:
     """Mark ready steps whose message was never sent as sent, for the caller to ring."""
     waiting = select(Step.id).where(
         Step.state == StepState.READY, Step.dispatched_at.is_(None), Step.available_at <= func.now()
@@ -131,13 +131,13 @@ def find_ready_queues(session: Session) -> list[str]:
     return list(session.scalars(select(queues.c.queue).where(queues.c.queue.is_not(None))))
 
 
-def dispatch_forgotten(session: Session, empty: Sequence[tuple[str, int]], seconds: float) -> list[Wakeup]:
+def dispatch_forgotten(session: Session, empty: Sequence[tuple[str, int]], seconds: float) -> list[StepMessage]:
     """Send again what was sent that long ago and is not on the broker: its queue is empty at its level."""
     forgotten = select(Step.id).where(tuple_(Step.queue, Step.priority).in_(empty), _was_sent_before(seconds))
     return _dispatch(session, forgotten)
 
 
-def dispatch_old(session: Session) -> list[Wakeup]:
+def dispatch_old(session: Session) -> list[StepMessage]:
     """Send a few again whose messages may be lost behind others that wait."""
     return _dispatch(session, select(Step.id).where(_was_sent_before(BUSY_REDISPATCH.total_seconds())), rows=BUSY_ROWS)
 
@@ -150,7 +150,7 @@ def _was_sent_before(seconds: float) -> ColumnElement[bool]:
     )
 
 
-def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) -> list[Wakeup]:
+def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) -> list[StepMessage]:
     ids = steps.order_by(Step.dispatched_at).limit(rows).with_for_update(skip_locked=True)
     sent = session.execute(
         update_steps()
@@ -158,14 +158,14 @@ def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) 
         .values(dispatched_at=func.now(), dispatches=Step.dispatches + 1)
         .returning(Step.id, Step.kind, Step.queue, Step.priority)
     )
-    return [wakeup_of(row) for row in sent]
+    return [message_of(row) for row in sent]
 
 
-def forget_dispatches(session: Session, news: BrokerNews) -> int:
+def forget_dispatches(session: Session, loss: SuspectedLoss) -> int:
     """Treat ready steps as never sent: all, or the last before the broker was started again with what it kept."""
     sent = update_steps().where(Step.state == StepState.READY, Step.dispatched_at.is_not(None))
-    if news.started is not None:
-        sent = sent.where(Step.dispatched_at > _find_last_dispatch(news.started) - UNWRITTEN)
+    if loss.started is not None:
+        sent = sent.where(Step.dispatched_at > _find_last_dispatch(loss.started) - BROKER_LOSS_WINDOW)
     return affected_rows(session.execute(sent.values(dispatched_at=None)))
 
 

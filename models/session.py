@@ -23,11 +23,11 @@ CONNECT_ARGS: dict[str, str | int] = {
     "tcp_user_timeout": 20_000,
 }
 # Seconds that a command may say nothing in the middle of a transaction that writes.
-LONGEST_SILENCE = 60
+IDLE_IN_TRANSACTION_TIMEOUT = 60
 # SQLSTATEs: a table or column that is not there, what a role may not do, a transaction that was silent for too long.
 OLD_SCHEMA = ("42P01", "42703")
 NO_RIGHT = ("42501", "25006")
-WAS_SILENT = "25P03"
+IDLE_TIMEOUT_STATE = "25P03"
 
 
 def connect(
@@ -35,9 +35,9 @@ def connect(
     *,
     pool_size: int = 5,
     application: str = "gistmill",
-    is_asked_first: bool = True,
-    commits_each: bool = False,
-    longest_silence: float | None = LONGEST_SILENCE,
+    pre_ping: bool = True,
+    autocommit: bool = False,
+    idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT,
 ) -> Engine:
     """Return an engine whose pool discards connections that died.
 
@@ -45,11 +45,11 @@ def connect(
         database_url: of Postgres.
         pool_size: connections that are kept.
         application: what the server calls them.
-        is_asked_first: each connection is tried before it is used; not needed by who repeats what an outage ended.
-        commits_each: every statement by itself, so that nothing is left to roll back when a connection is given back.
-        longest_silence: seconds after which Postgres ends a transaction in whose middle nothing comes any more. A host
-            that is cut off there would otherwise keep its locks for as long as TCP hopes for it, which may be hours.
-            None for who only reads: it locks nothing, and what it prints into may be slow.
+        pre_ping: each connection is tried before it is used; not needed by who repeats what an outage ended.
+        autocommit: every statement by itself, so that nothing is left to roll back when a connection is given back.
+        idle_in_transaction_timeout: seconds after which Postgres ends a transaction that idles. A host that was cut off
+            in a transaction would otherwise keep its locks until TCP gives up, which may take hours. None for readers:
+            they hold no locks, and their output may be slow.
 
     Raises:
         SettingsError: the address is not one of Postgres.
@@ -66,25 +66,25 @@ def connect(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=is_asked_first,
-        **({"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if commits_each else {}),
+        pool_pre_ping=pre_ping,
+        **({"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if autocommit else {}),
         # Errors quote what was stored otherwise, and errors are logged.
         hide_parameters=True,
         connect_args={**CONNECT_ARGS, "application_name": application},
     )
-    if longest_silence is not None:
-        _limit_silence(engine, longest_silence)
+    if idle_in_transaction_timeout is not None:
+        _limit_idle_transactions(engine, idle_in_transaction_timeout)
     return engine
 
 
-def _limit_silence(engine: Engine, seconds: float) -> None:
+def _limit_idle_transactions(engine: Engine, seconds: float) -> None:
     limit = f"SET LOCAL idle_in_transaction_session_timeout = {max(1, round(seconds * 1000))}"
 
     # Of every transaction, because a pooler may lend each another connection of the server.
     @event.listens_for(engine, "begin")
     def limit_silence(connection: Connection) -> None:
-        commits_each = getattr(connection.connection.dbapi_connection, "autocommit", False)
-        if not commits_each:
+        autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
+        if not autocommit:
             connection.exec_driver_sql(limit)
 
 
@@ -101,7 +101,7 @@ def explain_outage(engine: Engine) -> Iterator[None]:
         yield
     except OperationalError as error:
         raise UnreachableError(
-            f"Postgres does not answer at {address} ({say_error(error)}); "
+            f"Postgres does not answer at {address} ({describe_database_error(error)}); "
             "start it (`gistmill up`) or set GISTMILL_DATABASE_URL"
         ) from error
     except DBAPIError as error:
@@ -112,33 +112,35 @@ def explain_outage(engine: Engine) -> Iterator[None]:
             ) from error
         if state in NO_RIGHT:
             raise SettingsError(
-                f"the role of {address} may not do this ({say_error(error)}); set GISTMILL_DATABASE_URL to one that may"
+                f"the role of {address} may not do this ({describe_database_error(error)}); "
+                "set GISTMILL_DATABASE_URL to one that may"
             ) from error
-        if state == WAS_SILENT:
+        if state == IDLE_TIMEOUT_STATE:
             raise UnreachableError(
-                f"Postgres ended a transaction because this command was silent for {LONGEST_SILENCE} s; run it again"
+                f"Postgres ended a transaction because this command was silent for {IDLE_IN_TRANSACTION_TIMEOUT} s; "
+                "run it again"
             ) from error
         if state is None and "invalid connection option" in str(error.orig):
-            raise SettingsError(f"GISTMILL_DATABASE_URL cannot be used: {say_error(error)}") from error
+            raise SettingsError(f"GISTMILL_DATABASE_URL cannot be used: {describe_database_error(error)}") from error
         raise
 
 
 @contextmanager
 def open_database(
-    database_url: str, *, pool_size: int = 1, longest_silence: float | None = LONGEST_SILENCE
+    database_url: str, *, pool_size: int = 1, idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT
 ) -> Iterator[Engine]:
     """Connect for the length of a block, with an outage explained and every connection closed at the end.
 
     Args:
         database_url: of Postgres.
         pool_size: connections that are kept.
-        longest_silence: of a transaction, as ``connect`` takes it.
+        idle_in_transaction_timeout: of a transaction, as ``connect`` takes it.
 
     Raises:
         SettingsError: the address or its role cannot do this.
         UnreachableError: the server does not answer, or has no tables.
     """
-    engine = connect(database_url, pool_size=pool_size, longest_silence=longest_silence)
+    engine = connect(database_url, pool_size=pool_size, idle_in_transaction_timeout=idle_in_transaction_timeout)
     try:
         with explain_outage(engine):
             yield engine
@@ -146,7 +148,7 @@ def open_database(
         engine.dispose()
 
 
-def say_error(error: DBAPIError) -> str:
+def describe_database_error(error: DBAPIError) -> str:
     """Return the first line of what the driver says; the others quote the statement."""
     return str(error.orig).strip().partition("\n")[0] if error.orig else "no answer"
 

@@ -162,7 +162,7 @@ def register_worker(session: Session, worker: Worker) -> None:
     session.add(worker)
 
 
-def beat_worker(session: Session, worker_id: str) -> None:
+def record_heartbeat(session: Session, worker_id: str) -> None:
     """Note that a worker process is alive."""
     session.execute(update(Worker).where(Worker.id == worker_id).values(heartbeat_at=func.now()))
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from models.checks import call_off_check, is_being_checked
+from models.checks import cancel_check, is_being_checked
 from models.job import OPEN_STATES, Job
 from models.lookup import Target
 from models.recovery import finish_cancel
@@ -48,7 +48,7 @@ def cancel_jobs(database: Engine, target: Target, *, total: int) -> Cancellation
         checked = session.scalars(select(Job.id).where(_is_meant(target), is_being_checked()).order_by(Job.id)).all()
     # One short transaction each: a batch of any size holds no lock for long.
     ended = sum(_finish(database, job) for job in asked)
-    checks = sum(_call_off(database, job) for job in checked)
+    checks = sum(_cancel_check(database, job) for job in checked)
     return Cancellation(ended=ended, ending=len(asked) - ended, already=total - len(asked), checks=checks)
 
 
@@ -71,6 +71,6 @@ def _finish(database: Engine, job: UUID) -> bool:
         return finish_cancel(session, job)
 
 
-def _call_off(database: Engine, job: UUID) -> bool:
+def _cancel_check(database: Engine, job: UUID) -> bool:
     with Session(database) as session, session.begin():
-        return call_off_check(session, job)
+        return cancel_check(session, job)

@@ -9,7 +9,7 @@ from models.base import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class StoredDoubt:
     """A span of the summary that the source does not bear out, and why."""
 
     text: str
@@ -26,14 +26,14 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class CheckedSentence:
     """A sentence of the summary; marked if a fact of it is nowhere in the source."""
 
     text: str
     start: int
     end: int
     is_marked: bool
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[StoredDoubt, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Question:
 class Evidence:
     """What a check found."""
 
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[CheckedSentence, ...]
     questions: tuple[Question, ...]
 
     @property
-    def doubtful(self) -> list[Sentence]:
+    def doubtful(self) -> list[CheckedSentence]:
         """The sentences that a reader should look at, the marked ones first."""
         return sorted((each for each in self.sentences if each.doubts), key=lambda each: not each.is_marked)
 
@@ -73,11 +73,11 @@ def read_evidence(stored: Iterable[Json]) -> Evidence:
     )
 
 
-def _read_sentence(stored: Json) -> Sentence:
-    return Sentence(
+def _read_sentence(stored: Json) -> CheckedSentence:
+    return CheckedSentence(
         text=stored["text"],
         start=stored["start"],
         end=stored["end"],
         is_marked=stored["is_marked"],
-        doubts=tuple(Doubt(**doubt) for doubt in stored["doubts"]),
+        doubts=tuple(StoredDoubt(**doubt) for doubt in stored["doubts"]),
     )

@@ -13,7 +13,7 @@ from models.base import Json
 from models.job import Job, Priority
 from models.options import JobOptions
 from models.outbox import NewStep, describe_steps, insert_steps
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.step import StepKind
 from models.tables import Batch, Document, hash_document
 from producer.batches import batch_id, job_id
@@ -23,7 +23,7 @@ PLAN = NewStep(StepKind.PLAN, level=0, index=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SubmissionRequest:
     """What is asked for every document of a submission.
 
     Args:
@@ -44,16 +44,17 @@ class Order:
         return batch_id(self.batch)
 
 
-def store_block(session: Session, order: Order, sources: Sequence[Source]) -> list[Wakeup]:
+def store_block(session: Session, request: SubmissionRequest, sources: Sequence[Source]) -> list[StepMessage]:
     """Store some sources and return the messages of the jobs that are new, to be sent after the commit."""
     hashes = [hash_document(source.text, source.format) for source in sources]
     session.execute(
-        insert(Batch).on_conflict_do_nothing(), [{"id": order.batch_id, "name": order.batch, "options": order.asked}]
+        insert(Batch).on_conflict_do_nothing(),
+        [{"id": request.batch_id, "name": request.batch, "options": request.asked}],
     )
     _insert_documents(session, dict(zip(hashes, sources, strict=True)))
-    jobs = [_describe_job(order, source, sha256) for source, sha256 in zip(sources, hashes, strict=True)]
+    jobs = [_describe_job(request, source, sha256) for source, sha256 in zip(sources, hashes, strict=True)]
     created = [
-        Job(id=job, weights=order.options.weights, priority=order.priority) for job in _insert_jobs(session, jobs)
+        Job(id=job, weights=request.options.weights, priority=request.priority) for job in _insert_jobs(session, jobs)
     ]
     return insert_steps(session, [row for job in created for row in describe_steps(job, [PLAN])])
 
@@ -74,17 +75,17 @@ def _insert_documents(session: Session, sources: dict[str, Source]) -> None:
     session.execute(insert(Document).on_conflict_do_nothing(), rows)
 
 
-def _describe_job(order: Order, source: Source, sha256: str) -> Json:
-    identity = order.options.identify(sha256, source.name)
+def _describe_job(request: SubmissionRequest, source: Source, sha256: str) -> Json:
+    identity = request.options.identify(sha256, source.name)
     return {
-        "id": job_id(order.batch_id, identity),
-        "batch_id": order.batch_id,
+        "id": job_id(request.batch_id, identity),
+        "batch_id": request.batch_id,
         "identity": identity,
         "document_sha256": sha256,
         "source": source.name,
-        "options": order.options.model_dump(mode="json"),
-        "weights": order.options.weights,
-        "priority": order.priority,
+        "options": request.options.model_dump(mode="json"),
+        "weights": request.options.weights,
+        "priority": request.priority,
     }
 
 

@@ -12,21 +12,21 @@ from decimal import Decimal
 
 def dump_json(value: object, *, indent: int | None = None) -> str:
     """Return a value as JSON."""
-    return json.dumps(to_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json.dumps(to_json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
-def to_plain(value: object) -> object:
+def to_json_value(value: object) -> object:
     """Return what JSON knows for a value: bytes as hex digits, null for what is no finite number, else its text."""
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float | Decimal):
         return float(value) if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
-        return to_plain(asdict(value))
+        return to_json_value(asdict(value))
     if isinstance(value, Mapping):
-        return {str(name): to_plain(each) for name, each in value.items()}
+        return {str(name): to_json_value(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [to_plain(each) for each in value]
+        return [to_json_value(each) for each in value]
     if isinstance(value, date):
         return value.isoformat()
     return value.hex() if isinstance(value, bytes) else str(value)

@@ -23,7 +23,7 @@ Key = tuple[int, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class AttemptRecord:
     """One run of a step that did not end it."""
 
     attempt: int
@@ -107,7 +107,7 @@ class Provenance:
     plan: Json | None
     chunks: tuple[ChunkText, ...]
     steps: tuple[StepRecord, ...]
-    tries: dict[str, list[Try]]
+    tries: dict[str, list[AttemptRecord]]
     evaluations: tuple[Measure, ...]
 
     @property
@@ -141,18 +141,18 @@ def read_steps(session: Session, job_id: UUID) -> list[StepRecord]:
     return [StepRecord(*row) for row in rows]
 
 
-def read_tries(session: Session, job_id: UUID) -> dict[str, list[Try]]:
+def read_tries(session: Session, job_id: UUID) -> dict[str, list[AttemptRecord]]:
     """Return the runs of a job's steps that ended without a result, by step id."""
-    columns = [getattr(StepAttempt, each.name) for each in fields(Try)]
+    columns = [getattr(StepAttempt, each.name) for each in fields(AttemptRecord)]
     rows = session.execute(
         select(StepAttempt.step_id, *columns)
         .join(Step, Step.id == StepAttempt.step_id)
         .where(Step.job_id == job_id, StepAttempt.outcome != "done")
         .order_by(StepAttempt.attempt)
     )
-    tries: dict[str, list[Try]] = defaultdict(list)
+    tries: dict[str, list[AttemptRecord]] = defaultdict(list)
     for step, *values in rows:
-        tries[str(step)].append(Try(*values))
+        tries[str(step)].append(AttemptRecord(*values))
     return dict(tries)
 
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from models.job import OPEN_STATES, Chunk, Job, JobState
 from models.outbox import restart_steps
-from models.publisher import Announcer
-from models.queues import Wakeup
+from models.publisher import OutboxPublisher
+from models.queues import StepMessage
 from models.step import Step, StepKind, StepState
 from models.step_updates import lock_job
 from models.tables import Evaluation
@@ -25,7 +25,7 @@ BLOCK_JOBS = 50
 Wave = tuple[int, int]
 
 
-class Reply(StrEnum):
+class RetryOutcome(StrEnum):
     """What became of the request to retry a job."""
 
     RESTARTED = "restarted"
@@ -53,23 +53,23 @@ class PlacedStep:
 
 
 def retry_jobs(
-    database: Engine, announcer: Announcer, jobs: Sequence[UUID], *, with_marked: bool = False
-) -> Counter[Reply]:
+    database: Engine, outbox_publisher: OutboxPublisher, jobs: Sequence[UUID], *, with_marked: bool = False
+) -> Counter[RetryOutcome]:
     """Retry jobs block by block, announce their steps, and count what became of them."""
-    replies: Counter[Reply] = Counter()
+    replies: Counter[RetryOutcome] = Counter()
     for start in range(0, len(jobs), BLOCK_JOBS):
-        wakeups = []
+        step_messages = []
         with Session(database) as session, session.begin():
             # In one order everywhere, so that two retries never wait for each other in a circle.
             for job in sorted(jobs[start : start + BLOCK_JOBS]):
                 reply, ready = retry_job(session, job, with_marked=with_marked)
                 replies[reply] += 1
-                wakeups += ready
-        announcer.announce(wakeups)
+                step_messages += ready
+        outbox_publisher.publish(step_messages)
     return replies
 
 
-def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> tuple[Reply, list[Wakeup]]:
+def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> tuple[RetryOutcome, list[StepMessage]]:
     """Open an ended job again and make the steps ready that have no good result.
 
     Later waves are taken away, because what they were made from changes; the flow creates them again. What a check has
@@ -82,18 +82,18 @@ def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> t
     """
     job = lock_job(session, job_id)
     if job.state in OPEN_STATES:
-        return Reply.OPEN, []
+        return RetryOutcome.OPEN, []
     steps = list(_read_places(session, job_id))
     if _has_running(session, job_id):
         # A check, or a step begun at the very moment of a cancellation; it ends by itself.
-        return Reply.OPEN, []
+        return RetryOutcome.OPEN, []
     again = _choose_steps(steps, job.state, with_marked=with_marked)
     if not again:
-        return Reply.WHOLE, []
+        return RetryOutcome.WHOLE, []
     wave = again[0].wave
     _take_away(session, job_id, [step.id for step in steps if step.wave > wave])
     _reopen(session, job, again)
-    return Reply.RESTARTED, restart_steps(session, [step.id for step in again])
+    return RetryOutcome.RESTARTED, restart_steps(session, [step.id for step in again])
 
 
 def _has_running(session: Session, job_id: UUID) -> bool:

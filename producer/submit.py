@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from models.publisher import Announcer
-from producer.intake import Order, store_block
+from models.publisher import OutboxPublisher
+from producer.intake import SubmissionRequest, store_block
 from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceProblem
 
 # Sources per transaction: enough to make commits cheap, few enough to lose little and to hold little in memory.
@@ -19,7 +19,7 @@ BLOCK_CHARACTERS = 8_000_000
 
 
 @dataclass(slots=True)
-class Tally:
+class SubmissionResult:
     """What has happened so far."""
 
     created: int = 0
@@ -43,21 +43,25 @@ class Tally:
 class Submission:
     """One submission on its way into the queue."""
 
-    def __init__(self, database: Engine, announcer: Announcer, order: Order, tally: Tally) -> None:
+    def __init__(
+        self, database: Engine, outbox_publisher: OutboxPublisher, request: SubmissionRequest, result: SubmissionResult
+    ) -> None:
         """Prepare it.
 
         Args:
             database: where the rows go.
-            announcer: told after each commit.
-            order: what is asked for every document.
-            tally: counts what happens; it is right at any time, also after an interruption.
+            outbox_publisher: told after each commit.
+            request: what is asked for every document.
+            result: counts what happens; it is right at any time, also after an interruption.
         """
         self._database = database
-        self._announcer = announcer
-        self._order = order
-        self._tally = tally
+        self._outbox_publisher = outbox_publisher
+        self._request = request
+        self._result = result
 
-    def run(self, events: Iterable[ReadEvent], *, report: Callable[[ReadEvent], None] = lambda _: None) -> Tally:
+    def run(
+        self, events: Iterable[ReadEvent], *, report: Callable[[ReadEvent], None] = lambda _: None
+    ) -> SubmissionResult:
         """Submit every source among the events.
 
         Args:
@@ -71,16 +75,16 @@ class Submission:
                 if len(block) == BLOCK_SOURCES or sum(len(each.text) for each in block) > BLOCK_CHARACTERS:
                     self._store(block)
                     block = []
-            self._tally.count(event)
+            self._result.count(event)
             report(event)
         if block:
             self._store(block)
-        return self._tally
+        return self._result
 
     def _store(self, block: Sequence[Source]) -> None:
         with Session(self._database) as session, session.begin():
-            wakeups = store_block(session, self._order, block)
-        self._tally.created += len(wakeups)
-        self._tally.existing += len(block) - len(wakeups)
-        self._announcer.announce(wakeups)
-        self._tally.unsent = self._announcer.unsent
+            step_messages = store_block(session, self._request, block)
+        self._result.created += len(step_messages)
+        self._result.existing += len(block) - len(step_messages)
+        self._outbox_publisher.publish(step_messages)
+        self._result.unsent = self._outbox_publisher.unsent

@@ -21,10 +21,12 @@ class Outage:
     reason: str
 
 
-Look = Snapshot | Outage
+WatchEvent = Snapshot | Outage
 
 
-def follow_batch(engine: Engine, batch_id: UUID, show: Callable[[Look], None], *, interval_seconds: float) -> Snapshot:
+def follow_batch(
+    engine: Engine, batch_id: UUID, show: Callable[[WatchEvent], None], *, interval_seconds: float
+) -> Snapshot:
     """Look at a batch again and again, and return it as it is when its last job, or its check, has ended.
 
     Args:
@@ -34,14 +36,14 @@ def follow_batch(engine: Engine, batch_id: UUID, show: Callable[[Look], None], *
         interval_seconds: pause between two looks.
     """
     while True:
-        look = _look(engine, batch_id)
+        look = _take_snapshot(engine, batch_id)
         show(look)
         if isinstance(look, Snapshot) and look.progress.is_over:
             return look
         time.sleep(interval_seconds)
 
 
-def _look(engine: Engine, batch_id: UUID) -> Look:
+def _take_snapshot(engine: Engine, batch_id: UUID) -> WatchEvent:
     try:
         with Session(engine) as session:
             return take_snapshot(session, batch_id)

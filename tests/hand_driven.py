@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.settings import Settings
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
@@ -12,22 +12,22 @@ from workers.broker.tasks import run_step
 from workers.errors import StepError
 from workers.execution.executor import Flow
 from workers.execution.leases import Leases
-from workers.weights.trained_prompt import UNTRAINED, Manner
+from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 
 class Bell:
     """Collects wake-ups; ``is_broken`` loses them, as a dead broker does."""
 
     def __init__(self) -> None:
-        self.waiting: list[Wakeup] = []
+        self.waiting: list[StepMessage] = []
         self.is_broken = False
 
-    def ring(self, wakeups: Iterable[Wakeup]) -> int:
-        wakeups = list(wakeups)
+    def publish(self, step_messages: Iterable[StepMessage]) -> int:
+        step_messages = list(step_messages)
         if self.is_broken:
             return 0
-        self.waiting += wakeups
-        return len(wakeups)
+        self.waiting += step_messages
+        return len(step_messages)
 
 
 class Worker:
@@ -39,7 +39,7 @@ class Worker:
         generator: FakeGenerator,
         *,
         node: str = "w1",
-        manner: Manner = UNTRAINED,
+        trained_prompt: TrainedPrompt = UNTRAINED,
         **settings: object,
     ) -> None:
         self.bell = Bell()
@@ -59,12 +59,12 @@ class Worker:
             self.leases,
             settings=Settings(**settings),
             worker_id=node,
-            manner=manner,
+            trained_prompt=trained_prompt,
         )
 
-    def run_all(self, wakeups: Iterable[Wakeup]) -> int:
+    def run_all(self, step_messages: Iterable[StepMessage]) -> int:
         """Run steps until no message is left; return how many messages there were."""
-        self.bell.waiting += wakeups
+        self.bell.waiting += step_messages
         count = 0
         while self.bell.waiting:
             count += 1

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.job import Job, Priority
 from models.options import JobOptions
 from models.outbox import NewStep, add_steps
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.step import StepKind
 from models.tables import Batch, Document, hash_document
 
@@ -24,7 +24,7 @@ def add_jobs(
     options: JobOptions | None = None,
     priority: Priority = Priority.NORMAL,
     document_format: str = "markdown",
-) -> tuple[list[UUID], list[Wakeup]]:
+) -> tuple[list[UUID], list[StepMessage]]:
     """Store one job per text with its plan step; nothing is sent.
 
     Returns:
@@ -32,7 +32,7 @@ def add_jobs(
     """
     options = options or JobOptions()
     jobs: list[UUID] = []
-    wakeups: list[Wakeup] = []
+    step_messages: list[StepMessage] = []
     with Session(engine) as session, session.begin():
         batch = Batch(id=uuid4(), name=f"batch-{uuid4().hex[:8]}", options={})
         session.add(batch)
@@ -54,6 +54,6 @@ def add_jobs(
             )
             session.add(job)
             session.flush()
-            wakeups += add_steps(session, job, [NewStep(StepKind.PLAN, 0, 0)])
+            step_messages += add_steps(session, job, [NewStep(StepKind.PLAN, 0, 0)])
             jobs.append(job.id)
-    return jobs, wakeups
+    return jobs, step_messages

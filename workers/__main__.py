@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from workers.importing import import_for_good
+from workers.importing import import_without_gc
 
 
 def main() -> int:
     """Serve until told to stop; a start that cannot succeed ends with one clear sentence."""
-    with import_for_good():
+    with import_without_gc():
         from models.errors import GistmillError
         from models.settings import read_settings
         from workers.broker.app import default_node, make_default_app, run_worker

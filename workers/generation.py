@@ -17,9 +17,9 @@ from typing import Literal, Protocol
 Role = Literal["user", "assistant"]
 
 # Below this, scores divided by it run over the largest number of a dtype, and what is drawn is not a number.
-LEAST_TEMPERATURE = 0.01
+MIN_TEMPERATURE = 0.01
 # More beams than this are more memory than any answer is worth.
-MOST_BEAMS = 32
+MAX_BEAMS = 32
 
 
 class PromptFormat(StrEnum):
@@ -103,12 +103,12 @@ class GenerationParams:
     def __post_init__(self) -> None:
         checks = (
             (
-                LEAST_TEMPERATURE <= self.temperature < math.inf,
-                f"temperature must be {LEAST_TEMPERATURE} or more (for greedy decoding set do_sample to false)",
+                MIN_TEMPERATURE <= self.temperature < math.inf,
+                f"temperature must be {MIN_TEMPERATURE} or more (for greedy decoding set do_sample to false)",
             ),
             (self.top_k >= 0, "top_k must be 0 (off) or more"),
             (0 < self.top_p <= 1, "top_p must be above 0 and at most 1"),
-            (1 <= self.num_beams <= MOST_BEAMS, f"num_beams must be from 1 to {MOST_BEAMS}"),
+            (1 <= self.num_beams <= MAX_BEAMS, f"num_beams must be from 1 to {MAX_BEAMS}"),
             (self.max_new_tokens >= 1, "max_new_tokens must be 1 or more"),
             (0 < self.repetition_penalty < math.inf, "repetition_penalty must be above 0 and finite"),
             (-(2**63) <= (self.seed or 0) < 2**64, "seed must be a number of 64 bits"),

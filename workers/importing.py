@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def import_for_good() -> Iterator[None]:
+def import_without_gc() -> Iterator[None]:
     """Import without a look for garbage in between, and never look through what was imported again.
 
     Nearly all that importing makes stays as long as the process. Looking through it again and again is a quarter of the

@@ -17,9 +17,9 @@ from workers.database import open_transaction
 from workers.engine.tokenizer import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.runner import choose_style, make_prompts, plan_options
-from workers.serving import find_adapter, find_manner, find_weights
+from workers.serving import find_adapter, find_trained_prompt, find_weights
 from workers.summarization.errors import SummarizationError
-from workers.summarization.planning import Document, plan_job
+from workers.summarization.planning import SourceDocument, plan_job
 from workers.summarization.structure import DocumentFormat
 from workers.weights.errors import WeightsError
 from workers.weights.resolve import resolve_name
@@ -46,7 +46,7 @@ class Planner:
             with open_transaction(settings) as session:
                 settings = resolve_name(settings.model_copy(update={"weights_name": options.weights}), session)
         try:
-            options = choose_style(options, find_manner(settings))
+            options = choose_style(options, find_trained_prompt(settings))
             self._counter = PromptCounter(
                 find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
             )
@@ -63,7 +63,7 @@ class Planner:
         """
         try:
             plan = plan_job(
-                Document(text, document_format),
+                SourceDocument(text, document_format),
                 plan_options(self._options),
                 prompts=self._prompts,
                 counter=self._counter,

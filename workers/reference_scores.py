@@ -21,7 +21,7 @@ from workers.evaluation.words import read_words
 from workers.execution.checks import store_metrics
 
 # The F1 by metric, or why there is none.
-Scores = dict[str, float] | str
+RougeScores = dict[str, float] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ReferenceScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class JobReference:
     """A job and its reference."""
 
     job: JobSummary
@@ -67,7 +67,7 @@ def score_references(
     with Session(database) as session:
         jobs = list(list_jobs(session, JobFilter(batch_id=batch_id)))
     names = {job.job_id: next((name for name in list_names(job) if name in references), None) for job in jobs}
-    matched = [Pair(job, references[name]) for job in jobs if (name := names[job.job_id]) is not None]
+    matched = [JobReference(job, references[name]) for job in jobs if (name := names[job.job_id]) is not None]
     settled = [pair for pair in matched if not pair.job.is_being_checked]
     scores = {pair.job.job_id: _score(pair) for pair in settled}
     evidence = {job_id: {"references": origin, "reference": name} for job_id, name in names.items()}
@@ -87,8 +87,8 @@ def score_references(
 
 def _store_all(
     database: Engine,
-    pairs: Sequence[Pair],
-    scores: Mapping[UUID, Scores],
+    pairs: Sequence[JobReference],
+    scores: Mapping[UUID, RougeScores],
     evidence: Mapping[UUID, Mapping[str, object]],
 ) -> set[UUID]:
     """Store the scores of all jobs or of none, and return those whose summary was replaced meanwhile."""
@@ -110,7 +110,7 @@ def list_names(job: JobSummary) -> Iterator[str]:
     yield from dict.fromkeys((job.source, path.name, path.stem))
 
 
-def _score(pair: Pair) -> Scores:
+def _score(pair: JobReference) -> RougeScores:
     if pair.job.summary is None:
         return f"there is no summary: the job is {pair.job.state}"
     if not read_words(pair.reference):
@@ -118,7 +118,7 @@ def _score(pair: Pair) -> Scores:
     return score_rouge(pair.job.summary, pair.reference)
 
 
-def _store(session: Session, job: Job, found: Scores, evidence: Mapping[str, object]) -> None:
+def _store(session: Session, job: Job, found: RougeScores, evidence: Mapping[str, object]) -> None:
     metrics = {
         name: reject(found, evidence) if isinstance(found, str) else Metric(found[name], evidence=evidence)
         for name in ROUGE_METRICS

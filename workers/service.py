@@ -18,15 +18,15 @@ from sqlalchemy.orm import Session
 
 from models import step_updates
 from models.lookup import list_live_workers
-from models.publisher import CeleryDoorbell
+from models.publisher import CeleryPublisher
 from models.session import check_database, connect
 from models.settings import Settings
 from models.tables import Worker
 from workers.execution.executor import Flow
 from workers.execution.leases import Leases
-from workers.execution.reclaim import Rescue, RescueThread, host_identity
+from workers.execution.reclaim import Reclaimer, ReclaimThread, host_identity
 from workers.health import StatusServer
-from workers.weights.trained_prompt import UNTRAINED, Manner
+from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 if TYPE_CHECKING:
     from workers.generation import TextGenerator
@@ -46,14 +46,14 @@ class Served:
         device: where it runs, as people read it.
         seconds_since_progress: seconds that waiting requests have seen no new token; 0 when idle.
         close: stops the engine.
-        manner: how the weights were trained to be asked.
+        trained_prompt: how the weights were trained to be asked.
     """
 
     generator: TextGenerator
     device: str
     seconds_since_progress: Callable[[], float]
     close: Callable[[], None]
-    manner: Manner = UNTRAINED
+    trained_prompt: TrainedPrompt = UNTRAINED
 
 
 class Service:
@@ -71,12 +71,14 @@ class Service:
             url,
             pool_size=min(settings.slots, 20),
             application=application,
-            is_asked_first=False,
-            commits_each=True,
-            longest_silence=settings.lease_seconds,
+            pre_ping=False,
+            autocommit=True,
+            idle_in_transaction_timeout=settings.lease_seconds,
         )
-        self._database = connect(url, pool_size=2, application=application, longest_silence=settings.lease_seconds)
-        doorbell = CeleryDoorbell(app)
+        self._database = connect(
+            url, pool_size=2, application=application, idle_in_transaction_timeout=settings.lease_seconds
+        )
+        publisher = CeleryPublisher(app)
         self._leases = Leases(
             self._database,
             worker_id=self.worker_id,
@@ -89,20 +91,20 @@ class Service:
             self._steps_database.execution_options(isolation_level="READ COMMITTED"),
             self._steps_database,
             served.generator,
-            doorbell,
+            publisher,
             self._leases,
             settings=settings,
             worker_id=self.worker_id,
-            manner=served.manner,
+            trained_prompt=served.trained_prompt,
         )
-        rescue = Rescue(
+        rescue = Reclaimer(
             self._database,
             settings.require_broker_url(),
-            doorbell,
+            publisher,
             redispatch_seconds=settings.redispatch_seconds,
             restart_grace_seconds=settings.restart_grace_seconds,
         )
-        self._rescue = RescueThread(rescue, worker_id=self.worker_id, interval_seconds=settings.rescue_seconds)
+        self._reclaimer = ReclaimThread(rescue, worker_id=self.worker_id, interval_seconds=settings.rescue_seconds)
         self._drain: threading.Timer | None = None
         port = settings.metrics_port
         self._status = StatusServer(settings.metrics_host, port, self._is_healthy) if port else None
@@ -118,7 +120,7 @@ class Service:
             self._warn_of_others(session)
             step_updates.register_worker(session, self._describe())
         self._leases.start()
-        self._rescue.start()
+        self._reclaimer.start()
         if self._status is not None:
             self._status.start()
         log.info("worker_ready", worker=self.worker_id, device=self._served.device, weights=self._settings.weights_name)
@@ -137,7 +139,7 @@ class Service:
             self._drain.cancel()
         if self._status is not None:
             self._status.close()
-        self._rescue.close()
+        self._reclaimer.close()
         self._leases.close()
         with Session(self._database) as session, session.begin():
             step_updates.stop_worker(session, self.worker_id)

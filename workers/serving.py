@@ -12,14 +12,14 @@ from models.settings import NO_ADAPTER, PACKAGED, Settings
 from workers.database import open_transaction
 from workers.engine.errors import InsufficientMemoryError
 from workers.errors import ServingError, ShortageError
-from workers.importing import import_for_good
+from workers.importing import import_without_gc
 from workers.service import Served, end_process
 from workers.weights.errors import WeightsError
 from workers.weights.fingerprint import begin_hashing
 from workers.weights.folder import find_folder
 from workers.weights.packaged import packaged_folder
 from workers.weights.resolve import resolve_name
-from workers.weights.trained_prompt import Manner, read_manner
+from workers.weights.trained_prompt import TrainedPrompt, read_trained_prompt
 
 if TYPE_CHECKING:
     from workers.engine.config import EngineConfig
@@ -41,10 +41,10 @@ def load_served(settings: Settings) -> Served:
         settings = resolve_name(settings, session)
     try:
         weights, adapter = find_folders(settings)
-        manner = read_manner(weights, adapter)
+        trained_prompt = read_trained_prompt(weights, adapter)
         # Beside the seconds in which one core imports torch and transformers.
         hashing = begin_hashing(weights, adapter)
-        with import_for_good():
+        with import_without_gc():
             from workers.engine.engine import load_engine
         engine = load_engine(make_config(settings, weights, adapter), hashing=hashing, on_fatal=end_process)
     except InsufficientMemoryError as error:
@@ -58,7 +58,7 @@ def load_served(settings: Settings) -> Served:
         context_tokens=engine.context_tokens,
     )
     REGISTRY.register(engine.metrics)
-    return Served(engine, engine.device, engine.seconds_since_progress, engine.close, manner)
+    return Served(engine, engine.device, engine.seconds_since_progress, engine.close, trained_prompt)
 
 
 def make_config(settings: Settings, weights: Path, adapter: Path | None) -> EngineConfig:
@@ -82,9 +82,9 @@ def make_config(settings: Settings, weights: Path, adapter: Path | None) -> Engi
     )
 
 
-def find_manner(settings: Settings) -> Manner:
-    """Return how the weights to serve were trained to be asked; raises as ``find_folders`` and ``read_manner`` do."""
-    return read_manner(*find_folders(settings))
+def find_trained_prompt(settings: Settings) -> TrainedPrompt:
+    """Return the prompt that the weights were trained with; raises as ``find_folders`` and ``read_trained_prompt``."""
+    return read_trained_prompt(*find_folders(settings))
 
 
 def find_folders(settings: Settings) -> tuple[Path, Path | None]:

@@ -23,12 +23,12 @@ def open_engine(*, pool_size: int = 1, is_read_only: bool = False) -> Iterator[E
         SettingsError: no server is known.
         UnreachableError: it does not answer, or has no tables.
     """
-    from models.session import LONGEST_SILENCE, open_database
+    from models.session import IDLE_IN_TRANSACTION_TIMEOUT, open_database
     from models.settings import read_settings
 
-    silence = None if is_read_only else LONGEST_SILENCE
+    silence = None if is_read_only else IDLE_IN_TRANSACTION_TIMEOUT
     url = read_settings().require_database_url()
-    with open_database(url, pool_size=pool_size, longest_silence=silence) as engine:
+    with open_database(url, pool_size=pool_size, idle_in_transaction_timeout=silence) as engine:
         yield engine
 
 

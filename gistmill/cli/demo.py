@@ -61,7 +61,7 @@ def print_summaries(database_url: str, batch: str) -> bool:
     from models.session import connect
 
     console = Console()
-    with Session(connect(database_url, pool_size=1, longest_silence=None)) as session:
+    with Session(connect(database_url, pool_size=1, idle_in_transaction_timeout=None)) as session:
         target = find_target(session, batch)
         jobs = list(list_jobs(session, JobFilter(batch_id=target.batch_id)))
         for job in jobs:

@@ -43,34 +43,34 @@ def evaluate(
     if references is None and any(columns):
         raise click.UsageError("--id-column and --reference-column are of the file that --references names")
     if references is None:
-        order_missing_checks(name, as_json=as_json)
+        request_missing_checks(name, as_json=as_json)
     elif id_column is None or reference_column is None:
         raise click.UsageError("--references needs --id-column and --reference-column")
     else:
         _score_references(name, references, id_column, reference_column, as_json=as_json)
 
 
-def order_missing_checks(name: str, *, as_json: bool) -> None:
+def request_missing_checks(name: str, *, as_json: bool) -> None:
     """Order a check for every summary of a batch, or of one job, that has none, and say how many were ordered."""
     from sqlalchemy.orm import Session
 
     from models.checks import find_summarized, find_unchecked
     from models.lookup import find_target
-    from models.publisher import Announcer, CeleryDoorbell, make_celery
+    from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
     from models.settings import read_settings
-    from producer.checks import order_checks
+    from producer.checks import request_checks
 
-    doorbell = CeleryDoorbell(make_celery(read_settings().require_broker_url()))
+    publisher = CeleryPublisher(make_celery(read_settings().require_broker_url()))
     with open_engine() as engine:
         with Session(engine) as session:
             target = find_target(session, name)
             summarized = find_summarized(session, target.batch_id, target.job_id)
             jobs = find_unchecked(session, target.batch_id, target.job_id)
-        announcer = Announcer(engine, doorbell)
-        ordered = order_checks(engine, announcer, jobs)
-    warn_unsent(announcer.unsent)
+        outbox_publisher = OutboxPublisher(engine, publisher)
+        ordered = request_checks(engine, outbox_publisher, jobs)
+    warn_unsent(outbox_publisher.unsent)
     if as_json:
-        print_json({"batch": target.batch, "ordered": ordered, "unsent": announcer.unsent})
+        print_json({"batch": target.batch, "ordered": ordered, "unsent": outbox_publisher.unsent})
     elif ordered:
         click.echo(f"{count(ordered, 'check')} ordered; follow them with: gistmill watch {target.batch}")
     elif not summarized:

@@ -146,8 +146,10 @@ def _register(settings: Settings, name: str, output: Path, base: BaseWeights) ->
 
 
 def _print_report(result: FinetuneResult) -> None:
-    metrics = result.note.metrics
-    click.echo(f"adapter in {result.adapter}, trained for {result.note.base} in {format_seconds(metrics['seconds'])}")
+    metrics = result.metadata.metrics
+    click.echo(
+        f"adapter in {result.adapter}, trained for {result.metadata.base} in {format_seconds(metrics['seconds'])}"
+    )
     before, after = metrics["before"], metrics["after"]
     if not after:
         click.echo("nothing was held out, so nothing is known about how good it is")

@@ -97,7 +97,7 @@ def build_config(config: FinetuneConfig, given: Mapping[str, Any]) -> FinetuneCo
     """Return a run with what was given on the command line: first the preset, then every option.
 
     Raises:
-        SettingsError: a value, or values together, that cannot work.
+        TrainingSettingsError: a value, or values together, that cannot work.
     """
     from workers.finetuning.config import Optimizer, Schedule, apply_notebook_preset
     from workers.generation import PromptFormat
@@ -134,12 +134,12 @@ def _pick(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]
 def _read_prompt(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
-    from workers.finetuning.errors import SettingsError
+    from workers.finetuning.errors import TrainingSettingsError
 
     try:
         template = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
+        raise TrainingSettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
     if template.count("{text}") != 1:
-        raise SettingsError(f"{path} must have {{text}} exactly once, where the document goes")
+        raise TrainingSettingsError(f"{path} must have {{text}} exactly once, where the document goes")
     return {"style": "custom", "template": template}

@@ -21,13 +21,13 @@ from gistmill.cli.status import STEP_COLUMNS, describe_checks, describe_states, 
 from models.views import BatchProgress
 from producer.plain import dump_json
 from producer.status import Snapshot
-from producer.watch import Look, Outage
+from producer.watch import Outage, WatchEvent
 from producer.wording import format_seconds
 
 # Seconds without news after which a line is printed all the same.
 QUIET_SECONDS = 60
 
-Show = Callable[[Look], None]
+Show = Callable[[WatchEvent], None]
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def choose_screen(*, is_live: bool, as_json: bool) -> Iterator[Show]:
         yield _print_json_line
     elif sys.stdout.isatty():
         with Live(refresh_per_second=4) as live:
-            yield lambda look: live.update(render_look(look))
+            yield lambda look: live.update(render_event(look))
     else:
         yield _Lines().show
 
@@ -55,7 +55,7 @@ def print_end(snapshot: Snapshot) -> None:
     click.echo(f"read the summaries with: gistmill results {progress.batch}")
 
 
-def describe_look(look: Look) -> str:
+def describe_event(look: WatchEvent) -> str:
     """Return a look as one line."""
     if isinstance(look, Outage):
         return f"the results database is away ({clean_line(look.reason)}); waiting for it"
@@ -77,15 +77,15 @@ def describe_look(look: Look) -> str:
     return ", ".join(parts)
 
 
-def render_look(look: Look) -> Group | Text:
+def render_event(look: WatchEvent) -> Group | Text:
     """Return a look as a screen."""
     if isinstance(look, Outage):
-        return Text(describe_look(look), style="yellow")
+        return Text(describe_event(look), style="yellow")
     progress = look.progress
     return Group(
         Text(f"batch {progress.batch}", style="bold"),
         _render_bar(progress),
-        Text(describe_look(look)),
+        Text(describe_event(look)),
         _render_steps(look),
         *(_render_failure(job.source, job.state, job.words) for job in look.failures),
         *(Text(f"{each.node}  {each.device}  {each.running} running", style="dim") for each in look.workers),
@@ -117,7 +117,7 @@ def _render_failure(source: str, state: str, words: str) -> Text:
     return line
 
 
-def _print_json_line(look: Look) -> None:
+def _print_json_line(look: WatchEvent) -> None:
     value = {"outage": look.reason} if isinstance(look, Outage) else look
     click.echo(dump_json(value))
 
@@ -129,8 +129,8 @@ class _Lines:
         self._last: object = None
         self._printed_at = 0.0
 
-    def show(self, look: Look) -> None:
+    def show(self, look: WatchEvent) -> None:
         seen = look.progress if isinstance(look, Snapshot) else look
         if seen != self._last or time.monotonic() - self._printed_at > QUIET_SECONDS:
-            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {describe_look(look)}")
+            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {describe_event(look)}")
             self._last, self._printed_at = seen, time.monotonic()

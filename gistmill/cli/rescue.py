@@ -8,10 +8,10 @@ import click
 import redis
 
 from models.errors import UnreachableError
-from models.publisher import CeleryDoorbell, make_celery
+from models.publisher import CeleryPublisher, make_celery
 from models.session import open_database
 from models.settings import read_settings
-from workers.execution.reclaim import Rescue, RescueReport
+from workers.execution.reclaim import Reclaimer, ReclaimReport
 
 WORDS = {
     "lost_leases": "steps taken back from workers that died",
@@ -37,10 +37,10 @@ def rescue() -> None:
     settings = read_settings()
     broker_url = settings.require_broker_url()
     with open_database(settings.require_database_url()) as engine:
-        one_pass = Rescue(
+        one_pass = Reclaimer(
             engine,
             broker_url,
-            CeleryDoorbell(make_celery(broker_url)),
+            CeleryPublisher(make_celery(broker_url)),
             redispatch_seconds=settings.redispatch_seconds,
             restart_grace_seconds=settings.restart_grace_seconds,
         )
@@ -54,7 +54,7 @@ def rescue() -> None:
         click.echo(line)
 
 
-def describe_report(report: RescueReport | None) -> list[str]:
+def describe_report(report: ReclaimReport | None) -> list[str]:
     """Return what a pass did, in words."""
     if report is None:
         return ["another process is rescuing right now"]

@@ -25,18 +25,18 @@ def retry(name: str, *, marked: bool, as_json: bool) -> None:
     from sqlalchemy.orm import Session
 
     from models.lookup import find_target, list_ended_jobs
-    from models.publisher import Announcer, CeleryDoorbell, make_celery
+    from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
     from models.settings import read_settings
     from producer.retry import retry_jobs
 
-    doorbell = CeleryDoorbell(make_celery(read_settings().require_broker_url()))
+    publisher = CeleryPublisher(make_celery(read_settings().require_broker_url()))
     with open_engine() as engine:
         with Session(engine) as session:
             target = find_target(session, name)
             jobs = [target.job_id] if target.job_id else list_ended_jobs(session, target.batch_id)
-        announcer = Announcer(engine, doorbell)
-        replies = retry_jobs(engine, announcer, jobs, with_marked=marked)
-    warn_unsent(announcer.unsent)
+        outbox_publisher = OutboxPublisher(engine, publisher)
+        replies = retry_jobs(engine, outbox_publisher, jobs, with_marked=marked)
+    warn_unsent(outbox_publisher.unsent)
     if as_json:
         print_json({reply.name.lower(): number for reply, number in replies.items()})
         return

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gistmill.cli.progress import ReadingProgress
-    from producer.intake import Order
+    from producer.intake import SubmissionRequest
     from producer.sources.source import ReadEvent
-    from producer.submit import Submission, Tally
+    from producer.submit import Submission, SubmissionResult
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """What to read: the arguments of ``read_sources``."""
 
     paths: tuple[str, ...]
@@ -88,29 +88,31 @@ def submit(
       gistmill submit articles/ --batch gated --gate 0.3 --strategy stuff
       gistmill submit 'articles/*.md' --dry-run
     """
-    reading = Reading(paths, text_column, id_column, limit)
-    order = make_order(reading, name, priority, summarizing)
+    reading = ReadOptions(paths, text_column, id_column, limit)
+    request = make_request(reading, name, priority, summarizing)
     if dry_run:
-        return _rehearse(reading, order, as_json=as_json)
-    tally = _send(reading, order, is_strict=strict)
-    warn_unsent(tally.unsent)
-    if not tally.accepted:
-        _print_outcome(order, tally, as_json=as_json)
-        return judge_tally(tally)
-    with leave_work(order.batch):
-        warn_unserved(order.options.weights)
+        return _rehearse(reading, request, as_json=as_json)
+    result = _send(reading, request, is_strict=strict)
+    warn_unsent(result.unsent)
+    if not result.accepted:
+        _print_outcome(request, result, as_json=as_json)
+        return judge_result(result)
+    with leave_work(request.batch):
+        warn_unserved(request.options.weights)
         must_follow = wait or watch
         if not (must_follow and as_json):
-            _print_outcome(order, tally, as_json=as_json)
-        ended = follow(order.batch, is_live=watch, as_json=as_json) if must_follow else ExitCode.DONE
-    return judge_tally(tally) or ended
+            _print_outcome(request, result, as_json=as_json)
+        ended = follow(request.batch, is_live=watch, as_json=as_json) if must_follow else ExitCode.DONE
+    return judge_result(result) or ended
 
 
-def make_order(reading: Reading, name: str | None, priority: str, summarizing: dict[str, Any]) -> Order:
+def make_request(
+    reading: ReadOptions, name: str | None, priority: str, summarizing: dict[str, Any]
+) -> SubmissionRequest:
     """Return what is asked for every document."""
     from models.job import Priority
     from producer.batches import name_batch
-    from producer.intake import Order
+    from producer.intake import SubmissionRequest
 
     if name is not None and not name.strip():
         raise click.UsageError("--batch needs a name that is not blank")
@@ -121,7 +123,7 @@ def make_order(reading: Reading, name: str | None, priority: str, summarizing: d
         for option, value in (rows | summarizing).items()
         if value is not None
     }
-    return Order(
+    return SubmissionRequest(
         batch=name or name_batch(reading.paths, rows | options.model_dump(mode="json")),
         options=options,
         priority=Priority[priority.upper()],
@@ -129,38 +131,38 @@ def make_order(reading: Reading, name: str | None, priority: str, summarizing: d
     )
 
 
-def judge_tally(tally: Tally) -> int:
+def judge_result(result: SubmissionResult) -> int:
     """Return the exit code of a submission: the gravest problem's, and wrong usage if nothing went in."""
-    if tally.problems and not tally.accepted:
+    if result.problems and not result.accepted:
         return ExitCode.USAGE
-    return max((problem.exit_code for problem in tally.problems), default=ExitCode.DONE)
+    return max((problem.exit_code for problem in result.problems), default=ExitCode.DONE)
 
 
-def _send(reading: Reading, order: Order, *, is_strict: bool) -> Tally:
+def _send(reading: ReadOptions, request: SubmissionRequest, *, is_strict: bool) -> SubmissionResult:
     from gistmill.cli.database import open_engine
     from gistmill.cli.progress import ReadingProgress
     from models.errors import UnreachableError
-    from models.publisher import Announcer, CeleryDoorbell, make_celery
+    from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
     from models.settings import read_settings
-    from producer.submit import Submission, Tally
+    from producer.submit import Submission, SubmissionResult
 
-    doorbell = CeleryDoorbell(make_celery(read_settings().require_broker_url()))
-    tally = Tally()
+    publisher = CeleryPublisher(make_celery(read_settings().require_broker_url()))
+    result = SubmissionResult()
     try:
         with open_engine() as engine, ReadingProgress(total=reading.limit) as progress:
-            submission = Submission(engine, Announcer(engine, doorbell), order, tally)
+            submission = Submission(engine, OutboxPublisher(engine, publisher), request, result)
             if is_strict:
                 _submit_all_or_nothing(submission, reading, progress)
             else:
                 submission.run(reading.read(), report=progress.report)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; {_describe_unfinished(order, tally)}") from None
+        raise KeyboardInterrupt(f"stopped; {_describe_unfinished(request, result)}") from None
     except UnreachableError as error:
-        raise UnreachableError(f"{error}; {_describe_unfinished(order, tally)}") from error
-    return tally
+        raise UnreachableError(f"{error}; {_describe_unfinished(request, result)}") from error
+    return result
 
 
-def _submit_all_or_nothing(submission: Submission, reading: Reading, progress: ReadingProgress) -> None:
+def _submit_all_or_nothing(submission: Submission, reading: ReadOptions, progress: ReadingProgress) -> None:
     from producer.errors import SubmissionError
     from producer.sources.spool import spool_events
 
@@ -170,63 +172,63 @@ def _submit_all_or_nothing(submission: Submission, reading: Reading, progress: R
         submission.run(events)
 
 
-def _rehearse(reading: Reading, order: Order, *, as_json: bool) -> int:
+def _rehearse(reading: ReadOptions, request: SubmissionRequest, *, as_json: bool) -> int:
     """Read everything and print what a submission would do."""
     from gistmill.cli.progress import ReadingProgress
     from producer.sources.source import Source
-    from producer.submit import Tally
+    from producer.submit import SubmissionResult
 
-    tally, rows = Tally(), []
+    result, rows = SubmissionResult(), []
     with ReadingProgress(total=reading.limit) as progress:
         for event in reading.read():
-            tally.count(event)
+            result.count(event)
             progress.report(event)
             if isinstance(event, Source):
-                tally.created += 1
+                result.created += 1
                 rows.append((event.name, event.format, len(event.text), event.title))
     columns = ("source", "format", "characters", "title")
     if as_json:
         documents = [dict(zip(columns, row, strict=True)) for row in rows]
-        print_json({"batch": order.batch, "documents": documents, **_describe_drops(tally)})
+        print_json({"batch": request.batch, "documents": documents, **_describe_drops(result)})
     else:
         print_table(columns, rows)
-        click.echo(f"\n{count(len(rows), 'job')} would go into batch {order.batch}; nothing was submitted")
-        _print_drops(tally)
-    return judge_tally(tally)
+        click.echo(f"\n{count(len(rows), 'job')} would go into batch {request.batch}; nothing was submitted")
+        _print_drops(result)
+    return judge_result(result)
 
 
-def _print_outcome(order: Order, tally: Tally, *, as_json: bool) -> None:
+def _print_outcome(request: SubmissionRequest, result: SubmissionResult, *, as_json: bool) -> None:
     if as_json:
-        counts = {"new": tally.created, "existing": tally.existing, "unsent": tally.unsent}
-        print_json({"batch": order.batch, "batch_id": order.batch_id, **counts, **_describe_drops(tally)})
+        counts = {"new": result.created, "existing": result.existing, "unsent": result.unsent}
+        print_json({"batch": request.batch, "batch_id": request.batch_id, **counts, **_describe_drops(result)})
         return
-    if tally.created:
-        already = f", {tally.existing} already there" if tally.existing else ""
-        click.echo(f"batch {order.batch}: {count(tally.created, 'job')} submitted{already}")
-    elif tally.existing:
-        click.echo(f"batch {order.batch}: {count(tally.existing, 'job')} already there, nothing new")
+    if result.created:
+        already = f", {result.existing} already there" if result.existing else ""
+        click.echo(f"batch {request.batch}: {count(result.created, 'job')} submitted{already}")
+    elif result.existing:
+        click.echo(f"batch {request.batch}: {count(result.existing, 'job')} already there, nothing new")
     else:
         click.echo("nothing was submitted")
-    _print_drops(tally)
-    if tally.accepted:
-        click.echo(f"follow it with: gistmill watch {order.batch}")
+    _print_drops(result)
+    if result.accepted:
+        click.echo(f"follow it with: gistmill watch {request.batch}")
 
 
-def _print_drops(tally: Tally) -> None:
-    if tally.duplicates:
-        click.echo(f"{count(tally.duplicates, 'duplicate')} dropped")
-    if tally.problems:
-        click.echo(f"{count(len(tally.problems), 'source')} could not be read (see above)")
+def _print_drops(result: SubmissionResult) -> None:
+    if result.duplicates:
+        click.echo(f"{count(result.duplicates, 'duplicate')} dropped")
+    if result.problems:
+        click.echo(f"{count(len(result.problems), 'source')} could not be read (see above)")
 
 
-def _describe_drops(tally: Tally) -> dict[str, object]:
-    return {"duplicates": tally.duplicates, "problems": tally.problems}
+def _describe_drops(result: SubmissionResult) -> dict[str, object]:
+    return {"duplicates": result.duplicates, "problems": result.problems}
 
 
-def _describe_unfinished(order: Order, tally: Tally) -> str:
-    if not tally.accepted:
+def _describe_unfinished(request: SubmissionRequest, result: SubmissionResult) -> str:
+    if not result.accepted:
         return "nothing was submitted yet"
     return (
-        f"{count(tally.accepted, 'job')} {'is' if tally.accepted == 1 else 'are'} in batch {order.batch}, "
+        f"{count(result.accepted, 'job')} {'is' if result.accepted == 1 else 'are'} in batch {request.batch}, "
         "the rest is not; run the same command again to complete it"
     )

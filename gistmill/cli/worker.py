@@ -14,11 +14,11 @@ from workers.database import open_transaction
 from workers.health import is_free
 from workers.local.launch import choose_gpus, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
-from workers.serving import find_manner
+from workers.serving import find_trained_prompt
 from workers.weights.resolve import resolve_name
 
 # Ports that are tried for the metrics of a second worker on a machine.
-LOOKED_AT_PORTS = 64
+MAX_PORT_TRIES = 64
 
 
 @click.command()
@@ -55,7 +55,7 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
     for each in wanted:
         prepare_weights(each.weights)
         with explain_engine():
-            find_manner(each)
+            find_trained_prompt(each)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     settings = _choose_metrics_port(settings, processes=max(len(chosen), len(wanted)))
     programs = plan_processes(settings, chosen, names=names, is_automatic=True)
@@ -69,7 +69,7 @@ def _choose_metrics_port(settings: Settings, *, processes: int) -> Settings:
     """Return settings with ports for the metrics that are free, if nobody has said which to take."""
     if "metrics_port" in settings.model_fields_set:
         return settings
-    for first in range(settings.metrics_port, settings.metrics_port + LOOKED_AT_PORTS, processes):
+    for first in range(settings.metrics_port, settings.metrics_port + MAX_PORT_TRIES, processes):
         if all(is_free(settings.metrics_host, first + place) for place in range(processes)):
             break
     else:

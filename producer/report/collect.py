@@ -39,7 +39,7 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class StrategyComparison:
     """What one strategy and style made of the batch."""
 
     weights: str
@@ -72,7 +72,7 @@ class Overview:
     snapshot: Snapshot
     calls: tuple[Call, ...]
     lengths: tuple[Length, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[StrategyComparison, ...]
     measures: tuple[Measured, ...]
     failures: tuple[Failure, ...]
 
@@ -121,7 +121,7 @@ def list_lengths(session: Session, batch_id: UUID) -> list[Length]:
     return [Length(*row) for row in rows]
 
 
-def compare_ways(session: Session, batch_id: UUID) -> list[Comparison]:
+def compare_ways(session: Session, batch_id: UUID) -> list[StrategyComparison]:
     """Return how the strategies, styles and weights of a batch compare."""
     rows = session.execute(
         text(
@@ -139,7 +139,7 @@ def compare_ways(session: Session, batch_id: UUID) -> list[Comparison]:
         ),
         {"batch": batch_id},
     )
-    return [Comparison(*row) for row in rows]
+    return [StrategyComparison(*row) for row in rows]
 
 
 def list_measures(session: Session, batch_id: UUID) -> list[Measured]:

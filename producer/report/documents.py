@@ -13,7 +13,7 @@ from models.job import Job
 from models.step import StepKind
 from models.tables import Document
 from models.views import ChunkText
-from producer.evidence import Evidence, Sentence
+from producer.evidence import CheckedSentence, Evidence
 from producer.provenance import Node, Provenance, build_trees, read_provenance, unroll_chain
 
 
@@ -22,7 +22,7 @@ class Piece:
     """A stretch of a summary; with a sentence if there is a doubt about it."""
 
     text: str
-    sentence: Sentence | None = None
+    sentence: CheckedSentence | None = None
 
 
 @dataclass(frozen=True, slots=True)

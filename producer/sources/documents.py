@@ -9,14 +9,14 @@ from typing import BinaryIO
 from producer.errors import LimitError, SourceUsageError, UnreadableError
 from producer.sources.decoding import decode_text, find_declared_charset
 from producer.sources.html import is_html
-from producer.sources.kinds import Kind, sniff_kind
+from producer.sources.kinds import FileKind, sniff_kind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content
 from producer.sources.text import normalize_text, read_markdown, read_plain_text, read_unknown_text
 
 
-def read_file(path: Path, kind: Kind | None, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
+def read_file(path: Path, kind: FileKind | None, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
     """Return the content of a document file.
 
     Raises:
@@ -50,7 +50,7 @@ def read_bytes(path: Path, limits: ReadLimits) -> bytes:
 
 
 def read_document(
-    data: bytes, kind: Kind | None, *, sandbox: Sandbox, limits: ReadLimits, charset: str | None = None
+    data: bytes, kind: FileKind | None, *, sandbox: Sandbox, limits: ReadLimits, charset: str | None = None
 ) -> Content:
     """Return the content of a document.
 
@@ -67,7 +67,7 @@ def read_document(
     if not data.strip():
         raise UnreadableError("is empty; give a file with text in it")
     kind = kind or sniff_kind(data)
-    if kind in {Kind.PDF, Kind.DOCX, Kind.EPUB}:
+    if kind in {FileKind.PDF, FileKind.DOCX, FileKind.EPUB}:
         content = sandbox.convert(kind, data)
     else:
         text = decode_text(data, declared=charset or find_declared_charset(data))
@@ -75,18 +75,18 @@ def read_document(
     return check_content(content, limits)
 
 
-def read_text(text: str, kind: Kind | None, sandbox: Sandbox) -> Content:
+def read_text(text: str, kind: FileKind | None, sandbox: Sandbox) -> Content:
     """Return decoded text as content; HTML is recognized where no kind is given.
 
     Raises:
         SourceError: it cannot be read, or only beyond a bound.
     """
-    if kind is Kind.MARKDOWN:
+    if kind is FileKind.MARKDOWN:
         return read_markdown(text)
-    if kind is Kind.TEXT:
+    if kind is FileKind.TEXT:
         return read_plain_text(text)
-    if kind is Kind.HTML or is_html(text):
-        return sandbox.convert(Kind.HTML, normalize_text(text).encode())
+    if kind is FileKind.HTML or is_html(text):
+        return sandbox.convert(FileKind.HTML, normalize_text(text).encode())
     return read_unknown_text(text)
 
 

@@ -21,7 +21,7 @@ UNSUPPORTED = {
 }
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """The kinds of documents and tables that can be read."""
 
     HTML = "HTML"
@@ -39,33 +39,33 @@ class Kind(StrEnum):
     @property
     def is_table(self) -> bool:
         """True if the file holds one document a row."""
-        return self in {Kind.CSV, Kind.TSV, Kind.JSONL, Kind.JSON, Kind.PARQUET}
+        return self in {FileKind.CSV, FileKind.TSV, FileKind.JSONL, FileKind.JSON, FileKind.PARQUET}
 
 
 SUFFIXES = {
-    **dict.fromkeys((".html", ".htm", ".xhtml"), Kind.HTML),
-    **dict.fromkeys((".md", ".markdown"), Kind.MARKDOWN),
-    **dict.fromkeys((".txt", ".text", ".rst", ".log"), Kind.TEXT),
-    ".pdf": Kind.PDF,
-    ".docx": Kind.DOCX,
-    ".epub": Kind.EPUB,
-    ".csv": Kind.CSV,
-    **dict.fromkeys((".tsv", ".tab"), Kind.TSV),
-    **dict.fromkeys((".jsonl", ".ndjson"), Kind.JSONL),
-    ".json": Kind.JSON,
-    **dict.fromkeys((".parquet", ".pq"), Kind.PARQUET),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), FileKind.HTML),
+    **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
+    **dict.fromkeys((".txt", ".text", ".rst", ".log"), FileKind.TEXT),
+    ".pdf": FileKind.PDF,
+    ".docx": FileKind.DOCX,
+    ".epub": FileKind.EPUB,
+    ".csv": FileKind.CSV,
+    **dict.fromkeys((".tsv", ".tab"), FileKind.TSV),
+    **dict.fromkeys((".jsonl", ".ndjson"), FileKind.JSONL),
+    ".json": FileKind.JSON,
+    **dict.fromkeys((".parquet", ".pq"), FileKind.PARQUET),
 }
 MEDIA_TYPES = {
-    **dict.fromkeys(("text/html", "application/xhtml+xml"), Kind.HTML),
-    **dict.fromkeys(("text/markdown", "text/x-markdown"), Kind.MARKDOWN),
-    "application/pdf": Kind.PDF,
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Kind.DOCX,
-    "application/epub+zip": Kind.EPUB,
+    **dict.fromkeys(("text/html", "application/xhtml+xml"), FileKind.HTML),
+    **dict.fromkeys(("text/markdown", "text/x-markdown"), FileKind.MARKDOWN),
+    "application/pdf": FileKind.PDF,
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": FileKind.DOCX,
+    "application/epub+zip": FileKind.EPUB,
 }
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
-def find_kind(suffix: str) -> Kind | None:
+def find_kind(suffix: str) -> FileKind | None:
     """Return the kind that a file name suffix (".md") stands for, None if its content has to tell.
 
     Raises:
@@ -77,21 +77,21 @@ def find_kind(suffix: str) -> Kind | None:
     return SUFFIXES.get(suffix)
 
 
-def sniff_kind(data: bytes) -> Kind | None:
+def sniff_kind(data: bytes) -> FileKind | None:
     """Return the kind that the first bytes of a document give away, None for any text.
 
     Raises:
         SourceUsageError: they give away a kind that is not supported.
     """
     if data.startswith(b"%PDF-"):
-        return Kind.PDF
+        return FileKind.PDF
     if data.startswith(OLE_MAGIC):
         raise SourceUsageError(f"is an old or encrypted Office file; {SAVE_AS_DOCX} without a password")
     if data.startswith(b"PK\x03\x04"):
         # The names of the files inside stand in the archive as they are.
         if b"META-INF/container.xml" in data:
-            return Kind.EPUB
+            return FileKind.EPUB
         if b"word/document.xml" in data:
-            return Kind.DOCX
+            return FileKind.DOCX
         raise SourceUsageError(f"is a zip archive; {UNPACK}")
     return None

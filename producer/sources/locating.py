@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path, PurePath
 
 from producer.errors import SourceUsageError, UnreadableError
-from producer.sources.kinds import Kind, find_kind
+from producer.sources.kinds import FileKind, find_kind
 from producer.sources.source import SourceProblem, describe_problem
 from producer.sources.text import clean_label
 
@@ -32,7 +32,7 @@ class FileTarget:
     name: str
     is_listed: bool = False
 
-    def find_kind(self) -> Kind | None:
+    def find_kind(self) -> FileKind | None:
         """Return the kind that the file's suffix stands for, None if its content has to tell.
 
         Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from producer.errors import LimitError, SourceUsageError, UnreadableError
 from producer.sources.addresses import resolve_host
 from producer.sources.documents import read_document
-from producer.sources.kinds import MEDIA_TYPES, Kind
+from producer.sources.kinds import MEDIA_TYPES, FileKind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-LARGEST_PORT = 65535
+MAX_PORT = 65535
 HEADERS = {"User-Agent": "gistmill", "Accept": "text/html, text/*;q=0.9, application/pdf;q=0.8, */*;q=0.1"}
 # Compressions whose ratio is bounded (about 1,000 to 1), so that one network read cannot fill the memory.
 ENCODINGS = "gzip, deflate"
@@ -35,7 +35,7 @@ class Page:
     """What a URL gave: the bytes, their kind (None if they have to tell) and declared encoding, and the last URL."""
 
     data: bytes
-    kind: Kind | None
+    kind: FileKind | None
     charset: str | None
     url: str
 
@@ -100,8 +100,8 @@ async def _pin_request(url: httpx.URL, limits: ReadLimits) -> httpx.Request:
     if url.userinfo:
         raise SourceUsageError("carries a user name or password; download the page and give the file")
     port = DEFAULT_PORTS[url.scheme] if url.port is None else url.port
-    if not 0 < port <= LARGEST_PORT:
-        raise SourceUsageError(f"leads to port {port}, and there are 1 to {LARGEST_PORT}; check the URL")
+    if not 0 < port <= MAX_PORT:
+        raise SourceUsageError(f"leads to port {port}, and there are 1 to {MAX_PORT}; check the URL")
     address = await resolve_host(url.host, port, allow_private=limits.allow_private_hosts)
     headers = HEADERS | {"Host": url.netloc.decode("ascii"), "Accept-Encoding": ENCODINGS}
     # The certificate has to be the named host's, although the connection goes to its address.
@@ -124,7 +124,7 @@ async def _read_response(response: httpx.Response, url: httpx.URL, limits: ReadL
     return Page(bytes(data), kind, response.charset_encoding, str(url))
 
 
-def _find_media_kind(headers: Mapping[str, str]) -> Kind | None:
+def _find_media_kind(headers: Mapping[str, str]) -> FileKind | None:
     """Return the kind that the server declares, None if the content has to tell.
 
     Raises:

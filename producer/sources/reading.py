@@ -9,7 +9,7 @@ from pathlib import Path
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
 from producer.sources.documents import explain_os_error, read_file, read_stdin
-from producer.sources.kinds import Kind
+from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.locating import STDIN, FileTarget, is_url, locate_files
 from producer.sources.rows import read_rows
@@ -17,7 +17,7 @@ from producer.sources.sandbox import Sandbox
 from producer.sources.source import (
     Content,
     ReadEvent,
-    Seen,
+    SeenDigests,
     Source,
     SourceDuplicate,
     SourceNote,
@@ -73,7 +73,7 @@ def _limit_sources(events: Iterator[ReadEvent], limit: int | None) -> Iterator[R
 def _read_all(
     paths: Iterable[str | Path], text_column: str | None, id_column: str | None, limits: ReadLimits
 ) -> Iterator[ReadEvent]:
-    seen = Seen()
+    seen = SeenDigests()
     with Sandbox(limits) as sandbox:
         reader = _Reader(text_column, id_column, limits, sandbox)
         for path in paths:
@@ -81,7 +81,7 @@ def _read_all(
                 yield _drop_duplicate(event, seen)
 
 
-def _drop_duplicate(event: ReadEvent, seen: Seen) -> ReadEvent:
+def _drop_duplicate(event: ReadEvent, seen: SeenDigests) -> ReadEvent:
     if not isinstance(event, Source):
         return event
     first_name = seen.find_first(event.name, event.text, name=event.name)
@@ -130,7 +130,7 @@ class _Reader:
         except OSError as error:
             yield describe_problem(target.name, explain_os_error(error))
 
-    def _read_file(self, target: FileTarget, kind: Kind | None) -> Iterator[ReadEvent]:
+    def _read_file(self, target: FileTarget, kind: FileKind | None) -> Iterator[ReadEvent]:
         if target.path.exists() and not target.path.is_file():
             raise UnreadableError("is not a regular file; give a file, or '-' for standard input")
         if kind is not None and kind.is_table:

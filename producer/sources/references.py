@@ -7,7 +7,7 @@ from pathlib import Path
 from producer.errors import ProducerError, SourceError
 from producer.sources.columns import choose_columns
 from producer.sources.decoding import decode_text
-from producer.sources.kinds import Kind, find_kind
+from producer.sources.kinds import FileKind, find_kind
 from producer.sources.limits import ReadLimits
 from producer.sources.rows import OPENERS
 from producer.sources.table import BrokenTableError, Record, Table
@@ -48,7 +48,7 @@ def read_references(path: Path, *, id_column: str, reference_column: str) -> dic
 def _open_table(path: Path) -> Table:
     kind = find_kind(path.suffix)
     if kind is None or not kind.is_table:
-        tables = ", ".join(each.value for each in Kind if each.is_table)
+        tables = ", ".join(each.value for each in FileKind if each.is_table)
         raise ReferencesError(f"{path} is no table; give references as one of {tables}")
     return OPENERS[kind](path, ReadLimits())
 

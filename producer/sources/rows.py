@@ -14,20 +14,20 @@ from producer.sources.csv_table import open_csv
 from producer.sources.decoding import decode_text
 from producer.sources.documents import check_content, read_text
 from producer.sources.json_table import open_json, open_jsonl
-from producer.sources.kinds import Kind
+from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.parquet_table import open_parquet
 from producer.sources.sandbox import Sandbox
-from producer.sources.source import ReadEvent, Seen, Source, SourceDuplicate, SourceNote, describe_problem
+from producer.sources.source import ReadEvent, SeenDigests, Source, SourceDuplicate, SourceNote, describe_problem
 from producer.sources.table import BrokenTableError, Record, Row, Table
 from producer.sources.text import clean_label
 
-OPENERS: dict[Kind, Callable[[Path, ReadLimits], Table]] = {
-    Kind.CSV: open_csv,
-    Kind.TSV: lambda path, limits: open_csv(path, limits, delimiter="\t"),
-    Kind.JSONL: open_jsonl,
-    Kind.JSON: open_json,
-    Kind.PARQUET: open_parquet,
+OPENERS: dict[FileKind, Callable[[Path, ReadLimits], Table]] = {
+    FileKind.CSV: open_csv,
+    FileKind.TSV: lambda path, limits: open_csv(path, limits, delimiter="\t"),
+    FileKind.JSONL: open_jsonl,
+    FileKind.JSON: open_json,
+    FileKind.PARQUET: open_parquet,
 }
 
 
@@ -89,7 +89,7 @@ class RowReader:
 
 def read_rows(
     path: Path,
-    kind: Kind,
+    kind: FileKind,
     name: str,
     *,
     text_column: str | None,
@@ -113,12 +113,12 @@ def read_rows(
     if columns.is_guessed:
         yield SourceNote(name, f"{name}: the text is taken from column {columns.text!r} (change it by --text-column).")
     reader = RowReader(path, name, columns, sandbox, limits)
-    seen = Seen()
+    seen = SeenDigests()
     for row in chain([first], table.rows):
         yield _read_event(reader, row, seen)
 
 
-def _read_event(reader: RowReader, row: Row, seen: Seen) -> ReadEvent:
+def _read_event(reader: RowReader, row: Row, seen: SeenDigests) -> ReadEvent:
     """Read one row; among rows without an id, the same text is the same document."""
     name = reader.name_row(row)
     try:

@@ -20,7 +20,7 @@ from typing import IO, Self
 
 import producer
 from producer.errors import LimitError, SourceError, SourceUsageError, UnreadableError
-from producer.sources.kinds import Kind
+from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.source import Content
 
@@ -71,7 +71,7 @@ class Sandbox:
                 self._child.communicate()
             self._child = None
 
-    def convert(self, kind: Kind, data: bytes) -> Content:
+    def convert(self, kind: FileKind, data: bytes) -> Content:
         """Convert one document.
 
         Raises:
@@ -111,13 +111,13 @@ class Sandbox:
             read_frame(child.stdout)
         return child
 
-    def _explain_death(self, kind: Kind, *, is_late: bool) -> SourceError:
+    def _explain_death(self, kind: FileKind, *, is_late: bool) -> SourceError:
         if is_late:
             return LimitError(f"took more than {self._limits.conversion_seconds} s to convert; split or simplify it")
         return UnreadableError(f"crashed the {kind} parser, so it is damaged or too large; save it again or split it")
 
 
-def _exchange_frames(child: subprocess.Popen[bytes], kind: Kind, data: bytes) -> bytes | None:
+def _exchange_frames(child: subprocess.Popen[bytes], kind: FileKind, data: bytes) -> bytes | None:
     if child.stdin is None or child.stdout is None:
         raise AssertionError("the child is started with both pipes")
     write_frame(child.stdin, kind.encode())

@@ -10,7 +10,7 @@ from typing import IO
 
 from producer.errors import LimitError, SourceError, UnreadableError
 from producer.sources.html import normalize_html
-from producer.sources.kinds import Kind
+from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import read_frame, write_frame
 from producer.sources.source import Content
@@ -40,10 +40,10 @@ def limit_memory(size: int) -> None:
 def serve(requests: IO[bytes], replies: IO[bytes], limits: ReadLimits) -> None:
     """Answer every pair of frames (kind, data) with one frame of JSON."""
     while (kind := read_frame(requests)) is not None and (data := read_frame(requests)) is not None:
-        write_frame(replies, json.dumps(answer(Kind(kind.decode()), data, limits)).encode())
+        write_frame(replies, json.dumps(answer(FileKind(kind.decode()), data, limits)).encode())
 
 
-def answer(kind: Kind, data: bytes, limits: ReadLimits) -> dict[str, object]:
+def answer(kind: FileKind, data: bytes, limits: ReadLimits) -> dict[str, object]:
     """Return the converted document, or the error that tells why there is none, as JSON fields."""
     try:
         return dataclasses.asdict(convert_safely(kind, data, limits))
@@ -51,7 +51,7 @@ def answer(kind: Kind, data: bytes, limits: ReadLimits) -> dict[str, object]:
         return {"error": type(error).__name__, "message": str(error)}
 
 
-def convert_safely(kind: Kind, data: bytes, limits: ReadLimits) -> Content:
+def convert_safely(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
     """Convert a document; whatever its parser raises becomes a ``SourceError``."""
     try:
         return convert(kind, data, limits)
@@ -66,18 +66,18 @@ def convert_safely(kind: Kind, data: bytes, limits: ReadLimits) -> Content:
         raise UnreadableError(f"is not a readable {kind} file ({reason}); save it again or as another kind") from error
 
 
-def convert(kind: Kind, data: bytes, limits: ReadLimits) -> Content:
+def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
     """Return the content of one document; HTML comes decoded, as UTF-8.
 
     Raises:
         SourceError: it cannot be read, or only beyond a bound.
         Exception: whatever the parser of a corrupted document raises.
     """
-    if kind is Kind.HTML:
+    if kind is FileKind.HTML:
         return normalize_html(data.decode(), max_depth=limits.html_depth)
     from producer.sources.packed import read_docx, read_epub, read_pdf
 
-    read_packed = {Kind.PDF: read_pdf, Kind.DOCX: read_docx, Kind.EPUB: read_epub}[kind]
+    read_packed = {FileKind.PDF: read_pdf, FileKind.DOCX: read_docx, FileKind.EPUB: read_epub}[kind]
     return read_packed(data, limits)
 
 

@@ -81,7 +81,7 @@ def describe_problem(name: str, error: SourceError) -> SourceProblem:
 DIGEST_BYTES = 16
 
 
-class Seen:
+class SeenDigests:
     """The documents so far: a digest each, so that a million of them take some 200 MB at most."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine
 from workers.finetuning.dataset import PairEncoder
 from workers.finetuning.pairs import Pair, read_pairs
-from workers.finetuning.scoring import Summary
+from workers.finetuning.scoring import GeneratedSummary
 from workers.generation import FinishReason, GenerationParams, Part, Prompt, PromptFormat, Turn
 from workers.summarization.prompts import PromptSet
 
@@ -89,20 +89,22 @@ def list_systems(adapter: Path) -> list[System]:
 
 def summarize_all(
     system: System, pairs: Sequence[Pair], *, base: Path, folder: Path, source_tokens: int, new_tokens: int
-) -> list[Summary]:
+) -> list[GeneratedSummary]:
     """Return a system's summaries, made now or by an earlier run."""
     file = folder / f"{re.sub(r'[^a-z0-9]+', '-', system.name.lower())}.jsonl"
-    done = [Summary(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
+    done = [GeneratedSummary(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
     if len(done) >= len(pairs):
         return done[: len(pairs)]
     params = GenerationParams(do_sample=False, max_new_tokens=new_tokens)
     cutter = PairEncoder(AutoTokenizer.from_pretrained(base), prompts=PromptSet("news", PromptFormat.COMPLETION))
 
-    def summarize(pair: Pair) -> Summary:
+    def summarize(pair: Pair) -> GeneratedSummary:
         source, _ = cutter.truncate_source(pair.source, limit=source_tokens)
         # Without the strings that end a completion when it serves: what counts is whether the weights end it.
         generation = engine.generate(replace(system.build_prompt(source), stop=()), params)
-        return Summary(generation.text, generation.completion_tokens, generation.finish_reason is FinishReason.STOP)
+        return GeneratedSummary(
+            generation.text, generation.completion_tokens, generation.finish_reason is FinishReason.STOP
+        )
 
     with serve(base, system.adapter) as engine, ThreadPoolExecutor(SLOTS) as pool, file.open("a") as out:
         for summary in pool.map(summarize, pairs[len(done) :]):

@@ -50,7 +50,7 @@ Precision = Literal["none", "bf16", "half", "int8"]
 FEWER_BITS: tuple[Precision, ...] = ("bf16", "half", "int8") if has_native_bfloat16() else ("half", "int8")
 
 
-def load(weights: Path, precision: Precision, *, is_guessing: bool = True, lanes: int | None = None) -> Engine:
+def load(weights: Path, precision: Precision, *, is_speculative: bool = True, lanes: int | None = None) -> Engine:
     """Load the weights with linear layers in a precision."""
     return load_engine(
         EngineConfig(
@@ -60,7 +60,7 @@ def load(weights: Path, precision: Precision, *, is_guessing: bool = True, lanes
             device="cpu",
             slots=THREADS,
             lanes=lanes,
-            is_guessing=is_guessing,
+            is_speculative=is_speculative,
         )
     )
 
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="a weights folder; the packaged Gemma 3 270M by default")
     given = parser.parse_args()
     weights = given.weights or ensure_packaged_weights(CACHE / "gemma-3-270m")
-    exact, patient = load(weights, "none"), load(weights, "none", is_guessing=False)
+    exact, patient = load(weights, "none"), load(weights, "none", is_speculative=False)
     narrow = load(weights, "none", lanes=1)
     engines = {name: load(weights, name) for name in FEWER_BITS}
     plain = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32, attn_implementation="sdpa").eval()

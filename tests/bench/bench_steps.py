@@ -33,7 +33,7 @@ STEPS_PER_JOB = 10
 # The steps of one job in so many are ready; the rest are done, as in a cluster that has worked for a while.
 DONE_TO_READY = 10
 # So that the small table has enough to claim.
-LEAST_READY_JOBS = 50
+MIN_READY_JOBS = 50
 RUNNING = 100
 REPEATS = 200
 
@@ -90,7 +90,7 @@ class Bench:
         values = {
             "jobs": jobs,
             "last": STEPS_PER_JOB - 1,
-            "done_jobs": jobs - max(LEAST_READY_JOBS, jobs // DONE_TO_READY),
+            "done_jobs": jobs - max(MIN_READY_JOBS, jobs // DONE_TO_READY),
         }
         with self._engine.begin() as connection:
             for statement in filter(str.strip, FILL.split(";")):

@@ -23,11 +23,11 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from models.checks import order_missing_check
+from models.checks import request_missing_check
 from models.job import Job
 from models.lookup import JobFilter, list_jobs
 from models.options import make_options
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.session import connect
 from models.settings import Settings
 from models.views import JobSummary
@@ -84,20 +84,20 @@ class Runner:
             is_hung=lambda: False,
             on_hang=lambda: None,
         )
-        self._waiting: list[Wakeup] = []
+        self._waiting: list[StepMessage] = []
         statements = database.execution_options(isolation_level="AUTOCOMMIT")
         self._flow = Flow(database, statements, generator, self, leases, settings=Settings(), worker_id="bench")
 
-    def ring(self, wakeups: Iterable[Wakeup]) -> int:
+    def publish(self, step_messages: Iterable[StepMessage]) -> int:
         """Take messages, as a broker does."""
-        taken = list(wakeups)
+        taken = list(step_messages)
         self._waiting += taken
         return len(taken)
 
-    def run(self, wakeups: Iterable[Wakeup]) -> float:
+    def run(self, step_messages: Iterable[StepMessage]) -> float:
         """Run steps until no message is left, and return the seconds that it took."""
         started = time.monotonic()
-        self.ring(wakeups)
+        self.publish(step_messages)
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(SLOTS) as pool:
             while self._waiting or running:
@@ -130,10 +130,10 @@ def run_strategy(
         chunk_tokens=CHUNK_TOKENS,
         generation={"do_sample": False, "max_new_tokens": new_tokens},
     )
-    jobs, wakeups = add_jobs(database, texts, options=options)
-    seconds = runner.run(wakeups)
+    jobs, step_messages = add_jobs(database, texts, options=options)
+    seconds = runner.run(step_messages)
     with Session(database) as session, session.begin():
-        checks = [wakeup for job in jobs for wakeup in order_missing_check(session, job)]
+        checks = [step_message for job in jobs for step_message in request_missing_check(session, job)]
     runner.run(checks)
     with Session(database) as session:
         batch = session.get_one(Job, jobs[0]).batch_id

@@ -15,7 +15,7 @@ from workers.engine.tokenizer import PromptCounter
 from workers.execution.runner import make_prompts, plan_options
 from workers.generation import Prompt
 from workers.summarization.chunks import join_headings
-from workers.summarization.planning import Document, plan_job
+from workers.summarization.planning import SourceDocument, plan_job
 from workers.summarization.wording import OUTPUT_SEPARATOR
 
 SAMPLES = Path(producer.__file__).parent / "samples"
@@ -64,7 +64,7 @@ def make_task(sources: list[Source], *, weights: Path, gguf: Path, new_tokens: i
     texts = []
     for source in sources:
         plan = plan_job(
-            Document(source.text, source.format),
+            SourceDocument(source.text, source.format),
             plan_options(options),
             prompts=prompts,
             counter=counter,

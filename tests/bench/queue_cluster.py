@@ -21,16 +21,16 @@ from migrations.run import upgrade
 from models.job import Priority
 from models.options import make_options
 from models.outbox import find_unclaimed
-from models.publisher import CeleryDoorbell, make_celery
-from models.queues import Wakeup
+from models.publisher import CeleryPublisher, make_celery
+from models.queues import StepMessage
 from models.session import connect
 from models.step import step_id
 from tests.chaos.arena import Arena
 from tests.fake_engine import FakeGenerator
 from tests.fake_worker import describe_command
-from workers.execution.reclaim import Rescue
+from workers.execution.reclaim import Reclaimer
 from workers.execution.runner import make_prompts, plan_options
-from workers.summarization.planning import Document, Plan, plan_job
+from workers.summarization.planning import Plan, SourceDocument, plan_job
 
 # Map steps of a job: those of the first level on the broker, so that reduce steps come between them all the time.
 CHUNKS = 8
@@ -75,7 +75,7 @@ def plan_body(body: str) -> Plan:
     """Plan a document as a worker with the null engine does."""
     generator = FakeGenerator()
     plan = plan_job(
-        Document(body, "markdown"),
+        SourceDocument(body, "markdown"),
         plan_options(OPTIONS),
         prompts=make_prompts(OPTIONS, generator.prompt_format),
         counter=generator,
@@ -125,18 +125,18 @@ class Cluster:
             )
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
-        return self._ring(jobs)
+        return self._publish(jobs)
 
-    def _ring(self, jobs: list[object]) -> float:
+    def _publish(self, jobs: list[object]) -> float:
         with Session(self.engine) as session:
-            wakeups: list[Wakeup] = []
+            step_messages: list[StepMessage] = []
             for job in jobs:
-                wakeups += find_unclaimed(session, job)  # type: ignore[arg-type]
+                step_messages += find_unclaimed(session, job)  # type: ignore[arg-type]
         app = make_celery(self.broker_url)
         started = time.monotonic()
-        assert CeleryDoorbell(app).ring(wakeups) == len(wakeups)
+        assert CeleryPublisher(app).publish(step_messages) == len(step_messages)
         app.close()
-        return len(wakeups) / (time.monotonic() - started)
+        return len(step_messages) / (time.monotonic() - started)
 
     def read_number(self, statement: str, **values: object) -> float:
         """Return the one number that a statement asks for."""
@@ -193,7 +193,7 @@ def open_cluster(arena: Arena, place: int) -> Iterator[Cluster]:
     upgrade(engine)
     # As in a cluster that has run before; a broker that no worker has seen yet counts as one that has lost everything.
     app = make_celery(broker_url)
-    Rescue(engine, broker_url, CeleryDoorbell(app), redispatch_seconds=30, restart_grace_seconds=60).run_pass()
+    Reclaimer(engine, broker_url, CeleryPublisher(app), redispatch_seconds=30, restart_grace_seconds=60).run_pass()
     app.close()
     try:
         yield Cluster(database_url, broker_url, engine)

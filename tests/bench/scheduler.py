@@ -93,7 +93,7 @@ class Simulation:
         """Return how jobs with so many map steps each are worked off."""
         self._open, self._pending = len(jobs), list(jobs)
         for job, chunks in enumerate(jobs):
-            self._ring(PLAN, job, chunks)
+            self._publish(PLAN, job, chunks)
         self._environment.run(until=self._end)
         seconds = self._environment.now
         return Forecast(
@@ -103,7 +103,7 @@ class Simulation:
             database_busy=self._database_seconds / (seconds * self._costs.database_cores),
         )
 
-    def _ring(self, kind: int, job: int, chunks: int = 0) -> None:
+    def _publish(self, kind: int, job: int, chunks: int = 0) -> None:
         self._place += 1
         self._queue.put(simpy.PriorityItem((kind, self._place), (kind, job, chunks)))
 
@@ -138,11 +138,11 @@ class Simulation:
         self._steps += 1
         if kind == PLAN:
             for _ in range(chunks):
-                self._ring(MAP, job)
+                self._publish(MAP, job)
         elif kind == MAP:
             self._pending[job] -= 1
             if self._pending[job] == 0:
-                self._ring(REDUCE, job)
+                self._publish(REDUCE, job)
         else:
             self._open -= 1
             if self._open == 0:

@@ -6,11 +6,11 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from workers.evaluation.candidates import Candidate, Kind, find_candidates
+from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
 from workers.evaluation.words import split_sentences
 
 # Which facts are swapped, in turns, so that no kind rules the test.
-TURNS = (Kind.NAME, Kind.NUMBER, Kind.DATE)
+TURNS = (CandidateKind.NAME, CandidateKind.NUMBER, CandidateKind.DATE)
 
 # Numerals that are often none.
 UNSURE = {"one"}
@@ -65,7 +65,7 @@ def plant_swaps(documents: Sequence[Document], *, most: int, seed: int) -> Itera
 
 
 def _plant_swap(
-    document: Document, stranger: str, *, kinds: Sequence[Kind], is_from_source: bool, generator: random.Random
+    document: Document, stranger: str, *, kinds: Sequence[CandidateKind], is_from_source: bool, generator: random.Random
 ) -> Swap | None:
     pool = find_facts(document.source if is_from_source else stranger)
     for kind in kinds:
@@ -85,7 +85,7 @@ def find_facts(text: str) -> list[Candidate]:
         Candidate(each.text, each.kind, sentence.start + each.start, sentence.start + each.end)
         for sentence in split_sentences(text)
         for each in find_candidates(sentence.text)
-        if each.kind is not Kind.PHRASE and each.start > 0 and each.text.lower() not in UNSURE
+        if each.kind is not CandidateKind.PHRASE and each.start > 0 and each.text.lower() not in UNSURE
     ]
 
 

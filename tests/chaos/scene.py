@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 from models.checks import is_being_checked
 from models.job import OPEN_STATES, Job, Priority
 from models.options import JobOptions, make_options
-from models.publisher import CeleryDoorbell, make_celery
-from models.queues import Wakeup
+from models.publisher import CeleryPublisher, make_celery
+from models.queues import StepMessage
 from models.session import connect
 from models.step import Step
 from tests.chaos.arena import Arena
@@ -106,16 +106,16 @@ class Scene:
         self, texts: Sequence[str], *, is_sent: bool = True, priority: Priority = Priority.NORMAL, **options: object
     ) -> list[UUID]:
         """Store jobs and send their messages, as a producer does."""
-        jobs, wakeups = add_jobs(self.engine, texts, options=choose_options(**options), priority=priority)
+        jobs, step_messages = add_jobs(self.engine, texts, options=choose_options(**options), priority=priority)
         if is_sent:
-            self.ring(wakeups)
+            self.publish(step_messages)
         return jobs
 
-    def ring(self, wakeups: Sequence[Wakeup]) -> int:
+    def publish(self, step_messages: Sequence[StepMessage]) -> int:
         """Send messages."""
         app = make_celery(self.arena.broker_url)
         try:
-            return CeleryDoorbell(app).ring(wakeups)
+            return CeleryPublisher(app).publish(step_messages)
         finally:
             app.close()
 

@@ -24,10 +24,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from models.job import Priority
-from models.publisher import Announcer, CeleryDoorbell, make_celery
-from producer.intake import Order
+from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
+from producer.intake import SubmissionRequest
 from producer.sources.source import Source
-from producer.submit import Submission, Tally
+from producer.submit import Submission, SubmissionResult
 from tests.chaos.arena import open_arena
 from tests.chaos.faults import Tormentor
 from tests.chaos.invariants import Findings, find_violations
@@ -109,17 +109,17 @@ def submit_jobs(scene: Scene, options: argparse.Namespace) -> None:
         count = min(BLOCK_JOBS, options.jobs - block * BLOCK_JOBS)
         names = [f"text{block}x{place}" for place in range(count)]
         sources = [Source(name, write_text(name, chance.randint(*CHUNKS[strategy])), "markdown") for name in names]
-        order = Order(f"block{block}", choose_options(strategy=strategy), chance.choice(list(Priority)))
-        submit_block(scene, order, sources)
+        request = SubmissionRequest(f"block{block}", choose_options(strategy=strategy), chance.choice(list(Priority)))
+        submit_block(scene, request, sources)
 
 
-def submit_block(scene: Scene, order: Order, sources: Sequence[Source]) -> None:
+def submit_block(scene: Scene, request: SubmissionRequest, sources: Sequence[Source]) -> None:
     """Submit as a user does, again if Postgres was away: the same submission creates nothing twice."""
     app = make_celery(scene.arena.broker_url)
-    announcer = Announcer(scene.engine, CeleryDoorbell(app))
+    outbox_publisher = OutboxPublisher(scene.engine, CeleryPublisher(app))
     while True:
         try:
-            Submission(scene.engine, announcer, order, Tally()).run(sources)
+            Submission(scene.engine, outbox_publisher, request, SubmissionResult()).run(sources)
         except OperationalError:
             time.sleep(0.2)
         else:

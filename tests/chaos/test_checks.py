@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from models.checks import order_missing_check
+from models.checks import request_missing_check
 from tests.chaos.scene import Scene, write_text
 
 
@@ -13,11 +13,11 @@ def test_the_check_of_a_killed_worker_is_made_by_another_and_stored_once(scene: 
     jobs = scene.submit([write_text("alpha", 1), write_text("beta", 1)], strategy="stuff")
     scene.wait_for_end()
     scene.switch("hold")
-    wakeups = []
+    step_messages = []
     for job in jobs:
         with Session(scene.engine) as session, session.begin():
-            wakeups += order_missing_check(session, job)
-    scene.ring(wakeups)
+            step_messages += request_missing_check(session, job)
+    scene.publish(step_messages)
     scene.wait_for_running(2)
     victim.end()
     scene.switch("hold", on=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.recovery import RESCUE_LOCK
+from models.recovery import RECLAIM_LOCK
 from models.step import Step
 from tests.chaos.proxy import Proxy
 from tests.chaos.scene import Scene, write_text
@@ -112,7 +112,7 @@ def test_a_worker_that_freezes_within_its_rescue_does_not_keep_others_from_their
 
     def freeze(data: bytes) -> bool:
         # The lock's row: the transaction that holds it is open, and the worker will say no more.
-        if RESCUE_LOCK.encode() in data and not locks:
+        if RECLAIM_LOCK.encode() in data and not locks:
             frozen.signal(signal.SIGSTOP)
             locks.append(data)
         return False

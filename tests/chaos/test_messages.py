@@ -9,7 +9,7 @@ from uuid import uuid4
 import redis
 
 from models.publisher import make_celery
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.step import Step
 from tests.chaos.scene import Scene, write_text
 
@@ -75,8 +75,8 @@ def test_a_message_for_every_step_delivered_ten_times_runs_every_step_once(scene
     scene.add_worker(slots=8)
     scene.submit([write_text(f"text{number}", 3) for number in range(3)], strategy="map-reduce")
     scene.wait_for_running(8)
-    wakeups = [Wakeup(*row) for row in scene.read_steps(Step.id, Step.kind, Step.queue, Step.priority)]
-    scene.ring(wakeups * 10)
+    step_messages = [StepMessage(*row) for row in scene.read_steps(Step.id, Step.kind, Step.queue, Step.priority)]
+    scene.publish(step_messages * 10)
     scene.switch("hold", on=False)
     scene.wait_until(lambda: scene.count_messages() == 0, "every message has been taken")
     scene.wait_for_end()
@@ -87,8 +87,8 @@ def test_messages_of_a_cancelled_job_change_nothing(scene: Scene) -> None:
     worker = scene.add_worker()
     [job] = scene.submit([write_text("alpha", 3)], strategy="map-reduce", is_sent=False)
     scene.cancel(job)
-    wakeups = [Wakeup(*row) for row in scene.read_steps(Step.id, Step.kind, Step.queue, Step.priority)]
-    scene.ring(wakeups * 3)
+    step_messages = [StepMessage(*row) for row in scene.read_steps(Step.id, Step.kind, Step.queue, Step.priority)]
+    scene.publish(step_messages * 3)
     scene.wait_for_end()
     assert scene.read_states([job]) == ["cancelled"]
     assert scene.read_steps(Step.state, Step.attempt) == [("cancelled", 0)]

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from models.options import JobOptions
-from models.publisher import Announcer, make_celery
-from models.queues import Wakeup
+from models.publisher import OutboxPublisher, make_celery
+from models.queues import StepMessage
 from models.session import connect
 from models.settings import Settings
 from models.step import Step
-from producer.intake import Order
+from producer.intake import SubmissionRequest
 from producer.sources.source import Source
-from producer.submit import Submission, Tally
+from producer.submit import Submission, SubmissionResult
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.chaos.scene import Scene, choose_options, write_text
 from tests.chaos.worker import CONTEXT, MortalDoorbell
@@ -33,20 +33,22 @@ class Silence:
     """A doorbell that nobody hears, and that keeps what it was told."""
 
     def __init__(self) -> None:
-        self.rung: list[Wakeup] = []
+        self.rung: list[StepMessage] = []
 
-    def ring(self, wakeups: Iterable[Wakeup]) -> int:
-        wakeups = list(wakeups)
-        self.rung += wakeups
-        return len(wakeups)
+    def publish(self, step_messages: Iterable[StepMessage]) -> int:
+        step_messages = list(step_messages)
+        self.rung += step_messages
+        return len(step_messages)
 
 
 def submit_and_die(database_url: str, broker_url: str, scene_folder: str, options: JobOptions) -> None:
     """Run in a process of its own: it dies after its commit and before it sends."""
     MortalDoorbell.switch = type(MortalDoorbell.switch)(scene_folder) / "die_before_ring"
     database = connect(database_url)
-    doorbell = MortalDoorbell(make_celery(broker_url))
-    Submission(database, Announcer(database, doorbell), Order("batch", options), Tally()).run(SOURCES)
+    publisher = MortalDoorbell(make_celery(broker_url))
+    Submission(
+        database, OutboxPublisher(database, publisher), SubmissionRequest("batch", options), SubmissionResult()
+    ).run(SOURCES)
 
 
 def test_jobs_of_a_producer_that_died_after_its_commit_are_done(scene: Scene) -> None:
@@ -63,17 +65,17 @@ def test_jobs_of_a_producer_that_died_after_its_commit_are_done(scene: Scene) ->
 
 
 def test_fifty_submissions_of_the_same_create_every_job_once(scene: Scene) -> None:
-    order = Order("batch", choose_options(strategy="map-reduce"))
+    request = SubmissionRequest("batch", choose_options(strategy="map-reduce"))
     database = connect(scene.database_url, pool_size=30)
 
-    def submit(_: int) -> Tally:
-        return Submission(database, Announcer(database, Silence()), order, Tally()).run(SOURCES)
+    def submit(_: int) -> SubmissionResult:
+        return Submission(database, OutboxPublisher(database, Silence()), request, SubmissionResult()).run(SOURCES)
 
     with ThreadPoolExecutor(50) as pool:
         tallies = list(pool.map(submit, range(50)))
     database.dispose()
-    assert sum(tally.created for tally in tallies) == len(SOURCES)
-    assert {tally.accepted for tally in tallies} == {len(SOURCES)}
+    assert sum(result.created for result in tallies) == len(SOURCES)
+    assert {result.accepted for result in tallies} == {len(SOURCES)}
     scene.add_worker()
     scene.wait_for_end()
     assert scene.count("SELECT count(*) FROM jobs") == len(SOURCES)
@@ -97,7 +99,7 @@ def test_the_last_maps_that_finish_together_create_exactly_one_reduce(scene: Sce
     for plan in plans:
         run_step(flow, plan.step_id)
     # Thread n runs the nth map of every job, so the maps of one job always end at about the same time.
-    maps = sorted(bell.rung, key=lambda wakeup: str(wakeup.step_id))
+    maps = sorted(bell.rung, key=lambda step_message: str(step_message.step_id))
     bell.rung = []
     places = {row.id: row for row in scene.read_steps(Step.id, Step.job_id, Step.index, kind="map")}
     by_thread = [
@@ -105,9 +107,9 @@ def test_the_last_maps_that_finish_together_create_exactly_one_reduce(scene: Sce
         for number in range(MAPS)
     ]
     with ThreadPoolExecutor(MAPS) as pool:
-        list(pool.map(lambda wakeups: [run_step(flow, each.step_id) for each in wakeups], by_thread))
-    assert [wakeup.kind for wakeup in bell.rung] == ["reduce"] * JOBS
-    for wakeup in bell.rung:
-        run_step(flow, wakeup.step_id)
+        list(pool.map(lambda step_messages: [run_step(flow, each.step_id) for each in step_messages], by_thread))
+    assert [step_message.kind for step_message in bell.rung] == ["reduce"] * JOBS
+    for step_message in bell.rung:
+        run_step(flow, step_message.step_id)
     assert_nothing_lost_or_doubled(scene.engine)
     assert scene.count("SELECT count(*) FROM jobs WHERE state = 'succeeded'") == JOBS

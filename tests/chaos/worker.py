@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import workers.service
-from models.publisher import CeleryDoorbell
-from models.queues import Wakeup
+from models.publisher import CeleryPublisher
+from models.queues import StepMessage
 from models.settings import Settings
 from tests.fake_engine import FakeGenerator
 from workers.broker.app import make_app, run_worker
@@ -91,17 +91,17 @@ class Generator(FakeGenerator):
         return generation
 
 
-class MortalDoorbell(CeleryDoorbell):
+class MortalDoorbell(CeleryPublisher):
     """Dies between a commit and its messages when its switch is there; a signal cannot hit that moment."""
 
     switch = Path()
 
-    def ring(self, wakeups: Iterable[Wakeup]) -> int:
-        wakeups = list(wakeups)
-        if wakeups and self.switch.exists():
+    def publish(self, step_messages: Iterable[StepMessage]) -> int:
+        step_messages = list(step_messages)
+        if step_messages and self.switch.exists():
             self.switch.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().ring(wakeups)
+        return super().publish(step_messages)
 
 
 def serve(settings: dict[str, object], behaviour: Behaviour, log: Path) -> None:
@@ -110,7 +110,7 @@ def serve(settings: dict[str, object], behaviour: Behaviour, log: Path) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     MortalDoorbell.switch = behaviour.folder / "die_before_ring"
-    workers.service.CeleryDoorbell = MortalDoorbell  # type: ignore[misc]
+    workers.service.CeleryPublisher = MortalDoorbell  # type: ignore[misc]
     read = Settings(**settings)  # type: ignore[arg-type]
     configure_logs(read)
     generator = Generator(behaviour)

@@ -26,7 +26,7 @@ from tests.fuzz.mutations import SEEDS, mutate
 FOLDER_FILES = 250
 # The bounds that a hostile document meets here: seconds, and bytes of the child's memory.
 LIMITS = ReadLimits(conversion_seconds=20, conversion_bytes=1024 * 1024 * 1024)
-LONGEST_MESSAGE = 600
+MAX_MESSAGE = 600
 # What the message says when a bound of the sandbox has ended a conversion.
 BOUNDS = {"crashed the": "parser died", "took more than": "too slow", "of memory to": "too big"}
 
@@ -84,7 +84,7 @@ def judge(event: ReadEvent) -> list[str]:
         return [] if event.text.strip() and is_storable else [f"{event.name} gives a text that cannot be stored"]
     if isinstance(event, SourceProblem):
         message = event.message
-        is_clear = message.endswith(".") and "\n" not in message and len(message) <= LONGEST_MESSAGE
+        is_clear = message.endswith(".") and "\n" not in message and len(message) <= MAX_MESSAGE
         return [] if is_clear and message.startswith(event.name) else [f"not a clear sentence: {message!r}"]
     return []
 

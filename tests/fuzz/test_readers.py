@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from producer.sources.kinds import SUFFIXES, Kind
+from producer.sources.kinds import SUFFIXES, FileKind
 from tests.fuzz.mutations import SEEDS, mutate
 from tests.fuzz.readers import FOLDER_FILES, LIMITS, Findings, fuzz
 
@@ -26,4 +26,4 @@ def test_a_seed_makes_the_same_documents_again() -> None:
 
 
 def test_every_reader_that_parses_is_fuzzed() -> None:
-    assert {SUFFIXES.get(suffix) for suffix in SEEDS} >= set(Kind) - {Kind.PARQUET}
+    assert {SUFFIXES.get(suffix) for suffix in SEEDS} >= set(FileKind) - {FileKind.PARQUET}

@@ -13,7 +13,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from models.publisher import CeleryDoorbell, make_celery
+from models.publisher import CeleryPublisher, make_celery
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
 from tests.jobs import add_jobs
@@ -79,8 +79,8 @@ def test_hostile_messages_run_nothing_and_stop_nobody(cluster: Cluster, tmp_path
         send(broker, b"[" * 100_000)
         send(broker, bytes(1024))
         broker.lpush("map.default", "not even a message")
-        _, wakeups = add_jobs(cluster.engine, ["A text to summarize."])
-        CeleryDoorbell(make_celery(cluster.broker_url)).ring(wakeups)
+        _, step_messages = add_jobs(cluster.engine, ["A text to summarize."])
+        CeleryPublisher(make_celery(cluster.broker_url)).publish(step_messages)
         wait_until(lambda: _count(cluster, "jobs WHERE state = 'succeeded'") == 1, "a good job ends all the same")
         wait_until(lambda: broker.llen("map.default") == 0, "every message is taken")
     assert [bomb for bomb in bombs if bomb.exists()] == []
@@ -92,10 +92,10 @@ def test_a_message_for_a_finished_step_changes_nothing(cluster: Cluster, tmp_pat
     worker = describe_command(
         "-m", "tests.fake_worker", database_url=cluster.database_url, broker_url=cluster.broker_url
     )
-    _, wakeups = add_jobs(cluster.engine, ["A text to summarize."])
+    _, step_messages = add_jobs(cluster.engine, ["A text to summarize."])
     broker = redis.Redis.from_url(cluster.broker_url)
     with run_server(worker, tmp_path / "worker.log"):
-        CeleryDoorbell(make_celery(cluster.broker_url)).ring(wakeups)
+        CeleryPublisher(make_celery(cluster.broker_url)).publish(step_messages)
         wait_until(lambda: _count(cluster, "jobs WHERE state = 'succeeded'") == 1, "the job ends")
         before = _read_steps(cluster)
         for step, *_ in before:
@@ -106,13 +106,13 @@ def test_a_message_for_a_finished_step_changes_nothing(cluster: Cluster, tmp_pat
 
 
 def test_what_lies_on_the_broker_holds_no_text_of_a_document(cluster: Cluster) -> None:
-    _, wakeups = add_jobs(cluster.engine, ["The formula is a well kept secret."])
-    CeleryDoorbell(make_celery(cluster.broker_url)).ring(wakeups)
+    _, step_messages = add_jobs(cluster.engine, ["The formula is a well kept secret."])
+    CeleryPublisher(make_celery(cluster.broker_url)).publish(step_messages)
     with redis.Redis.from_url(cluster.broker_url) as broker:
         messages = [message for name in broker.keys("plan.*") for message in broker.lrange(name, 0, -1)]
     assert len(messages) == 1
     body = base64.b64decode(json.loads(messages[0])["body"])
-    assert json.loads(body)[0] == [str(wakeups[0].step_id)]
+    assert json.loads(body)[0] == [str(step_messages[0].step_id)]
     assert b"secret" not in messages[0] + body
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from models.recovery import try_rescue_lock
+from models.recovery import try_reclaim_lock
 from models.session import connect
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
@@ -136,16 +136,16 @@ def test_an_analyst_only_reads_by_default(engines: dict[str, Engine]) -> None:
 def test_the_rescue_goes_on_whatever_anybody_else_locks(cluster: Cluster, engines: dict[str, Engine]) -> None:
     with cluster.engine.begin() as other, Session(engines["worker"]) as session:
         other.execute(text("SELECT pg_advisory_lock_shared(key) FROM generate_series(7114000, 7114010) AS key"))
-        assert try_rescue_lock(session)
+        assert try_reclaim_lock(session)
 
 
 def test_one_rescue_runs_at_a_time(cluster: Cluster) -> None:
     with Session(cluster.engine) as first, Session(cluster.engine) as second:
-        assert try_rescue_lock(first)
+        assert try_reclaim_lock(first)
         first.commit()
-        assert [try_rescue_lock(session) for session in (first, second)] == [True, False]
+        assert [try_reclaim_lock(session) for session in (first, second)] == [True, False]
         first.rollback()
-        assert try_rescue_lock(second)
+        assert try_reclaim_lock(second)
 
 
 def test_every_role_reads_tables_and_views(engines: dict[str, Engine]) -> None:

@@ -15,7 +15,7 @@ import redis
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
-from models.publisher import CeleryDoorbell, make_celery
+from models.publisher import CeleryPublisher, make_celery
 from models.session import connect
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
@@ -59,8 +59,8 @@ def test_a_whole_job_runs_over_tls(cluster: Cluster, home: Home, secure: SecureS
     database_url = secure_database(cluster, secure.postgres_port, secure.trusted)
     broker_url = secure_broker(home, secure.redis_port, secure.trusted)
     engine = connect(database_url, pool_size=1)
-    _, wakeups = add_jobs(engine, ["A text to summarize."])
-    assert CeleryDoorbell(make_celery(broker_url)).ring(wakeups) == 1
+    _, step_messages = add_jobs(engine, ["A text to summarize."])
+    assert CeleryPublisher(make_celery(broker_url)).publish(step_messages) == 1
     worker = describe_command("-m", "tests.fake_worker", database_url=database_url, broker_url=broker_url)
     done = text("SELECT count(*) FROM jobs WHERE state = 'succeeded'")
     with (

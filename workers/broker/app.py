@@ -66,7 +66,7 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
         task_queues=[_make_queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
         worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
         worker_concurrency=settings.slots,
-        worker_consumer="workers.broker.consumer:PatientConsumer",
+        worker_consumer="workers.broker.consumer:BufferingConsumer",
         worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
         worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,  # for Flower

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 
 # Most speculative tokens of one request.
-MOST_DRAFTED = 8
+MAX_PROPOSED = 8
 # Queries up to which requests are padded to one product: what a request has just written and what is guessed to follow.
-MOST_QUERIES = 1 + MOST_DRAFTED
+MAX_DECODE_QUERIES = 1 + MAX_PROPOSED
 # Keys that are read as fast as half of them.
 SHORT = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class PrefillRequest:
     """A request that reads many tokens.
 
     Args:
@@ -33,7 +33,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Writers:
+class DecodeGroup:
     """Requests with few queries each, padded to the most queries and the most keys among them.
 
     Args:
@@ -57,8 +57,8 @@ class AttentionPlan:
         write_index: rows of the cache (query tokens,) that new keys go to.
     """
 
-    prompts: list[Prompt]
-    writers: list[Writers]
+    prompts: list[PrefillRequest]
+    writers: list[DecodeGroup]
     write_index: torch.Tensor
 
 
@@ -110,24 +110,26 @@ def build_plan(
         dtype: of the scores.
         heads: that share a key head.
     """
-    prompts: list[Prompt] = []
+    prompts: list[PrefillRequest] = []
     writing: list[tuple[slice, torch.Tensor]] = []
     for (query_start, query_end), (key_start, key_end) in zip(pairwise(query_ends), pairwise(key_ends), strict=True):
         queries, count = slice(query_start, query_end), query_end - query_start
         past = read_index[key_start : key_end - count]
-        if count <= MOST_QUERIES:
+        if count <= MAX_DECODE_QUERIES:
             writing.append((queries, torch.cat((past, write_index[queries]))))
         else:
             is_whole = not len(past) and (window is None or count <= window)
-            prompts.append(Prompt(queries, past, None if is_whole else build_mask(count, key_end - key_start, window)))
+            prompts.append(
+                PrefillRequest(queries, past, None if is_whole else build_mask(count, key_end - key_start, window))
+            )
     groups = group_shapes([(queries.stop - queries.start, len(keys)) for queries, keys in writing])
-    writers = [pad_writers([writing[place] for place in group], window, dtype, heads) for group in groups]
+    writers = [pad_decode([writing[place] for place in group], window, dtype, heads) for group in groups]
     return AttentionPlan(prompts, writers, write_index)
 
 
-def pad_writers(
+def pad_decode(
     requests: list[tuple[slice, torch.Tensor]], window: int | None, dtype: torch.dtype, heads: int
-) -> Writers:
+) -> DecodeGroup:
     """Return requests, each with its queries and the rows of its keys, padded to one shape."""
     counts = torch.tensor([[queries.stop - queries.start] for queries, _ in requests])
     steps = torch.arange(int(counts.max())).minimum(counts - 1)
@@ -137,7 +139,7 @@ def pad_writers(
     behind = last - torch.arange(int(lengths.max()))
     hidden = behind < 0 if window is None else (behind < 0) | (behind >= window)
     mask = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, -torch.inf)
-    return Writers(
+    return DecodeGroup(
         queries=torch.tensor([[queries.start] for queries, _ in requests]) + steps,
         keys=torch.nn.utils.rnn.pad_sequence([keys for _, keys in requests], batch_first=True),
         mask=mask.unsqueeze(1).expand(-1, heads, -1, -1).reshape(len(requests), 1, -1, mask.shape[-1]),

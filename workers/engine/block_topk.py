@@ -8,7 +8,7 @@ import torch
 BLOCK = 128
 
 
-def find_best(scores: torch.Tensor) -> torch.Tensor:
+def block_argmax(scores: torch.Tensor) -> torch.Tensor:
     """Return the first of the largest scores (rows,) of each row (rows, vocabulary); faster than ``argmax``."""
     if scores.shape[1] % BLOCK:
         return scores.argmax(dim=-1)
@@ -17,7 +17,7 @@ def find_best(scores: torch.Tensor) -> torch.Tensor:
     return first * BLOCK + blocks[torch.arange(len(blocks), device=scores.device), first].argmax(dim=-1)
 
 
-def find_most(scores: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+def block_topk(scores: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the largest scores (..., count) of rows (..., vocabulary), and where they are; faster than ``topk``."""
     size = scores.shape[-1]
     if size % BLOCK or count > size // BLOCK:

@@ -13,7 +13,7 @@ from workers.engine.cpu.onednn import has_native_bfloat16, has_onednn
 from workers.engine.errors import UnsupportedSettingError
 
 # What the linear layers are served as; "none" is the weights' own dtype.
-Served = Literal["none", "bf16", "half", "int8", "nf4"]
+ServedQuantization = Literal["none", "bf16", "half", "int8", "nf4"]
 
 
 # Trained in float16's range; every later Gemma overflows in it.
@@ -26,7 +26,7 @@ class Placement:
 
     device: Literal["cpu", "cuda"]
     dtype: torch.dtype
-    quantization: Served
+    quantization: ServedQuantization
 
     @property
     def is_int8_on_cpu(self) -> bool:
@@ -67,7 +67,7 @@ def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
     return Placement(device=device, dtype=dtype, quantization=quantization)
 
 
-def choose_quantization(asked: Quantization, device: str, dtype: torch.dtype) -> Served:
+def choose_quantization(asked: Quantization, device: str, dtype: torch.dtype) -> ServedQuantization:
     """Return the quantization to serve with.
 
     A CPU gets 16 bits: bfloat16, in which Gemma was trained, if it computes in that, else half precision, which says

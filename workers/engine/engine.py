@@ -15,11 +15,11 @@ from dataclasses import replace
 import torch
 from transformers import ContinuousBatchingConfig
 
-from workers.engine.batching.beam_and_score import PlainGenerator
+from workers.engine.batching.beam_and_score import SequentialGenerator
 from workers.engine.batching.lanes import Lanes
 from workers.engine.batching.loop import GenerationLoop
 from workers.engine.batching.metrics import EngineMetrics
-from workers.engine.batching.request import Outcome, Request
+from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
@@ -65,7 +65,7 @@ class Engine:
                 tokenizer=weights.tokenizer,
                 batching=batching,
                 share_threads=share_threads,
-                is_guessing=config.is_guessing,
+                is_speculative=config.is_speculative,
                 on_fatal=on_fatal,
             )
 
@@ -76,7 +76,7 @@ class Engine:
                 f"the KV cache does not fit {weights.placement.device} beside the weights: {error}; "
                 "set fewer slots, a smaller kv_cache_gb or a smaller context_tokens"
             ) from error
-        self._plain = PlainGenerator(weights.network, threads=threads)
+        self._plain = SequentialGenerator(weights.network, threads=threads)
         self.metrics = EngineMetrics(self.lanes.read_state, device=self.device)
         self.lanes.start()
 
@@ -209,7 +209,7 @@ class Engine:
             ids.add(end_of_turn)
         return frozenset(ids)
 
-    def _build_generation(self, request: Request, outcome: Outcome) -> Generation:
+    def _build_generation(self, request: Request, outcome: GenerationOutcome) -> Generation:
         text, has_stop = request.cut_text(self._tokenizer.decode(outcome.tokens))
         generation = Generation(
             text=text,

@@ -15,7 +15,7 @@ from torch import nn
 from workers.engine.adapter import merge_adapter
 from workers.engine.config import EngineConfig
 from workers.engine.conversion import convert_network
-from workers.engine.cpu.fused_gemma3 import can_use_lean_layers, use_lean_layers
+from workers.engine.cpu.fused_gemma3 import can_fuse_layers, fuse_layers
 from workers.engine.cpu.memory import is_mapped, measure_free_memory, trim_heap
 from workers.engine.cpu.screened_head import can_screen_head, screen_head
 from workers.engine.device import Placement, choose_placement
@@ -125,8 +125,8 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
     """
     prepare_linears = choose_linears(network, placement, device_map)
     hidden = None
-    if device_map is None and placement.quantization != "nf4" and can_use_lean_layers(network):
-        use_lean_layers(network, prepare_linears)
+    if device_map is None and placement.quantization != "nf4" and can_fuse_layers(network):
+        fuse_layers(network, prepare_linears)
         if not placement.is_int8_on_cpu and can_screen_head(network):
             hidden = run_body(network, sample)
             screen_head(network, hidden[0])

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from workers.generation import PromptFormat
 from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError
-from workers.weights.folder import write_card
+from workers.weights.folder import write_metadata
 from workers.weights.packaged import NAME, PACKAGE, is_converted
 
 Report = Callable[[str, float], None]
@@ -70,7 +70,7 @@ def _convert(folder: Path, report: Report) -> None:
         _write_tensors(gguf, work, report)
         gguf.unlink()
         _copy_terms(work)
-        write_card(work, prompt_format=PromptFormat.COMPLETION, name=NAME, source=PACKAGE)
+        write_metadata(work, prompt_format=PromptFormat.COMPLETION, name=NAME, source=PACKAGE)
         work.rename(folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)

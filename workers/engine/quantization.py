@@ -15,14 +15,14 @@ import torch
 from torch import nn
 
 from workers.engine.cpu.chunked_linear import BuildLinear, build_linear, find_children
-from workers.engine.cpu.half import HalfLinear
+from workers.engine.cpu.half import Float16Linear
 from workers.engine.cpu.int8 import Int8Linear
 from workers.engine.cpu.memory import release_pages
-from workers.engine.cpu.onednn import PackedLinear
+from workers.engine.cpu.onednn import OneDnnLinear
 from workers.engine.device import Placement
 
 # Largest error of an int8 layer's output on the sample, relative to its size.
-LARGEST_ERROR = 0.02
+MAX_ERROR = 0.02
 # Rows of the sample that a layer is measured on.
 MEASURED_ROWS = 32
 
@@ -72,12 +72,12 @@ def quantize_linears(network: Any, *, run_sample: Callable[[], object], head: nn
 
 def halve_linears(network: Any) -> None:
     """Replace every linear layer of a network on a CPU by one with weights in half precision, in place."""
-    replace_linears(network, lambda _linear: HalfLinear)
+    replace_linears(network, lambda _linear: Float16Linear)
 
 
 def pack_linears(network: Any) -> None:
     """Replace every linear layer of a network on a CPU by one that is laid out once, in place; results stay."""
-    replace_linears(network, lambda _linear: PackedLinear)
+    replace_linears(network, lambda _linear: OneDnnLinear)
 
 
 def shorten_linears(network: Any, *, head: nn.Module) -> None:
@@ -88,7 +88,7 @@ def shorten_linears(network: Any, *, head: nn.Module) -> None:
     """
     replace_linears(
         network,
-        lambda linear: HalfLinear if linear is head else lambda weight, bias: PackedLinear(weight.bfloat16(), bias),
+        lambda linear: Float16Linear if linear is head else lambda weight, bias: OneDnnLinear(weight.bfloat16(), bias),
     )
 
 
@@ -109,7 +109,7 @@ def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed
     quantized = Int8Linear(weight, bias, observed.largest)
     exact = nn.functional.linear(observed.rows, weight, bias)
     error = float(torch.dist(quantized(observed.rows), exact) / exact.norm())
-    return quantized if error <= LARGEST_ERROR else HalfLinear(weight, bias)
+    return quantized if error <= MAX_ERROR else Float16Linear(weight, bias)
 
 
 def observe_inputs(

@@ -17,7 +17,7 @@ from transformers.generation.continuous_batching.cache import PagedAttentionCach
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from workers.engine.attention_plan import Prompt, Writers, find_plan
+from workers.engine.attention_plan import DecodeGroup, PrefillRequest, find_plan
 
 RAGGED = "ragged_sdpa"
 
@@ -66,15 +66,15 @@ def attend_ragged(
     output = query.new_empty(query.shape)
     for prompt, before in zip(plan.prompts, past, strict=True):
         keys, values = (torch.cat((old, rows[prompt.queries])) for old, rows in zip(before, new, strict=True))
-        output[prompt.queries] = attend_prompt(query[prompt.queries], keys, values, prompt, scaling=scaling)
+        output[prompt.queries] = attend_prefill(query[prompt.queries], keys, values, prompt, scaling=scaling)
     for writers in plan.writers:
-        attended = attend_writers(query, stored[0], stored[1], writers, scaling=scaling)
+        attended = attend_decode(query, stored[0], stored[1], writers, scaling=scaling)
         output.index_copy_(0, writers.queries.flatten(), attended)
     return output.unsqueeze(0), None
 
 
-def attend_prompt(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, prompt: Prompt, *, scaling: float | None
+def attend_prefill(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, prompt: PrefillRequest, *, scaling: float | None
 ) -> torch.Tensor:
     """Return the attention (queries, heads, head size) of one request that reads its prompt.
 
@@ -101,8 +101,8 @@ def attend_prompt(
     return attended.reshape(heads, queries, size).transpose(0, 1)
 
 
-def attend_writers(
-    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, writers: Writers, *, scaling: float | None
+def attend_decode(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, writers: DecodeGroup, *, scaling: float | None
 ) -> torch.Tensor:
     """Return the attention of requests with few queries each, padded to one product.
 

@@ -35,16 +35,16 @@ _CAPITALIZED = r"(?:[A-Z]\w*(?:[-.&'’][A-Z]\w*)*)"  # noqa: RUF001
 _NAME = re.compile(rf"\b{_CAPITALIZED}(?:(?:['’]s|\.)? (?:(?:of|de|la|van|von|bin|al|the) )?{_CAPITALIZED})*")  # noqa: RUF001
 
 # A longer run of words is a clause, not an answer.
-MOST_PHRASE_WORDS = 3
+MAX_PHRASE_WORDS = 3
 
 # Shorter phrases are hardly ever a fact.
-FEWEST_PHRASE_LETTERS = 4
+MIN_PHRASE_LETTERS = 4
 
 # Verbs of reporting join a speaker to what is said; they end a phrase like a stop word does.
 _REPORTING = {"said", "says", "say", "told", "tells", "tell", "added", "adds", "asked", "claimed", "claims", "also"}
 
 
-class Kind(StrEnum):
+class CandidateKind(StrEnum):
     """What a candidate is."""
 
     DATE = "date"
@@ -58,7 +58,7 @@ class Candidate:
     """A span of a text that could be an answer."""
 
     text: str
-    kind: Kind
+    kind: CandidateKind
     start: int
     end: int
 
@@ -71,11 +71,11 @@ def find_candidates(text: str) -> tuple[Candidate, ...]:
         return all(end <= other.start or other.end <= start for other in found)
 
     # A year is a date rather than a number, and a month a date rather than a name.
-    finders = {Kind.DATE: _find_dates, Kind.NUMBER: _find_numbers, Kind.NAME: _find_names}
+    finders = {CandidateKind.DATE: _find_dates, CandidateKind.NUMBER: _find_numbers, CandidateKind.NAME: _find_names}
     for kind, find in finders.items():
         found += [Candidate(text[start:end], kind, start, end) for start, end in find(text) if is_free(start, end)]
     words = [word if is_free(word.start, word.end) else None for word in read_words(text)]
-    found += [Candidate(text[start:end], Kind.PHRASE, start, end) for start, end in _find_phrases(text, words)]
+    found += [Candidate(text[start:end], CandidateKind.PHRASE, start, end) for start, end in _find_phrases(text, words)]
     return tuple(sorted(found, key=lambda each: each.start))
 
 
@@ -100,8 +100,8 @@ def _find_phrases(text: str, words: Iterable[Word | None]) -> Iterator[tuple[int
     run: list[Word] = []
     for word in (*words, None):
         is_joined = bool(run) and word is not None and text[run[-1].end : word.start] in (" ", "-")
-        if run and (not is_joined or len(run) == MOST_PHRASE_WORDS or not _is_in_phrase(word)):
-            if run[-1].end - run[0].start >= FEWEST_PHRASE_LETTERS:
+        if run and (not is_joined or len(run) == MAX_PHRASE_WORDS or not _is_in_phrase(word)):
+            if run[-1].end - run[0].start >= MIN_PHRASE_LETTERS:
                 yield run[0].start, run[-1].end
             run = []
         if _is_in_phrase(word):

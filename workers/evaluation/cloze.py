@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.answers import UNANSWERABLE, normalize_answer
-from workers.evaluation.candidates import Candidate, Kind, find_candidates
+from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
 from workers.evaluation.facts import is_in_source
 from workers.evaluation.overlap import SourceIndex
-from workers.evaluation.questions import Answered, Target
+from workers.evaluation.questions import Answered, QuestionTarget
 from workers.evaluation.words import read_words, split_sentences
 
 BLANK = "____"
 
 # Other answers that the weights choose from; each costs a scored sentence.
-MOST_RIVALS = 3
+MAX_RIVALS = 3
 
 # A rival of the same kind counts like one in a sentence that shares so many times as many words with the question.
 SAME_KIND_WEIGHT = 2
@@ -31,7 +31,7 @@ SCORED_WORDS_BEHIND = 3
 SCORED_CHARACTERS_BEFORE = 300
 
 # Without capitals a name is found as a phrase, so that these two may answer each other.
-_WORDY = {Kind.NAME, Kind.PHRASE}
+_WORDY = {CandidateKind.NAME, CandidateKind.PHRASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Cloze:
         is_in_source: whether the source has the words of the summary's own answer, wherever.
     """
 
-    target: Target
+    target: QuestionTarget
     options: tuple[str, ...]
     is_in_source: bool
 
@@ -92,7 +92,7 @@ def collect_rivals(excerpt: str) -> list[Rival]:
     ]
 
 
-def pose_cloze(target: Target, *, rivals: Sequence[Rival], index: SourceIndex) -> Cloze:
+def pose_cloze(target: QuestionTarget, *, rivals: Sequence[Rival], index: SourceIndex) -> Cloze:
     """Return the cloze question for a target with the options that the source offers."""
     own = target.candidate.text
     around = _get_content(" ".join(target.cloze))
@@ -102,17 +102,17 @@ def pose_cloze(target: Target, *, rivals: Sequence[Rival], index: SourceIndex) -
     distinct = {normalize_answer(own): own}
     for rival in fitting:
         distinct.setdefault(normalize_answer(rival.candidate.text), rival.candidate.text)
-    options = list(distinct.values())[: 1 + MOST_RIVALS]
+    options = list(distinct.values())[: 1 + MAX_RIVALS]
     return Cloze(target, tuple(options if has_own else options[1:]), is_in_source(own, index))
 
 
-def _can_replace(candidate: Candidate, target: Target, around: frozenset[str]) -> bool:
+def _can_replace(candidate: Candidate, target: QuestionTarget, around: frozenset[str]) -> bool:
     """Tell whether a span is of the target's kind and not in its sentence already."""
     kinds = {candidate.kind, target.candidate.kind}
     return (len(kinds) == 1 or kinds == _WORDY) and not _get_content(candidate.text) <= around
 
 
-def _weigh_kind(candidate: Candidate, target: Target) -> int:
+def _weigh_kind(candidate: Candidate, target: QuestionTarget) -> int:
     return SAME_KIND_WEIGHT if candidate.kind is target.candidate.kind else 1
 
 

@@ -6,7 +6,7 @@ import threading
 
 from workers.evaluation.consistency import choose_calibration
 from workers.evaluation.examination import Examiner
-from workers.evaluation.limits import Limits
+from workers.evaluation.limits import StopConditions
 from workers.evaluation.marks import describe_sentences
 from workers.evaluation.metric import EvaluationResult, Metric, reject
 from workers.evaluation.options import EvaluationOptions
@@ -54,14 +54,14 @@ def evaluate_summary(
     Raises:
         EvaluationInterruptedError: cancelled, or past the deadline.
     """
-    metrics = _measure_truth(generator, source, summary, options, Limits(deadline, cancelled))
+    metrics = _measure_truth(generator, source, summary, options, StopConditions(deadline, cancelled))
     if reference is not None:
         metrics |= {name: Metric(value) for name, value in score_rouge(summary, reference).items()}
     return EvaluationResult(metrics)
 
 
 def _measure_truth(
-    generator: TextGenerator | None, source: str, summary: str, options: EvaluationOptions, limits: Limits
+    generator: TextGenerator | None, source: str, summary: str, options: EvaluationOptions, limits: StopConditions
 ) -> dict[str, Metric]:
     findings = Examiner(generator, options, limits).examine(source, summary)
     problem = _find_problem(source, findings)

@@ -9,11 +9,11 @@ from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
 from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
 from workers.evaluation.freeform import Questioner
 from workers.evaluation.likelihood import condition_on, cut_sentences, measure_gains, score_texts
-from workers.evaluation.limits import Limits
+from workers.evaluation.limits import StopConditions
 from workers.evaluation.options import EvaluationOptions, QuestionStyle
 from workers.evaluation.overlap import SourceIndex, index_source
-from workers.evaluation.questions import Answered, Target, choose_targets
-from workers.evaluation.reading import Findings, Reading
+from workers.evaluation.questions import Answered, QuestionTarget, choose_targets
+from workers.evaluation.reading import Findings, SentenceFindings
 from workers.evaluation.retrieval import pick_excerpt
 from workers.evaluation.words import Sentence, read_words, split_sentences
 from workers.generation import TextGenerator
@@ -34,7 +34,7 @@ class Examiner:
 
     generator: TextGenerator | None
     options: EvaluationOptions
-    limits: Limits
+    limits: StopConditions
 
     def examine(self, source: str, summary: str) -> Findings:
         """Return everything that can be measured about a summary.
@@ -61,7 +61,7 @@ class Examiner:
         excerpt: str,
         *,
         sentences: Sequence[Sentence],
-        targets: Sequence[Target],
+        targets: Sequence[QuestionTarget],
         index: SourceIndex,
         summary: str,
     ) -> tuple[list[float | None], list[Answered]]:
@@ -80,7 +80,7 @@ class Examiner:
         return gains, Questioner(generator, index, self.limits).ask(targets, summary=shown, excerpt=excerpt)
 
     def _pose_clozes(
-        self, generator: TextGenerator, excerpt: str, targets: Sequence[Target], index: SourceIndex
+        self, generator: TextGenerator, excerpt: str, targets: Sequence[QuestionTarget], index: SourceIndex
     ) -> list[Cloze]:
         """Return the targets' cloze questions; none if the weights ask in words."""
         if self.options.style.resolve(generator.prompt_format) is QuestionStyle.FREE_FORM:
@@ -94,9 +94,9 @@ class Examiner:
         return pick_excerpt(text, query, counter=generator, budget_tokens=budget)
 
 
-def _read_sentence(sentence: Sentence, gain: float | None, index: SourceIndex) -> Reading:
+def _read_sentence(sentence: Sentence, gain: float | None, index: SourceIndex) -> SentenceFindings:
     facts = find_facts(sentence.text)
-    return Reading(
+    return SentenceFindings(
         sentence=sentence,
         overlap=index.measure_overlap(read_words(sentence.text)),
         gain=gain,

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.evaluation.candidates import Candidate, Kind, find_candidates
+from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
 from workers.evaluation.overlap import LINKED_WORDS, SourceIndex
 from workers.evaluation.words import Word, read_words
 
 
 def find_facts(text: str) -> tuple[Candidate, ...]:
     """Return the names, numbers and dates of a text."""
-    return tuple(each for each in find_candidates(text) if each.kind is not Kind.PHRASE)
+    return tuple(each for each in find_candidates(text) if each.kind is not CandidateKind.PHRASE)
 
 
 def is_in_source(text: str, index: SourceIndex) -> bool:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from workers.evaluation.answers import UNANSWERABLE, normalize_answer, score_f1
 from workers.evaluation.facts import is_in_source
-from workers.evaluation.limits import Limits
+from workers.evaluation.limits import StopConditions
 from workers.evaluation.overlap import SourceIndex
-from workers.evaluation.questions import Answered, Target
+from workers.evaluation.questions import Answered, QuestionTarget
 from workers.generation import GenerationParams, Part, Prompt, TextGenerator, Turn
 
 # The paper's filter: a question has at least so many words.
-FEWEST_QUESTION_WORDS = 3
+MIN_QUESTION_WORDS = 3
 
 # The summary answers back if its answer is so much like the candidate.
 ANSWERED_BACK_F1 = 0.5
@@ -39,9 +39,9 @@ class Questioner:
 
     generator: TextGenerator
     index: SourceIndex
-    limits: Limits
+    limits: StopConditions
 
-    def ask(self, targets: Sequence[Target], *, summary: str, excerpt: str) -> list[Answered]:
+    def ask(self, targets: Sequence[QuestionTarget], *, summary: str, excerpt: str) -> list[Answered]:
         """Return the questions that pass every filter, with both answers."""
         posed = self._generate([ask_for(target.candidate.text, summary) for target in targets])
         distinct = {
@@ -89,9 +89,9 @@ def read_answer(text: str) -> str:
     return UNANSWERABLE if not words or UNANSWERABLE in words else text
 
 
-def _is_usable(question: str, target: Target) -> bool:
+def _is_usable(question: str, target: QuestionTarget) -> bool:
     answer = normalize_answer(target.candidate.text)
-    is_question = question.endswith("?") and len(question.split()) >= FEWEST_QUESTION_WORDS
+    is_question = question.endswith("?") and len(question.split()) >= MIN_QUESTION_WORDS
     return is_question and f" {answer} " not in f" {normalize_answer(question)} "
 
 

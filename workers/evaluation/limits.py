@@ -11,7 +11,7 @@ from workers.generation import FinishReason
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StopConditions:
     """What ends an evaluation early.
 
     Args:

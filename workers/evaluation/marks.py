@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from workers.evaluation.answers import UNANSWERABLE
 from workers.evaluation.questions import Answered
-from workers.evaluation.reading import Findings, Reading
+from workers.evaluation.reading import Findings, SentenceFindings
 
 
 class Reason(StrEnum):
@@ -38,7 +38,7 @@ class Doubt:
     source_answer: str | None = None
 
 
-def find_doubts(reading: Reading, answered: tuple[Answered, ...]) -> list[Doubt]:
+def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> list[Doubt]:
     """Return the doubtful spans of one sentence in order, each once."""
     start = reading.sentence.start
     found = ((Reason.UNLINKED, reading.unlinked), (Reason.NOVEL, reading.novel))
@@ -58,7 +58,7 @@ def describe_sentences(findings: Findings) -> list[dict[str, object]]:
     return [_describe_sentence(reading, find_doubts(reading, findings.answered)) for reading in findings.readings]
 
 
-def _describe_sentence(reading: Reading, doubts: list[Doubt]) -> dict[str, object]:
+def _describe_sentence(reading: SentenceFindings, doubts: list[Doubt]) -> dict[str, object]:
     return {
         **asdict(reading.sentence),
         "is_marked": bool(reading.novel),

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from workers.evaluation.answers import normalize_answer, score_f1
-from workers.evaluation.candidates import Candidate, Kind, find_candidates
+from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
 from workers.evaluation.words import Sentence, split_sentences
 
 # An answer of the source that is less like the summary's contradicts it.
 AGREEING_F1 = 0.5
 
 # The order in which candidates are asked for: what can be checked best comes first.
-_PREFERENCE = (Kind.DATE, Kind.NUMBER, Kind.NAME, Kind.PHRASE)
+_PREFERENCE = (CandidateKind.DATE, CandidateKind.NUMBER, CandidateKind.NAME, CandidateKind.PHRASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class QuestionTarget:
     """What a question is to ask for: a candidate, its span relative to its sentence, and the sentence."""
 
     candidate: Candidate
@@ -41,7 +41,7 @@ class Answered:
         is_in_source: whether the source has the words that were asked for, wherever.
     """
 
-    target: Target
+    target: QuestionTarget
     question: str
     summary_answer: str
     source_answer: str
@@ -58,19 +58,19 @@ class Answered:
         return self.f1 < AGREEING_F1
 
 
-def choose_targets(summary: str, *, most: int) -> list[Target]:
+def choose_targets(summary: str, *, most: int) -> list[QuestionTarget]:
     """Return what to ask for, facts before phrases and every sentence in turn; nothing twice."""
     queues = [
-        sorted((Target(each, sentence) for each in find_candidates(sentence.text)), key=_get_preference)
+        sorted((QuestionTarget(each, sentence) for each in find_candidates(sentence.text)), key=_get_preference)
         for sentence in split_sentences(summary)
     ]
     in_turns = [target for row in zip_longest(*queues) for target in row if target is not None]
-    in_turns.sort(key=lambda target: target.candidate.kind is Kind.PHRASE)
-    distinct: dict[tuple[int, str], Target] = {}
+    in_turns.sort(key=lambda target: target.candidate.kind is CandidateKind.PHRASE)
+    distinct: dict[tuple[int, str], QuestionTarget] = {}
     for target in in_turns:
         distinct.setdefault((target.sentence.start, normalize_answer(target.candidate.text)), target)
     return list(distinct.values())[:most]
 
 
-def _get_preference(target: Target) -> int:
+def _get_preference(target: QuestionTarget) -> int:
     return _PREFERENCE.index(target.candidate.kind)

@@ -13,7 +13,7 @@ from workers.evaluation.words import Sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SentenceFindings:
     """One sentence of the summary.
 
     Args:
@@ -43,7 +43,7 @@ class Findings:
         asked: how many candidates there were to ask for.
     """
 
-    readings: tuple[Reading, ...]
+    readings: tuple[SentenceFindings, ...]
     answered: tuple[Answered, ...]
     asked: int
 

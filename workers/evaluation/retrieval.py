@@ -46,12 +46,12 @@ def _rank_passages(passages: list[str], query: str) -> list[int]:
     return sorted(range(len(passages)), key=lambda place: -float(scores[place]))
 
 
-def _split_passages(source: str, counter: TokenCounter, most_tokens: int) -> Iterator[str]:
+def _split_passages(source: str, counter: TokenCounter, max_tokens: int) -> Iterator[str]:
     """Yield runs of whole sentences; a sentence that is too long for one passage is cut between words."""
     start, end, size = 0, 0, 0
-    for piece in _split_pieces(source, counter, most_tokens):
+    for piece in _split_pieces(source, counter, max_tokens):
         tokens = counter.count_tokens(piece.text)
-        if size and size + tokens > most_tokens:
+        if size and size + tokens > max_tokens:
             yield source[start:end]
             start, size = piece.start, 0
         start = start if size else piece.start
@@ -60,18 +60,18 @@ def _split_passages(source: str, counter: TokenCounter, most_tokens: int) -> Ite
         yield source[start:end]
 
 
-def _split_pieces(source: str, counter: TokenCounter, most_tokens: int) -> Iterator[Sentence]:
+def _split_pieces(source: str, counter: TokenCounter, max_tokens: int) -> Iterator[Sentence]:
     for sentence in split_sentences(source):
-        yield from _halve(sentence, counter, most_tokens)
+        yield from _halve(sentence, counter, max_tokens)
 
 
-def _halve(piece: Sentence, counter: TokenCounter, most_tokens: int) -> Iterator[Sentence]:
+def _halve(piece: Sentence, counter: TokenCounter, max_tokens: int) -> Iterator[Sentence]:
     """Yield a piece, or its halves where it is too long; the cut is at white space if there is any."""
-    if counter.count_tokens(piece.text) <= most_tokens or len(piece.text) < 2:
+    if counter.count_tokens(piece.text) <= max_tokens or len(piece.text) < 2:
         yield piece
         return
     middle = len(piece.text) // 2
     space = piece.text.find(" ", middle)
     cut = space if space >= 0 else middle
     for start, end in ((0, cut), (cut, len(piece.text))):
-        yield from _halve(Sentence(piece.text[start:end], piece.start + start, piece.start + end), counter, most_tokens)
+        yield from _halve(Sentence(piece.text[start:end], piece.start + start, piece.start + end), counter, max_tokens)

@@ -66,7 +66,7 @@ def ask(
         PermanentError: no try gave any text.
     """
     tries: list[tuple[Verdict, Generation, GenerationParams]] = []
-    most_tokens = limits.most_answer_tokens(rendered.tokens)
+    max_tokens = limits.allowed_answer_tokens(rendered.tokens)
     wanted: GenerationParams | None = params
     while wanted is not None:
         generation = generator.generate(rendered.prompt, wanted, deadline=deadline, cancelled=stopped)
@@ -81,7 +81,7 @@ def ask(
         )
         tries.append((verdict, generation, wanted))
         is_clean = verdict.is_clean
-        wanted = None if is_clean else retry_params(params, verdict.marks, attempt=len(tries), most_tokens=most_tokens)
+        wanted = None if is_clean else retry_params(params, verdict.marks, attempt=len(tries), max_tokens=max_tokens)
     return _keep_best(tries)
 
 

@@ -16,7 +16,7 @@ from models.checks import SECOND_ROUND
 from models.claims import Claim
 from models.job import Job, JobState
 from models.options import JobOptions
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.results import StepResult
 from models.tables import Document, Evaluation
 from workers.evaluation.errors import EvaluationInterruptedError
@@ -25,7 +25,7 @@ from workers.evaluation.metric import Metric, reject
 from workers.evaluation.options import EvaluationOptions
 from workers.execution.progression import (
     OUTCOMES,
-    Outcome,
+    StepOutcome,
     add_wave,
     join_reasons,
     read_key,
@@ -34,7 +34,7 @@ from workers.execution.progression import (
 )
 from workers.execution.store import run_statements
 from workers.generation import TextGenerator
-from workers.summarization.steps import NextSteps, Summary
+from workers.summarization.steps import Conclusion, NextSteps
 from workers.summarization.strategies import next_steps
 
 OPTIONS = EvaluationOptions()
@@ -42,7 +42,7 @@ OPTIONS = EvaluationOptions()
 
 def measure_summary(
     database: Engine, generator: TextGenerator, claim: Claim, stopped: threading.Event, seconds: float
-) -> Outcome | None:
+) -> StepOutcome | None:
     """Measure the summary that a check is about.
 
     Args:
@@ -69,7 +69,7 @@ def measure_summary(
         params=asdict(OPTIONS),
         seconds=time.monotonic() - started,
     )
-    return Outcome(result, metrics=measured.metrics)
+    return StepOutcome(result, metrics=measured.metrics)
 
 
 def describe_metrics(metrics: Mapping[str, Metric]) -> str:
@@ -93,7 +93,9 @@ def _read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
 GATED = "consistency"
 
 
-def conclude_check(session: Session, job: Job, metrics: Mapping[str, Metric], *, round_number: int) -> list[Wakeup]:
+def conclude_check(
+    session: Session, job: Job, metrics: Mapping[str, Metric], *, round_number: int
+) -> list[StepMessage]:
     """Store what a check has measured and return the messages of a second try, if there is to be one."""
     gate = JobOptions.model_validate(job.options).gate
     if round_number == SECOND_ROUND:
@@ -138,7 +140,7 @@ def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> 
     )
 
 
-def _begin_second(session: Session, job: Job) -> list[Wakeup]:
+def _begin_second(session: Session, job: Job) -> list[StepMessage]:
     """Create the first wave of a second try: the same plan, with other parameters (``retries.vary_params``)."""
     wave = next_steps(read_progress(session, job, SECOND_ROUND))
     return add_wave(session, job, wave.steps, round_number=SECOND_ROUND) if isinstance(wave, NextSteps) else []
@@ -150,7 +152,7 @@ def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, 
     first = session.scalar(select(Evaluation.value).where(Evaluation.job_id == job.id, Evaluation.metric == GATED))
     second = next_steps(read_progress(session, job, SECOND_ROUND))
     is_better = found.value is not None and (first is None or found.value > first)
-    if is_better and isinstance(second, Summary) and _is_as_whole(second, job):
+    if is_better and isinstance(second, Conclusion) and _is_as_whole(second, job):
         _replace_summary(session, job, second)
         _forget_metrics(session, job)
         store_metrics(session, job, metrics)
@@ -167,11 +169,11 @@ def _forget_metrics(session: Session, job: Job) -> None:
     session.execute(stale.values(value=None, reason=reason, evidence={}))
 
 
-def _is_as_whole(second: Summary, job: Job) -> bool:
+def _is_as_whole(second: Conclusion, job: Job) -> bool:
     return OUTCOMES[second.outcome] == JobState.SUCCEEDED or job.state == JobState.PARTIAL
 
 
-def _replace_summary(session: Session, job: Job, second: Summary) -> None:
+def _replace_summary(session: Session, job: Job, second: Conclusion) -> None:
     if second.step is None:
         raise AssertionError("a summary that was checked has a step")
     job.state = OUTCOMES[second.outcome]

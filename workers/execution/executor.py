@@ -18,8 +18,8 @@ from models import claims, outbox, results, step_updates
 from models.base import Json
 from models.claims import Claim
 from models.job import OPEN_STATES, Job, JobState
-from models.publisher import Doorbell
-from models.queues import Wakeup
+from models.publisher import Publisher
+from models.queues import StepMessage
 from models.recovery import finish_cancel
 from models.settings import Settings
 from models.step import AttemptOutcome, StepKind
@@ -27,11 +27,11 @@ from workers.errors import PermanentError, RetryableError
 from workers.execution.checks import conclude_check, fail_check
 from workers.execution.gate import Gate
 from workers.execution.leases import Lease, Leases, StopReason
-from workers.execution.progression import Outcome, advance_job, describe_failure
+from workers.execution.progression import StepOutcome, advance_job, describe_failure
 from workers.execution.runner import StepRunner
 from workers.execution.store import Result, is_outage, run_statements, write_rows
 from workers.generation import TextGenerator
-from workers.weights.trained_prompt import UNTRAINED, Manner
+from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 log = structlog.get_logger()
 
@@ -50,11 +50,11 @@ class Flow:
         transactions: on the results database.
         statements: on the same, each committed by itself.
         generator: what the steps ask.
-        doorbell: rings for the steps that come next.
+        publisher: rings for the steps that come next.
         leases: of this process.
         settings: of this process.
         worker_id: as it is registered.
-        manner: how the weights were trained to be asked.
+        trained_prompt: how the weights were trained to be asked.
     """
 
     def __init__(
@@ -62,21 +62,21 @@ class Flow:
         transactions: Engine,
         statements: Engine,
         generator: TextGenerator,
-        doorbell: Doorbell,
+        publisher: Publisher,
         leases: Leases,
         *,
         settings: Settings,
         worker_id: str,
-        manner: Manner = UNTRAINED,
+        trained_prompt: TrainedPrompt = UNTRAINED,
     ) -> None:
         self._transactions = transactions
         self._statements = statements
-        self._doorbell = doorbell
+        self._publisher = publisher
         self._leases = leases
         self._settings = settings
         self.worker_id = worker_id
         self._gate = Gate()
-        self._runner = StepRunner(statements, generator, manner)
+        self._runner = StepRunner(statements, generator, trained_prompt)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Take a step if it is ready; None if the message has nothing to say (any more)."""
@@ -128,7 +128,7 @@ class Flow:
         """End a step for good; its siblings go on and its job says what is missing."""
         failure = describe_failure(error)
         log.warning("step_failed", kind=claim.kind, **failure)
-        self._ring(self._write(lambda session: self._fail(session, claim, failure)))
+        self._publish(self._write(lambda session: self._fail(session, claim, failure)))
 
     def _stop(self, lease: Lease) -> None:
         claim = lease.claim
@@ -144,15 +144,15 @@ class Flow:
         step_updates.release_step(session, claim, outcome=outcome)
         finish_cancel(session, claim.job_id)
 
-    def _finish(self, claim: Claim, outcome: Outcome) -> None:
+    def _finish(self, claim: Claim, outcome: StepOutcome) -> None:
         if claim.kind in SIBLING_KINDS and self._run(
             lambda connection: results.end_among_siblings(connection, claim, outcome.result, worker=self.worker_id)
         ):
             _log_done(claim, outcome)
         else:
-            self._ring(self._write(lambda session: self._complete(session, claim, outcome)))
+            self._publish(self._write(lambda session: self._complete(session, claim, outcome)))
 
-    def _complete(self, session: Session, claim: Claim, outcome: Outcome) -> list[Wakeup]:
+    def _complete(self, session: Session, claim: Claim, outcome: StepOutcome) -> list[StepMessage]:
         job = results.end_step(session, claim, outcome.result, worker=self.worker_id)
         if job is None:
             if step_updates.was_completed(session, claim):
@@ -163,7 +163,7 @@ class Flow:
         _log_done(claim, outcome)
         return self._advance(session, job, claim, outcome)
 
-    def _fail(self, session: Session, claim: Claim, failure: Json) -> list[Wakeup]:
+    def _fail(self, session: Session, claim: Claim, failure: Json) -> list[StepMessage]:
         job = step_updates.lock_job(session, claim.job_id)
         if not step_updates.fail_step(session, claim, failure, worker=self.worker_id):
             return []
@@ -176,7 +176,7 @@ class Flow:
             return []
         return self._advance(session, job, claim, None)
 
-    def _advance(self, session: Session, job: Job, claim: Claim, outcome: Outcome | None) -> list[Wakeup]:
+    def _advance(self, session: Session, job: Job, claim: Claim, outcome: StepOutcome | None) -> list[StepMessage]:
         if job.cancel_requested_at is not None:
             finish_cancel(session, job.id)
             return []
@@ -185,10 +185,10 @@ class Flow:
         if outcome is not None and outcome.options is not None:
             job.options = outcome.options.model_dump(mode="json")
         plan = None if outcome is None else outcome.plan
-        wakeups = advance_job(session, job, plan, round_number=claim.round)
+        step_messages = advance_job(session, job, plan, round_number=claim.round)
         if not claim.round and job.state not in OPEN_STATES:
             log.info("job_ended", state=job.state)
-        return wakeups
+        return step_messages
 
     def _write(self, write: Callable[[Session], Result]) -> Result:
         return write_rows(self._transactions, write, must_end=self._leases.must_end)
@@ -196,13 +196,13 @@ class Flow:
     def _run(self, run: Callable[[Connection], Result]) -> Result:
         return run_statements(self._statements, run, must_end=self._leases.must_end)
 
-    def _ring(self, wakeups: Sequence[Wakeup]) -> None:
-        sent = self._doorbell.ring(wakeups)
-        if sent < len(wakeups):
+    def _publish(self, step_messages: Sequence[StepMessage]) -> None:
+        sent = self._publisher.publish(step_messages)
+        if sent < len(step_messages):
             # The rescue sends them as soon as the broker is back.
-            unsent = [wakeup.step_id for wakeup in wakeups[sent:]]
+            unsent = [step_message.step_id for step_message in step_messages[sent:]]
             self._write(lambda session: outbox.mark_undispatched(session, unsent))
 
 
-def _log_done(claim: Claim, outcome: Outcome) -> None:
+def _log_done(claim: Claim, outcome: StepOutcome) -> None:
     log.info("step_done", kind=claim.kind, **{name: getattr(outcome.result, name) for name in LOGGED})

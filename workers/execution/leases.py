@@ -131,7 +131,7 @@ class Leases:
     def _renew(self) -> None:
         held = self._snapshot()
         with Session(self._engine) as session, session.begin():
-            step_updates.beat_worker(session, self._worker_id)
+            step_updates.record_heartbeat(session, self._worker_id)
             alive = step_updates.renew_leases(session, list(held), lease_seconds=self._lease_seconds) if held else {}
         for token, lease in held.items():
             if token not in alive:

@@ -16,13 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.checks import SECOND_ROUND, order_check, was_called_off
+from models.checks import SECOND_ROUND, is_check_cancelled, request_check
 from models.job import Chunk, Job, JobState
 from models.options import JobOptions
 from models.outbox import NewStep, add_steps
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.results import StepResult
-from models.session import say_error
+from models.session import describe_database_error
 from models.step import Step, StepKind, StepState, step_id
 from models.step_updates import end_job
 from workers.evaluation.metric import Metric
@@ -30,22 +30,22 @@ from workers.summarization.limits import Limits
 from workers.summarization.planning import Plan
 from workers.summarization.steps import (
     ChunkInput,
+    Conclusion,
     FinishedStep,
     NextSteps,
     StepInput,
     StepKey,
     StepSpec,
     Strategy,
-    Summary,
 )
-from workers.summarization.steps import JobState as Progress
+from workers.summarization.steps import JobProgress as Progress
 from workers.summarization.strategies import next_steps
 
 OUTCOMES = {"succeeded": JobState.SUCCEEDED, "partial": JobState.PARTIAL, "failed": JobState.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepOutcome:
     """What a finished step leaves behind; only the plan step has a plan and options, only a check has metrics."""
 
     result: StepResult
@@ -54,7 +54,7 @@ class Outcome:
     metrics: Mapping[str, Metric] | None = None
 
 
-def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: int) -> list[Wakeup]:
+def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: int) -> list[StepMessage]:
     """Count a step as ended and, at the barrier, create what comes next or end the job.
 
     Args:
@@ -71,13 +71,13 @@ def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: 
     match next_steps(read_progress(session, job, round_number)):
         case NextSteps(steps):
             return add_wave(session, job, steps, round_number=round_number)
-        case Summary() as summary if round_number == SECOND_ROUND:
+        case Conclusion() as summary if round_number == SECOND_ROUND:
             return _end_second(session, job, summary)
-        case Summary() as summary:
+        case Conclusion() as summary:
             return _end(session, job, summary)
 
 
-def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
+def _begin(session: Session, job: Job, plan: Plan) -> list[StepMessage]:
     rows = [
         {
             "job_id": job.id,
@@ -104,9 +104,9 @@ def _begin(session: Session, job: Job, plan: Plan) -> list[Wakeup]:
     return add_wave(session, job, plan.first_steps, round_number=0)
 
 
-def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_number: int) -> list[Wakeup]:
+def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_number: int) -> list[StepMessage]:
     """Create the steps of a wave, and count them down from now on."""
-    if round_number and was_called_off(session, job.id, round_number):
+    if round_number and is_check_cancelled(session, job.id, round_number):
         return []
     new = [
         NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_write_input, spec.inputs)), round_number)
@@ -116,19 +116,19 @@ def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_num
     return add_steps(session, job, new)
 
 
-def _end(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
+def _end(session: Session, job: Job, summary: Conclusion) -> list[StepMessage]:
     text = None if summary.step is None else read_output(session.connection(), job.id, summary.step, round_number=0)
     end_job(job, OUTCOMES[summary.outcome], summary=text, reason=join_reasons(summary))
     is_checked = JobOptions.model_validate(job.options).is_checked
-    return order_check(session, job) if is_checked and summary.step is not None else []
+    return request_check(session, job) if is_checked and summary.step is not None else []
 
 
-def _end_second(session: Session, job: Job, summary: Summary) -> list[Wakeup]:
+def _end_second(session: Session, job: Job, summary: Conclusion) -> list[StepMessage]:
     """End a second try; the job has its first summary and keeps it until the second is known to be better."""
     if summary.step is None:
         job.review = f"{job.review}, and a second try gave no summary"
         return []
-    return order_check(session, job, round_number=SECOND_ROUND, reads=asdict(summary.step))
+    return request_check(session, job, round_number=SECOND_ROUND, reads=asdict(summary.step))
 
 
 _OUTPUTS = select(Step.id, Step.output).where(Step.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
@@ -147,7 +147,7 @@ def read_output(connection: Connection, job_id: UUID, key: StepKey, *, round_num
     return read_outputs(connection, job_id, [key], round_number=round_number)[key]
 
 
-def join_reasons(summary: Summary) -> str | None:
+def join_reasons(summary: Conclusion) -> str | None:
     """Return why a summary is not whole, in one line."""
     return "; ".join(summary.reasons) or None
 
@@ -206,5 +206,5 @@ def _write_input(each: StepInput) -> Json:
 
 def describe_failure(error: BaseException) -> Json:
     """Return an error as it is stored with its step, which may become the reason of its job."""
-    message = say_error(error) if isinstance(error, DBAPIError) else str(error)
+    message = describe_database_error(error) if isinstance(error, DBAPIError) else str(error)
     return {"type": type(error).__name__, "message": message or type(error).__name__}

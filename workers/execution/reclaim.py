@@ -22,9 +22,9 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 from models import outbox, recovery
-from models.broker_state import BrokerProcess, Doubt, note_broker
-from models.publisher import BROKER_OPTIONS, Doorbell
-from models.queues import PRIORITY_STEPS, Wakeup
+from models.broker_state import BrokerProcess, LossReason, record_broker
+from models.publisher import BROKER_OPTIONS, Publisher
+from models.queues import PRIORITY_STEPS, StepMessage
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ PID_NAMESPACE = Path("/proc/self/ns/pid")
 
 
 @dataclass(frozen=True, slots=True)
-class RescueReport:
+class ReclaimReport:
     """What one pass did; all zero on a healthy cluster."""
 
     lost_leases: int = 0
@@ -55,14 +55,14 @@ class RescueReport:
         return all(getattr(self, each.name) == 0 for each in fields(self))
 
 
-class Rescue:
+class Reclaimer:
     """One pass at a time over Postgres and the broker."""
 
     def __init__(
         self,
         engine: Engine,
         broker_url: str,
-        doorbell: Doorbell,
+        publisher: Publisher,
         *,
         redispatch_seconds: float,
         restart_grace_seconds: float,
@@ -70,26 +70,26 @@ class Rescue:
         self._engine = engine
         timeouts = {name: BROKER_OPTIONS[name] for name in ("socket_timeout", "socket_connect_timeout")}
         self._broker = redis.Redis.from_url(broker_url, decode_responses=True, **timeouts)
-        self._doorbell = doorbell
+        self._publisher = publisher
         self._redispatch_seconds = redispatch_seconds
         self._restart_grace_seconds = restart_grace_seconds
         self._next_look = 0.0
 
-    def run_pass(self) -> RescueReport | None:
+    def run_pass(self) -> ReclaimReport | None:
         """Do everything once; None if another process is at it.
 
         Raises:
             redis.RedisError: the broker is away; what Postgres alone needs is done by then.
         """
         with Session(self._engine) as session, session.begin():
-            if not recovery.try_rescue_lock(session):
+            if not recovery.try_reclaim_lock(session):
                 return None
             lost = self._take_back(session)
         cancelled = self._finish_cancelled()
         stuck = self._look_for_stuck()
         forgotten = self._look_for_losses()
         unsent, resent, failed = self._send()
-        return RescueReport(
+        return ReclaimReport(
             lost_leases=lost,
             broker_losses=forgotten,
             unsent=unsent,
@@ -146,15 +146,15 @@ class Rescue:
         epoch = str(self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh)
         process = self._describe_broker()
         with Session(self._engine) as session, session.begin():
-            if not recovery.try_rescue_lock(session):
+            if not recovery.try_reclaim_lock(session):
                 return 0
-            news = note_broker(session, epoch, process)
-            if news is None:
+            loss = record_broker(session, epoch, process)
+            if loss is None:
                 return 0
-            forgotten = recovery.forget_dispatches(session, news)
+            forgotten = recovery.forget_dispatches(session, loss)
         if forgotten:
-            write = log.info if news.why is Doubt.FIRST else log.warning
-            write(str(news.why), ready_steps=forgotten, action="they are sent again")
+            write = log.info if loss.why is LossReason.FIRST else log.warning
+            write(str(loss.why), ready_steps=forgotten, action="they are sent again")
         return forgotten
 
     def _describe_broker(self) -> BrokerProcess | None:
@@ -171,7 +171,7 @@ class Rescue:
             empty = self._find_empty(recovery.find_ready_queues(session))
             resent = recovery.dispatch_forgotten(session, empty, self._redispatch_seconds)
             resent += recovery.dispatch_old(session)
-        return len(unsent), len(resent), self._ring([*unsent, *resent])
+        return len(unsent), len(resent), self._publish([*unsent, *resent])
 
     def _find_empty(self, queues: Sequence[str]) -> list[tuple[str, int]]:
         """Return the queues and levels on which no message waits."""
@@ -181,19 +181,19 @@ class Rescue:
                 pipeline.exists(f"{queue}{LEVEL_SEPARATOR}{level}" if level else queue)
             return [place for place, is_there in zip(places, pipeline.execute(), strict=True) if not is_there]
 
-    def _ring(self, wakeups: Sequence[Wakeup]) -> int:
-        sent = self._doorbell.ring(wakeups)
-        if sent < len(wakeups):
+    def _publish(self, step_messages: Sequence[StepMessage]) -> int:
+        sent = self._publisher.publish(step_messages)
+        if sent < len(step_messages):
             with Session(self._engine) as session, session.begin():
-                outbox.mark_undispatched(session, (wakeup.step_id for wakeup in wakeups[sent:]))
-        return len(wakeups) - sent
+                outbox.mark_undispatched(session, (step_message.step_id for step_message in step_messages[sent:]))
+        return len(step_messages) - sent
 
 
-class RescueThread:
+class ReclaimThread:
     """Runs a pass every few seconds for as long as the worker lives."""
 
-    def __init__(self, rescue: Rescue, *, worker_id: str, interval_seconds: float) -> None:
-        self._rescue = rescue
+    def __init__(self, rescue: Reclaimer, *, worker_id: str, interval_seconds: float) -> None:
+        self._reclaimer = rescue
         self._worker_id = worker_id
         self._interval = interval_seconds
         self._closed = threading.Event()
@@ -212,7 +212,7 @@ class RescueThread:
         bind_contextvars(worker=self._worker_id)
         while not self._closed.wait(self._interval):
             try:
-                report = self._rescue.run_pass()
+                report = self._reclaimer.run_pass()
             except Exception as error:  # noqa: BLE001 - the edge of a thread without which lost steps stay lost
                 log.warning("rescue_postponed", error=str(error).partition("\n")[0])
                 continue

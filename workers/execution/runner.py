@@ -19,19 +19,19 @@ from models.tables import Document
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.execution.attempts import Answer, ask
-from workers.execution.progression import Outcome, read_inputs, read_outputs
+from workers.execution.progression import StepOutcome, read_inputs, read_outputs
 from workers.execution.store import run_statements
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, plan_job
-from workers.summarization.planning import Document as SourceDocument
-from workers.summarization.prompts import Example, PromptSet
+from workers.summarization.planning import SourceDocument as SourceDocument
+from workers.summarization.prompts import FewShotExample, PromptSet
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepKey, StepSpec
-from workers.weights.trained_prompt import Manner
+from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
 
@@ -42,15 +42,15 @@ class StepRunner:
     Args:
         database: commits every statement by itself; nothing is written.
         generator: what generates.
-        manner: how it wants to be asked.
+        trained_prompt: how it wants to be asked.
     """
 
-    def __init__(self, database: Engine, generator: TextGenerator, manner: Manner) -> None:
+    def __init__(self, database: Engine, generator: TextGenerator, trained_prompt: TrainedPrompt) -> None:
         self._database = database
         self._generator = generator
-        self._manner = manner
+        self._trained_prompt = trained_prompt
 
-    def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
+    def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         """Run a claimed step.
 
         Args:
@@ -76,12 +76,12 @@ class StepRunner:
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
             raise PermanentError(str(error)) from error
 
-    def _plan(self, claim: Claim, stopped: threading.Event) -> Outcome:
+    def _plan(self, claim: Claim, stopped: threading.Event) -> StepOutcome:
         document = select(Document.text, Document.format).where(Document.sha256 == claim.document_sha256)
         text, document_format = run_statements(
             self._database, lambda connection: connection.execute(document).one(), must_end=stopped
         )
-        options = choose_style(read_options(claim.options), self._manner)
+        options = choose_style(read_options(claim.options), self._trained_prompt)
         plan = plan_job(
             SourceDocument(text, document_format),  # type: ignore[arg-type]  # the table allows no other
             plan_options(options),
@@ -91,9 +91,9 @@ class StepRunner:
             max_new_tokens=options.generation.max_new_tokens,
         )
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
-        return Outcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
+        return StepOutcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
 
-    def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> Outcome | None:
+    def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         options = read_options(claim.options)
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
@@ -116,7 +116,7 @@ class StepRunner:
                 self._database, lambda connection: results.find_cached(connection, identity), must_end=stopped
             )
             if cached is not None:
-                return Outcome(cached)
+                return StepOutcome(cached)
         answer = ask(
             self._generator,
             rendered,
@@ -128,7 +128,7 @@ class StepRunner:
         )
         if answer is None:
             return None
-        return Outcome(self._describe(answer, rendered, prompts, identity))
+        return StepOutcome(self._describe(answer, rendered, prompts, identity))
 
     def _read_outputs(self, claim: Claim, keys: list[StepKey], stopped: threading.Event) -> Mapping[StepKey, str]:
         if not keys:
@@ -163,11 +163,11 @@ def read_options(options: str) -> JobOptions:
     return JobOptions.model_validate_json(options)
 
 
-def choose_style(options: JobOptions, manner: Manner) -> JobOptions:
+def choose_style(options: JobOptions, trained_prompt: TrainedPrompt) -> JobOptions:
     """Return a job's options with the prompt that the weights want where the job leaves it to them."""
     if options.style != "auto":
         return options
-    return options.model_copy(update={"style": manner.style, "template": manner.template})
+    return options.model_copy(update={"style": trained_prompt.style, "template": trained_prompt.template})
 
 
 def plan_options(options: JobOptions) -> PlanOptions:
@@ -184,12 +184,16 @@ def plan_options(options: JobOptions) -> PlanOptions:
 
 def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
     """Return a job's prompts for weights that want them in a format."""
-    examples = tuple(Example(example.text, example.summary) for example in options.examples)
+    examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
     return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
 
 
 @lru_cache(maxsize=64)
 def _cached_prompts(
-    style: str, prompt_format: PromptFormat, language: str | None, examples: tuple[Example, ...], template: str | None
+    style: str,
+    prompt_format: PromptFormat,
+    language: str | None,
+    examples: tuple[FewShotExample, ...],
+    template: str | None,
 ) -> PromptSet:
     return PromptSet(style, prompt_format, language, examples, template)  # type: ignore[arg-type]

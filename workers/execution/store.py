@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from models.session import WAS_SILENT
+from models.session import IDLE_TIMEOUT_STATE
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 PAUSES = (0.2, 0.5, 1, 2, 4)
 # SQLSTATE classes of what passes: connections, rollbacks for concurrency, full disks and too many clients, shutdowns.
 # A server that was not reached, or a connection that broke, has no SQLSTATE at all.
-PASSING_STATES = ("08", WAS_SILENT, "40", "53", "57P")
+PASSING_STATES = ("08", IDLE_TIMEOUT_STATE, "40", "53", "57P")
 
 Result = TypeVar("Result")
 

@@ -10,7 +10,7 @@ from models.tables import Weights, WeightsKind
 from workers.database import open_transaction
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.errors import ServingError
-from workers.weights.folder import find_folder, read_card
+from workers.weights.folder import find_folder, read_metadata
 from workers.weights.packaged import packaged_folder, require_packaged_adapter
 from workers.weights.registration import BaseWeights
 
@@ -30,7 +30,7 @@ def locate_base(settings: Settings, given: str) -> BaseWeights:
         return BaseWeights(_find_base_folder(settings, row.location), row.location, row.name)
     folder = _find_base_folder(settings, given)
     location = str(folder.resolve()) if Path(given).expanduser().is_dir() else given
-    return BaseWeights(folder, location, str(read_card(folder).get("name") or Path(given).name))
+    return BaseWeights(folder, location, str(read_metadata(folder).get("name") or Path(given).name))
 
 
 def locate_adapter(settings: Settings, given: str, *, base: str) -> tuple[BaseWeights, Path]:

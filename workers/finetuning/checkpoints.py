@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.finetuning.config import FinetuneConfig
-from workers.finetuning.errors import OutputInUseError, SettingsError
+from workers.finetuning.errors import OutputInUseError, TrainingSettingsError
 
 RECORD_NAME = "run.json"
 # Settings that may differ between an interrupted run and its continuation.
@@ -25,7 +25,7 @@ def prepare_output(config: FinetuneConfig, *, data_hash: str) -> Path | None:
 
     Raises:
         OutputInUseError: the folder holds an adapter, or the checkpoints of another run.
-        SettingsError: the folder cannot be written to.
+        TrainingSettingsError: the folder cannot be written to.
     """
     folder = name_checkpoints(config.output)
     if (config.output / "adapter_config.json").is_file():
@@ -44,7 +44,7 @@ def prepare_output(config: FinetuneConfig, *, data_hash: str) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORD_NAME).write_text(json.dumps(record, indent=2), encoding="utf-8")
     except OSError as error:
-        raise SettingsError(
+        raise TrainingSettingsError(
             f"{config.output} cannot be written to ({error.strerror}): choose another output folder"
         ) from error
     return last

@@ -7,13 +7,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from workers.finetuning.dataset import SourceBudget
-from workers.finetuning.errors import SettingsError
+from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.lora import LoraSettings
 from workers.generation import PromptFormat
 from workers.summarization.wording import Style
 
 # What numpy takes: it has 32 bits.
-MOST_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 
 class Optimizer(StrEnum):
@@ -72,11 +72,11 @@ class TrainingSettings:
             (self.epochs > 0, "epochs must be above 0"),
             (self.max_steps is None or self.max_steps >= 1, "max_steps must be 1 or more"),
             (self.checkpoint_steps >= 1, "checkpoint_steps must be 1 or more"),
-            (0 <= self.seed <= MOST_SEED, f"seed must be from 0 to {MOST_SEED}"),
+            (0 <= self.seed <= MAX_SEED, f"seed must be from 0 to {MAX_SEED}"),
         )
         for is_valid, message in checks:
             if not is_valid:
-                raise SettingsError(message)
+                raise TrainingSettingsError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         if self.held_out < 0 or self.max_new_tokens < 1 or not 0 <= self.generated <= self.held_out:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 "held_out must be 0 or more, generated between 0 and held_out, max_new_tokens 1 or more"
             )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.engine.tokenizer import PromptTokenizer
-from workers.finetuning.errors import SettingsError
+from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.pairs import Pair
 from workers.generation import PromptFormat
 from workers.summarization.prompts import PromptSet
@@ -38,7 +38,9 @@ class SourceBudget:
 
     def __post_init__(self) -> None:
         if self.most < 1 or (self.least is not None and not 1 <= self.least <= self.most):
-            raise SettingsError(f"source tokens must satisfy 1 <= least <= most, not {self.least} and {self.most}")
+            raise TrainingSettingsError(
+                f"source tokens must satisfy 1 <= least <= most, not {self.least} and {self.most}"
+            )
 
     def draw(self, generator: random.Random) -> int:
         """Return the limit of the next source."""
@@ -48,7 +50,7 @@ class SourceBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """One pair as token ids, beside the text that was encoded."""
 
     prompt_ids: list[int]
@@ -66,7 +68,7 @@ class Example:
 class ExampleSet:
     """Encoded pairs, and how many sources had to be cut."""
 
-    examples: tuple[Example, ...]
+    examples: tuple[TrainingExample, ...]
     truncated_sources: int
 
     @property
@@ -75,7 +77,7 @@ class ExampleSet:
         return max(len(example.prompt_ids) + len(example.completion_ids) for example in self.examples)
 
     @property
-    def longest_completion(self) -> int:
+    def max_completion(self) -> int:
         """Tokens of the longest summary, which is never cut."""
         return max(len(example.completion_ids) for example in self.examples)
 
@@ -101,9 +103,9 @@ class PairEncoder:
         examples = [self.encode_pair(Pair(text, pair.target)) for pair, (text, _) in zip(pairs, cut, strict=True)]
         return ExampleSet(tuple(examples), truncated_sources=sum(is_cut for _, is_cut in cut))
 
-    def encode_pair(self, pair: Pair) -> Example:
+    def encode_pair(self, pair: Pair) -> TrainingExample:
         """Encode one pair whose source fits; the summary is followed by the token that ends it."""
-        return Example(
+        return TrainingExample(
             prompt_ids=self._encoder.encode_prompt(self._prompts.render("map", text=pair.source)),
             completion_ids=[*self._encoder.encode_plain(pair.target), self._end],
             pair=pair,
@@ -123,10 +125,12 @@ def find_end_token(prompt_format: PromptFormat, tokenizer: Any) -> int:
     Base weights never trained ``<end_of_turn>`` and do not learn it from a few hundred examples; they know ``<eos>``.
 
     Raises:
-        SettingsError: chats were asked for, and the tokenizer has no token that ends a turn.
+        TrainingSettingsError: chats were asked for, and the tokenizer has no token that ends a turn.
     """
     if prompt_format is PromptFormat.COMPLETION:
         return int(tokenizer.eos_token_id)
     if "<end_of_turn>" not in tokenizer.get_vocab():
-        raise SettingsError("these weights' tokenizer has no <end_of_turn>: train them with prompt format completion")
+        raise TrainingSettingsError(
+            "these weights' tokenizer has no <end_of_turn>: train them with prompt format completion"
+        )
     return int(tokenizer.convert_tokens_to_ids("<end_of_turn>"))

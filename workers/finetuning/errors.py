@@ -38,7 +38,7 @@ class TooFewPairsError(DataError):
     """After skipping unusable rows too few pairs are left to train on."""
 
 
-class SettingsError(FinetuningError):
+class TrainingSettingsError(FinetuningError):
     """A setting has a value that cannot work."""
 
     exit_code = 2

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from workers.finetuning.errors import QuantizationUnavailableError, SettingsError
+from workers.finetuning.errors import QuantizationUnavailableError, TrainingSettingsError
 
 # Every linear layer of a Gemma block; the head and the embedding stay as they are.
 GEMMA_LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -32,7 +32,7 @@ class LoraSettings:
 
     def __post_init__(self) -> None:
         if self.r < 1 or self.alpha < 1 or not 0 <= self.dropout < 1 or not self.target_modules:
-            raise SettingsError(
+            raise TrainingSettingsError(
                 f"LoRA needs r and alpha of 1 or more, dropout in [0, 1) and target modules, not {self}"
             )
 

@@ -19,7 +19,7 @@ HIDDEN_COPIES, INTERMEDIATE_COPIES = 18, 4
 
 
 def estimate_memory(
-    config: FinetuneConfig, weights_config: Any, placement: Placement, *, longest: int, longest_completion: int
+    config: FinetuneConfig, weights_config: Any, placement: Placement, *, longest: int, max_completion: int
 ) -> int:
     """Return roughly how many bytes a run needs at its peak.
 
@@ -28,7 +28,7 @@ def estimate_memory(
         weights_config: the base's configuration, as transformers reads it.
         placement: device and dtype of the run.
         longest: tokens of the longest example.
-        longest_completion: tokens of the longest summary.
+        max_completion: tokens of the longest summary.
     """
     sizes = weights_config.get_text_config()
     hidden, layers, vocabulary = sizes.hidden_size, sizes.num_hidden_layers, sizes.vocab_size
@@ -40,7 +40,7 @@ def estimate_memory(
     kept_layers = 1 if config.training.gradient_checkpointing else layers
     activations = tokens * kept_layers * (HIDDEN_COPIES * hidden + INTERMEDIATE_COPIES * sizes.intermediate_size)
     # The head scores every position that carries loss in any row of the batch, and rows begin their summaries anywhere.
-    scored = longest_completion if config.training.batch_size == 1 else longest
+    scored = max_completion if config.training.batch_size == 1 else longest
     logits = config.training.batch_size * scored * vocabulary * LOGIT_COPIES
     return round(
         linear * linear_bytes

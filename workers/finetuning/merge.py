@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workers.finetuning.errors import OutputInUseError
 from workers.weights.folder import check_folder
-from workers.weights.metadata import AdapterNote
+from workers.weights.metadata import AdapterMetadata
 
 # What a weights folder has besides its tensors and their configuration.
 TOKENIZER_FILES = (
@@ -39,13 +39,13 @@ def merge_adapter(base: Path, adapter: Path, output: Path) -> Path:
     check_folder(adapter, kind="adapter")
     if output.exists() and any(output.iterdir()):
         raise OutputInUseError(f"{output} is not empty: choose a new folder for the merged weights")
-    note = AdapterNote.read(adapter)
-    note.check_base(base)
+    metadata = AdapterMetadata.read(adapter)
+    metadata.check_base(base)
     _write_merged(base, adapter, output)
     for name in TOKENIZER_FILES:
         if (base / name).is_file():
             shutil.copy2(base / name, output / name)
-    note.write(output)
+    metadata.write(output)
     return output
 
 

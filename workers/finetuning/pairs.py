@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
-from workers.finetuning.errors import DataUnreadableError, MissingColumnError, SettingsError, TooFewPairsError
+from workers.finetuning.errors import DataUnreadableError, MissingColumnError, TooFewPairsError, TrainingSettingsError
 
 # One JSON object must fit in a block of the reader; 64 MiB holds any document somebody would summarize.
 JSON_BLOCK_BYTES = 64 * 2**20
@@ -85,13 +85,13 @@ def read_pairs(
         approved: texts and summaries from elsewhere, which come after those of the files.
 
     Raises:
-        SettingsError: there is neither a file nor a pair from elsewhere.
+        TrainingSettingsError: there is neither a file nor a pair from elsewhere.
         DataUnreadableError: a file is missing, of an unknown kind or broken.
         MissingColumnError: a file lacks one of the columns.
         TooFewPairsError: no usable pair is left.
     """
     if not paths and not approved:
-        raise SettingsError("no data file given: name at least one .csv, .jsonl or .parquet file")
+        raise TrainingSettingsError("no data file given: name at least one .csv, .jsonl or .parquet file")
     rows = [row for path in paths for row in read_rows(path, source_column=source_column, target_column=target_column)]
     pairs = clean_pairs([*rows, *approved])
     if not pairs.pairs:
@@ -155,12 +155,13 @@ def read_texts(table: pa.Table, column: str, path: Path) -> list[str | None]:
         texts: list[str | None] = table.column(column).cast(pa.string()).to_pylist()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DataUnreadableError(
-            f"{path}: column {column!r} holds what is no text ({say_problem(error)}): convert it to text in UTF-8"
+            f"{path}: column {column!r} holds what is no text ({describe_read_problem(error)}): "
+            "convert it to text in UTF-8"
         ) from error
     return texts
 
 
-def say_problem(error: Exception) -> str:
+def describe_read_problem(error: Exception) -> str:
     """Return the first line of what a reader says; the others are about the reader."""
     return str(error).strip().partition("\n")[0]
 
@@ -189,4 +190,6 @@ def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
             case suffix:
                 raise DataUnreadableError(f"{path}: unknown suffix {suffix!r}; convert it to .csv, .jsonl or .parquet")
     except (pa.ArrowException, OSError) as error:
-        raise DataUnreadableError(f"{path} cannot be read as {path.suffix[1:]}: {say_problem(error)}") from error
+        raise DataUnreadableError(
+            f"{path} cannot be read as {path.suffix[1:]}: {describe_read_problem(error)}"
+        ) from error

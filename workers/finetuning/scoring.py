@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from rouge_score.rouge_scorer import RougeScorer
 
-from workers.finetuning.dataset import Example
+from workers.finetuning.dataset import TrainingExample
 
 # Prompts that are continued together.
 BATCH_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class GeneratedSummary:
     """A generated summary.
 
     Args:
@@ -33,7 +33,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class SummaryScores:
     """Means over a set of summaries; ROUGE is F1 in percent."""
 
     rouge1: float
@@ -43,12 +43,12 @@ class Scores:
     mean_tokens: float
 
 
-def score_summaries(summaries: Sequence[Summary], targets: Sequence[str]) -> Scores:
+def score_summaries(summaries: Sequence[GeneratedSummary], targets: Sequence[str]) -> SummaryScores:
     """Score summaries against their targets."""
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
     rows = [scorer.score(target, summary.text) for target, summary in zip(targets, summaries, strict=True)]
     rouge = {name: 100 * fmean(row[name].fmeasure for row in rows) for name in ("rouge1", "rouge2", "rougeL")}
-    return Scores(
+    return SummaryScores(
         rouge1=rouge["rouge1"],
         rouge2=rouge["rouge2"],
         rouge_l=rouge["rougeL"],
@@ -58,8 +58,8 @@ def score_summaries(summaries: Sequence[Summary], targets: Sequence[str]) -> Sco
 
 
 def summarize_examples(
-    network: Any, tokenizer: Any, examples: Sequence[Example], *, max_new_tokens: int
-) -> Iterator[Summary]:
+    network: Any, tokenizer: Any, examples: Sequence[TrainingExample], *, max_new_tokens: int
+) -> Iterator[GeneratedSummary]:
     """Yield the summary of each example's prompt, greedily decoded."""
     was_training = network.training
     network.eval()
@@ -69,13 +69,15 @@ def summarize_examples(
         batch = examples[start : start + BATCH_SIZE]
         for ids in generate_batch(network, tokenizer, batch, ends=ends, max_new_tokens=max_new_tokens):
             kept = list(takewhile(lambda token: token not in ends, ids))
-            yield Summary(tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept), len(kept) < len(ids))
+            yield GeneratedSummary(
+                tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept), len(kept) < len(ids)
+            )
     network.train(was_training)
 
 
 @torch.inference_mode()
 def generate_batch(
-    network: Any, tokenizer: Any, batch: Sequence[Example], *, ends: Set[int], max_new_tokens: int
+    network: Any, tokenizer: Any, batch: Sequence[TrainingExample], *, ends: Set[int], max_new_tokens: int
 ) -> list[list[int]]:
     """Continue a batch of prompts; return the new token ids of each, the end token included."""
     longest = max(len(example.prompt_ids) for example in batch)

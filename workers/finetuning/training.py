@@ -28,7 +28,7 @@ from workers.finetuning.scoring import score_summaries, summarize_examples
 from workers.finetuning.trainer import CompletionTrainer, build_arguments
 from workers.summarization.prompts import PromptSet
 from workers.weights.folder import check_folder, read_prompt_format
-from workers.weights.metadata import AdapterNote, fingerprint_base
+from workers.weights.metadata import AdapterMetadata, fingerprint_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class FinetuneResult:
     """What a run made: the adapter's folder and the note in it."""
 
     adapter: Path
-    note: AdapterNote
+    metadata: AdapterMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,12 @@ def finetune(
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     after = measure_held_out(trainer, config, material)
     metrics = {"before": before, "after": after, "seconds": round(time.monotonic() - started)}
-    note = describe_adapter(config, material, metrics)
+    metadata = describe_adapter(config, material, metrics)
     if trainer.is_world_process_zero():
-        save_adapter(trainer.accelerator.unwrap_model(trainer.model), config.output, base=note.base)
-        note.write(config.output)
+        save_adapter(trainer.accelerator.unwrap_model(trainer.model), config.output, base=metadata.base)
+        metadata.write(config.output)
     trainer.accelerator.wait_for_everyone()
-    return FinetuneResult(config.output, note)
+    return FinetuneResult(config.output, metadata)
 
 
 def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
@@ -109,7 +109,7 @@ def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
     weights_config = read_config(config.base)
     placement = choose_training_placement(weights_config, qlora=config.qlora)
     needed = estimate_memory(
-        config, weights_config, placement, longest=train.longest, longest_completion=train.longest_completion
+        config, weights_config, placement, longest=train.longest, max_completion=train.max_completion
     )
     check_memory(needed, free=measure_free_memory(placement.device))
     return _Material(tokenizer, prompts, usable, train, held_out, placement)
@@ -161,9 +161,9 @@ def measure_held_out(trainer: CompletionTrainer, config: FinetuneConfig, materia
     return metrics
 
 
-def describe_adapter(config: FinetuneConfig, material: _Material, metrics: dict[str, Any]) -> AdapterNote:
+def describe_adapter(config: FinetuneConfig, material: _Material, metrics: dict[str, Any]) -> AdapterMetadata:
     """Return the note that goes with the adapter."""
-    return AdapterNote(
+    return AdapterMetadata(
         prompt_format=material.prompts.format,
         prompt_style=config.style,
         prompt_template=config.template,

@@ -25,7 +25,7 @@ STOP_GRACE_SECONDS = 15
 # A thread that waits for the others of its team spins for some microseconds, which bridges the pause between two
 # operations, and then sleeps: on cores that it shares with Postgres, with the broker or with anybody else, spinning on
 # takes the time away from the very thread that it waits for.
-PATIENT_THREADS = {"GOMP_SPINCOUNT": "3000"}
+THREAD_SPIN_LIMIT = {"GOMP_SPINCOUNT": "3000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _place(gpus: Sequence[Gpu], name: str) -> tuple[str, dict[str, str]]:
     """Return the name of a process's node, different for every name on a device, and what keeps it on its devices."""
     suffix = "" if name == DEFAULT_NAME else f"-{name}"
     if not gpus:
-        return f"cpu0{suffix}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **PATIENT_THREADS}
+        return f"cpu0{suffix}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **THREAD_SPIN_LIMIT}
     # Such as gpu0+2, for a process on two.
     indexes = "+".join(str(gpu.index) for gpu in gpus)
     return f"gpu{indexes}{suffix}", {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus)}

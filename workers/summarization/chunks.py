@@ -11,7 +11,7 @@ Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class PlannedChunk:
     """One span of a document.
 
     Args:
@@ -43,7 +43,7 @@ class Split:
         reason: why, in words for people.
     """
 
-    chunks: tuple[Chunk, ...]
+    chunks: tuple[PlannedChunk, ...]
     splitter: Splitter
     reason: str
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from workers.summarization.steps import ChunkInput, FinishedStep, JobState, NextSteps, StepSpec
+from workers.summarization.steps import ChunkInput, FinishedStep, JobProgress, NextSteps, StepSpec
 from workers.summarization.strategies import next_steps
 
 
@@ -39,7 +39,7 @@ class Totals:
         return self.prompt_tokens / prompt_rate + rounds * self.completion_tokens / self.calls / completion_rate
 
 
-def estimate_totals(state: JobState, chunk_tokens: Sequence[int]) -> Totals:
+def estimate_totals(state: JobProgress, chunk_tokens: Sequence[int]) -> Totals:
     """Run a job's strategy with the longest answers and add up its steps."""
     prompt_tokens = depth = 0
     while isinstance(wave := next_steps(state), NextSteps):
@@ -51,7 +51,7 @@ def estimate_totals(state: JobState, chunk_tokens: Sequence[int]) -> Totals:
     return Totals(calls, prompt_tokens, calls * state.limits.max_new_tokens, depth)
 
 
-def _measure_prompt(state: JobState, spec: StepSpec, chunk_tokens: Sequence[int]) -> int:
+def _measure_prompt(state: JobProgress, spec: StepSpec, chunk_tokens: Sequence[int]) -> int:
     limits = state.limits
     chunks = [chunk_tokens[each.index] for each in spec.inputs if isinstance(each, ChunkInput)]
     earlier = len(spec.inputs) - len(chunks)

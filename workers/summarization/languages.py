@@ -12,7 +12,7 @@ MIN_LETTERS = 60
 MIN_CONFIDENCE = 0.9
 
 # More text does not make the answer any surer, only slower.
-MOST_CHARACTERS = 4000
+MAX_CHARACTERS = 4000
 
 # Code, addresses and words with digits belong to no language.
 _NOT_PROSE = re.compile(r"(`{3,}).*?\1|`[^`\n]*`|https?://\S+|\S*[\d_/\\<>={}|]\S*", re.DOTALL)
@@ -20,7 +20,7 @@ _NOT_PROSE = re.compile(r"(`{3,}).*?\1|`[^`\n]*`|https?://\S+|\S*[\d_/\\<>={}|]\
 
 def detect_language(text: str) -> str | None:
     """Return the English name of a text's language, such as ``german``; None if it is not clear."""
-    prose = _NOT_PROSE.sub(" ", text[:MOST_CHARACTERS])
+    prose = _NOT_PROSE.sub(" ", text[:MAX_CHARACTERS])
     if sum(map(str.isalpha, prose)) < MIN_LETTERS:
         return None
     best = _load_detector().compute_language_confidence_values(prose)[0]

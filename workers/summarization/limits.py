@@ -22,7 +22,7 @@ SEAM_TOKENS = 8
 SEPARATOR_TOKENS = 4
 
 # A retry may ask for this many times the tokens that were planned for an answer, where the context allows it.
-MOST_GROWTH = 2
+MAX_GROWTH = 2
 
 # A chunk smaller than this is not worth a call.
 MIN_CHUNK_TOKENS = 16
@@ -72,14 +72,14 @@ class Limits:
         """Return what an output of a size takes up in a later prompt."""
         return min(tokens, self.output_tokens) + SEPARATOR_TOKENS
 
-    def most_new_tokens(self, *, is_refining: bool) -> int:
+    def allowed_new_tokens(self, *, is_refining: bool) -> int:
         """Return the longest answer for which a plan could be made with this context and these frames."""
         mapped = self.context_tokens - self.map_frame - MIN_CHUNK_TOKENS
         combined = (self.context_tokens - self.combine_frame - 2 * SEPARATOR_TOKENS) // 3
         refined = (self.context_tokens - self.refine_frame - SEPARATOR_TOKENS - MIN_CHUNK_TOKENS) // 2
         return min(mapped, refined if is_refining else combined)
 
-    def most_answer_tokens(self, prompt_tokens: int) -> int:
+    def allowed_answer_tokens(self, prompt_tokens: int) -> int:
         """Return the most tokens that a retry may ask for after a prompt of a size; never less than planned."""
         return max(self.max_new_tokens, min(self.output_tokens, self.context_tokens - prompt_tokens))
 
@@ -108,5 +108,5 @@ def measure_limits(
     room = context_tokens - max_new_tokens
     in_pairs = (room - combine_frame) // 2 - SEPARATOR_TOKENS
     beside_chunk = room - refine_frame - SEPARATOR_TOKENS - chunk_tokens
-    grown = min(MOST_GROWTH * max_new_tokens, in_pairs, beside_chunk)
+    grown = min(MAX_GROWTH * max_new_tokens, in_pairs, beside_chunk)
     return Limits(context_tokens, max_new_tokens, max(max_new_tokens, grown), map_frame, combine_frame, refine_frame)

@@ -127,13 +127,13 @@ _SENTENCE_STARTS = re.compile(r"(?<=[.!?…\u3002\uff01\uff1f\n])\s*+(?=\S)")
 _WORD_STARTS = re.compile(r"(?<=\s)(?=\S)")
 
 # Where to look for a start: hardly any text has more characters per token on average.
-MOST_CHARACTERS_PER_TOKEN = 8
+MAX_CHARACTERS_PER_TOKEN = 8
 
 
 def extend_start(packer: Packer, span: Span, *, floor: int, overlap_tokens: int) -> Span:
     """Return the span with its start moved back by at most ``overlap_tokens``, not before ``floor``."""
     start = span[0]
-    window = max(floor, start - overlap_tokens * MOST_CHARACTERS_PER_TOKEN)
+    window = max(floor, start - overlap_tokens * MAX_CHARACTERS_PER_TOKEN)
     if overlap_tokens < 1 or window >= start:
         return span
 

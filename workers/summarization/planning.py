@@ -13,14 +13,14 @@ from functools import cache
 from typing import Literal
 
 from workers.generation import Prompt, TokenCounter
-from workers.summarization.chunks import Chunk, Split, Splitter
+from workers.summarization.chunks import PlannedChunk, Split, Splitter
 from workers.summarization.errors import PlanError
 from workers.summarization.estimate import Totals, estimate_totals
 from workers.summarization.limits import MIN_CHUNK_TOKENS, Limits, measure_limits
 from workers.summarization.packing import trim_span
 from workers.summarization.prompts import PromptSet
 from workers.summarization.splitting import split_document
-from workers.summarization.steps import JobState, NextSteps, StepSpec, Strategy
+from workers.summarization.steps import JobProgress, NextSteps, StepSpec, Strategy
 from workers.summarization.strategies import next_steps
 from workers.summarization.structure import DocumentFormat
 from workers.summarization.wording import PromptKind
@@ -32,14 +32,14 @@ DEFAULT_CHUNK_TOKENS = 1000
 DEFAULT_OVERLAP_TOKENS = 50
 
 # An overlap that nobody asked for takes at most one part in so many of a chunk.
-MOST_OVERLAP_PART = 8
+MAX_OVERLAP_PART = 8
 
 # A chunk this much smaller than its room fits whatever happens where text and frame meet; others are measured.
 MEASURED_MARGIN = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class SourceDocument:
     """A normalized document.
 
     Args:
@@ -94,7 +94,7 @@ class Plan:
 
 
 def plan_job(
-    document: Document,
+    document: SourceDocument,
     options: PlanOptions,
     *,
     prompts: PromptSet,
@@ -129,7 +129,7 @@ def plan_job(
     planner = _Planner(document, options, prompts, counter, limits)
     strategy, reason = planner.choose_strategy()
     split = planner.stuff_document() if strategy == "stuff" else planner.split_document(strategy)
-    state = JobState(strategy=strategy, limits=limits, chunk_count=len(split.chunks))
+    state = JobProgress(strategy=strategy, limits=limits, chunk_count=len(split.chunks))
     first = next_steps(state)
     assert isinstance(first, NextSteps)  # noqa: S101  # a job without steps always has next ones
     totals = estimate_totals(state, [chunk.tokens for chunk in split.chunks])
@@ -146,7 +146,7 @@ class _CachedCounter:
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    document: Document
+    document: SourceDocument
     options: PlanOptions
     prompts: PromptSet
     counter: TokenCounter
@@ -174,7 +174,7 @@ class _Planner:
         """Return the whole document as one chunk."""
         start, end = trim_span(self.document.text, (0, len(self.document.text)))
         tokens = self.counter.count_tokens(self.document.text[start:end])
-        chunk = Chunk(index=0, start=start, end=end, headings=(), tokens=tokens)
+        chunk = PlannedChunk(index=0, start=start, end=end, headings=(), tokens=tokens)
         return Split((chunk,), splitter=self.options.splitter, reason="stuffing needs no chunks")
 
     def split_document(self, strategy: Strategy) -> Split:
@@ -200,7 +200,7 @@ class _Planner:
     def _split(self, budget: int) -> Split:
         overlap = self.options.overlap_tokens
         if overlap is None or budget < self.options.chunk_tokens:
-            overlap = min(DEFAULT_OVERLAP_TOKENS if overlap is None else overlap, budget // MOST_OVERLAP_PART)
+            overlap = min(DEFAULT_OVERLAP_TOKENS if overlap is None else overlap, budget // MAX_OVERLAP_PART)
         return split_document(
             self.document.text,
             document_format=self.document.format,
@@ -211,7 +211,7 @@ class _Planner:
             separator=self.options.separator,
         )
 
-    def _measure_excess(self, strategy: Strategy, chunk: Chunk) -> int:
+    def _measure_excess(self, strategy: Strategy, chunk: PlannedChunk) -> int:
         """Return by how many tokens the largest prompt that this chunk may be in is too long."""
         if chunk.tokens + MEASURED_MARGIN <= self._find_room(strategy):
             return 0
@@ -230,7 +230,7 @@ class _Planner:
 
     def _explain_room(self, strategy: Strategy) -> str:
         limits = self.limits
-        most = limits.most_new_tokens(is_refining=strategy == "refine")
+        most = limits.allowed_new_tokens(is_refining=strategy == "refine")
         asked = f"answers of {limits.max_new_tokens:,} tokens do not fit a context of {limits.context_tokens:,}"
         if most < 1:
             return f"{asked} with these prompts at all: use weights with a longer context or a shorter prompt"

@@ -26,14 +26,14 @@ _LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
 _FENCE = "document"
 
 # No text is long enough to use the names before this one.
-LONGEST_FENCE = "document-9999999"
+MAX_FENCE = "document-9999999"
 
 # Base weights run on after their answer: the first empty line ends it.
 COMPLETION_STOP = ("\n\n",)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class FewShotExample:
     """A text and the summary that a user wants for texts like it."""
 
     text: str
@@ -58,7 +58,7 @@ class PromptSet:
     style: Style
     format: PromptFormat
     language: str | None = None
-    examples: tuple[Example, ...] = ()
+    examples: tuple[FewShotExample, ...] = ()
     template: str | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class PromptSet:
 
     def render_frame(self, kind: PromptKind) -> Prompt:
         """Return a prompt around nothing, with the longest fence there can be: what a text's room is measured by."""
-        return self._render(kind, {"text": "", "existing": ""}, fence=LONGEST_FENCE)
+        return self._render(kind, {"text": "", "existing": ""}, fence=MAX_FENCE)
 
     def _render(self, kind: PromptKind, fields: Mapping[str, str], *, fence: str) -> Prompt:
         turns = [turn for example in self.examples for turn in self._show(example)]
@@ -103,7 +103,7 @@ class PromptSet:
         stop = COMPLETION_STOP if self.format is PromptFormat.COMPLETION else ()
         return Prompt(turns=tuple(turns), format=self.format, stop=stop)
 
-    def _show(self, example: Example) -> tuple[Turn, Turn]:
+    def _show(self, example: FewShotExample) -> tuple[Turn, Turn]:
         """Show an example as a finished exchange; in a completion an empty line separates it from what follows."""
         question = tuple(self._fill("map", {"text": example.text}, fence=name_fence(example.text)))
         answer = [Part(example.summary, is_untrusted=True)]
@@ -129,12 +129,12 @@ class PromptSet:
         is_chat = self.format is PromptFormat.CHAT
         if self.style == "custom":
             return fence_fields(CUSTOM[kind], fence) if is_chat else CUSTOM[kind]
-        manner = MANNERS[self.style]
+        wording = MANNERS[self.style]
         if is_chat:
             language = f"Write in {self.language}." if self.language else "Write in the language of the text."
-            words = CHAT[kind].format(request=manner.request, form=manner.form, language=language, **_KEPT)
+            words = CHAT[kind].format(request=wording.request, form=wording.form, language=language, **_KEPT)
             return fence_fields(words, fence)
-        cue = f"{manner.cue} in {self.language}" if self.language else manner.cue
+        cue = f"{wording.cue} in {self.language}" if self.language else wording.cue
         return COMPLETION[kind].format(cue=cue, **_KEPT)
 
 

@@ -87,11 +87,11 @@ class StepRenderer:
                 asked: PromptKind = "refine-first" if kind == "refine" else kind
                 return self.prompts.render(asked, text=OUTPUT_SEPARATOR.join(chunks))
 
-    def _clip(self, text: str, most_tokens: int) -> str:
+    def _clip(self, text: str, max_tokens: int) -> str:
         """Return the text, or as many of its first words as have at most so many tokens."""
 
         def is_over(end: int) -> bool:
-            return self.counter.count_tokens(text[:end]) > most_tokens
+            return self.counter.count_tokens(text[:end]) > max_tokens
 
         if not is_over(len(text)):
             return text

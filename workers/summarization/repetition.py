@@ -10,11 +10,11 @@ MIN_LOOP_WORDS = 12
 MIN_LOOP_ROUNDS = 3
 
 # The longest unit that is looked for, in words: about two sentences.
-MOST_UNIT_WORDS = 50
+MAX_UNIT_WORDS = 50
 
 # Of at least so many sentences or lines, half may be repeated.
 MIN_SENTENCES = 6
-MOST_REPEATED_SHARE = 0.5
+MAX_REPEATED_SHARE = 0.5
 
 _GLYPH_LOOP = re.compile(r"(\S{1,8}?)\1{19,}|(\S{9,50}?)\2{5,}")
 # Thai, Lao, Burmese, Khmer, Japanese and Chinese put no spaces between words: each of their characters counts as one.
@@ -26,7 +26,7 @@ _SENTENCE = re.compile(r"[^.!?\n\u3002\uff0c\uff1b\uff01\uff1f]+")
 def has_loop(text: str) -> bool:
     """Tell whether a text goes round in a circle: by words, by sentences, or within one endless word."""
     words = _WORD.findall(text.casefold())
-    is_looping = any(_has_period(words, period) for period in range(1, min(MOST_UNIT_WORDS, len(words)) + 1))
+    is_looping = any(_has_period(words, period) for period in range(1, min(MAX_UNIT_WORDS, len(words)) + 1))
     return is_looping or _repeats_sentences(text) or _has_glyph_loop(text)
 
 
@@ -45,7 +45,7 @@ def _repeats_sentences(text: str) -> bool:
     sentences = [" ".join(sentence.casefold().split()) for sentence in _SENTENCE.findall(text)]
     counts = Counter(sentence for sentence in sentences if any(map(str.isalpha, sentence)))
     total = counts.total()
-    return total >= MIN_SENTENCES and 1 - len(counts) / total > MOST_REPEATED_SHARE
+    return total >= MIN_SENTENCES and 1 - len(counts) / total > MAX_REPEATED_SHARE
 
 
 def _has_glyph_loop(text: str) -> bool:

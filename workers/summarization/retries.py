@@ -14,7 +14,7 @@ from workers.generation import GenerationParams
 from workers.summarization.guards import Guard, Mark
 
 # Tries after the first one: what two changes do not mend, a third rarely does, and each costs a whole generation.
-MOST_RETRIES = 2
+MAX_RETRIES = 2
 
 # More at a time makes weights avoid the words of the text itself, and invent others.
 PENALTY_STEP = 0.05
@@ -28,7 +28,7 @@ _PENALIZED: frozenset[Guard] = frozenset({"repetition", "cut", "too-long", "echo
 
 
 def retry_params(
-    params: GenerationParams, marks: Iterable[Mark], *, attempt: int, most_tokens: int
+    params: GenerationParams, marks: Iterable[Mark], *, attempt: int, max_tokens: int
 ) -> GenerationParams | None:
     """Return the parameters of another try, None if there have been enough.
 
@@ -36,12 +36,12 @@ def retry_params(
         params: those of the first try.
         marks: what was wrong with the latest try.
         attempt: number of this retry, from 1.
-        most_tokens: most tokens that the answer may have (``Limits.most_answer_tokens``).
+        max_tokens: most tokens that the answer may have (``Limits.allowed_answer_tokens``).
     """
-    if attempt > MOST_RETRIES:
+    if attempt > MAX_RETRIES:
         return None
     fired = {mark.guard for mark in marks}
-    longer = replace(params, max_new_tokens=max(params.max_new_tokens, most_tokens))
+    longer = replace(params, max_new_tokens=max(params.max_new_tokens, max_tokens))
     if fired == {"cut"} and attempt == 1 and longer != params:
         return longer
     changed = replace(

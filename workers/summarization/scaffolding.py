@@ -53,7 +53,7 @@ _EDGES = (
 _WHOLE_FENCE = re.compile(r"\A(`{3,}|~{3,})[\w-]*\n(.*?)\n?\1\Z", re.DOTALL)
 
 # A line of ours up to this long that ends in a colon only names what follows it.
-MOST_LABEL_CHARACTERS = 60
+MAX_LABEL_CHARACTERS = 60
 
 
 def remove_scaffolding(output: str, *, source: str, prompt: Prompt) -> str:
@@ -84,7 +84,7 @@ def list_instructions(prompt: Prompt, source: str) -> list[str]:
 def list_labels(prompt: Prompt, source: str) -> set[str]:
     """Return the lines around the source that only name what follows, such as ``Summary:``."""
     lines = list_instructions(prompt, source)
-    return {line for line in lines if line.endswith(":") and len(line) <= MOST_LABEL_CHARACTERS}
+    return {line for line in lines if line.endswith(":") and len(line) <= MAX_LABEL_CHARACTERS}
 
 
 def _cut_turn(output: str, source: str) -> str:

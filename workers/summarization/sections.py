@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from workers.summarization.chunks import Chunk, join_headings
+from workers.summarization.chunks import PlannedChunk, join_headings
 from workers.summarization.packing import Packer, Span, extend_start, trim_span
 from workers.summarization.structure import Structure, is_blank
 
@@ -14,7 +14,7 @@ SECTION_LEVEL = 2
 DEEPEST_LEVEL = 6
 
 # A path of headings may take this share of a chunk's tokens; a longer one loses its outer headings.
-MOST_HEADING_SHARE = 0.25
+MAX_HEADING_SHARE = 0.25
 
 
 def find_sections(structure: Structure) -> list[Span]:
@@ -59,7 +59,7 @@ class SectionCutter:
     chunk_tokens: int
     overlap_tokens: int
 
-    def cut(self, section: Span) -> Iterator[Chunk]:
+    def cut(self, section: Span) -> Iterator[PlannedChunk]:
         """Yield one section's chunks; their index is still 0."""
         whole = trim_span(self.packer.text, section)
         if whole[0] == whole[1]:
@@ -81,7 +81,7 @@ class SectionCutter:
         reserve = max((size for size in sizes if size <= self._most_heading_tokens), default=0)
         return max(1, self.chunk_tokens - reserve - self.overlap_tokens)
 
-    def _try_chunk(self, span: Span) -> Chunk | None:
+    def _try_chunk(self, span: Span) -> PlannedChunk | None:
         """Return the span as a chunk with as many of its headings as fit, or None if it is too long even so."""
         for headings in self._list_headings(span):
             if self._measure_path(headings) <= self._most_heading_tokens:
@@ -90,9 +90,9 @@ class SectionCutter:
                     return chunk
         return None
 
-    def _make_chunk(self, span: Span, headings: tuple[str, ...]) -> Chunk:
+    def _make_chunk(self, span: Span, headings: tuple[str, ...]) -> PlannedChunk:
         text = join_headings(self.packer.text[span[0] : span[1]], headings)
-        return Chunk(index=0, start=span[0], end=span[1], headings=headings, tokens=self.packer.count(text))
+        return PlannedChunk(index=0, start=span[0], end=span[1], headings=headings, tokens=self.packer.count(text))
 
     def _list_headings(self, span: Span) -> tuple[tuple[str, ...], ...]:
         """List what may stand before a span: its whole path, without what is above it, nothing."""
@@ -109,4 +109,4 @@ class SectionCutter:
 
     @property
     def _most_heading_tokens(self) -> float:
-        return self.chunk_tokens * MOST_HEADING_SHARE
+        return self.chunk_tokens * MAX_HEADING_SHARE

@@ -9,7 +9,7 @@ from workers.summarization.limits import Limits
 
 StepKind = Literal["map", "collapse", "reduce", "refine", "stuff"]
 Strategy = Literal["stuff", "map-reduce", "refine"]
-Outcome = Literal["succeeded", "partial", "failed"]
+JobOutcome = Literal["succeeded", "partial", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class FinishedStep:
 
 
 @dataclass(frozen=True, slots=True)
-class JobState:
+class JobProgress:
     """All that decides what comes next in a job.
 
     Args:
@@ -89,7 +89,7 @@ class NextSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Conclusion:
     """The end of a job.
 
     Args:
@@ -98,6 +98,6 @@ class Summary:
         reasons: in words for people, why the outcome is not better.
     """
 
-    outcome: Outcome
+    outcome: JobOutcome
     step: StepKey | None
     reasons: tuple[str, ...]

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from workers.summarization.errors import StateError
 from workers.summarization.steps import (
     ChunkInput,
+    Conclusion,
     FinishedStep,
-    JobState,
+    JobProgress,
     NextSteps,
     StepInput,
     StepKey,
     StepSpec,
-    Summary,
 )
 
 
-def next_steps(state: JobState) -> NextSteps | Summary:
+def next_steps(state: JobProgress) -> NextSteps | Conclusion:
     """Return the next wave of a job, or its summary.
 
     Raises:
@@ -38,14 +38,14 @@ def next_steps(state: JobState) -> NextSteps | Summary:
             return _refine(state)
 
 
-def _stuff(state: JobState) -> NextSteps | Summary:
+def _stuff(state: JobProgress) -> NextSteps | Conclusion:
     if not state.steps:
         chunks = tuple(ChunkInput(index) for index in range(state.chunk_count))
         return NextSteps((StepSpec(StepKey("stuff", 0, 0), chunks),))
     return conclude(state, state.steps[-1] if state.steps[-1].is_done else None)
 
 
-def _map_reduce(state: JobState) -> NextSteps | Summary:
+def _map_reduce(state: JobProgress) -> NextSteps | Conclusion:
     """Map every chunk side by side, then combine the outputs level by level."""
     if not state.steps:
         return NextSteps(
@@ -54,7 +54,7 @@ def _map_reduce(state: JobState) -> NextSteps | Summary:
     return reduce_outputs(state)
 
 
-def _refine(state: JobState) -> NextSteps | Summary:
+def _refine(state: JobProgress) -> NextSteps | Conclusion:
     """Take the chunks one at a time, each with the latest summary; a failed chunk is passed over."""
     done = [step for step in state.steps if step.is_done]
     index = len(state.steps)
@@ -64,7 +64,7 @@ def _refine(state: JobState) -> NextSteps | Summary:
     return NextSteps((StepSpec(StepKey("refine", 0, index), (*earlier, ChunkInput(index))),))
 
 
-def reduce_outputs(state: JobState) -> NextSteps | Summary:
+def reduce_outputs(state: JobProgress) -> NextSteps | Conclusion:
     """Return the next level of combining, the final one, or the end of a map-reduce job."""
     outputs = [step for step in state.steps if step.spec.key.kind == "map" and step.is_done]
     last_level = max(step.spec.key.level for step in state.steps)
@@ -92,7 +92,7 @@ def group_costs(costs: Sequence[int], room: int) -> list[range]:
     return [*groups, range(start, len(costs))]
 
 
-def _combine(state: JobState, outputs: Sequence[FinishedStep], *, level: int) -> Iterator[StepSpec]:
+def _combine(state: JobProgress, outputs: Sequence[FinishedStep], *, level: int) -> Iterator[StepSpec]:
     """Yield the final step if everything fits it, else one step for each group of this level."""
     costs = [state.limits.cost_output(output.tokens) for output in outputs]
     keys = [output.spec.key for output in outputs]
@@ -115,15 +115,15 @@ def _replace_inputs(outputs: Sequence[FinishedStep], combined: Sequence[Finished
     return replaced
 
 
-def conclude(state: JobState, last: FinishedStep | None) -> Summary:
+def conclude(state: JobProgress, last: FinishedStep | None) -> Conclusion:
     """Return the job's summary: the output of its last step, with what is missing or marked anywhere in the job."""
     reasons = tuple(_list_reasons(state))
     if last is None:
-        return Summary(outcome="failed", step=None, reasons=reasons)
-    return Summary(outcome="partial" if reasons else "succeeded", step=last.spec.key, reasons=reasons)
+        return Conclusion(outcome="failed", step=None, reasons=reasons)
+    return Conclusion(outcome="partial" if reasons else "succeeded", step=last.spec.key, reasons=reasons)
 
 
-def _list_reasons(state: JobState) -> Iterator[str]:
+def _list_reasons(state: JobProgress) -> Iterator[str]:
     steps = {step.spec.key: step for step in state.steps}
     for key, step in steps.items():
         place = _name_place(_list_chunks(key, steps), state.chunk_count)

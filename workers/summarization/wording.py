@@ -18,7 +18,7 @@ KINDS: tuple[PromptKind, ...] = ("map", "combine", "refine-first", "refine-next"
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class StyleWording:
     """How a style wants its summary.
 
     Args:
@@ -32,23 +32,23 @@ class Manner:
     cue: str
 
 
-MANNERS: Mapping[Style, Manner] = {
-    "technical": Manner(
+MANNERS: Mapping[Style, StyleWording] = {
+    "technical": StyleWording(
         request="in a technical way. Keep to facts, numbers and methods",
         form="Divide it into chapters with bullet points and be impersonal.",
         cue="Technical summary",
     ),
-    "eli5": Manner(
+    "eli5": StyleWording(
         request="for a five-year-old. Avoid jargon and explain things simply",
         form="Divide it into short chapters with bullet points.",
         cue="Summary for children",
     ),
-    "news": Manner(
+    "news": StyleWording(
         request="in 2 to 3 sentences",
         form="Be short and impersonal.",
         cue="Summary",
     ),
-    "few-shot": Manner(
+    "few-shot": StyleWording(
         request="like the examples",
         form="Keep the length, the form and the tone of the examples.",
         cue="Summary",

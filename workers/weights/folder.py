@@ -18,7 +18,7 @@ from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError, We
 # Everything that loading needs, and nothing that can carry code.
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
-CARD = "gistmill.json"
+METADATA_FILE = "gistmill.json"
 # The one file that PEFT prefers to its pickle.
 ADAPTER_TENSORS = "adapter_model.safetensors"
 # What tells of each kind, and what holds its tensors.
@@ -26,7 +26,7 @@ NEEDED_FILES = {"weights": ("config.json", "*.safetensors"), "adapter": ("adapte
 # Names the file of every tensor where there are several files.
 INDEX = "model.safetensors.index.json"
 # The format allows no longer header, in bytes; a file that claims one would fill the memory.
-MOST_HEADER_BYTES = 100_000_000
+MAX_HEADER_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,34 +113,34 @@ def read_prompt_format(folder: Path, *, adapter: Path | None = None, has_chat_te
     Without a card it is chat if there is a chat template.
     """
     for each in (adapter, folder):
-        card = {} if each is None else read_card(each)
-        if card:
-            return cast("PromptFormat", card["prompt_format"])
+        metadata = {} if each is None else read_metadata(each)
+        if metadata:
+            return cast("PromptFormat", metadata["prompt_format"])
     return PromptFormat.CHAT if has_chat_template else PromptFormat.COMPLETION
 
 
-def read_card(folder: Path) -> dict[str, Any]:
+def read_metadata(folder: Path) -> dict[str, Any]:
     """Return what ``gistmill.json`` says of a folder: at least the prompt format; nothing if there is no such file.
 
     Raises:
         WeightsCorruptError: the file is broken, or somebody else's.
     """
-    path = folder / CARD
+    path = folder / METADATA_FILE
     if not path.is_file():
         return {}
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        return {**card, "prompt_format": PromptFormat(card["prompt_format"])}
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        return {**metadata, "prompt_format": PromptFormat(metadata["prompt_format"])}
     except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise WeightsCorruptError(
             f"{path} cannot be read ({error!r}): it is broken or not one of Gistmill's; save it again or remove it"
         ) from error
 
 
-def write_card(folder: Path, *, prompt_format: PromptFormat, **facts: str) -> None:
+def write_metadata(folder: Path, *, prompt_format: PromptFormat, **facts: str) -> None:
     """Write down beside the weights how they want to be prompted, and where they come from."""
-    card = {"prompt_format": prompt_format.value, **facts}
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    metadata = {"prompt_format": prompt_format.value, **facts}
+    (folder / METADATA_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
 
 def list_tensors(folder: Path) -> dict[str, TensorEntry]:
@@ -173,7 +173,7 @@ def list_file(path: Path) -> dict[str, TensorEntry]:
 def _read_header(path: Path) -> dict[str, TensorEntry]:
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        if length > MOST_HEADER_BYTES:
+        if length > MAX_HEADER_BYTES:
             raise ValueError(f"its header claims {length:,} bytes")
         header = cast("dict[str, Any]", json.loads(file.read(length)))
     header.pop("__metadata__", None)

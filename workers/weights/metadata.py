@@ -14,7 +14,7 @@ from typing import Any
 
 from workers.generation import PromptFormat
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError
-from workers.weights.folder import CARD, check_folder, find_folder, list_tensors, read_card
+from workers.weights.folder import METADATA_FILE, check_folder, find_folder, list_tensors, read_metadata
 
 # The first values of every tensor identify weights as well as all of them, in a second instead of a minute.
 FINGERPRINT_VALUES = 4096
@@ -22,7 +22,7 @@ ADVICE = "name a folder that gistmill finetune has made"
 
 
 @dataclass(frozen=True, slots=True)
-class AdapterNote:
+class AdapterMetadata:
     """The content of ``gistmill.json``.
 
     Args:
@@ -52,20 +52,20 @@ class AdapterNote:
 
     def write(self, folder: Path) -> None:
         """Write the note into an adapter or weights folder."""
-        (folder / CARD).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        (folder / METADATA_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, folder: Path) -> AdapterNote:
+    def read(cls, folder: Path) -> AdapterMetadata:
         """Read the note of an adapter or weights folder.
 
         Raises:
             AdapterUnreadableError: there is none, or it is not that of an adapter.
             WeightsCorruptError: it is broken.
         """
-        path = folder / CARD
+        path = folder / METADATA_FILE
         if not path.is_file():
             raise AdapterUnreadableError(f"{path} cannot be read, it is missing: {ADVICE}")
-        values = read_card(folder)
+        values = read_metadata(folder)
         try:
             return cls(**values)
         except TypeError as error:
@@ -101,8 +101,8 @@ def find_adapter(name: str, *, base: Path) -> Path:
         WeightsError: there is none, or it says that it was trained for another base.
     """
     folder = find_folder(name, kind="adapter")
-    if (folder / CARD).is_file():
-        AdapterNote.read(folder).check_base(base)
+    if (folder / METADATA_FILE).is_file():
+        AdapterMetadata.read(folder).check_base(base)
     return folder
 
 

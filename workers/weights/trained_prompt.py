@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.weights.folder import read_card
+from workers.weights.folder import read_metadata
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class TrainedPrompt:
     """How weights were trained to be asked.
 
     Args:
@@ -22,17 +22,17 @@ class Manner:
 
 
 # Of weights that nobody trained to summarize.
-UNTRAINED = Manner()
+UNTRAINED = TrainedPrompt()
 
 
-def read_manner(weights: Path, adapter: Path | None) -> Manner:
+def read_trained_prompt(weights: Path, adapter: Path | None) -> TrainedPrompt:
     """Return how weights were trained to be asked: what their adapter says comes first.
 
     Raises:
         WeightsCorruptError: what a folder says about itself cannot be read.
     """
     for folder in (adapter, weights):
-        card = {} if folder is None else read_card(folder)
-        if "prompt_style" in card:
-            return Manner(card["prompt_style"], card.get("prompt_template"))
+        metadata = {} if folder is None else read_metadata(folder)
+        if "prompt_style" in metadata:
+            return TrainedPrompt(metadata["prompt_style"], metadata.get("prompt_template"))
     return UNTRAINED

@@ -26,27 +26,27 @@ def claim(cluster: Cluster, step, *, lease_seconds: float = 60) -> Claim | None:
 
 
 def test_a_ready_step_is_claimed_once_however_many_try(cluster: Cluster) -> None:
-    _, [wakeup] = add_jobs(cluster.engine, ["A text."])
+    _, [step_message] = add_jobs(cluster.engine, ["A text."])
     with ThreadPoolExecutor(10) as pool:
-        claims = list(pool.map(lambda _: claim(cluster, wakeup.step_id), range(20)))
+        claims = list(pool.map(lambda _: claim(cluster, step_message.step_id), range(20)))
     assert len([each for each in claims if each]) == 1
 
 
 def test_a_step_of_a_cancelled_job_is_not_claimed(cluster: Cluster) -> None:
-    [job], [wakeup] = add_jobs(cluster.engine, ["A text."])
+    [job], [step_message] = add_jobs(cluster.engine, ["A text."])
     with Session(cluster.engine) as session, session.begin():
         session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=text("now()")))
-    assert claim(cluster, wakeup.step_id) is None
+    assert claim(cluster, step_message.step_id) is None
 
 
 def test_a_claim_alone_does_not_wait_for_the_disk(cluster: Cluster) -> None:
-    _, wakeups = add_jobs(cluster.engine, ["One.", "Two."])
+    _, step_messages = add_jobs(cluster.engine, ["One.", "Two."])
     show = text("SHOW synchronous_commit")
     with cluster.engine.begin() as transaction:
-        claims.claim_step(transaction, wakeups[0].step_id, token=uuid4(), worker="w1", lease_seconds=60)
+        claims.claim_step(transaction, step_messages[0].step_id, token=uuid4(), worker="w1", lease_seconds=60)
         assert transaction.scalar(show) == "off"
     with cluster.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        claims.claim_step(connection, wakeups[1].step_id, token=uuid4(), worker="w1", lease_seconds=60)
+        claims.claim_step(connection, step_messages[1].step_id, token=uuid4(), worker="w1", lease_seconds=60)
         assert connection.scalar(show) == "on"
 
 
@@ -55,29 +55,29 @@ def test_an_unknown_step_is_not_claimed(cluster: Cluster) -> None:
 
 
 def test_a_result_is_stored_only_under_the_lease_that_it_was_made_with(cluster: Cluster) -> None:
-    _, [wakeup] = add_jobs(cluster.engine, ["A text."])
-    old = claim(cluster, wakeup.step_id)
+    _, [step_message] = add_jobs(cluster.engine, ["A text."])
+    old = claim(cluster, step_message.step_id)
     assert old is not None
     with Session(cluster.engine) as session, session.begin():
         assert step_updates.release_step(session, old, outcome=AttemptOutcome.RELEASED)
-    new = claim(cluster, wakeup.step_id)
+    new = claim(cluster, step_message.step_id)
     assert new is not None
     with Session(cluster.engine) as session, session.begin():
         assert not results.end_step(session, old, StepResult(output="zombie"), worker="w1")
         assert results.end_step(session, new, StepResult(output="real"), worker="w2")
         assert step_updates.was_completed(session, new)
         assert not step_updates.was_completed(session, old)
-        assert session.scalar(select(Step.output).where(Step.id == wakeup.step_id)) == "real"
+        assert session.scalar(select(Step.output).where(Step.id == step_message.step_id)) == "real"
 
 
 def test_an_orderly_release_costs_nothing_and_an_error_is_counted(cluster: Cluster) -> None:
-    _, [wakeup] = add_jobs(cluster.engine, ["A text."])
+    _, [step_message] = add_jobs(cluster.engine, ["A text."])
     for outcome, errors in ((AttemptOutcome.RELEASED, 0), (AttemptOutcome.ERROR, 1)):
-        taken = claim(cluster, wakeup.step_id)
+        taken = claim(cluster, step_message.step_id)
         assert taken is not None
         with Session(cluster.engine) as session, session.begin():
             step_updates.release_step(session, taken, outcome=outcome, error={"message": "m"})
-            step = session.get_one(Step, wakeup.step_id)
+            step = session.get_one(Step, step_message.step_id)
             assert (step.state, step.errors, step.crashes) == (StepState.READY, errors, 0)
     with Session(cluster.engine) as session:
         outcomes = session.scalars(select(StepAttempt.outcome).order_by(StepAttempt.attempt)).all()
@@ -85,8 +85,8 @@ def test_an_orderly_release_costs_nothing_and_an_error_is_counted(cluster: Clust
 
 
 def test_leases_are_renewed_only_while_they_are_ours(cluster: Cluster) -> None:
-    [job], [wakeup] = add_jobs(cluster.engine, ["A text."])
-    taken = claim(cluster, wakeup.step_id)
+    [job], [step_message] = add_jobs(cluster.engine, ["A text."])
+    taken = claim(cluster, step_message.step_id)
     assert taken is not None
     with Session(cluster.engine) as session, session.begin():
         assert step_updates.renew_leases(session, [taken.token, uuid4()], lease_seconds=60) == {taken.token: False}
@@ -100,14 +100,14 @@ def test_creating_the_same_steps_twice_creates_them_once(cluster: Cluster) -> No
     for created in (2, 0):
         with Session(cluster.engine) as session, session.begin():
             job = step_updates.lock_job(session, job_id)
-            wakeups = outbox.add_steps(session, job, [NewStep("map", 0, index) for index in range(2)])
-            assert len(wakeups) == created
+            step_messages = outbox.add_steps(session, job, [NewStep("map", 0, index) for index in range(2)])
+            assert len(step_messages) == created
 
 
 def test_a_finished_step_is_found_by_its_identity_unless_a_guard_stands_against_it(cluster: Cluster) -> None:
-    _, wakeups = add_jobs(cluster.engine, ["One.", "Two."])
-    for wakeup, stands in zip(wakeups, (True, False), strict=True):
-        taken = claim(cluster, wakeup.step_id)
+    _, step_messages = add_jobs(cluster.engine, ["One.", "Two."])
+    for step_message, stands in zip(step_messages, (True, False), strict=True):
+        taken = claim(cluster, step_message.step_id)
         assert taken is not None
         guards = ({"name": "cut", "words": "w", "try": 1, "stands": stands},)
         result = StepResult(output="text", identity=f"identity {stands}", guards=guards)
@@ -117,7 +117,7 @@ def test_a_finished_step_is_found_by_its_identity_unless_a_guard_stands_against_
         assert results.find_cached(connection, "identity True") is None
         cached = results.find_cached(connection, "identity False")
     assert cached is not None
-    assert (cached.output, cached.cached_from, cached.seconds) == ("text", wakeups[1].step_id, 0)
+    assert (cached.output, cached.cached_from, cached.seconds) == ("text", step_messages[1].step_id, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models.broker_state import BrokerNews, BrokerProcess, Doubt, note_broker
+from models.broker_state import BrokerProcess, LossReason, SuspectedLoss, record_broker
 from models.recovery import forget_dispatches
 from models.step import Step
 from tests.conftest import Cluster
@@ -22,26 +22,26 @@ def session(cluster: Cluster) -> Iterator[Session]:
         yield session
 
 
-def note(session: Session, epoch: str, name: str | None = "process", uptime: int = 10) -> Doubt | None:
-    news = note_broker(session, epoch, None if name is None else BrokerProcess(name, uptime))
+def note(session: Session, epoch: str, name: str | None = "process", uptime: int = 10) -> LossReason | None:
+    news = record_broker(session, epoch, None if name is None else BrokerProcess(name, uptime))
     return news and news.why
 
 
 def test_a_broker_is_found_once(session: Session) -> None:
-    assert note(session, "epoch") is Doubt.FIRST
+    assert note(session, "epoch") is LossReason.FIRST
     assert note(session, "epoch") is None
 
 
 def test_another_epoch_is_a_loss_whatever_the_process(session: Session) -> None:
     note(session, "epoch")
-    assert note(session, "another") is Doubt.EMPTY
-    assert note(session, "a third", "later", 1) is Doubt.EMPTY
+    assert note(session, "another") is LossReason.EMPTY
+    assert note(session, "a third", "later", 1) is LossReason.EMPTY
     assert note(session, "a third", "later", 1) is None
 
 
 def test_a_later_process_is_a_restart(session: Session) -> None:
     note(session, "epoch")
-    assert note(session, "epoch", "later", 2) is Doubt.RESTARTED
+    assert note(session, "epoch", "later", 2) is LossReason.RESTARTED
     assert note(session, "epoch", "later", 2) is None
 
 
@@ -53,9 +53,9 @@ def test_brokers_that_take_turns_behind_one_address_are_no_news(session: Session
 
 
 def test_a_broker_that_does_not_tell_its_process_is_known_by_its_epoch(session: Session) -> None:
-    assert note(session, "epoch", None) is Doubt.FIRST
+    assert note(session, "epoch", None) is LossReason.FIRST
     assert note(session, "epoch", None) is None
-    assert note(session, "another", None) is Doubt.EMPTY
+    assert note(session, "another", None) is LossReason.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,14 @@ def test_a_broker_that_does_not_tell_its_process_is_known_by_its_epoch(session: 
 def test_a_restart_puts_what_was_sent_last_in_doubt(
     cluster: Cluster, session: Session, ages: list[int], forgotten: set[int]
 ) -> None:
-    _, wakeups = add_jobs(cluster.engine, [f"Text {age}." for age in ages])
-    for wakeup, age in zip(wakeups, ages, strict=True):
+    _, step_messages = add_jobs(cluster.engine, [f"Text {age}." for age in ages])
+    for step_message, age in zip(step_messages, ages, strict=True):
         sent = func.now() - timedelta(seconds=age)
-        session.execute(update(Step).where(Step.id == wakeup.step_id).values(dispatched_at=sent))
+        session.execute(update(Step).where(Step.id == step_message.step_id).values(dispatched_at=sent))
     # It was down from 60 to 30 seconds ago, except in the life of the youngest.
     started = session.execute(select(func.now() - timedelta(seconds=30))).scalar_one()
-    assert forget_dispatches(session, BrokerNews(Doubt.RESTARTED, started)) == len(forgotten)
+    assert forget_dispatches(session, SuspectedLoss(LossReason.RESTARTED, started)) == len(forgotten)
     unsent = set(session.scalars(select(Step.id).where(Step.dispatched_at.is_(None))))
-    assert unsent == {wakeup.step_id for wakeup, age in zip(wakeups, ages, strict=True) if age in forgotten}
+    assert unsent == {
+        step_message.step_id for step_message, age in zip(step_messages, ages, strict=True) if age in forgotten
+    }

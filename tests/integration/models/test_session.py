@@ -24,7 +24,7 @@ def stand_still(engine: Engine) -> None:
 
 
 def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Cluster) -> None:
-    engine = connect(cluster.database_url, pool_size=1, longest_silence=0.1)
+    engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=0.1)
     silent = engine.connect()
     silent.execute(LOCK)
     with cluster.engine.begin() as other:
@@ -37,7 +37,7 @@ def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Clus
 
 
 def test_a_transaction_that_stood_still_is_an_outage_that_passes(cluster: Cluster) -> None:
-    engine = connect(cluster.database_url, pool_size=1, longest_silence=0.1)
+    engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=0.1)
     with pytest.raises(UnreachableError, match="was silent for 60 s; run it again") as caught, explain_outage(engine):
         stand_still(engine)
     assert caught.value.__cause__ is not None
@@ -48,6 +48,6 @@ def test_a_transaction_that_stood_still_is_an_outage_that_passes(cluster: Cluste
 
 
 def test_who_only_reads_may_be_slow(cluster: Cluster) -> None:
-    engine = connect(cluster.database_url, pool_size=1, longest_silence=None)
+    engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=None)
     stand_still(engine)
     engine.dispose()

@@ -11,12 +11,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from models.options import JobOptions
-from models.publisher import Announcer, CeleryDoorbell, make_celery
+from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
 from models.step import Step
 from models.tables import Batch, Document, Job
-from producer.intake import Order
+from producer.intake import SubmissionRequest
 from producer.sources.source import Source
-from producer.submit import Submission, Tally
+from producer.submit import Submission, SubmissionResult
 from tests.conftest import Cluster
 from tests.integration.producer.conftest import Gistmill, read_jobs
 
@@ -39,10 +39,10 @@ def count_messages(cluster: Cluster) -> int:
     return count
 
 
-def submit_sources(cluster: Cluster, names: list[str], *, batch: str = "x") -> Tally:
-    tally = Tally()
-    announcer = Announcer(cluster.engine, CeleryDoorbell(make_celery(cluster.broker_url)))
-    submission = Submission(cluster.engine, announcer, Order(batch, JobOptions()), tally)
+def submit_sources(cluster: Cluster, names: list[str], *, batch: str = "x") -> SubmissionResult:
+    result = SubmissionResult()
+    outbox_publisher = OutboxPublisher(cluster.engine, CeleryPublisher(make_celery(cluster.broker_url)))
+    submission = Submission(cluster.engine, outbox_publisher, SubmissionRequest(batch, JobOptions()), result)
     return submission.run(Source(name, f"{name}: {TEXT}", "text") for name in names)
 
 
@@ -94,7 +94,7 @@ def test_fifty_submissions_at_once_give_one_set_of_jobs(cluster: Cluster) -> Non
     names = [f"document {index}" for index in range(30)]
     start = threading.Barrier(50)
 
-    def submit(number: int) -> Tally:
+    def submit(number: int) -> SubmissionResult:
         start.wait()
         return submit_sources(cluster, sorted(names, key=lambda name: hash((number, name))))
 
@@ -102,8 +102,8 @@ def test_fifty_submissions_at_once_give_one_set_of_jobs(cluster: Cluster) -> Non
         tallies = list(threads.map(submit, range(50)))
 
     assert count_rows(cluster) == {"batches": 1, "documents": 30, "jobs": 30, "steps": 30}
-    assert sum(tally.created for tally in tallies) == 30
-    assert all(tally.accepted == 30 for tally in tallies)
+    assert sum(result.created for result in tallies) == 30
+    assert all(result.accepted == 30 for result in tallies)
     assert count_messages(cluster) == 30
 
 
@@ -189,17 +189,19 @@ def test_without_a_database_one_sentence_says_where_and_what_to_run(
 
 def test_an_interruption_says_what_is_in_and_running_again_completes_it(cluster: Cluster) -> None:
     names = [f"document {index}" for index in range(450)]
-    tally = Tally()
+    result = SubmissionResult()
 
     def interrupted_sources() -> object:
         yield from (Source(name, f"{name}: {TEXT}", "text") for name in names[:420])
         raise KeyboardInterrupt
 
-    announcer = Announcer(cluster.engine, CeleryDoorbell(make_celery(cluster.broker_url)))
+    outbox_publisher = OutboxPublisher(cluster.engine, CeleryPublisher(make_celery(cluster.broker_url)))
     with pytest.raises(KeyboardInterrupt):
-        Submission(cluster.engine, announcer, Order("x", JobOptions()), tally).run(interrupted_sources())  # type: ignore[arg-type]
+        Submission(cluster.engine, outbox_publisher, SubmissionRequest("x", JobOptions()), result).run(
+            interrupted_sources()
+        )  # type: ignore[arg-type]
 
-    assert tally.created == count_rows(cluster)["jobs"] == 400
+    assert result.created == count_rows(cluster)["jobs"] == 400
     completed = submit_sources(cluster, names)
     assert (completed.created, completed.existing) == (50, 400)
 

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import create_engine, text, update
 from sqlalchemy.orm import Session
 
-from gistmill.cli.live import describe_look
+from gistmill.cli.live import describe_event
 from models.job import Job
 from models.lookup import find_batch
 from models.session import connect
 from models.views import JobSummary
 from producer.status import Snapshot, take_snapshot
-from producer.watch import Look, Outage, follow_batch
+from producer.watch import Outage, WatchEvent, follow_batch
 from tests.conftest import Cluster, wait_until
 from tests.integration.producer.conftest import Gistmill
 from tests.integration.producer.driver import Driver
@@ -54,11 +54,11 @@ def test_jobs_that_did_not_succeed_give_exit_code_3(
 def test_a_look_names_weights_that_nobody_serves(cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> None:
     with Session(cluster.engine) as session:
         batch = find_batch(session, "pile").batch_id
-        assert describe_look(take_snapshot(session, batch)).endswith("no worker is running")
+        assert describe_event(take_snapshot(session, batch)).endswith("no worker is running")
         driver.register()
-        assert "no worker" not in describe_look(take_snapshot(session, batch))
+        assert "no worker" not in describe_event(take_snapshot(session, batch))
         session.execute(update(Job).values(weights="reports"))
-        assert describe_look(take_snapshot(session, batch)).endswith("no worker serves reports")
+        assert describe_event(take_snapshot(session, batch)).endswith("no worker serves reports")
 
 
 def test_every_look_is_a_line_of_json(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
@@ -89,9 +89,9 @@ def test_watching_waits_for_a_database_that_restarts(
     watcher = connect(cluster.database_url, pool_size=1)
     with driver.engine.connect() as connection:
         batch = find_batch(connection, "pile").batch_id  # type: ignore[arg-type]
-    looks: list[Look] = []
+    looks: list[WatchEvent] = []
 
-    def show(look: Look) -> None:
+    def show(look: WatchEvent) -> None:
         looks.append(look)
         with admin.connect() as connection:
             if len(looks) == 1:

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from migrations.run import downgrade, upgrade
 from models.approval import approve_jobs, list_approved
-from models.checks import call_off_check, find_unchecked, order_missing_check
+from models.checks import cancel_check, find_unchecked, request_missing_check
 from models.job import Job
 from models.lookup import Target, read_batch
 from models.options import make_options
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.step import Step
 from models.tables import Evaluation
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
@@ -49,9 +49,9 @@ def answer(first: str, second: str) -> Reply:
     return reply
 
 
-def submit(cluster: Cluster, **options: object) -> tuple[UUID, list[Wakeup]]:
-    [job], wakeups = add_jobs(cluster.engine, [FERRY], options=make_options(strategy="stuff", **options))
-    return job, wakeups
+def submit(cluster: Cluster, **options: object) -> tuple[UUID, list[StepMessage]]:
+    [job], step_messages = add_jobs(cluster.engine, [FERRY], options=make_options(strategy="stuff", **options))
+    return job, step_messages
 
 
 def read_metrics(cluster: Cluster, job: UUID) -> dict[str, tuple[float | None, str | None]]:
@@ -82,10 +82,10 @@ def read_steps(cluster: Cluster, job: UUID) -> list[tuple[int, str, str]]:
 
 
 def test_a_summary_is_there_before_its_check_and_the_batch_is_over_after_it(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, check=True)
+    job, step_messages = submit(cluster, check=True)
     worker = Worker(cluster, FakeGenerator(answer(TRUE, TRUE)))
     for _ in range(2):
-        run_step(worker.flow, (wakeups or worker.bell.waiting).pop(0).step_id)
+        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
     found = read_job(cluster, job)
     assert (found.state, found.summary) == ("succeeded", TRUE)
     assert read_steps(cluster, job)[-1] == (0, "evaluate", "ready")
@@ -102,8 +102,8 @@ def test_a_summary_is_there_before_its_check_and_the_batch_is_over_after_it(clus
 
 
 def test_a_second_try_that_passes_the_gate_replaces_the_summary_and_both_are_kept_as_steps(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, gate=0.4)
-    Worker(cluster, FakeGenerator(answer(FALSE, TRUE))).run_all(wakeups)
+    job, step_messages = submit(cluster, gate=0.4)
+    Worker(cluster, FakeGenerator(answer(FALSE, TRUE))).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.summary, found.round, found.review) == ("succeeded", TRUE, 1, None)
     value = read_metrics(cluster, job)["consistency"][0]
@@ -118,8 +118,8 @@ def test_a_second_try_that_passes_the_gate_replaces_the_summary_and_both_are_kep
 def test_of_two_summaries_below_the_gate_the_better_is_kept_and_marked_for_review(
     first: str, second: str, cluster: Cluster
 ) -> None:
-    job, wakeups = submit(cluster, gate=0.95)
-    Worker(cluster, FakeGenerator(answer(first, second))).run_all(wakeups)
+    job, step_messages = submit(cluster, gate=0.95)
+    Worker(cluster, FakeGenerator(answer(first, second))).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.summary, found.round) == ("succeeded", MIDDLING, int(second == MIDDLING))
     assert found.review
@@ -132,8 +132,8 @@ def test_of_two_summaries_below_the_gate_the_better_is_kept_and_marked_for_revie
 
 
 def test_what_is_not_measurable_is_marked_for_review_with_the_reason_and_no_number(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, gate=0.4)
-    Worker(cluster, FakeGenerator(answer("It is what it is.", TRUE))).run_all(wakeups)
+    job, step_messages = submit(cluster, gate=0.4)
+    Worker(cluster, FakeGenerator(answer("It is what it is.", TRUE))).run_all(step_messages)
     reason = "the summary states no name, number, date or phrase that could be asked for"
     assert read_metrics(cluster, job)["consistency"] == (None, reason)
     assert read_job(cluster, job).review == f"its consistency is not measurable: {reason}"
@@ -146,8 +146,8 @@ def test_a_second_try_without_a_summary_leaves_the_first(cluster: Cluster) -> No
             return answer(FALSE, "")(prompt, params)
         raise RuntimeError("the device is on fire")
 
-    job, wakeups = submit(cluster, gate=0.9)
-    Worker(cluster, FakeGenerator(reply), max_errors=1).run_all(wakeups)
+    job, step_messages = submit(cluster, gate=0.9)
+    Worker(cluster, FakeGenerator(reply), max_errors=1).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.summary) == ("succeeded", FALSE)
     assert found.review
@@ -159,8 +159,8 @@ def test_a_check_that_fails_says_so_and_costs_no_summary(cluster: Cluster) -> No
         def score_continuations(self, prompt: Prompt, continuations: object) -> list[float]:
             raise RuntimeError("the device is on fire")
 
-    job, wakeups = submit(cluster, check=True)
-    Worker(cluster, Broken(answer(TRUE, TRUE)), max_errors=1).run_all(wakeups)
+    job, step_messages = submit(cluster, check=True)
+    Worker(cluster, Broken(answer(TRUE, TRUE)), max_errors=1).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.review) == ("succeeded", None)
     assert read_metrics(cluster, job) == {"consistency": (None, "the check failed: the device is on fire")}
@@ -172,10 +172,10 @@ def test_a_check_that_fails_says_so_and_costs_no_summary(cluster: Cluster) -> No
 def test_a_second_try_takes_the_approval_of_the_first_summary_away_until_somebody_approves_again(
     cluster: Cluster,
 ) -> None:
-    job, wakeups = submit(cluster, gate=0.4)
+    job, step_messages = submit(cluster, gate=0.4)
     worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
     for _ in range(2):
-        run_step(worker.flow, (wakeups or worker.bell.waiting).pop(0).step_id)
+        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
     batch = read_job(cluster, job).batch_id
     approve(cluster, Target(batch, "pile", job))
     assert list_summaries(cluster, batch) == [FALSE]
@@ -186,27 +186,27 @@ def test_a_second_try_takes_the_approval_of_the_first_summary_away_until_somebod
 
 
 def test_every_message_of_a_check_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, gate=0.95)
+    job, step_messages = submit(cluster, gate=0.95)
     generator = FakeGenerator(answer(MIDDLING, FALSE))
     worker = Worker(cluster, generator)
-    ring = worker.bell.ring
-    worker.bell.ring = lambda each: ring([wakeup for wakeup in each for _ in range(10)])  # type: ignore[method-assign]
-    worker.run_all(wakeups)
+    publish = worker.bell.publish
+    worker.bell.publish = lambda each: publish([step_message for step_message in each for _ in range(10)])  # type: ignore[method-assign]
+    worker.run_all(step_messages)
     with Session(cluster.engine) as session:
         assert session.scalar(select(func.max(Step.attempt)).where(Step.job_id == job)) == 1
     assert_nothing_lost_or_doubled(cluster.engine)
 
 
 def test_a_second_try_that_is_called_off_between_its_steps_creates_no_more(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, gate=0.95)
+    job, step_messages = submit(cluster, gate=0.95)
     worker = Worker(cluster, FakeGenerator(answer(MIDDLING, FALSE)))
-    worker.bell.waiting += wakeups
+    worker.bell.waiting += step_messages
     while not any(number for number, _, _ in read_steps(cluster, job)):
         run_step(worker.flow, worker.bell.waiting.pop(0).step_id)
     claim = worker.flow.claim(worker.bell.waiting.pop(0).step_id)
     assert claim is not None
     with Session(cluster.engine) as session, session.begin():
-        assert call_off_check(session, job)
+        assert cancel_check(session, job)
     worker.flow.run(claim)
     worker.run_all([])
     assert read_steps(cluster, job)[-2:] == [(1, "stuff", "done"), (1, "evaluate", "cancelled")]
@@ -216,26 +216,26 @@ def test_a_second_try_that_is_called_off_between_its_steps_creates_no_more(clust
 
 
 def test_a_check_that_was_called_off_can_be_ordered_again_with_its_second_try(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, gate=0.4)
+    job, step_messages = submit(cluster, gate=0.4)
     worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
     for _ in range(2):
-        run_step(worker.flow, (wakeups or worker.bell.waiting).pop(0).step_id)
+        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
     with Session(cluster.engine) as session, session.begin():
-        assert call_off_check(session, job)
+        assert cancel_check(session, job)
     worker.run_all([])
     assert read_metrics(cluster, job) == {}
     with Session(cluster.engine) as session, session.begin():
-        again = order_missing_check(session, job)
+        again = request_missing_check(session, job)
     worker.run_all(again)
     assert read_metrics(cluster, job)["consistency"][0] is not None
     assert (read_job(cluster, job).summary, read_job(cluster, job).review) == (TRUE, None)
 
 
 def test_a_job_that_was_cancelled_is_not_checked(cluster: Cluster) -> None:
-    job, wakeups = submit(cluster, check=True)
+    job, step_messages = submit(cluster, check=True)
     with Session(cluster.engine) as session, session.begin():
         session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=func.now()))
-    Worker(cluster, FakeGenerator()).run_all(wakeups)
+    Worker(cluster, FakeGenerator()).run_all(step_messages)
     assert [kind for _, kind, _ in read_steps(cluster, job)] == ["plan"]
 
 
@@ -243,10 +243,10 @@ def test_a_job_that_was_cancelled_is_not_checked(cluster: Cluster) -> None:
 def test_the_schema_before_has_neither_open_checks_nor_second_tries(
     taken: int, kept: list[str], cluster: Cluster
 ) -> None:
-    _, wakeups = submit(cluster, gate=0.4)
+    _, step_messages = submit(cluster, gate=0.4)
     worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
     for _ in range(taken):
-        run_step(worker.flow, (wakeups or worker.bell.waiting).pop(0).step_id)
+        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
     downgrade(cluster.engine, "0003")
     try:
         with cluster.engine.connect() as connection:

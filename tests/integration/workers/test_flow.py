@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from models.job import Chunk, Job
 from models.options import JobOptions, make_options
-from models.queues import Wakeup
+from models.queues import StepMessage
 from models.step import Step, StepState
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Worker
 from tests.jobs import add_jobs
 from workers.broker.tasks import run_step
-from workers.weights.trained_prompt import Manner
+from workers.weights.trained_prompt import TrainedPrompt
 
 SECTIONS = "\n\n".join(
     f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6)
@@ -46,8 +46,8 @@ def options(**values: object) -> JobOptions:
     ],
 )
 def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: dict[str, int]) -> None:
-    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
-    Worker(cluster, FakeGenerator()).run_all(wakeups)
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
+    Worker(cluster, FakeGenerator()).run_all(step_messages)
     with read(cluster, job_id) as (session, job):
         assert (job.state, job.reason) == ("succeeded", None)
         assert job.summary
@@ -68,9 +68,9 @@ def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: 
 def test_a_job_that_asks_for_no_style_gets_the_one_of_its_weights_and_says_so(
     cluster: Cluster, asked: dict[str, str], used: tuple[str, str | None]
 ) -> None:
-    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce", **asked))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce", **asked))
     generator = FakeGenerator()
-    Worker(cluster, generator, manner=Manner("custom", "In short: {text}")).run_all(wakeups)
+    Worker(cluster, generator, trained_prompt=TrainedPrompt("custom", "In short: {text}")).run_all(step_messages)
     with read(cluster, job_id) as (_, job):
         assert (job.state, job.options["style"], job.options["template"]) == ("succeeded", *used)
     beginnings = {"In short: ": "In short: {text}", "At length: ": "At length: {text}"}
@@ -79,12 +79,12 @@ def test_a_job_that_asks_for_no_style_gets_the_one_of_its_weights_and_says_so(
 
 
 def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:
-    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
     generator = FakeGenerator()
     worker = Worker(cluster, generator)
-    ring = worker.bell.ring
-    worker.bell.ring = lambda each: ring([wakeup for wakeup in each for _ in range(10)])  # type: ignore[method-assign]
-    worker.run_all(wakeups * 10)
+    publish = worker.bell.publish
+    worker.bell.publish = lambda each: publish([step_message for step_message in each for _ in range(10)])  # type: ignore[method-assign]
+    worker.run_all(step_messages * 10)
     with read(cluster, job_id) as (session, job):
         assert job.state == "succeeded"
         assert session.scalar(select(func.count()).select_from(Step)) == 8
@@ -92,10 +92,10 @@ def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> 
 
 
 def test_messages_that_a_dead_broker_loses_leave_their_steps_marked_as_unsent(cluster: Cluster) -> None:
-    _, wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    _, step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
     worker = Worker(cluster, FakeGenerator())
     worker.bell.is_broken = True
-    worker.run_all(wakeups)
+    worker.run_all(step_messages)
     with Session(cluster.engine) as session:
         unsent = session.scalars(select(Step.dispatched_at).where(Step.state == StepState.READY)).all()
     assert unsent == [None] * 6
@@ -107,14 +107,14 @@ def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(
             raise RuntimeError("the device is on fire")
         return "A good and short sentence."
 
-    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
     worker = Worker(cluster, FakeGenerator(reply))
-    worker.run_all(wakeups)
+    worker.run_all(step_messages)
     for _ in range(3):
         with Session(cluster.engine) as session, session.begin():
             session.execute(update(Step).values(available_at=func.now()).where(Step.state == "ready"))
             steps = session.scalars(select(Step).where(Step.state == "ready"))
-            ready = [Wakeup(step.id, step.kind, step.queue, 0) for step in steps]
+            ready = [StepMessage(step.id, step.kind, step.queue, 0) for step in steps]
         worker.run_all(ready)
     with read(cluster, job_id) as (session, job):
         assert job.state == "partial"
@@ -126,8 +126,8 @@ def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(
 
 
 def test_a_document_that_cannot_be_planned_fails_its_job_with_the_reason(cluster: Cluster) -> None:
-    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(generation={"max_new_tokens": 9000}))
-    Worker(cluster, FakeGenerator()).run_all(wakeups)
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(generation={"max_new_tokens": 9000}))
+    Worker(cluster, FakeGenerator()).run_all(step_messages)
     with read(cluster, job_id) as (_, job):
         assert job.state == "failed"
         assert job.reason
@@ -135,10 +135,10 @@ def test_a_document_that_cannot_be_planned_fails_its_job_with_the_reason(cluster
 
 
 def test_a_step_that_has_killed_its_worker_too_often_is_failed_without_running(cluster: Cluster) -> None:
-    [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="stuff"))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="stuff"))
     generator = FakeGenerator()
     worker = Worker(cluster, generator, max_crashes=4)
-    run_step(worker.flow, wakeups[0].step_id)
+    run_step(worker.flow, step_messages[0].step_id)
     with Session(cluster.engine) as session, session.begin():
         session.execute(update(Step).where(Step.kind == "stuff").values(crashes=4, is_solo=True))
     worker.run_all([])
@@ -154,8 +154,8 @@ def test_a_second_job_with_the_same_document_is_served_from_finished_steps(clust
     generator = FakeGenerator()
     for calls in (7, 0):
         generator.prompts.clear()
-        [job_id], wakeups = add_jobs(cluster.engine, [SECTIONS], options=greedy)
-        Worker(cluster, generator).run_all(wakeups)
+        [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=greedy)
+        Worker(cluster, generator).run_all(step_messages)
         assert len(generator.prompts) == calls
     with read(cluster, job_id) as (session, job):
         assert job.state == "succeeded"
@@ -168,16 +168,16 @@ def test_an_edited_section_runs_its_own_map_step_and_the_reduce_again_and_nothin
     generator = FakeGenerator()
     for text, calls in ((SECTIONS, 7), (SECTIONS.replace("value 3 is 21", "value 3 is now 22"), 2)):
         generator.prompts.clear()
-        _, wakeups = add_jobs(cluster.engine, [text], options=greedy)
-        Worker(cluster, generator).run_all(wakeups)
+        _, step_messages = add_jobs(cluster.engine, [text], options=greedy)
+        Worker(cluster, generator).run_all(step_messages)
         assert len(generator.prompts) == calls
 
 
 def test_without_cache_every_step_is_generated_again(cluster: Cluster) -> None:
     generator = FakeGenerator()
     for _ in range(2):
-        _, wakeups = add_jobs(
+        _, step_messages = add_jobs(
             cluster.engine, [SECTIONS], options=options(strategy="stuff", cache=False, generation={"do_sample": False})
         )
-        Worker(cluster, generator).run_all(wakeups)
+        Worker(cluster, generator).run_all(step_messages)
     assert len(generator.prompts) == 2

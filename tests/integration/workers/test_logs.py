@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from models.publisher import CeleryDoorbell, make_celery
+from models.publisher import CeleryPublisher, make_celery
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
 from tests.jobs import add_jobs
@@ -19,9 +19,9 @@ SECRET = "Zanzibar"
 def test_every_event_of_a_step_names_batch_job_step_and_worker_and_no_text(cluster: Cluster, tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     settings = {"database_url": cluster.database_url, "broker_url": cluster.broker_url}
-    _, wakeups = add_jobs(cluster.engine, [f"{SECRET} is what this document is about."])
+    _, step_messages = add_jobs(cluster.engine, [f"{SECRET} is what this document is about."])
     with run_server(describe_command("-m", "tests.fake_worker", **settings), log):
-        CeleryDoorbell(make_celery(cluster.broker_url)).ring(wakeups)
+        CeleryPublisher(make_celery(cluster.broker_url)).publish(step_messages)
         wait_until(lambda: '"job_ended"' in log.read_text(), "the job ends")
 
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]

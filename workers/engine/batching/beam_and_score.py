@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from workers.engine.batching.request import Outcome, Request
+from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.errors import RequestFailedError
 from workers.generation import FinishReason
 
@@ -21,7 +21,7 @@ SCORED_TOGETHER = 8
 TURN_SECONDS = 0.05
 
 
-class PlainGenerator:
+class SequentialGenerator:
     """Runs single calls beside the loop.
 
     Args:
@@ -34,7 +34,7 @@ class PlainGenerator:
         self._threads = threads
         self._lock = threading.Lock()
 
-    def generate(self, request: Request) -> Outcome:
+    def generate(self, request: Request) -> GenerationOutcome:
         """Generate with transformers' own ``generate``, which also does beam search.
 
         Raises:
@@ -58,7 +58,7 @@ class PlainGenerator:
                 return None
         return reason
 
-    def _search(self, request: Request) -> Outcome:
+    def _search(self, request: Request) -> GenerationOutcome:
         params, is_overdue = request.params, OverdueCriteria(request)
         sampling = (
             {"temperature": params.temperature, "top_k": params.top_k, "top_p": params.top_p}

@@ -22,15 +22,15 @@ from transformers.generation.continuous_batching.requests import RequestStatus
 from workers.engine.batching.model_runner import SamplingRunner
 from workers.engine.batching.request import Request
 from workers.engine.batching.routing import RequestRouter
-from workers.engine.batching.speculation import guess_next, keep_behind_window
-from workers.engine.cpu.memory import UntouchedZeros
+from workers.engine.batching.speculation import keep_behind_window, propose_tokens
+from workers.engine.cpu.memory import LazyZeros
 from workers.engine.errors import EngineStoppedError
 from workers.engine.ragged_attention import RAGGED
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason
 
 # Halving stops here, so that an engine that ran out of memory still makes progress.
-SMALLEST_BATCH_TOKENS = 64
+MIN_BATCH_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class GenerationLoop(ContinuousBatchingManager):
         tokenizer: decodes the ends of generations to find stop strings.
         batching: size of batch and cache.
         share_threads: returns how many threads the next pass may compute with on a CPU.
-        is_guessing: whether guesses are checked where that is of use.
+        is_speculative: whether guesses are checked where that is of use.
         on_fatal: called, from the loop's thread, when the loop has died of an error.
 
     Raises:
@@ -74,7 +74,7 @@ class GenerationLoop(ContinuousBatchingManager):
         tokenizer: PromptTokenizer,
         batching: ContinuousBatchingConfig,
         share_threads: Callable[[], int],
-        is_guessing: bool = True,
+        is_speculative: bool = True,
         on_fatal: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(
@@ -90,7 +90,7 @@ class GenerationLoop(ContinuousBatchingManager):
         self._share_threads = share_threads
         # Only our own attention reads several new tokens of many requests in one product.
         self._is_ragged = network.config.get_text_config()._attn_implementation == RAGGED
-        self._is_guessing = is_guessing and self._is_ragged
+        self._is_guessing = is_speculative and self._is_ragged
         self._submitting = threading.Lock()
         self._last_pass = time.monotonic()
         # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
@@ -164,7 +164,7 @@ class GenerationLoop(ContinuousBatchingManager):
         return self.background_thread_status.can_accept_new_requests() is not None
 
     def _create_batch_processor(self) -> Any:
-        with UntouchedZeros():
+        with LazyZeros():
             processor = super()._create_batch_processor()
         processor.model_runner = SamplingRunner(processor, self.live)
         if self._is_ragged:
@@ -177,7 +177,7 @@ class GenerationLoop(ContinuousBatchingManager):
             torch.set_num_threads(self._share_threads())
         self._end_overdue(batch_processor.scheduler)
         if self._is_guessing:
-            guess_next(list(self.live.values()), batch_processor)
+            propose_tokens(list(self.live.values()), batch_processor)
         try:
             goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
         except (RuntimeError, MemoryError) as error:
@@ -218,7 +218,7 @@ class GenerationLoop(ContinuousBatchingManager):
         return any(stop in tail for stop in request.stop)
 
     def _shrink_batch(self, processor: Any, error: Exception) -> None:
-        processor.max_batch_tokens = max(processor.max_batch_tokens // 2, SMALLEST_BATCH_TOKENS)
+        processor.max_batch_tokens = max(processor.max_batch_tokens // 2, MIN_BATCH_TOKENS)
         scheduler = processor.scheduler
         scheduler.max_requests_per_batch = max(scheduler.max_requests_per_batch // 2, 1)
         for scheduled in processor.inputs_and_outputs.requests_in_batch:

@@ -9,7 +9,7 @@ import torch
 from transformers.generation.continuous_batching.model_runner import ModelRunner
 
 from workers.engine.batching.request import Request
-from workers.engine.batching.sampling import Chooser, choose_tokens
+from workers.engine.batching.sampling import Sampler, sample_tokens
 from workers.engine.cpu.screened_head import ScreenedHead
 
 
@@ -56,42 +56,42 @@ class SamplingRunner(ModelRunner):
         *_, output_ids = tensors
         # Nobody reads what the last layer makes of the others.
         hidden = model.base_model(kept=batch_data.pop("logits_to_keep"), **batch_data).last_hidden_state
-        choosers = self._list_choosers()
-        if choosers:
-            wanted = [chooser.wanted for chooser in choosers for _ in range(chooser.rows)]
-            ends = accumulate(chooser.rows for chooser in choosers)
+        samplers = self._list_samplers()
+        if samplers:
+            wanted = [sampler.wanted for sampler in samplers for _ in range(sampler.rows)]
+            ends = accumulate(sampler.rows for sampler in samplers)
             lowered = [
-                (slice(end - chooser.rows, end), outputs)
-                for chooser, end in zip(choosers, ends, strict=True)
-                if (outputs := chooser.lowered)
+                (slice(end - sampler.rows, end), outputs)
+                for sampler, end in zip(samplers, ends, strict=True)
+                if (outputs := sampler.lowered)
             ]
-            self._choose(head.screen(hidden[0], wanted, lowered), choosers, output_ids)
+            self._choose(head.screen(hidden[0], wanted, lowered), samplers, output_ids)
 
     def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
-        choosers = self._list_choosers()
-        if choosers:
-            self._choose(scores[0], choosers, output_ids)
+        samplers = self._list_samplers()
+        if samplers:
+            self._choose(scores[0], samplers, output_ids)
 
-    def _list_choosers(self) -> list[Chooser]:
+    def _list_samplers(self) -> list[Sampler]:
         """Return how the next tokens are chosen of every request that gets one in this pass."""
         return [
-            Chooser(
+            Sampler(
                 request.params,
                 request.generator,
                 seen=state.initial_tokens + state.generated_tokens,
                 draft=request.draft,
                 ends=request.eos_ids,
             )
-            for request, state in self._list_writers()
+            for request, state in self._list_decoding()
         ]
 
-    def _list_writers(self) -> list[tuple[Request, Any]]:
+    def _list_decoding(self) -> list[tuple[Request, Any]]:
         states = [item.state for item in self.inputs_and_outputs.requests_in_batch if item.has_new_token]
         return [(self._live[state.request_id], state) for state in states]
 
-    def _choose(self, scores: torch.Tensor, choosers: list[Chooser], output_ids: torch.Tensor) -> None:
-        chosen = choose_tokens(scores, choosers)
-        for (request, state), tokens in zip(self._list_writers(), chosen, strict=True):
+    def _choose(self, scores: torch.Tensor, samplers: list[Sampler], output_ids: torch.Tensor) -> None:
+        chosen = sample_tokens(scores, samplers)
+        for (request, state), tokens in zip(self._list_decoding(), chosen, strict=True):
             request.learn(tokens)
             # The pass counts one new token; the guesses that hold came before it, and the others were never there.
             state.generated_tokens.extend(tokens[:-1])

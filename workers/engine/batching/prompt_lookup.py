@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.engine.attention_plan import MOST_DRAFTED
+from workers.engine.attention_plan import MAX_PROPOSED
 
 # Tokens that must be the same, longest match first.
 MATCHED = (3, 2)
 # Tokens that a request's first guess has.
-FIRST_DRAFTED = 3
+FIRST_PROPOSED = 3
 
 
-class Drafter:
+class PromptLookup:
     """Guesses for one request.
 
     Args:
@@ -29,7 +29,7 @@ class Drafter:
         self._ids: list[int] = []
         # Of every few tokens the place of what followed them last.
         self._followers: dict[tuple[int, ...], int] = {}
-        self.wanted = FIRST_DRAFTED
+        self.wanted = FIRST_PROPOSED
         self._append(ids)
 
     def draft(self, most: int) -> list[int]:
@@ -50,7 +50,7 @@ class Drafter:
         """
         held = len(tokens) - 1
         if drafted:
-            self.wanted = min(2 * self.wanted, MOST_DRAFTED) if held == drafted else max(held, 1)
+            self.wanted = min(2 * self.wanted, MAX_PROPOSED) if held == drafted else max(held, 1)
         self._append(tokens)
 
     def _append(self, ids: Sequence[int]) -> None:

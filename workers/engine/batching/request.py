@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 import torch
 
-from workers.engine.batching.prompt_lookup import FIRST_DRAFTED, Drafter
+from workers.engine.batching.prompt_lookup import FIRST_PROPOSED, PromptLookup
 from workers.generation import FinishReason, GenerationParams
 
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GenerationOutcome:
     """What the loop made of a request: the generated ids, an end-of-sequence id included, and why it ended."""
 
     tokens: list[int]
@@ -48,13 +48,13 @@ class Request:
     device: str = "cpu"
     id: str = field(default_factory=lambda: f"request-{next(_numbers)}", init=False)
     submitted: float = field(default_factory=time.monotonic, init=False)
-    future: Future[Outcome] = field(default_factory=Future, init=False)
+    future: Future[GenerationOutcome] = field(default_factory=Future, init=False)
     # Its own, so that no request's numbers depend on what else is drawn in this process.
     generator: torch.Generator = field(init=False)
     has_run_out_of_memory: bool = field(default=False, init=False)
     # Guesses of what comes next that this pass checks.
     draft: list[int] = field(default_factory=list, init=False)
-    _drafter: Drafter | None = field(default=None, init=False)
+    _drafter: PromptLookup | None = field(default=None, init=False)
     # Told all tokens so far after every pass, in the loop's thread.
     on_tokens: Callable[[list[int]], None] | None = field(default=None, init=False)
 
@@ -76,12 +76,12 @@ class Request:
     @property
     def wanted_draft(self) -> int:
         """How many guesses are worth checking, by how many held so far."""
-        return FIRST_DRAFTED if self._drafter is None else self._drafter.wanted
+        return FIRST_PROPOSED if self._drafter is None else self._drafter.wanted
 
     def guess(self, read: list[int], said: list[int], *, most: int) -> None:
         """Guess what comes next, up to so many tokens; the first guess looks at all that was read and said."""
         if self._drafter is None:
-            self._drafter = Drafter(read + said)
+            self._drafter = PromptLookup(read + said)
         self.draft = self._drafter.draft(most)
 
     def learn(self, tokens: list[int]) -> None:
@@ -98,4 +98,4 @@ class Request:
         """Hand the outcome to the waiting thread."""
         if reason is None:
             reason = FinishReason.STOP if tokens and tokens[-1] in self.eos_ids else FinishReason.LENGTH
-        self.future.set_result(Outcome(tokens, reason))
+        self.future.set_result(GenerationOutcome(tokens, reason))

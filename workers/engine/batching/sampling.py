@@ -12,12 +12,12 @@ from itertools import accumulate
 
 import torch
 
-from workers.engine.block_topk import find_best, find_most
+from workers.engine.block_topk import block_argmax, block_topk
 from workers.generation import GenerationParams
 
 
 @dataclass(frozen=True, slots=True)
-class Chooser:
+class Sampler:
     """How one request's next tokens are chosen.
 
     Args:
@@ -52,35 +52,35 @@ class Chooser:
         return [*self.seen, *self.draft] if self.params.repetition_penalty > 1.0 else ()
 
 
-def choose_tokens(scores: torch.Tensor, choosers: Sequence[Chooser]) -> list[list[int]]:
+def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[list[int]]:
     """Return of every request the guesses that hold and the token after them, at least one token.
 
     Args:
         scores: logits (rows, vocabulary), float32, those of one request after those of another; changed in place by
             repetition penalties.
-        choosers: of the requests.
+        samplers: of the requests.
     """
     best: list[int] = []
-    if any(not chooser.params.do_sample and chooser.params.repetition_penalty == 1.0 for chooser in choosers):
-        best = find_best(scores).tolist()
-    starts = accumulate((chooser.rows for chooser in choosers), initial=0)
-    return [list(_run(chooser, scores, best, start)) for chooser, start in zip(choosers, starts, strict=False)]
+    if any(not sampler.params.do_sample and sampler.params.repetition_penalty == 1.0 for sampler in samplers):
+        best = block_argmax(scores).tolist()
+    starts = accumulate((sampler.rows for sampler in samplers), initial=0)
+    return [list(_run(sampler, scores, best, start)) for sampler, start in zip(samplers, starts, strict=False)]
 
 
-def _run(chooser: Chooser, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:
-    params = chooser.params
-    for place in range(chooser.rows):
+def _run(sampler: Sampler, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:
+    params = sampler.params
+    for place in range(sampler.rows):
         row = scores[start + place]
         if params.repetition_penalty != 1.0:
-            penalize_seen(row, [*chooser.seen, *chooser.draft[:place]], params.repetition_penalty)
+            penalize_seen(row, [*sampler.seen, *sampler.draft[:place]], params.repetition_penalty)
         if params.do_sample:
-            token = sample_token(row, params, chooser.generator)
+            token = sample_token(row, params, sampler.generator)
         elif params.repetition_penalty != 1.0:
-            token = int(find_best(row.unsqueeze(0)))
+            token = int(block_argmax(row.unsqueeze(0)))
         else:
             token = best[start + place]
         yield token
-        if place == len(chooser.draft) or token != chooser.draft[place] or token in chooser.ends:
+        if place == len(sampler.draft) or token != sampler.draft[place] or token in sampler.ends:
             return
 
 
@@ -93,7 +93,7 @@ def penalize_seen(row: torch.Tensor, seen: Sequence[int], penalty: float) -> Non
 
 def sample_token(row: torch.Tensor, params: GenerationParams, generator: torch.Generator | None) -> int:
     """Return one token of a row (vocabulary,) of logits by temperature, top-k and top-p (Holtzman et al. 2020)."""
-    values, ids = find_most(row, min(params.top_k or row.numel(), row.numel()))
+    values, ids = block_topk(row, min(params.top_k or row.numel(), row.numel()))
     # The largest is taken off first: a very low temperature would make it infinite.
     chances = torch.softmax((values - values[0]) / params.temperature, dim=-1)
     # A token stays while those before it have not yet reached top_p, so the likeliest one always stays.

@@ -24,7 +24,7 @@ LANES = 2
 # Tokens of one forward pass. On a CPU a long pass delays every other request's next token by seconds.
 BATCH_TOKENS = {"cuda": 4096, "cpu": 256}
 # A context below this cannot hold a prompt and an answer worth having.
-SMALLEST_CONTEXT = 64
+MIN_CONTEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) ->
     if config.lanes is None and lanes > 1 and (pages - 1) * PAGE_TOKENS < longest:
         lanes, pages = 1, count_pages(config, lanes=1, longest=longest, held=held)
     context = min(longest, (pages - 1) * PAGE_TOKENS)
-    if context < SMALLEST_CONTEXT and config.kv_cache_gb is not None:
+    if context < MIN_CONTEXT and config.kv_cache_gb is not None:
         raise UnsupportedSettingError(
             f"a KV cache of {config.kv_cache_gb:g} GiB holds {held} tokens of these weights, too few for even a short "
             "request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
         )
-    if context < SMALLEST_CONTEXT:
+    if context < MIN_CONTEXT:
         raise InsufficientMemoryError(
             f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(held, 0)} tokens; free some memory"
         )

@@ -1,4 +1,4 @@
-"""Which requests of the loop check guesses in the next pass, and how many (see ``drafting``)."""
+"""Which requests of the loop check guesses in the next pass, and how many (see ``prompt_lookup``)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
 from transformers.generation.continuous_batching.requests import RequestStatus
 
-from workers.engine.attention_plan import MOST_QUERIES
+from workers.engine.attention_plan import MAX_DECODE_QUERIES
 from workers.engine.batching.request import Request
 
 # Tokens of a pass up to which guesses are checked: a CPU reads its weights about as long as it computes with that many.
-GUESSING_TOKENS = 32
+SPECULATION_TOKENS = 32
 
 
-def guess_next(requests: Iterable[Request], processor: Any) -> None:
+def propose_tokens(requests: Iterable[Request], processor: Any) -> None:
     """Let every request that writes guess what it says next, those whose guesses hold first.
 
     Args:
@@ -28,7 +28,7 @@ def guess_next(requests: Iterable[Request], processor: Any) -> None:
         state = processor.scheduler.active_requests.get(request.id)
         if state is not None and state.status is RequestStatus.DECODING and state.generated_tokens:
             writing.append((request, state))
-    room = min(GUESSING_TOKENS, processor.max_batch_tokens) - len(writing)
+    room = min(SPECULATION_TOKENS, processor.max_batch_tokens) - len(writing)
     for request, state in sorted(writing, key=lambda pair: -pair[0].wanted_draft):
         # The pass itself adds one token to the guesses that hold.
         left = state.max_new_tokens - len(state.generated_tokens) - 1
@@ -41,5 +41,5 @@ def keep_behind_window(cache: Any) -> None:
     """Let a cache keep more than a window: a pass writes a request's few new tokens before it reads the old ones."""
     for allocator in cache.cache_allocators.values():
         if isinstance(allocator, SlidingAttentionCacheAllocator):
-            allocator.sliding_window += MOST_QUERIES - 1
+            allocator.sliding_window += MAX_DECODE_QUERIES - 1
     cache.read_cache_limit = cache._infer_read_cache_limit()

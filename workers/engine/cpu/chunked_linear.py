@@ -22,7 +22,7 @@ BuildLinear = Callable[[torch.Tensor, torch.Tensor | None], nn.Module]
 OUTPUTS_AT_ONCE = 16_384
 
 
-class StackedLinear(nn.Module):
+class ChunkedLinear(nn.Module):
     """Linear layers with the same inputs, whose outputs are laid end to end.
 
     Args:
@@ -55,21 +55,21 @@ def build_linear(linear: nn.Linear, build: BuildLinear) -> nn.Module:
         return layer, len(weight)
 
     layers = pack_side_by_side(build_piece, range(0, linear.out_features, OUTPUTS_AT_ONCE))
-    return layers[0][0] if len(layers) == 1 else StackedLinear(layers)
+    return layers[0][0] if len(layers) == 1 else ChunkedLinear(layers)
 
 
 Item = TypeVar("Item")
 Packed = TypeVar("Packed")
 
 # More at a time would hold more weights twice.
-MOST_AT_ONCE = 4
+MAX_AT_ONCE = 4
 
 _thread = threading.local()
 
 
 def pack_side_by_side(pack: Callable[[Item], Packed], items: Sequence[Item]) -> list[Packed]:
     """Return what is made of each item, in their order; as many are made at a time as torch has threads, or four."""
-    at_once = min(torch.get_num_threads(), len(items), MOST_AT_ONCE)
+    at_once = min(torch.get_num_threads(), len(items), MAX_AT_ONCE)
     # The parts of an item that is packed beside others come one after the other.
     if at_once <= 1 or getattr(_thread, "is_packing", False):
         return [pack(item) for item in items]

@@ -16,14 +16,14 @@ from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma
 
 from workers.engine.cpu.chunked_linear import find_children, pack_side_by_side
 from workers.engine.cpu.memory import release_pages
-from workers.engine.cpu.onednn import PackedLinear
+from workers.engine.cpu.onednn import OneDnnLinear
 from workers.engine.ragged_attention import RAGGED, attend_ragged
 
 # The activation that oneDNN computes within a product.
 ACTIVATION = "gelu_pytorch_tanh"
 
 
-def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
+def fuse_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
     """Replace every decoder layer of Gemma 3 and its norms, in place; others stay.
 
     Args:
@@ -33,7 +33,7 @@ def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
 
     def replace(place: tuple[nn.Module, str, Gemma3DecoderLayer]) -> None:
         module, name, child = place
-        layer = LeanLayer(child)
+        layer = FusedGemma3Layer(child)
         prepare(layer)
         setattr(module, name, layer)
 
@@ -42,7 +42,7 @@ def use_lean_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
         setattr(module, name, make_norm(norm))
 
 
-class LeanNorm(nn.Module):
+class FusedRMSNorm(nn.Module):
     """The norm of Gemma 3 in few operations.
 
     Args:
@@ -70,12 +70,12 @@ class LeanNorm(nn.Module):
         return rows * torch.addcmul(self._least, length, length).rsqrt_()
 
 
-def make_norm(norm: Gemma3RMSNorm) -> LeanNorm:
+def make_norm(norm: Gemma3RMSNorm) -> FusedRMSNorm:
     """Return a norm of Gemma 3 in few operations."""
-    return LeanNorm(1.0 + norm.weight, norm.eps)
+    return FusedRMSNorm(1.0 + norm.weight, norm.eps)
 
 
-class LeanLayer(nn.Module):
+class FusedGemma3Layer(nn.Module):
     """A decoder layer of Gemma 3; called as the one that it is made of."""
 
     def __init__(self, layer: Gemma3DecoderLayer) -> None:
@@ -89,7 +89,7 @@ class LeanLayer(nn.Module):
         self._key_heads = attention.config.num_key_value_heads
         self._heads = attention.config.num_attention_heads
         weights = [attention.q_norm.weight] * self._heads + [attention.k_norm.weight] * self._key_heads
-        self._head_norm = LeanNorm(1.0 + torch.stack(weights), attention.q_norm.eps)
+        self._head_norm = FusedRMSNorm(1.0 + torch.stack(weights), attention.q_norm.eps)
         self._is_last = self.layer_idx == attention.config.num_hidden_layers - 1
         self.qkv_proj = join_linears([attention.q_proj, attention.k_proj, attention.v_proj])
         self.o_proj = attention.o_proj
@@ -149,7 +149,7 @@ class LeanLayer(nn.Module):
 
 def can_fuse(linear: nn.Module) -> bool:
     """Return whether a layer computes an activation faster within its product than after it: not in float32."""
-    return isinstance(linear, PackedLinear) and linear.dtype is torch.bfloat16
+    return isinstance(linear, OneDnnLinear) and linear.dtype is torch.bfloat16
 
 
 def join_linears(linears: list[nn.Linear]) -> nn.Linear:
@@ -164,7 +164,7 @@ def join_linears(linears: list[nn.Linear]) -> nn.Linear:
     return joined
 
 
-def can_use_lean_layers(network: Any) -> bool:
+def can_fuse_layers(network: Any) -> bool:
     """Return whether a network attends as these layers do and computes in float32, in which their norms are exact."""
     config = network.config.get_text_config()
     return config._attn_implementation == RAGGED and network.dtype is torch.float32

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 
-class HalfLinear(nn.Module):
+class Float16Linear(nn.Module):
     """A linear layer with float16 weights that computes in float32.
 
     Args:

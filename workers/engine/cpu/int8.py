@@ -17,11 +17,11 @@ from torch import nn
 from workers.engine.cpu.half import use_fbgemm
 
 # Largest quantized activation; they are unsigned for FBGEMM, so 128 stands for zero.
-LARGEST_ACTIVATION = 127
+MAX_ACTIVATION = 127
 ZERO_POINT = 128
 # Largest quantized weight. On CPUs without VNNI two products are summed in 16 bits and cut off where they overflow:
 # with the full 127 that costs more than the finer steps gain (error 0.020 against 0.013 at 640 inputs).
-LARGEST_WEIGHT = 95
+MAX_WEIGHT = 95
 # Up to this none overflows on any CPU: (2 * 127 + 1) * 64 * 2 is less than 2 ** 15.
 SAFE_WEIGHT = 64
 # Outputs that are quantized at a time: several looks at what is still in the CPU's cache are four times as fast.
@@ -36,21 +36,21 @@ class Int8Linear(nn.Module):
     Args:
         weight: (outputs, inputs), float32.
         bias: (outputs,), or None.
-        largest_inputs: largest activation seen in each channel (inputs,); None to treat all channels alike.
-        largest_weight: the largest weight is quantized to; less is coarser and overflows less.
+        max_inputs: largest activation seen in each channel (inputs,); None to treat all channels alike.
+        max_weight: the largest weight is quantized to; less is coarser and overflows less.
     """
 
     def __init__(
         self,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
-        largest_inputs: torch.Tensor | None = None,
+        max_inputs: torch.Tensor | None = None,
         *,
-        largest_weight: int = LARGEST_WEIGHT,
+        max_weight: int = MAX_WEIGHT,
     ) -> None:
         super().__init__()
-        smoothing = None if largest_inputs is None else balance_channels(weight, largest_inputs)
-        self._packed = pack_weight(weight, smoothing, largest_weight)
+        smoothing = None if max_inputs is None else balance_channels(weight, max_inputs)
+        self._packed = pack_weight(weight, smoothing, max_weight)
         self._shrink = None if smoothing is None else 1 / smoothing
         self._bias = bias
 
@@ -58,22 +58,22 @@ class Int8Linear(nn.Module):
         """Return (..., outputs) of rows (..., inputs)."""
         if self._shrink is not None:
             rows = rows * self._shrink
-        scale = measure_largest(rows, dim=-1).clamp_min_(SMALLEST)
+        scale = measure_max(rows, dim=-1).clamp_min_(SMALLEST)
         product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            rows / scale, 1 / LARGEST_ACTIVATION, ZERO_POINT, self._packed
+            rows / scale, 1 / MAX_ACTIVATION, ZERO_POINT, self._packed
         ).mul_(scale)
         return product if self._bias is None else product.add_(self._bias)
 
 
-def measure_largest(values: torch.Tensor, *, dim: int) -> torch.Tensor:
+def measure_max(values: torch.Tensor, *, dim: int) -> torch.Tensor:
     """Return the largest absolute value along a dimension, which stays; several times faster than the infinity norm."""
     return torch.maximum(values.amax(dim, keepdim=True), values.amin(dim, keepdim=True).neg_())
 
 
-def balance_channels(weight: torch.Tensor, largest_inputs: torch.Tensor) -> torch.Tensor:
+def balance_channels(weight: torch.Tensor, max_inputs: torch.Tensor) -> torch.Tensor:
     """Return the factor (inputs,) by which each channel's weights grow and its activations shrink."""
-    largest_weights = measure_largest(weight, dim=0).squeeze(0)
-    factor = (largest_inputs.clamp_min(SMALLEST) / largest_weights.clamp_min(SMALLEST)).sqrt()
+    max_weights = measure_max(weight, dim=0).squeeze(0)
+    factor = (max_inputs.clamp_min(SMALLEST) / max_weights.clamp_min(SMALLEST)).sqrt()
     return factor / factor.log().mean().exp()
 
 
@@ -83,7 +83,7 @@ def pack_weight(weight: torch.Tensor, smoothing: torch.Tensor | None, largest: i
     pieces = (torch.split(whole, OUTPUTS_IN_CACHE) for whole in (weight, quantized, scales))
     for source, target, scale in zip(*pieces, strict=True):
         smoothed = source.clone() if smoothing is None else source * smoothing
-        torch.div(measure_largest(smoothed, dim=1).clamp_min_(SMALLEST), largest, out=scale)
+        torch.div(measure_max(smoothed, dim=1).clamp_min_(SMALLEST), largest, out=scale)
         target.copy_(smoothed.div_(scale).round_())
     return pack_quantized(quantized, scales.squeeze(1).double())
 

@@ -54,7 +54,7 @@ def is_mapped_from_file(start: int, end: int) -> bool:
     return False
 
 
-class UntouchedZeros(TorchFunctionMode):
+class LazyZeros(TorchFunctionMode):
     """While it is entered, flat zeros on a CPU that ``torch.zeros`` is asked for come from fresh pages.
 
     Raises:

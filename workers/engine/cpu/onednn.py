@@ -15,7 +15,7 @@ from torch import nn
 USUAL_ROWS = 256
 
 
-class PackedLinear(nn.Module):
+class OneDnnLinear(nn.Module):
     """A linear layer whose weights are in oneDNN's own layout.
 
     Args:

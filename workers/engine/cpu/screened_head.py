@@ -14,15 +14,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from workers.engine.block_topk import find_most
+from workers.engine.block_topk import block_topk
 from workers.engine.cpu.chunked_linear import OUTPUTS_AT_ONCE, build_linear
 from workers.engine.cpu.half import has_fbgemm
-from workers.engine.cpu.int8 import SAFE_WEIGHT, Int8Linear, measure_largest
+from workers.engine.cpu.int8 import SAFE_WEIGHT, Int8Linear, measure_max
 from workers.engine.cpu.memory import release_pages
 
 # Candidates of a row, for each token that is wanted of it, and the fewest and the most: six for each of twenty put the
 # last candidate 11 times the usual error below the last wanted token (the least of 200 rows of real text).
-CANDIDATES_EACH, FEWEST_CANDIDATES, MOST_CANDIDATES = 6, 64, 512
+CANDIDATES_EACH, MIN_CANDIDATES, MAX_CANDIDATES = 6, 64, 512
 # How far below the last wanted token the last candidate must be, in usual errors of the row: none of 50 million rough
 # scores of real text was further off.
 SAFE_ERRORS = 8.0
@@ -43,10 +43,8 @@ class ScreenedHead(nn.Module):
     def __init__(self, head: nn.Linear, hidden: torch.Tensor) -> None:
         super().__init__()
         self.weight = head.weight
-        largest = measure_largest(hidden, dim=0).squeeze(0)
-        self._screen = build_linear(
-            head, lambda weight, _: Int8Linear(weight, None, largest, largest_weight=SAFE_WEIGHT)
-        )
+        largest = measure_max(hidden, dim=0).squeeze(0)
+        self._screen = build_linear(head, lambda weight, _: Int8Linear(weight, None, largest, max_weight=SAFE_WEIGHT))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the exact scores (..., outputs) of rows (..., inputs), for those who read all of them."""
@@ -71,11 +69,11 @@ class ScreenedHead(nn.Module):
         """
         scores = self._screen(rows)
         asked = torch.tensor(wanted)
-        counts = asked.clamp(max=MOST_CANDIDATES // CANDIDATES_EACH)
+        counts = asked.clamp(max=MAX_CANDIDATES // CANDIDATES_EACH)
         can_screen = (counts == asked) & (counts > 0)
         lowered = [(some, outputs) for some, outputs in lowered if can_screen[some.start]]
-        most = max(int(counts.max()) * CANDIDATES_EACH, FEWEST_CANDIDATES)
-        rough, best = find_most(scores, MOST_CANDIDATES if lowered else most)
+        most = max(int(counts.max()) * CANDIDATES_EACH, MIN_CANDIDATES)
+        rough, best = block_topk(scores, MAX_CANDIDATES if lowered else most)
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
         scores.scatter_(-1, best, exact)
         error = (exact - rough).square().mean(dim=-1).sqrt()

@@ -11,7 +11,7 @@ from gistmill.cli import finetune_options
 from gistmill.cli.finetune_options import build_config
 from models.options import Style
 from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule
-from workers.finetuning.errors import SettingsError
+from workers.finetuning.errors import TrainingSettingsError
 from workers.generation import PromptFormat
 
 START = FinetuneConfig(data=(), base=Path("base"), output=Path("out"))
@@ -60,5 +60,5 @@ def test_a_prompt_file_makes_the_style_custom(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("content", "message"), [(b"no place", "exactly once"), (b"\xff\xfe", "UTF-8 text file")])
 def test_a_prompt_that_cannot_be_used_is_named(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "prompt.txt").write_bytes(content)
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(TrainingSettingsError, match=message):
         build_config(START, {"prompt": tmp_path / "prompt.txt"})

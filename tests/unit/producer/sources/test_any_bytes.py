@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.sources import ReadLimits, Source, SourceDuplicate, SourceNote, SourceProblem, read_sources
-from producer.sources.kinds import SUFFIXES, Kind
+from producer.sources.kinds import SUFFIXES, FileKind
 from producer.sources.sandbox import Sandbox
 from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf
 
@@ -60,7 +60,7 @@ def test_any_bytes_give_sources_or_problems(
 
 
 def test_every_kind_is_tried() -> None:
-    assert {SUFFIXES.get(suffix) for suffix in SEEDS} >= set(Kind)
+    assert {SUFFIXES.get(suffix) for suffix in SEEDS} >= set(FileKind)
 
 
 @dataclasses.dataclass

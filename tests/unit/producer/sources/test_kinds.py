@@ -3,15 +3,21 @@
 import pytest
 
 from producer.errors import SourceUsageError
-from producer.sources.kinds import Kind, find_kind, sniff_kind
+from producer.sources.kinds import FileKind, find_kind, sniff_kind
 from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf, make_zip
 
 
 @pytest.mark.parametrize(
     ("suffix", "kind"),
-    [(".HTM", Kind.HTML), (".md", Kind.MARKDOWN), (".rst", Kind.TEXT), (".ndjson", Kind.JSONL), (".unknown", None)],
+    [
+        (".HTM", FileKind.HTML),
+        (".md", FileKind.MARKDOWN),
+        (".rst", FileKind.TEXT),
+        (".ndjson", FileKind.JSONL),
+        (".unknown", None),
+    ],
 )
-def test_the_suffix_tells_the_kind(suffix: str, kind: Kind | None) -> None:
+def test_the_suffix_tells_the_kind(suffix: str, kind: FileKind | None) -> None:
     assert find_kind(suffix) is kind
 
 
@@ -25,9 +31,9 @@ def test_an_unsupported_kind_says_what_to_do(suffix: str, advice: str) -> None:
 
 
 def test_the_first_bytes_tell_the_kind() -> None:
-    assert sniff_kind(make_pdf("a")) is Kind.PDF
-    assert sniff_kind(make_docx()) is Kind.DOCX
-    assert sniff_kind(make_epub()) is Kind.EPUB
+    assert sniff_kind(make_pdf("a")) is FileKind.PDF
+    assert sniff_kind(make_docx()) is FileKind.DOCX
+    assert sniff_kind(make_epub()) is FileKind.EPUB
     assert sniff_kind(b"any text") is None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from producer.errors import LimitError, UnreadableError
 from producer.sources import ReadLimits
-from producer.sources.kinds import Kind
+from producer.sources.kinds import FileKind
 from producer.sources.packed import read_docx, read_epub, read_pdf
 from producer.sources.sandbox import Sandbox
 from tests.unit.producer.sources.made_files import BILLION_LAUGHS, make_docx, make_epub, make_pdf, make_zip
@@ -76,8 +76,8 @@ def test_a_zip_of_another_kind_is_refused() -> None:
         read_docx(make_zip({"a.txt": "a"}), LIMITS)
 
 
-@pytest.mark.parametrize("kind", [Kind.PDF, Kind.DOCX, Kind.EPUB])
-def test_a_corrupted_file_is_a_clear_error(kind: Kind, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("kind", [FileKind.PDF, FileKind.DOCX, FileKind.EPUB])
+def test_a_corrupted_file_is_a_clear_error(kind: FileKind, sandbox: Sandbox) -> None:
     with pytest.raises(UnreadableError, match=f"is not a readable {kind} file"):
         sandbox.convert(kind, b"%PDF-1.4 PK\x03\x04 nothing behind it")
 
@@ -90,4 +90,4 @@ def test_a_pdf_that_unpacks_to_too_much_is_refused() -> None:
     )
     assert len(bomb) > len(stream)
     with Sandbox(ReadLimits(conversion_bytes=700_000_000)) as sandbox, pytest.raises(LimitError, match="of memory"):
-        sandbox.convert(Kind.PDF, bomb)
+        sandbox.convert(FileKind.PDF, bomb)

@@ -15,7 +15,7 @@ import pytest
 
 from producer.errors import LimitError, SourceUsageError, UnreadableError
 from producer.sources import ReadLimits, Source, addresses, read_sources
-from producer.sources.kinds import Kind
+from producer.sources.kinds import FileKind
 from producer.sources.pages import fetch_page
 from producer.sources.source import SourceProblem
 from tests.unit.producer.sources.made_files import make_pdf
@@ -76,9 +76,14 @@ def test_a_page_becomes_a_source_named_by_its_url(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("media_type", "kind"),
-    [("text/html", Kind.HTML), ("text/markdown; charset=utf-8", Kind.MARKDOWN), ("text/plain", None), ("", None)],
+    [
+        ("text/html", FileKind.HTML),
+        ("text/markdown; charset=utf-8", FileKind.MARKDOWN),
+        ("text/plain", None),
+        ("", None),
+    ],
 )
-def test_the_content_type_tells_the_kind(site: Site, media_type: str, kind: Kind | None) -> None:
+def test_the_content_type_tells_the_kind(site: Site, media_type: str, kind: FileKind | None) -> None:
     assert fetch_page(site.add("/a", b"text", Content_Type=media_type), HERE).kind is kind
 
 

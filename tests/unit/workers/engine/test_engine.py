@@ -76,9 +76,11 @@ def test_greedy_is_what_plain_generate_gives_however_the_batch_is_mixed(
 
 @pytest.mark.parametrize("is_guessing", [True, False])
 def test_the_last_few_tokens_of_a_prompt_longer_than_the_window_see_all_of_it(
-    tiny_weights: Path, is_guessing: bool
+    tiny_weights: Path, is_speculative: bool
 ) -> None:
-    config = EngineConfig(weights=str(tiny_weights), quantization="none", batch_tokens=64, is_guessing=is_guessing)
+    config = EngineConfig(
+        weights=str(tiny_weights), quantization="none", batch_tokens=64, is_speculative=is_speculative
+    )
     roomy = load_engine(replace(config, batch_tokens=None))
     pieces = load_engine(config)
     try:

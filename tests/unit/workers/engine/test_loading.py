@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
 from workers.engine import device
 from workers.engine.config import EngineConfig
-from workers.engine.cpu.half import HalfLinear
+from workers.engine.cpu.half import Float16Linear
 from workers.engine.cpu.int8 import Int8Linear
-from workers.engine.cpu.onednn import PackedLinear, has_onednn
+from workers.engine.cpu.onednn import OneDnnLinear, has_onednn
 from workers.engine.device import Placement, choose_dtype, choose_placement
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError, UnsupportedSettingError
@@ -96,13 +96,13 @@ def test_bfloat16_weights_can_be_asked_for(tiny_weights: Path) -> None:
 
 def test_int8_on_a_cpu_quantizes_the_head_and_still_gives_the_same_for_any_batch(tiny_weights: Path) -> None:
     with serve(tiny_weights, quantization="int8", device="cpu") as engine:
-        assert isinstance(engine.weights.network.lm_head, Int8Linear | HalfLinear)
+        assert isinstance(engine.weights.network.lm_head, Int8Linear | Float16Linear)
         assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
 
 
 def test_half_precision_on_a_cpu_says_what_float32_says(tiny_weights: Path) -> None:
     with serve(tiny_weights) as exact, serve(tiny_weights, quantization="half", device="cpu") as half:
-        assert isinstance(half.weights.network.lm_head, HalfLinear)
+        assert isinstance(half.weights.network.lm_head, Float16Linear)
         assert half.weights.network.dtype is torch.float32
         assert half.generate(PROMPT, GREEDY).text == exact.generate(PROMPT, GREEDY).text
         assert half.fingerprint != exact.fingerprint
@@ -112,8 +112,8 @@ def test_half_precision_on_a_cpu_says_what_float32_says(tiny_weights: Path) -> N
 def test_bfloat16_layers_are_computed_between_float32_ones(tiny_weights: Path) -> None:
     with serve(tiny_weights, quantization="bf16", device="cpu") as engine:
         layers = engine.weights.network
-        assert isinstance(layers.lm_head, HalfLinear)
-        assert isinstance(layers.model.layers[0].up_proj, PackedLinear)
+        assert isinstance(layers.lm_head, Float16Linear)
+        assert isinstance(layers.model.layers[0].up_proj, OneDnnLinear)
         assert layers.dtype is torch.float32
         assert engine.generate(PROMPT, GREEDY).completion_tokens == 16
 
@@ -132,7 +132,7 @@ def test_float32_layers_are_packed_and_say_what_transformers_says(tiny_weights: 
     plain = AutoModelForCausalLM.from_pretrained(tiny_weights, dtype=torch.float32).eval()
     ids = torch.arange(20).unsqueeze(0)
     with serve(tiny_weights, device="cpu") as engine, torch.inference_mode():
-        assert isinstance(engine.weights.network.lm_head, PackedLinear)
+        assert isinstance(engine.weights.network.lm_head, OneDnnLinear)
         logits, expected = engine.weights.network(input_ids=ids).logits, plain(input_ids=ids).logits
         torch.testing.assert_close(logits, expected, rtol=1e-5, atol=5e-5)
 
@@ -235,7 +235,7 @@ def test_merged_weights_say_what_base_and_adapter_said(tiny_weights: Path, adapt
 
 def test_an_adapter_can_be_merged_into_quantized_weights(tiny_weights: Path, adapter: Path) -> None:
     with serve(tiny_weights, adapter=str(adapter), quantization="int8", device="cpu") as engine:
-        assert isinstance(engine.weights.network.lm_head, Int8Linear | HalfLinear)
+        assert isinstance(engine.weights.network.lm_head, Int8Linear | Float16Linear)
         assert engine.generate(PROMPT, GREEDY).text
 
 

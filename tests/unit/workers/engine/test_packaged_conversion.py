@@ -12,7 +12,7 @@ from workers.engine.gguf import rename_tensor
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.generation import PromptFormat
 from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError
-from workers.weights.folder import CARD, list_tensors, read_prompt_format
+from workers.weights.folder import METADATA_FILE, list_tensors, read_prompt_format
 from workers.weights.packaged import is_converted
 
 
@@ -55,7 +55,7 @@ def test_the_conversion_reports_its_progress_and_leaves_terms_and_a_card(
     assert quick_conversion == ["tokenizer.json", "model.safetensors"]
     assert [part for _, part in reports] == sorted(part for _, part in reports)
     assert reports[-1] == ("weights ready", 1.0)
-    assert json.loads((folder / CARD).read_text())["name"] == "gemma-3-270m"
+    assert json.loads((folder / METADATA_FILE).read_text())["name"] == "gemma-3-270m"
     assert (folder / "GEMMA_TERMS.html").is_file()
     assert not list(folder.glob("*.gguf"))
     assert read_prompt_format(folder, has_chat_template=True) is PromptFormat.COMPLETION

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from workers.engine.cpu.half import HalfLinear
+from workers.engine.cpu.half import Float16Linear
 from workers.engine.cpu.int8 import Int8Linear
 from workers.engine.quantization import halve_linears, observe_inputs, quantize_linears
 
@@ -29,13 +29,13 @@ def test_a_layer_that_int8_would_change_too_much_stays_in_half_precision() -> No
     network[0].weight.data = torch.randn(50, 64) + 1000 * (torch.eye(64)[2 * pairs] - torch.eye(64)[2 * pairs + 1])
     network[1].weight.data = torch.randn(64, 32).repeat_interleave(2, dim=1)
     quantize_linears(network, run_sample=lambda: network(torch.arange(50)))
-    assert isinstance(network[1], HalfLinear)
+    assert isinstance(network[1], Float16Linear)
 
 
 def test_halving_replaces_every_linear_layer() -> None:
     network = build_network()
     halve_linears(network)
-    assert [type(network[1]), type(network[2][0])] == [HalfLinear, HalfLinear]
+    assert [type(network[1]), type(network[2][0])] == [Float16Linear, Float16Linear]
 
 
 def test_the_largest_value_of_every_channel_is_observed() -> None:

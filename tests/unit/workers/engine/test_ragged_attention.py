@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workers.engine.attention_plan import AttentionPlan, build_plan, group_shapes
-from workers.engine.ragged_attention import attend_prompt, attend_writers
+from workers.engine.ragged_attention import attend_decode, attend_prefill
 
 
 def attend_naively(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: int | None) -> torch.Tensor:
@@ -49,7 +49,7 @@ def test_a_prompt_attends_to_what_came_before_it_within_its_window(
     query, key, value = torch.randn(queries, 4, 8), torch.randn(20, key_heads, 8), torch.randn(20, key_heads, 8)
     (prompt,) = plan([(list(range(20)), queries)], window, key_heads).prompts
     assert prompt.past.tolist() == list(range(20 - queries))
-    attended = attend_prompt(query, key, value, prompt, scaling=0.3)
+    attended = attend_prefill(query, key, value, prompt, scaling=0.3)
     assert torch.allclose(attended, attend_naively(query, key, value, window), atol=1e-5)
 
 
@@ -61,7 +61,7 @@ def test_requests_of_different_lengths_attend_together_as_each_does_alone(key_he
     query = torch.randn(5, 4, 8)
     output = torch.empty_like(query)
     for writers in plan(requests, window, key_heads).writers:
-        output[writers.queries.flatten()] = attend_writers(query, keys, values, writers, scaling=0.3)
+        output[writers.queries.flatten()] = attend_decode(query, keys, values, writers, scaling=0.3)
     start = 0
     for rows, queries in requests:
         own = slice(start, start + queries)

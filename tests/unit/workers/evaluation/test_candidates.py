@@ -5,26 +5,26 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.evaluation.candidates import Kind, find_candidates
+from workers.evaluation.candidates import CandidateKind, find_candidates
 
 DATA = Path(__file__).parents[5] / "shared" / "data"
 
 
-def find(text: str, kind: Kind) -> list[str]:
+def find(text: str, kind: CandidateKind) -> list[str]:
     return [each.text for each in find_candidates(text) if each.kind is kind]
 
 
 def test_names_are_runs_of_capitalized_words() -> None:
     text = "The Bank of England and Mary-Jane O'Neill met on International Women's Day."
-    assert find(text, Kind.NAME) == ["Bank of England", "Mary-Jane O'Neill", "International Women's Day"]
+    assert find(text, CandidateKind.NAME) == ["Bank of England", "Mary-Jane O'Neill", "International Women's Day"]
 
 
 def test_a_word_that_only_opens_the_sentence_is_no_name() -> None:
-    assert find("They said that nothing was found.", Kind.NAME) == []
+    assert find("They said that nothing was found.", CandidateKind.NAME) == []
 
 
 def test_numbers_keep_their_unit_and_scale() -> None:
-    assert find("It lost $3.5 million, 12 % of it in 3rd place, after two wins by 3-1.", Kind.NUMBER) == [
+    assert find("It lost $3.5 million, 12 % of it in 3rd place, after two wins by 3-1.", CandidateKind.NUMBER) == [
         "$3.5 million",
         "12 %",
         "3rd",
@@ -35,15 +35,22 @@ def test_numbers_keep_their_unit_and_scale() -> None:
 
 def test_dates_are_days_months_years_and_weekdays() -> None:
     text = "On 3 May 2015, in June 1999, on 2026-11-22, in the 1980s and last Friday."
-    assert find(text, Kind.DATE) == ["3 May 2015", "June 1999", "2026-11-22", "1980s", "Friday"]
+    assert find(text, CandidateKind.DATE) == ["3 May 2015", "June 1999", "2026-11-22", "1980s", "Friday"]
 
 
 def test_without_capitals_names_are_found_as_phrases() -> None:
-    assert find("directed by kenneth ortega in glasgow", Kind.PHRASE) == ["directed", "kenneth ortega", "glasgow"]
+    assert find("directed by kenneth ortega in glasgow", CandidateKind.PHRASE) == [
+        "directed",
+        "kenneth ortega",
+        "glasgow",
+    ]
 
 
 def test_a_long_run_of_words_is_cut() -> None:
-    assert find("the lady antebellum singer hillary scott", Kind.PHRASE) == ["lady antebellum singer", "hillary scott"]
+    assert find("the lady antebellum singer hillary scott", CandidateKind.PHRASE) == [
+        "lady antebellum singer",
+        "hillary scott",
+    ]
 
 
 def test_text_without_facts_has_no_candidates() -> None:

@@ -1,7 +1,7 @@
 from workers.evaluation.answers import UNANSWERABLE
 from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
 from workers.evaluation.overlap import index_source
-from workers.evaluation.questions import Target, choose_targets
+from workers.evaluation.questions import QuestionTarget, choose_targets
 
 SOURCE = "Arsenal beat Chelsea 2-1 on Monday. Everton beat Leeds 4-0 on Friday. Rain fell in Wales."
 
@@ -57,5 +57,5 @@ def test_nothing_is_asked_twice_in_a_sentence() -> None:
     assert [text(each) for each in choose_targets("Arsenal is Arsenal.", most=9)] == ["Arsenal"]
 
 
-def text(target: Target) -> str:
+def text(target: QuestionTarget) -> str:
     return target.candidate.text

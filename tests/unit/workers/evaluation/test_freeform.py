@@ -5,7 +5,7 @@ import pytest
 from tests.fake_engine import FakeGenerator
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.freeform import Questioner, read_answer
-from workers.evaluation.limits import Limits
+from workers.evaluation.limits import StopConditions
 from workers.evaluation.overlap import index_source
 from workers.evaluation.questions import Answered, choose_targets
 from workers.generation import GenerationParams, Prompt
@@ -24,7 +24,7 @@ def ask(questions: dict[str, str], summary_says: dict[str, str], source_says: di
         return questions.get(untrusted[0], "no idea")
 
     targets = choose_targets(SUMMARY, most=10)
-    questioner = Questioner(FakeGenerator(reply), index_source(SOURCE), Limits())
+    questioner = Questioner(FakeGenerator(reply), index_source(SOURCE), StopConditions())
     return questioner.ask(targets, summary=SUMMARY, excerpt=SOURCE)
 
 
@@ -65,6 +65,6 @@ def test_unanswerable_is_understood_in_any_form(text: str) -> None:
 def test_a_cancelled_generation_ends_the_questions() -> None:
     cancelled = threading.Event()
     cancelled.set()
-    questioner = Questioner(FakeGenerator(), index_source(SOURCE), Limits(cancelled=cancelled))
+    questioner = Questioner(FakeGenerator(), index_source(SOURCE), StopConditions(cancelled=cancelled))
     with pytest.raises(EvaluationInterruptedError):
         questioner.ask(choose_targets(SUMMARY, most=2), summary=SUMMARY, excerpt=SOURCE)

@@ -11,7 +11,7 @@ from workers.evaluation.consistency import WITHOUT_GENERATOR
 from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.examination import Examiner
 from workers.evaluation.intervals import correlate_values
-from workers.evaluation.limits import Limits
+from workers.evaluation.limits import StopConditions
 from workers.evaluation.metric import Metric
 from workers.evaluation.options import EvaluationOptions
 
@@ -36,7 +36,7 @@ def test_planted_hallucinations_score_lower_and_are_pointed_at_even_without_weig
 
 
 def test_the_cheap_signals_agree_with_people_better_than_the_paper_reports_for_qags(shared_data: Path) -> None:
-    judged, examiner = read_judgements(shared_data), Examiner(None, EvaluationOptions(), Limits())
+    judged, examiner = read_judgements(shared_data), Examiner(None, EvaluationOptions(), StopConditions())
     rows = [examiner.examine(item.source, item.summary).signals for item in judged]
     judgements = [item.judgement for item in judged]
     estimates = np.array(estimate_out_of_fold(rows, judgements, names=tuple(WITHOUT_GENERATOR.terms)))

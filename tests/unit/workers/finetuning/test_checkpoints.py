@@ -9,7 +9,7 @@ import pytest
 
 from workers.finetuning.checkpoints import find_last_checkpoint, prepare_output
 from workers.finetuning.config import FinetuneConfig, TrainingSettings
-from workers.finetuning.errors import OutputInUseError, SettingsError
+from workers.finetuning.errors import OutputInUseError, TrainingSettingsError
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_checkpoints_that_do_not_say_of_which_run_they_are_do_not_go_on(
 
 def test_an_output_that_cannot_be_a_folder_is_named(config: FinetuneConfig) -> None:
     config.output.write_text("a file")
-    with pytest.raises(SettingsError, match=r"adapter cannot be written to .*: choose another output folder"):
+    with pytest.raises(TrainingSettingsError, match=r"adapter cannot be written to .*: choose another output folder"):
         prepare_output(config, data_hash="a")
 
 

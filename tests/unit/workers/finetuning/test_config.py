@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workers.finetuning.config import FinetuneConfig, Optimizer, TrainingSettings, apply_notebook_preset
-from workers.finetuning.errors import SettingsError
+from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.lora import LoraSettings
 
 
@@ -30,19 +30,19 @@ def build_config(**changes: object) -> FinetuneConfig:
     ],
 )
 def test_a_training_setting_out_of_range_is_named(setting: str, value: float) -> None:
-    with pytest.raises(SettingsError, match=setting):
+    with pytest.raises(TrainingSettingsError, match=setting):
         TrainingSettings(**{setting: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("changes", [{"r": 0}, {"alpha": 0}, {"dropout": 1.0}, {"target_modules": ()}])
 def test_an_adapter_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match="LoRA needs"):
+    with pytest.raises(TrainingSettingsError, match="LoRA needs"):
         LoraSettings(**changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("changes", [{"held_out": -1}, {"generated": 60}, {"max_new_tokens": 0}])
 def test_a_run_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises(TrainingSettingsError):
         build_config(**changes)
 
 

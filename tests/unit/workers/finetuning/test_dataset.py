@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from workers.finetuning.dataset import IGNORED, PairEncoder, SourceBudget
-from workers.finetuning.errors import SettingsError
+from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.pairs import Pair
 from workers.generation import PromptFormat
 from workers.summarization.prompts import PromptSet
@@ -75,5 +75,5 @@ def test_drawn_budgets_lie_in_their_range_and_are_decided_by_the_seed(tokenizer:
 
 @pytest.mark.parametrize(("most", "least"), [(0, None), (10, 0), (10, 11)])
 def test_a_budget_that_cannot_be_is_refused(most: int, least: int | None) -> None:
-    with pytest.raises(SettingsError, match="1 <= least <= most"):
+    with pytest.raises(TrainingSettingsError, match="1 <= least <= most"):
         SourceBudget(most=most, least=least)

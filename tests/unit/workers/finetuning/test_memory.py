@@ -31,22 +31,22 @@ GIB = 2**30
 
 def test_the_estimate_for_gemma_3_270m_is_near_what_was_measured() -> None:
     # Measured: 2.7 to 3.4 GiB for examples of 400 to 600 tokens, the libraries included.
-    assert 1.5 * GIB < estimate_memory(CONFIG, GEMMA_270M, PLAIN, longest=500, longest_completion=96) < 3.5 * GIB
+    assert 1.5 * GIB < estimate_memory(CONFIG, GEMMA_270M, PLAIN, longest=500, max_completion=96) < 3.5 * GIB
 
 
 def test_nf4_and_gradient_checkpointing_need_less() -> None:
-    plain = estimate_memory(CONFIG, GEMMA_270M, PLAIN, longest=500, longest_completion=96)
+    plain = estimate_memory(CONFIG, GEMMA_270M, PLAIN, longest=500, max_completion=96)
     quantized = replace(PLAIN, quantization="nf4")
     checkpointing = replace(CONFIG, training=TrainingSettings(gradient_checkpointing=True))
-    assert estimate_memory(CONFIG, GEMMA_270M, quantized, longest=500, longest_completion=96) < plain
-    assert estimate_memory(checkpointing, GEMMA_270M, PLAIN, longest=500, longest_completion=96) < plain
+    assert estimate_memory(CONFIG, GEMMA_270M, quantized, longest=500, max_completion=96) < plain
+    assert estimate_memory(checkpointing, GEMMA_270M, PLAIN, longest=500, max_completion=96) < plain
 
 
 @pytest.mark.parametrize(("batch_size", "scored"), [(1, 300), (2, 2 * 500)])
 def test_every_position_that_may_carry_loss_takes_logits(batch_size: int, scored: int) -> None:
     config = replace(CONFIG, training=TrainingSettings(batch_size=batch_size))
     silent, needed = (
-        estimate_memory(config, vocabulary, PLAIN, longest=500, longest_completion=300)
+        estimate_memory(config, vocabulary, PLAIN, longest=500, max_completion=300)
         for vocabulary in (Gemma3TextConfig(**SIZES | {"vocab_size": 0}), GEMMA_270M)
     )
     table = GEMMA_270M.vocab_size * GEMMA_270M.hidden_size * 4

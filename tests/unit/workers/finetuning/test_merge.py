@@ -16,7 +16,7 @@ from tests.unit.workers.finetuning.conftest import FinishedRun
 from workers.finetuning.errors import OutputInUseError
 from workers.finetuning.merge import merge_adapter
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsNotFoundError
-from workers.weights.metadata import AdapterNote
+from workers.weights.metadata import AdapterMetadata
 
 TEXT = "Article:\nThe river rose by four metres in two days.\n\nSummary:\n"
 
@@ -47,7 +47,7 @@ def test_merged_logits_differ_from_those_of_the_base(finished_run: FinishedRun, 
 
 
 def test_the_merged_folder_carries_tokenizer_and_note(finished_run: FinishedRun, merged: Path) -> None:
-    assert AdapterNote.read(merged) == finished_run.result.note
+    assert AdapterMetadata.read(merged) == finished_run.result.metadata
     assert (merged / "tokenizer.json").is_file()
     assert list(merged.glob("*.safetensors"))
 

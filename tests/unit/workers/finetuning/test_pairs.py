@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from workers.finetuning.errors import DataUnreadableError, MissingColumnError, SettingsError, TooFewPairsError
+from workers.finetuning.errors import DataUnreadableError, MissingColumnError, TooFewPairsError, TrainingSettingsError
 from workers.finetuning.pairs import Pair, PairSet, clean_pairs, read_pairs, tidy_target
 
 ROWS = [{"text": "The river rose.\nBridges closed.", "summary": "River rose ."}, {"text": "Two", "summary": "2"}]
@@ -124,5 +124,5 @@ def test_columns_that_look_like_numbers_are_read_as_text(tmp_path: Path) -> None
 
 
 def test_no_file_at_all_is_refused() -> None:
-    with pytest.raises(SettingsError, match="no data file given"):
+    with pytest.raises(TrainingSettingsError, match="no data file given"):
         read_pairs([], source_column="article", target_column="highlights")

@@ -31,7 +31,7 @@ def test_a_4_bit_base_trains_and_its_adapter_merges_into_the_full_precision_one(
 ) -> None:
     config = build_config(tmp_path, base_weights, qlora=True, training={"optimizer": Optimizer.PAGED_ADAMW_8BIT})
     result = finetune(config)
-    assert result.note.metrics["after"]["loss"] < result.note.metrics["before"]["loss"]
+    assert result.metadata.metrics["after"]["loss"] < result.metadata.metrics["before"]["loss"]
     assert (merge_adapter(base_weights, result.adapter, tmp_path / "merged") / "model.safetensors").is_file()
 
 

@@ -12,27 +12,27 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.workers.finetuning.conftest import FinishedRun, build_config
-from workers.finetuning.errors import MissingColumnError, NotEnoughMemoryError, OutputInUseError, SettingsError
+from workers.finetuning.errors import MissingColumnError, NotEnoughMemoryError, OutputInUseError, TrainingSettingsError
 from workers.finetuning.pairs import clean_pairs
 from workers.finetuning.progress import TrainingProgress
 from workers.finetuning.training import finetune
 from workers.generation import PromptFormat
-from workers.weights.metadata import AdapterNote, fingerprint_base
+from workers.weights.metadata import AdapterMetadata, fingerprint_base
 
 
 def test_the_loss_falls_over_two_hundred_pairs(finished_run: FinishedRun) -> None:
     losses = [news.loss for news in finished_run.news if news.loss is not None]
-    assert finished_run.result.note.data["pairs"] == 200
+    assert finished_run.result.metadata.data["pairs"] == 200
     assert fmean(losses[-10:]) < 0.7 * fmean(losses[:10])
 
 
 def test_the_held_out_loss_is_lower_after_training_than_before(finished_run: FinishedRun) -> None:
-    metrics = finished_run.result.note.metrics
+    metrics = finished_run.result.metadata.metrics
     assert metrics["after"]["loss"] < metrics["before"]["loss"]
 
 
 def test_the_adapter_learns_to_stop_by_itself(finished_run: FinishedRun) -> None:
-    metrics = finished_run.result.note.metrics
+    metrics = finished_run.result.metadata.metrics
     assert metrics["after"]["stopped_share"] >= metrics["before"]["stopped_share"]
     assert set(metrics["after"]) == {"loss", "rouge1", "rouge2", "rouge_l", "stopped_share", "mean_tokens"}
 
@@ -45,13 +45,13 @@ def test_progress_tells_every_step_and_the_time_left(finished_run: FinishedRun) 
 
 
 def test_the_adapter_says_what_it_was_made_for_and_of(finished_run: FinishedRun) -> None:
-    note = AdapterNote.read(finished_run.result.adapter)
-    assert note == finished_run.result.note
-    assert note.prompt_format is PromptFormat.COMPLETION
-    assert note.prompt_style == "news"
-    assert note.base_fingerprint == fingerprint_base(finished_run.config.base)
-    assert note.training["lora"]["r"] == 6
-    assert note.training["training"]["seed"] == 42
+    metadata = AdapterMetadata.read(finished_run.result.adapter)
+    assert metadata == finished_run.result.metadata
+    assert metadata.prompt_format is PromptFormat.COMPLETION
+    assert metadata.prompt_style == "news"
+    assert metadata.base_fingerprint == fingerprint_base(finished_run.config.base)
+    assert metadata.training["lora"]["r"] == 6
+    assert metadata.training["training"]["seed"] == 42
 
 
 def test_only_the_seven_linear_layers_are_trained(finished_run: FinishedRun) -> None:
@@ -62,7 +62,7 @@ def test_only_the_seven_linear_layers_are_trained(finished_run: FinishedRun) -> 
 
 def test_weights_with_a_chat_template_are_trained_in_their_chat_format(tiny_weights: Path, tmp_path: Path) -> None:
     result = finetune(build_config(tmp_path, tiny_weights))
-    assert result.note.prompt_format is PromptFormat.CHAT
+    assert result.metadata.prompt_format is PromptFormat.CHAT
 
 
 def test_the_same_seed_gives_the_same_adapter(base_weights: Path, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_gradient_checkpointing_gives_the_same_loss(base_weights: Path, tmp_path
     for name, is_on in (("off", False), ("on", True)):
         (tmp_path / name).mkdir()
         config = build_config(tmp_path / name, base_weights, training={"gradient_checkpointing": is_on})
-        losses.append(finetune(config).note.metrics["after"]["loss"])
+        losses.append(finetune(config).metadata.metrics["after"]["loss"])
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
@@ -108,7 +108,7 @@ def test_resuming_before_the_first_checkpoint_begins_anew(base_weights: Path, tm
 
 def test_a_held_out_part_can_be_switched_off(base_weights: Path, tmp_path: Path) -> None:
     result = finetune(build_config(tmp_path, base_weights, held_out=0, generated=0))
-    assert result.note.metrics["before"] == {}
+    assert result.metadata.metrics["before"] == {}
 
 
 def test_a_missing_column_is_named_before_training_starts(base_weights: Path, tmp_path: Path) -> None:
@@ -136,17 +136,17 @@ def test_chats_without_a_token_that_ends_a_turn_are_refused(base_weights: Path, 
     for file in base_weights.iterdir():
         text = file.read_bytes().replace(b"<end_of_turn>", b"<another_one>")
         (tokenizer / file.name).write_bytes(text)
-    with pytest.raises(SettingsError, match="no <end_of_turn>"):
+    with pytest.raises(TrainingSettingsError, match="no <end_of_turn>"):
         finetune(build_config(tmp_path, tokenizer, prompt_format=PromptFormat.CHAT))
 
 
 def test_the_run_record_names_data_and_settings(finished_run: FinishedRun) -> None:
     record = json.loads((finished_run.config.output / "checkpoints" / "run.json").read_text())
-    assert record["data_hash"] == finished_run.result.note.data["hash"]
+    assert record["data_hash"] == finished_run.result.metadata.data["hash"]
     assert record["training"]["learning_rate"] == 1e-2
 
 
 def test_pairs_may_come_from_elsewhere_than_files(base_weights: Path, tmp_path: Path) -> None:
     config = build_config(tmp_path, base_weights, data=())
     pairs = clean_pairs([(f"The river rose by {number} metres.", "The river rose.") for number in range(20)])
-    assert finetune(config, pairs=pairs).note.data["pairs"] == 16
+    assert finetune(config, pairs=pairs).metadata.data["pairs"] == 16

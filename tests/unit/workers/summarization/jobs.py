@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from workers.generation import FinishReason, GenerationParams, PromptFormat, TokenCounter
 from workers.summarization.guards import Verdict, check_output, choose_best
-from workers.summarization.planning import Document, Plan, PlanOptions, plan_job
+from workers.summarization.planning import Plan, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet
 from workers.summarization.rendering import RenderedStep, StepRenderer
 from workers.summarization.retries import retry_params
-from workers.summarization.steps import FinishedStep, JobState, NextSteps, StepKey, StepSpec, Summary
+from workers.summarization.steps import Conclusion, FinishedStep, JobProgress, NextSteps, StepKey, StepSpec
 from workers.summarization.strategies import next_steps
 
 Answer = tuple[str, FinishReason]
@@ -23,16 +23,16 @@ class Run:
     """A job on its way: everything that the flow keeps in the database."""
 
     plan: Plan
-    document: Document
+    document: SourceDocument
     prompts: PromptSet
     counter: TokenCounter
     outputs: dict[StepKey, str] = field(default_factory=dict)
     verdicts: dict[StepKey, Verdict] = field(default_factory=dict)
     rendered: dict[StepKey, RenderedStep] = field(default_factory=dict)
 
-    def finish(self, engine: Engine) -> Summary:
+    def finish(self, engine: Engine) -> Conclusion:
         """Run every wave to its end, and return the summary."""
-        state = JobState(self.plan.strategy, self.plan.limits, len(self.plan.split.chunks))
+        state = JobProgress(self.plan.strategy, self.plan.limits, len(self.plan.split.chunks))
         while isinstance(wave := next_steps(state), NextSteps):
             assert wave.steps
             finished = tuple(self.run_step(spec, engine) for spec in wave.steps)
@@ -59,7 +59,7 @@ class Run:
 
     def _ask(self, rendered: RenderedStep, engine: Engine) -> Verdict:
         params = GenerationParams(do_sample=False, max_new_tokens=self.plan.limits.max_new_tokens)
-        most = self.plan.limits.most_answer_tokens(rendered.tokens)
+        most = self.plan.limits.allowed_answer_tokens(rendered.tokens)
         assert rendered.tokens + most <= self.plan.limits.context_tokens
         tries: list[Verdict] = []
         wanted: GenerationParams | None = params
@@ -68,12 +68,12 @@ class Run:
             tries.append(check_output(text, finish_reason=reason, source=rendered.source, prompt=rendered.prompt))
             if tries[-1].is_clean:
                 return tries[-1]
-            wanted = retry_params(params, tries[-1].marks, attempt=len(tries), most_tokens=most)
+            wanted = retry_params(params, tries[-1].marks, attempt=len(tries), max_tokens=most)
         return choose_best(tries)
 
 
 def start_run(
-    document: Document,
+    document: SourceDocument,
     options: PlanOptions,
     *,
     counter: TokenCounter,

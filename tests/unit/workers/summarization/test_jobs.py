@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.unit.workers.summarization.counters import CharacterCounter
 from tests.unit.workers.summarization.jobs import Engine, Run, start_run
 from workers.generation import FinishReason, GenerationParams, PromptFormat
-from workers.summarization.planning import Document, PlanOptions
+from workers.summarization.planning import PlanOptions, SourceDocument
 from workers.summarization.prompts import PromptSet
 from workers.summarization.rendering import RenderedStep
-from workers.summarization.retries import MOST_RETRIES
+from workers.summarization.retries import MAX_RETRIES
 from workers.summarization.steps import ChunkInput, StepKey, Strategy
 
 GOOD = "A good answer."
@@ -27,7 +27,7 @@ TEXT = "\n\n".join(
 
 def start(strategy: Strategy, prompt_format: PromptFormat) -> Run:
     return start_run(
-        Document(TEXT, "markdown"),
+        SourceDocument(TEXT, "markdown"),
         PlanOptions(strategy=strategy),
         counter=CharacterCounter(),
         context=1600 if prompt_format is PromptFormat.CHAT else 900,
@@ -82,7 +82,7 @@ def test_a_bad_engine_never_makes_a_success_of_bad_text_and_loses_nothing(
     bad = {key for key, verdict in run.verdicts.items() if not verdict.is_clean}
     assert (summary.outcome == "succeeded") == (not bad)
     assert len(summary.reasons) >= len(bad)
-    assert calls["all"] <= len(run.rendered) * (1 + MOST_RETRIES)
+    assert calls["all"] <= len(run.rendered) * (1 + MAX_RETRIES)
     asked = {each.index for key in run.rendered for each in list_chunks(run, key)}
     assert asked == set(range(len(run.plan.split.chunks)))
     if summary.outcome == "succeeded":
@@ -100,7 +100,11 @@ def list_chunks(run: Run, key: StepKey) -> list[ChunkInput]:
 @pytest.mark.parametrize("strategy", ["stuff", "map-reduce", "refine"])
 def test_an_engine_that_always_answers_badly_ends_in_words_that_say_so(kind: str, strategy: Strategy) -> None:
     run = start_run(
-        Document(TEXT, "markdown"), PlanOptions(strategy=strategy), counter=CharacterCounter(), context=4000, answer=200
+        SourceDocument(TEXT, "markdown"),
+        PlanOptions(strategy=strategy),
+        counter=CharacterCounter(),
+        context=4000,
+        answer=200,
     )
     summary = run.finish(make_engine(0, [kind], {}))
     assert summary.outcome in ("partial", "failed")
@@ -125,7 +129,7 @@ def test_an_engine_that_recovers_at_its_second_try_makes_a_success() -> None:
 def test_the_same_job_asks_the_same_prompts_again_and_an_edited_section_changes_only_its_own() -> None:
     def list_prompts(text: str) -> set[str]:
         run = start_run(
-            Document(text, "markdown"),
+            SourceDocument(text, "markdown"),
             PlanOptions(strategy="map-reduce"),
             counter=CharacterCounter(),
             context=4000,

@@ -11,7 +11,7 @@ from producer.sources.html import normalize_html
 from tests.unit.workers.summarization.counters import CharacterCounter
 from tests.unit.workers.summarization.test_splitting import find_uncovered, read_bodies, split
 from workers.generation import Part, Prompt, PromptFormat, TokenCounter, Turn
-from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, Document, PlanOptions, plan_job
+from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet
 from workers.summarization.splitting import split_document
 
@@ -114,7 +114,7 @@ def test_the_first_writeup_has_six_chunks_for_its_six_sections(writeup: str, rea
 @pytest.mark.real
 def test_the_first_writeup_has_six_map_steps(writeup: str, real_counter: TokenCounter) -> None:
     plan = plan_job(
-        Document(writeup, "markdown"),
+        SourceDocument(writeup, "markdown"),
         PlanOptions(strategy="map-reduce"),
         prompts=PromptSet("technical", PromptFormat.COMPLETION),
         counter=real_counter,

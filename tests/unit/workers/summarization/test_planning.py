@@ -13,7 +13,7 @@ from workers.generation import FinishReason, GenerationParams, PromptFormat
 from workers.summarization.chunks import Splitter
 from workers.summarization.errors import PlanError
 from workers.summarization.limits import Limits
-from workers.summarization.planning import Document, Plan, PlanOptions, plan_job
+from workers.summarization.planning import Plan, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet
 from workers.summarization.rendering import RenderedStep
 from workers.summarization.steps import ChunkInput, StepKey, StepSpec
@@ -24,7 +24,7 @@ NEWS = PromptSet("news", PromptFormat.COMPLETION)
 
 def plan(text: str = SECTIONS, *, context: int = 2000, answer: int = 100, **options: object) -> Plan:
     return plan_job(
-        Document(text, "markdown"),
+        SourceDocument(text, "markdown"),
         PlanOptions(**options),  # type: ignore[arg-type]
         prompts=NEWS,
         counter=CharacterCounter(),
@@ -109,7 +109,7 @@ def test_limits_survive_being_stored_as_plain_numbers() -> None:
 
 def test_a_retry_may_grow_into_the_context_but_not_beyond_what_later_prompts_take() -> None:
     limits = Limits(1000, 100, 150, 20, 30, 40)
-    assert [limits.most_answer_tokens(prompt) for prompt in (100, 870, 900)] == [150, 130, 100]
+    assert [limits.allowed_answer_tokens(prompt) for prompt in (100, 870, 900)] == [150, 130, 100]
 
 
 @given(
@@ -133,7 +133,7 @@ def test_a_planned_job_runs_to_its_end_and_every_prompt_fits_whatever_the_answer
     options = PlanOptions(strategy=strategy, splitter=splitter, chunk_tokens=200)  # type: ignore[arg-type]
     try:
         run = start_run(
-            Document(text, "markdown"), options, counter=counter, context=context, answer=answer, prompts=NEWS
+            SourceDocument(text, "markdown"), options, counter=counter, context=context, answer=answer, prompts=NEWS
         )
     except PlanError:
         return

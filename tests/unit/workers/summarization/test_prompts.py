@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from workers.generation import PromptFormat
 from workers.summarization.errors import PromptError
-from workers.summarization.prompts import Example, PromptSet, name_fence
+from workers.summarization.prompts import FewShotExample, PromptSet, name_fence
 from workers.summarization.wording import KINDS, PromptKind, Style
 
 CHAT, COMPLETION = PromptFormat.CHAT, PromptFormat.COMPLETION
-EXAMPLES = (Example("A long text.", "Short."), Example("Another one.", "Other."))
+EXAMPLES = (FewShotExample("A long text.", "Short."), FewShotExample("Another one.", "Other."))
 STYLES: tuple[Style, ...] = ("technical", "eli5", "news", "few-shot", "custom")
 
 

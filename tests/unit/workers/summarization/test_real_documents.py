@@ -14,7 +14,7 @@ from producer.sources.html import normalize_html
 from tests.unit.workers.summarization.jobs import start_run
 from tests.unit.workers.summarization.test_splitting import find_uncovered
 from workers.generation import FinishReason, GenerationParams, Prompt, PromptFormat, TokenCounter
-from workers.summarization.planning import Document, PlanOptions, plan_job
+from workers.summarization.planning import PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet
 from workers.summarization.rendering import RenderedStep
 from workers.summarization.structure import DocumentFormat
@@ -79,7 +79,12 @@ def test_all_thirty_writeups_are_covered_and_every_prompt_of_every_strategy_fits
     for text in writeups:
         for options in (PlanOptions("map-reduce", chunk_tokens=400), PlanOptions("refine", splitter="recursive")):
             run = start_run(
-                Document(text, "markdown"), options, counter=real_counter, context=1024, answer=128, prompts=TECHNICAL
+                SourceDocument(text, "markdown"),
+                options,
+                counter=real_counter,
+                context=1024,
+                answer=128,
+                prompts=TECHNICAL,
             )
             assert find_uncovered(text, run.plan.split.chunks) == []
             assert max(chunk.tokens for chunk in run.plan.split.chunks) <= 400 or options.strategy == "refine"
@@ -103,7 +108,7 @@ def test_a_long_document_is_covered_and_fits_and_its_plan_counts_every_token_a_f
     assert len(text) > LONG
     counter = SparingCounter(real_counter)
     plan = plan_job(
-        Document(text, document_format),
+        SourceDocument(text, document_format),
         PlanOptions(strategy=strategy),  # type: ignore[arg-type]
         prompts=TECHNICAL,
         counter=counter,

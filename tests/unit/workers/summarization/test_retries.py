@@ -6,26 +6,26 @@ import pytest
 
 from workers.generation import GenerationParams
 from workers.summarization.guards import Guard, Mark
-from workers.summarization.retries import MOST_RETRIES, retry_params, vary_params
+from workers.summarization.retries import MAX_RETRIES, retry_params, vary_params
 
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=100)
 GUARDS: tuple[Guard, ...] = ("empty", "cut", "too-long", "repetition", "echo", "refusal", "language")
 
 
 def retry(*guards: Guard, attempt: int = 1, most: int = 200, params: GenerationParams = GREEDY) -> GenerationParams:
-    changed = retry_params(params, [Mark(guard, "") for guard in guards], attempt=attempt, most_tokens=most)
+    changed = retry_params(params, [Mark(guard, "") for guard in guards], attempt=attempt, max_tokens=most)
     assert changed is not None
     return changed
 
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_every_try_differs_from_the_ones_before_it(guard: Guard) -> None:
-    tries = [GREEDY, *(retry(guard, attempt=attempt) for attempt in range(1, MOST_RETRIES + 1))]
+    tries = [GREEDY, *(retry(guard, attempt=attempt) for attempt in range(1, MAX_RETRIES + 1))]
     assert len(set(tries)) == len(tries)
 
 
 def test_tries_are_bounded() -> None:
-    assert retry_params(GREEDY, [Mark("empty", "")], attempt=MOST_RETRIES + 1, most_tokens=100) is None
+    assert retry_params(GREEDY, [Mark("empty", "")], attempt=MAX_RETRIES + 1, max_tokens=100) is None
 
 
 def test_the_same_try_of_the_same_step_is_the_same_again() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.unit.workers.summarization.counters import CharacterCounter, CrossCounter, WordCounter
 from tests.unit.workers.summarization.texts import documents
 from workers.generation import TokenCounter
-from workers.summarization.chunks import Chunk, Split, Splitter
+from workers.summarization.chunks import PlannedChunk, Split, Splitter
 from workers.summarization.errors import SplitError
 from workers.summarization.splitting import split_document
 from workers.summarization.structure import DocumentFormat
@@ -37,7 +37,7 @@ def split(
     )
 
 
-def find_uncovered(text: str, chunks: tuple[Chunk, ...]) -> list[int]:
+def find_uncovered(text: str, chunks: tuple[PlannedChunk, ...]) -> list[int]:
     covered = bytearray(len(text))
     for chunk in chunks:
         covered[chunk.start : chunk.end] = b"x" * (chunk.end - chunk.start)

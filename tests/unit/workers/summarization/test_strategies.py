@@ -10,13 +10,13 @@ from workers.summarization.errors import StateError
 from workers.summarization.limits import Limits
 from workers.summarization.steps import (
     ChunkInput,
+    Conclusion,
     FinishedStep,
-    JobState,
+    JobProgress,
     NextSteps,
     StepKey,
     StepSpec,
     Strategy,
-    Summary,
 )
 from workers.summarization.strategies import group_costs, next_steps
 
@@ -26,11 +26,11 @@ LIMITS = Limits(
 )
 
 
-def start(strategy: Strategy, chunks: int, limits: Limits = LIMITS) -> JobState:
-    return JobState(strategy, limits, chunks)
+def start(strategy: Strategy, chunks: int, limits: Limits = LIMITS) -> JobProgress:
+    return JobProgress(strategy, limits, chunks)
 
 
-def advance(state: JobState, *tokens: int | None) -> JobState:
+def advance(state: JobProgress, *tokens: int | None) -> JobProgress:
     """Finish the next wave; None in the place of a size means that the step failed."""
     wave = next_steps(state)
     assert isinstance(wave, NextSteps)
@@ -42,22 +42,22 @@ def advance(state: JobState, *tokens: int | None) -> JobState:
     return replace(state, steps=(*state.steps, *finished))
 
 
-def list_keys(state: JobState) -> list[str]:
+def list_keys(state: JobProgress) -> list[str]:
     wave = next_steps(state)
     assert isinstance(wave, NextSteps)
     return [str(spec.key) for spec in wave.steps]
 
 
-def end(state: JobState) -> Summary:
+def end(state: JobProgress) -> Conclusion:
     summary = next_steps(state)
-    assert isinstance(summary, Summary)
+    assert isinstance(summary, Conclusion)
     return summary
 
 
 def test_stuff_is_one_call_with_the_whole_document() -> None:
     state = start("stuff", 1)
     assert next_steps(state) == NextSteps((StepSpec(StepKey("stuff", 0, 0), (ChunkInput(0),)),))
-    assert end(advance(state, 50)) == Summary("succeeded", StepKey("stuff", 0, 0), ())
+    assert end(advance(state, 50)) == Conclusion("succeeded", StepKey("stuff", 0, 0), ())
 
 
 def test_map_reduce_maps_all_chunks_in_one_wave_and_reduces_what_fits_in_one_step() -> None:
@@ -67,7 +67,7 @@ def test_map_reduce_maps_all_chunks_in_one_wave_and_reduces_what_fits_in_one_ste
     wave = next_steps(state)
     keys = tuple(StepKey("map", 0, index) for index in range(3))
     assert wave == NextSteps((StepSpec(StepKey("reduce", 1, 0), keys),))
-    assert end(advance(state, 60)) == Summary("succeeded", StepKey("reduce", 1, 0), ())
+    assert end(advance(state, 60)) == Conclusion("succeeded", StepKey("reduce", 1, 0), ())
 
 
 def test_outputs_that_do_not_fit_one_prompt_are_collapsed_first() -> None:
@@ -88,12 +88,12 @@ def test_a_single_output_that_fits_no_group_goes_on_to_the_next_level_unchanged(
 
 
 def test_one_chunk_needs_no_reduce() -> None:
-    assert end(advance(start("map-reduce", 1), 30)) == Summary("succeeded", StepKey("map", 0, 0), ())
+    assert end(advance(start("map-reduce", 1), 30)) == Conclusion("succeeded", StepKey("map", 0, 0), ())
 
 
 def test_a_failed_map_step_leaves_its_siblings_and_makes_the_summary_partial() -> None:
     state = advance(advance(start("map-reduce", 3), 50, None, 50), 40)
-    assert end(state) == Summary("partial", StepKey("reduce", 1, 0), ("part 2 of 3, missing: no answer",))
+    assert end(state) == Conclusion("partial", StepKey("reduce", 1, 0), ("part 2 of 3, missing: no answer",))
 
 
 def test_the_only_map_step_that_is_left_is_the_summary() -> None:
@@ -109,7 +109,7 @@ def test_a_job_without_any_output_has_failed() -> None:
 def test_a_failed_collapse_step_says_which_parts_are_missing() -> None:
     state = advance(advance(start("map-reduce", 6), 100), None, 50)
     summary = end(state)
-    assert summary == Summary("partial", StepKey("collapse", 1, 1), ("parts 1 to 3 of 6, missing: no answer",))
+    assert summary == Conclusion("partial", StepKey("collapse", 1, 1), ("parts 1 to 3 of 6, missing: no answer",))
 
 
 def test_a_failed_reduce_step_fails_the_job() -> None:
@@ -129,7 +129,7 @@ def test_refine_takes_one_chunk_at_a_time_with_the_summary_so_far() -> None:
     state = advance(start("refine", 3), 50)
     wave = next_steps(state)
     assert wave == NextSteps((StepSpec(StepKey("refine", 0, 1), (StepKey("refine", 0, 0), ChunkInput(1))),))
-    assert end(advance(advance(state, 60), 70)) == Summary("succeeded", StepKey("refine", 0, 2), ())
+    assert end(advance(advance(state, 60), 70)) == Conclusion("succeeded", StepKey("refine", 0, 2), ())
 
 
 def test_refine_passes_over_a_failed_chunk() -> None:

@@ -10,8 +10,16 @@ from tests.tiny_gemma import build_tiny_gemma
 from workers.generation import PromptFormat
 from workers.weights.errors import AdapterUnreadableError, WeightsCorruptError, WeightsNotFoundError, WeightsUnsafeError
 from workers.weights.fingerprint import begin_hashing, compute_fingerprint, hash_folder
-from workers.weights.folder import CARD, INDEX, find_folder, list_tensors, read_card, read_prompt_format, write_card
-from workers.weights.metadata import AdapterNote, fingerprint_base
+from workers.weights.folder import (
+    INDEX,
+    METADATA_FILE,
+    find_folder,
+    list_tensors,
+    read_metadata,
+    read_prompt_format,
+    write_metadata,
+)
+from workers.weights.metadata import AdapterMetadata, fingerprint_base
 
 
 def test_a_folder_is_found_as_it_is(tiny_weights: Path) -> None:
@@ -53,7 +61,7 @@ def test_weights_with_a_chat_template_want_to_chat_and_others_to_complete(tmp_pa
 
 
 def test_the_card_of_weights_overrules_their_template(tmp_path: Path) -> None:
-    write_card(tmp_path, prompt_format=PromptFormat.COMPLETION, name="base")
+    write_metadata(tmp_path, prompt_format=PromptFormat.COMPLETION, name="base")
     assert read_prompt_format(tmp_path, has_chat_template=True) is PromptFormat.COMPLETION
 
 
@@ -61,8 +69,12 @@ def test_the_card_of_weights_overrules_their_template(tmp_path: Path) -> None:
     "text", ["", "{", "[]", "5", "{}", '{"prompt_format": "song"}', '{"prompt_format": []}', "\udcff"]
 )
 def test_a_card_that_is_broken_or_of_somebody_else_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / CARD).write_text(text, errors="surrogateescape")
-    for read in (read_card, AdapterNote.read, lambda folder: read_prompt_format(folder, has_chat_template=True)):
+    (tmp_path / METADATA_FILE).write_text(text, errors="surrogateescape")
+    for read in (
+        read_metadata,
+        AdapterMetadata.read,
+        lambda folder: read_prompt_format(folder, has_chat_template=True),
+    ):
         with pytest.raises(WeightsCorruptError, match=r"gistmill\.json cannot be read"):
             read(tmp_path)
 
@@ -71,9 +83,9 @@ def test_a_card_that_is_broken_or_of_somebody_else_is_named(tmp_path: Path, text
     "values", [{}, {"prompt_style": "news", "base": "b", "base_fingerprint": 5}, {"whatever": "it says"}]
 )
 def test_a_card_that_is_no_note_of_an_adapter_is_named(tmp_path: Path, values: dict[str, object]) -> None:
-    (tmp_path / CARD).write_text(json.dumps({"prompt_format": "chat", **values}))
+    (tmp_path / METADATA_FILE).write_text(json.dumps({"prompt_format": "chat", **values}))
     with pytest.raises(AdapterUnreadableError, match=r"gistmill\.json is not the note of an adapter"):
-        AdapterNote.read(tmp_path)
+        AdapterMetadata.read(tmp_path)
 
 
 @pytest.mark.parametrize("cut", [-1, -1000, 1])

@@ -42,7 +42,7 @@ def test_waiting_and_running_requests_and_the_cache_are_shown(
     own_engine: Engine, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Greedily and without guesses: random weights repeat themselves then, and no request ends before its deadline.
-    monkeypatch.setattr("workers.engine.batching.loop.guess_next", lambda *_: None)
+    monkeypatch.setattr("workers.engine.batching.loop.propose_tokens", lambda *_: None)
     endless = GenerationParams(do_sample=False, max_new_tokens=3000)
     with ThreadPoolExecutor(24) as pool:
         deadline = time.monotonic() + 4

@@ -12,51 +12,51 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from workers.engine.batching.sampling import Chooser, choose_tokens
-from workers.engine.block_topk import BLOCK, find_best, find_most
+from workers.engine.batching.sampling import Sampler, sample_tokens
+from workers.engine.block_topk import BLOCK, block_argmax, block_topk
 from workers.generation import GenerationParams
 
 GREEDY = GenerationParams(do_sample=False)
 VOCABULARY = 500
 
 
-def choose(scores: torch.Tensor, choosers: list[Chooser]) -> list[int]:
+def choose(scores: torch.Tensor, samplers: list[Sampler]) -> list[int]:
     """Return the one token of every row of requests that guess nothing."""
-    return [token for (token,) in choose_tokens(scores, choosers)]
+    return [token for (token,) in sample_tokens(scores, samplers)]
 
 
 def draw(scores: torch.Tensor, params: GenerationParams, times: int) -> torch.Tensor:
     """Return how often each token was drawn, as parts of all draws."""
     generator = torch.Generator().manual_seed(7)
-    tokens = choose(scores.expand(times, -1).clone(), [Chooser(params, generator, [0])] * times)
+    tokens = choose(scores.expand(times, -1).clone(), [Sampler(params, generator, [0])] * times)
     return torch.bincount(torch.tensor(tokens), minlength=VOCABULARY) / times
 
 
 def test_greedy_takes_the_best_token() -> None:
     scores = torch.randn(3, VOCABULARY)
-    assert choose(scores.clone(), [Chooser(GREEDY)] * 3) == scores.argmax(-1).tolist()
+    assert choose(scores.clone(), [Sampler(GREEDY)] * 3) == scores.argmax(-1).tolist()
 
 
 @pytest.mark.parametrize("size", [VOCABULARY, 4 * BLOCK, 40 * BLOCK])
 def test_the_largest_scores_are_found_as_torch_finds_them(size: int) -> None:
     scores = torch.randn(5, size)
     expected = torch.topk(scores, 20)
-    values, places = find_most(scores, 20)
+    values, places = block_topk(scores, 20)
     assert torch.equal(values, expected.values)
     assert torch.equal(places, expected.indices)
-    assert torch.equal(find_best(scores), scores.argmax(-1))
+    assert torch.equal(block_argmax(scores), scores.argmax(-1))
 
 
 def test_of_equal_scores_the_first_is_the_best() -> None:
     scores = torch.zeros(1, 4 * BLOCK)
     scores[0, [BLOCK + 5, BLOCK + 9, 3 * BLOCK]] = 1.0
-    assert find_best(scores).tolist() == [BLOCK + 5]
+    assert block_argmax(scores).tolist() == [BLOCK + 5]
 
 
 def guess(said: list[int], draft: list[int], **options: object) -> list[int]:
     """Return what is said if the best tokens after the guesses are those."""
     scores = torch.nn.functional.one_hot(torch.tensor(said), VOCABULARY).float()
-    return choose_tokens(scores, [Chooser(GREEDY, draft=draft, **options)])[0]  # type: ignore[arg-type]
+    return sample_tokens(scores, [Sampler(GREEDY, draft=draft, **options)])[0]  # type: ignore[arg-type]
 
 
 def test_guesses_hold_up_to_the_first_that_is_wrong() -> None:
@@ -73,15 +73,15 @@ def test_a_penalty_counts_guesses_as_seen() -> None:
     scores = torch.zeros(2, VOCABULARY)
     scores[:, 4], scores[:, 8] = 2.0, 1.5
     params = replace(GREEDY, repetition_penalty=1.7)
-    assert choose_tokens(scores, [Chooser(params, seen=[0], draft=[4])]) == [[4, 8]]
+    assert sample_tokens(scores, [Sampler(params, seen=[0], draft=[4])]) == [[4, 8]]
 
 
 def test_guesses_do_not_change_what_a_seed_draws() -> None:
     scores = torch.randn(3, VOCABULARY, generator=torch.Generator().manual_seed(3))
     params = GenerationParams(temperature=2.0, top_k=0, top_p=1.0)
     generator = torch.Generator().manual_seed(5)
-    alone = [choose(row.unsqueeze(0).clone(), [Chooser(params, generator)])[0] for row in scores]
-    together = choose_tokens(scores.clone(), [Chooser(params, torch.Generator().manual_seed(5), draft=alone[:2])])
+    alone = [choose(row.unsqueeze(0).clone(), [Sampler(params, generator)])[0] for row in scores]
+    together = sample_tokens(scores.clone(), [Sampler(params, torch.Generator().manual_seed(5), draft=alone[:2])])
     assert together == [alone]
 
 
@@ -111,16 +111,16 @@ def test_repetition_penalty_is_that_of_transformers() -> None:
     params = replace(GREEDY, repetition_penalty=1.7)
     expected = RepetitionPenaltyLogitsProcessor(1.7)(torch.tensor([seen]), scores.clone())
     changed = scores.clone()
-    assert choose(changed, [Chooser(params, None, seen)]) == expected.argmax(-1).tolist()
+    assert choose(changed, [Sampler(params, None, seen)]) == expected.argmax(-1).tolist()
     assert torch.equal(changed, expected)
 
 
 def test_a_row_is_chosen_by_its_own_parameters_alone() -> None:
     scores = torch.randn(4, VOCABULARY, generator=torch.Generator().manual_seed(2))
     hot = GenerationParams(temperature=5.0, top_k=0, top_p=1.0, repetition_penalty=3.0)
-    alone = choose(scores[:1].clone(), [Chooser(GREEDY)])
-    crowd = [Chooser(hot, None, list(range(50)))] * 3
-    together = choose(scores.clone(), [Chooser(GREEDY), *crowd])
+    alone = choose(scores[:1].clone(), [Sampler(GREEDY)])
+    crowd = [Sampler(hot, None, list(range(50)))] * 3
+    together = choose(scores.clone(), [Sampler(GREEDY), *crowd])
     assert together[0] == alone[0]
 
 
@@ -129,8 +129,8 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
     params = GenerationParams(temperature=2.0, top_k=0, top_p=1.0)
 
     def draw_first(neighbours: int) -> int:
-        choosers = [Chooser(params, torch.Generator().manual_seed(5)), *[Chooser(params)] * neighbours]
-        return choose(scores[: neighbours + 1].clone(), choosers)[0]
+        samplers = [Sampler(params, torch.Generator().manual_seed(5)), *[Sampler(params)] * neighbours]
+        return choose(scores[: neighbours + 1].clone(), samplers)[0]
 
     assert draw_first(0) == draw_first(1) == draw_first(2)
 
@@ -147,5 +147,5 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
     ],
 )
 def test_what_a_head_must_know_exactly(changes: dict[str, Any], wanted: int, lowered: list[int]) -> None:
-    chooser = Chooser(replace(GREEDY, **changes), seen=[5, 6], draft=[7])
-    assert (chooser.wanted, list(chooser.lowered)) == (wanted, lowered)
+    sampler = Sampler(replace(GREEDY, **changes), seen=[5, 6], draft=[7])
+    assert (sampler.wanted, list(sampler.lowered)) == (wanted, lowered)

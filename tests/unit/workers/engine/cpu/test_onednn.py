@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workers.engine.cpu.onednn import PackedLinear, has_onednn
+from workers.engine.cpu.onednn import OneDnnLinear, has_onednn
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16, 300])
@@ -13,7 +13,7 @@ from workers.engine.cpu.onednn import PackedLinear, has_onednn
 def test_a_packed_layer_gives_what_the_layer_gives(rows: int, has_bias: bool) -> None:
     torch.manual_seed(0)
     linear = torch.nn.Linear(96, 200, bias=has_bias)
-    packed = PackedLinear(linear.weight.detach(), linear.bias)
+    packed = OneDnnLinear(linear.weight.detach(), linear.bias)
     inputs = torch.randn(2, rows, 96)
     with torch.inference_mode():
         torch.testing.assert_close(packed(inputs), linear(inputs), rtol=1e-5, atol=1e-5)
@@ -23,7 +23,7 @@ def test_a_packed_layer_gives_what_the_layer_gives(rows: int, has_bias: bool) ->
 def test_a_layer_packed_in_bfloat16_takes_and_gives_float32() -> None:
     torch.manual_seed(0)
     linear = torch.nn.Linear(96, 200)
-    packed = PackedLinear(linear.weight.detach().bfloat16(), linear.bias)
+    packed = OneDnnLinear(linear.weight.detach().bfloat16(), linear.bias)
     inputs = torch.randn(5, 96)
     with torch.inference_mode():
         outputs, exact = packed(inputs), linear(inputs)
@@ -33,7 +33,7 @@ def test_a_layer_packed_in_bfloat16_takes_and_gives_float32() -> None:
 
 def test_packing_does_not_need_the_original_afterwards() -> None:
     weight = torch.randn(64, 32)
-    packed = PackedLinear(weight, None)
+    packed = OneDnnLinear(weight, None)
     rows = torch.randn(4, 32)
     with torch.inference_mode():
         before = packed(rows)

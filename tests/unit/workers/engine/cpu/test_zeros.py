@@ -6,13 +6,13 @@ import psutil
 import pytest
 import torch
 
-from workers.engine.cpu.memory import UntouchedZeros
+from workers.engine.cpu.memory import LazyZeros
 
 SIZE = 256 * 2**20
 
 
 def test_zeros_are_zeros_and_can_be_written_to() -> None:
-    with UntouchedZeros():
+    with LazyZeros():
         numbers = torch.zeros(6, dtype=torch.float32, device="cpu")
 
     numbers[2] = 5
@@ -25,7 +25,7 @@ def test_only_what_is_written_to_takes_memory() -> None:
     process = psutil.Process()
     before = process.memory_info().rss
 
-    with UntouchedZeros():
+    with LazyZeros():
         zeros = torch.zeros(SIZE, dtype=torch.uint8)
     untouched = process.memory_info().rss - before
     zeros[: SIZE // 2] = 1
@@ -47,7 +47,7 @@ def test_only_what_is_written_to_takes_memory() -> None:
     ],
 )
 def test_others_are_left_to_torch(ask) -> None:  # type: ignore[no-untyped-def]
-    with UntouchedZeros():
+    with LazyZeros():
         made = ask()
 
     assert torch.equal(made, ask())
@@ -56,5 +56,5 @@ def test_others_are_left_to_torch(ask) -> None:  # type: ignore[no-untyped-def]
 
 def test_more_than_is_free_is_a_memory_error() -> None:
     free = psutil.virtual_memory().available
-    with UntouchedZeros(), pytest.raises(MemoryError, match=r"cannot allocate memory of .* GiB, .* GiB are free"):
+    with LazyZeros(), pytest.raises(MemoryError, match=r"cannot allocate memory of .* GiB, .* GiB are free"):
         torch.zeros(free + 2**30, dtype=torch.uint8)
