@@ -29,8 +29,8 @@ class EngineConfig:
         batch_tokens: most tokens in one forward pass; long prompts are prefilled in pieces of this size.
         lanes: generation loops side by side on a CPU; None takes two where there are two cores and two slots, and the
             cache has room for the longest request in each.
-        is_speculative: whether speculative tokens are proposed and verified (see ``prompt_lookup``), on a CPU alone; the
-            output is the same with and without.
+        is_speculative: whether speculative tokens are proposed and verified (see ``prompt_lookup``), on a CPU alone;
+            the output is the same with and without.
 
     Raises:
         ValueError: a value is outside its range; the message names it.
