@@ -43,6 +43,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.structure
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml gistmill models producer workers migrations
 	@if $(BIN)/python -c $(HAS_INDEX) 2> /dev/null; then $(AUDIT) || true; \
 		else echo "dependencies are not audited: no index of vulnerabilities can be reached from here"; fi
