@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 CONTROL_TOKENS = ("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>")
+LINE_BREAKS = ["\n", "\n\n"]
 CONTEXT_TOKENS = 4096
 # Gemma's own chat template.
 CHAT_TEMPLATE = (
@@ -51,7 +56,33 @@ def build_tiny_gemma(folder: Path, *, seed: int = 0, chat: bool = True, layers: 
     return folder
 
 
-def _write_tokenizer(folder: Path, *, chat: bool) -> int:
+def build_tiny_family(folder: Path, config: PreTrainedConfig, *, seed: int = 0) -> Path:
+    """Write random weights of any architecture that its config names, with the same tokenizer.
+
+    Args:
+        folder: where the weights folder is made; created when missing.
+        config: of a causal language network; the tokenizer gets words up to its ``vocab_size``.
+        seed: decides the random weights.
+
+    Returns:
+        The folder.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_tokenizer(folder, chat=True, size=config.get_text_config().vocab_size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        weights = AutoModelForCausalLM.from_config(config)
+    # A tied head at its size would make every next token a copy of the last one.
+    weights.get_input_embeddings().weight.data.mul_(0.1)
+    weights.generation_config.eos_token_id = [1, CONTROL_TOKENS.index("<end_of_turn>")]
+    weights.save_pretrained(folder)
+    return folder
+
+
+def _write_tokenizer(folder: Path, *, chat: bool, size: int = 0) -> int:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -65,6 +96,8 @@ def _write_tokenizer(folder: Path, *, chat: bool) -> int:
     # Byte tokens are ordinary vocabulary that only byte fallback reaches, and line breaks are tokens of their own.
     layout = json.loads(trained.to_str())
     layout["added_tokens"] = [token for token in layout["added_tokens"] if token["content"] not in set(byte_tokens)]
+    words = layout["model"]["vocab"]
+    words.update({f"word{place}": place for place in range(len(words), size - len(LINE_BREAKS))})
     tokenizer = Tokenizer.from_str(json.dumps(layout))
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     wrapped = PreTrainedTokenizerFast(
@@ -76,7 +109,7 @@ def _write_tokenizer(folder: Path, *, chat: bool) -> int:
         extra_special_tokens=["<start_of_turn>", "<end_of_turn>"],
         chat_template=CHAT_TEMPLATE if chat else None,
     )
-    wrapped.add_tokens(["\n", "\n\n"])
+    wrapped.add_tokens(LINE_BREAKS)
     wrapped.save_pretrained(folder)
     return len(wrapped)
 

@@ -125,8 +125,9 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
     """
     prepare_linears = choose_linears(network, placement, device_map)
     hidden = None
-    if device_map is None and placement.quantization != "nf4" and can_fuse_layers(network):
-        fuse_layers(network, prepare_linears)
+    if device_map is None and placement.quantization != "nf4":
+        if can_fuse_layers(network):
+            fuse_layers(network, prepare_linears)
         if not placement.is_int8_on_cpu and can_screen_head(network):
             hidden = run_body(network, sample)
             screen_head(network, hidden[0])

@@ -23,6 +23,7 @@ from workers.engine.batching.model_runner import SamplingRunner
 from workers.engine.batching.request import Request
 from workers.engine.batching.routing import RequestRouter
 from workers.engine.batching.speculation import keep_behind_window, propose_tokens
+from workers.engine.cpu.fused_gemma3 import has_fused_layers
 from workers.engine.cpu.memory import LazyZeros
 from workers.engine.errors import EngineStoppedError
 from workers.engine.ragged_attention import RAGGED
@@ -166,7 +167,7 @@ class GenerationLoop(ContinuousBatchingManager):
     def _create_batch_processor(self) -> Any:
         with LazyZeros():
             processor = super()._create_batch_processor()
-        processor.model_runner = SamplingRunner(processor, self.live)
+        processor.model_runner = SamplingRunner(processor, self.live, is_fused=has_fused_layers(self.model))
         if self._is_ragged:
             keep_behind_window(processor.cache)
         return processor

@@ -19,9 +19,10 @@ class SamplingRunner(ModelRunner):
     Args:
         processor: transformers' processor of the batch, whose own runner this one replaces.
         live: the requests by id.
+        is_fused: whether the network's last layer computes only the tokens that are kept.
     """
 
-    def __init__(self, processor: Any, live: dict[str, Request]) -> None:
+    def __init__(self, processor: Any, live: dict[str, Request], *, is_fused: bool) -> None:
         super().__init__(
             logit_processor=processor.logit_processor,
             cb_config=processor.cb_config,
@@ -31,6 +32,7 @@ class SamplingRunner(ModelRunner):
             return_logprobs=False,
         )
         self._live = live
+        self._is_fused = is_fused
 
     def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
         """Run the pass; logits are computed where a token is chosen: after the last token, and after every guess."""
@@ -54,8 +56,7 @@ class SamplingRunner(ModelRunner):
             super()._forward_process_and_sample(model, batch_data, *tensors)
             return
         *_, output_ids = tensors
-        # Nobody reads what the last layer makes of the others.
-        hidden = model.base_model(kept=batch_data.pop("logits_to_keep"), **batch_data).last_hidden_state
+        hidden = self._compute_kept(model.base_model, batch_data.pop("logits_to_keep"), batch_data)
         samplers = self._list_samplers()
         if samplers:
             wanted = [sampler.wanted for sampler in samplers for _ in range(sampler.rows)]
@@ -65,7 +66,13 @@ class SamplingRunner(ModelRunner):
                 for sampler, end in zip(samplers, ends, strict=True)
                 if (outputs := sampler.lowered)
             ]
-            self._choose(head.screen(hidden[0], wanted, lowered), samplers, output_ids)
+            self._choose(head.screen(hidden, wanted, lowered), samplers, output_ids)
+
+    def _compute_kept(self, body: Any, kept: torch.Tensor, batch_data: dict[str, Any]) -> torch.Tensor:
+        """Return what reaches the head (kept tokens, size); no token is chosen after the others."""
+        if self._is_fused:
+            return body(kept=kept, **batch_data).last_hidden_state[0]
+        return body(**batch_data).last_hidden_state[0, kept]
 
     def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
         samplers = self._list_samplers()

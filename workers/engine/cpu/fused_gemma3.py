@@ -165,6 +165,12 @@ def join_linears(linears: list[nn.Linear]) -> nn.Linear:
 
 
 def can_fuse_layers(network: Any) -> bool:
-    """Return whether a network attends as these layers do and computes in float32, in which their norms are exact."""
+    """Return whether a network has Gemma 3's layers, attends as these do and computes in float32, their dtype."""
     config = network.config.get_text_config()
-    return config._attn_implementation == RAGGED and network.dtype is torch.float32
+    has_layers = any(isinstance(module, Gemma3DecoderLayer) for module in network.modules())
+    return has_layers and config._attn_implementation == RAGGED and network.dtype is torch.float32
+
+
+def has_fused_layers(network: Any) -> bool:
+    """Return whether a network's layers take ``kept``: those of transformers compute every token, and ignore it."""
+    return any(isinstance(module, FusedGemma3Layer) for module in network.modules())

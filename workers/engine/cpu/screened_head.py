@@ -91,7 +91,8 @@ def can_screen_head(network: Any) -> bool:
     """Return whether a network's head gains by being screened on this CPU."""
     head = network.get_output_embeddings()
     is_capped = getattr(network.config.get_text_config(), "final_logit_softcapping", None) is not None
-    return has_fbgemm() and head.bias is None and head.out_features >= SCREENED_OUTPUTS and not is_capped
+    is_exact = network.device.type == "cpu" and network.dtype is torch.float32 and has_fbgemm()
+    return is_exact and head.bias is None and head.out_features >= SCREENED_OUTPUTS and not is_capped
 
 
 def screen_head(network: Any, hidden: torch.Tensor) -> None:

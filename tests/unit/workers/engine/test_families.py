@@ -1,0 +1,144 @@
+"""Every architecture with the vocabulary of real weights says what transformers' own eager attention says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    GemmaConfig,
+    LlamaConfig,
+    PreTrainedConfig,
+    Qwen3Config,
+)
+
+from tests.tiny_gemma import build_tiny_family
+from workers.engine.config import EngineConfig
+from workers.engine.cpu.fused_gemma3 import FusedGemma3Layer
+from workers.engine.cpu.screened_head import ScreenedHead
+from workers.engine.engine import Engine, load_engine
+from workers.generation import GenerationParams, Part, Prompt, Turn
+
+# As many as a real vocabulary has at least: the head of a smaller one is never screened.
+VOCABULARY = 32_768
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.3,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "bos_token_id": 2,
+}
+FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
+    "gemma": lambda: GemmaConfig(**SIZES),
+    "gemma3": lambda: Gemma3TextConfig(**SIZES, query_pre_attn_scalar=16, sliding_window=32),
+    "llama": lambda: LlamaConfig(**SIZES, tie_word_embeddings=False),
+    "qwen3": lambda: Qwen3Config(**SIZES, tie_word_embeddings=True),
+}
+GREEDY = GenerationParams(do_sample=False, max_new_tokens=16)
+# From a few tokens to more than a window and a forward pass hold.
+PROMPTS = [
+    Prompt((Turn("user", (Part(text),)),))
+    for text in (
+        "The river rose by four metres.",
+        "Question: which bridge was closed first?",
+        "We trained a single network on eight folds. " * 2,
+        "Engineers measured the piers. " * 5,
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return what builds the weights of a family once."""
+    folders: dict[str, Path] = {}
+
+    def build_once(family: str) -> Path:
+        if family not in folders:
+            folders[family] = build_tiny_family(tmp_path_factory.mktemp(family) / family, FAMILIES[family]())
+        return folders[family]
+
+    return build_once
+
+
+def serve(weights: Path, **settings: Any) -> Engine:
+    return load_engine(EngineConfig(weights=str(weights), **{"quantization": "none", "batch_tokens": 64, **settings}))
+
+
+def load_reference(weights: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(weights, attn_implementation="eager", dtype=torch.float32).eval()
+
+
+def continue_greedily(network: Any, engine: Engine, prompt: Prompt, **settings: Any) -> str:
+    """Return what transformers' own generation says, with the engine's tokens and ends."""
+    ids = torch.tensor([engine.weights.tokenizer.encode_prompt(prompt)])
+    output = network.generate(
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=GREEDY.max_new_tokens, **settings
+    )
+    return engine.weights.tokenizer.decode(output[0, ids.shape[1] :].tolist())
+
+
+@torch.inference_mode()
+def score_plainly(network: Any, engine: Engine, prompt: Prompt, text: str) -> float:
+    """Return the log-probability of a text after a prompt, from one forward pass."""
+    ids, more = engine.weights.tokenizer.encode_prompt(prompt), engine.weights.tokenizer.encode_plain(text)
+    logits = network(torch.tensor([ids + more])).logits[0].log_softmax(-1)
+    return sum(float(logits[len(ids) + place - 1, token]) for place, token in enumerate(more))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_says_alone_and_together_what_transformers_says(build: Callable[[str], Path], family: str) -> None:
+    network = load_reference(build(family))
+    with closing(serve(build(family))) as engine:
+        expected = [continue_greedily(network, engine, prompt) for prompt in PROMPTS]
+        assert [engine.generate(prompt, GREEDY).text for prompt in PROMPTS] == expected
+        with ThreadPoolExecutor(len(PROMPTS)) as pool:
+            together = list(pool.map(lambda prompt: engine.generate(prompt, GREEDY).text, PROMPTS))
+        assert together == expected
+        assert len(set(expected)) == len(PROMPTS)
+
+
+@pytest.mark.parametrize("family", ["gemma", "llama", "qwen3"])
+def test_each_family_is_served_by_default_on_a_cpu(build: Callable[[str], Path], family: str) -> None:
+    with closing(serve(build(family), device="cpu", quantization="auto")) as engine:
+        alone = [engine.generate(prompt, GREEDY).text for prompt in PROMPTS]
+        with ThreadPoolExecutor(len(PROMPTS)) as pool:
+            together = list(pool.map(lambda prompt: engine.generate(prompt, GREEDY).text, PROMPTS))
+    assert together == alone
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[str], Path], family: str) -> None:
+    network, texts = load_reference(build(family)), [" the northern bridge", " no"]
+    with closing(serve(build(family))) as engine:
+        for prompt in PROMPTS:
+            expected = [score_plainly(network, engine, prompt, text) for text in texts]
+            assert engine.score_continuations(prompt, texts) == pytest.approx(expected, abs=1e-2)
+            beams = continue_greedily(network, engine, prompt, num_beams=3)
+            assert engine.generate(prompt, replace(GREEDY, num_beams=3)).text == beams
+
+
+def test_only_gemma_3_gets_fused_layers_and_others_a_screened_head_all_the_same(build: Callable[[str], Path]) -> None:
+    found = {}
+    for family in ("gemma", "gemma3", "llama"):
+        with closing(serve(build(family))) as engine:
+            network = engine.weights.network
+            found[family] = (
+                isinstance(network.model.layers[-1], FusedGemma3Layer),
+                isinstance(network.get_output_embeddings(), ScreenedHead),
+            )
+    assert found == {"gemma": (False, True), "gemma3": (True, True), "llama": (False, True)}
