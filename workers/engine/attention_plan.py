@@ -119,9 +119,8 @@ def build_plan(
             writing.append((queries, torch.cat((past, write_index[queries]))))
         else:
             is_whole = not len(past) and (window is None or count <= window)
-            prompts.append(
-                PrefillRequest(queries, past, None if is_whole else build_mask(count, key_end - key_start, window))
-            )
+            mask = None if is_whole else build_mask(count, key_end - key_start, window).to(read_index.device)
+            prompts.append(PrefillRequest(queries, past, mask))
     groups = group_shapes([(queries.stop - queries.start, len(keys)) for queries, keys in writing])
     writers = [pad_decode([writing[place] for place in group], window, dtype, heads) for group in groups]
     return AttentionPlan(prompts, writers, write_index)
@@ -139,10 +138,12 @@ def pad_decode(
     behind = last - torch.arange(int(lengths.max()))
     hidden = behind < 0 if window is None else (behind < 0) | (behind >= window)
     mask = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, -torch.inf)
+    # Worked out on the CPU, whatever the device of the cache.
+    places, device = torch.tensor([[queries.start] for queries, _ in requests]) + steps, requests[0][1].device
     return DecodeGroup(
-        queries=torch.tensor([[queries.start] for queries, _ in requests]) + steps,
+        queries=places.to(device),
         keys=torch.nn.utils.rnn.pad_sequence([keys for _, keys in requests], batch_first=True),
-        mask=mask.unsqueeze(1).expand(-1, heads, -1, -1).reshape(len(requests), 1, -1, mask.shape[-1]),
+        mask=mask.unsqueeze(1).expand(-1, heads, -1, -1).reshape(len(requests), 1, -1, mask.shape[-1]).to(device),
     )
 
 

@@ -174,10 +174,9 @@ def _load_tensors(folder: Path, placement: Placement, device_map: str | None, qu
 
 
 def choose_attention(weights_config: Any, device: str) -> str:
-    """Return the attention to serve with; only the eager one knows the soft-capped scores of Gemma 2."""
-    if getattr(weights_config, "attn_logit_softcapping", None):
-        return "eager"
-    return RAGGED if device == "cpu" else "sdpa"
+    """Return the attention to serve with; in the loop only our own knows the capped scores of Gemma 2."""
+    is_capped = getattr(weights_config.get_text_config(), "attn_logit_softcapping", None) is not None
+    return RAGGED if device == "cpu" or is_capped else "sdpa"
 
 
 def check_memory(folder: Path, placement: Placement) -> None:

@@ -17,9 +17,10 @@ from transformers.generation.continuous_batching.cache import PagedAttentionCach
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from workers.engine.attention_plan import DecodeGroup, PrefillRequest, find_plan
+from workers.engine.attention_plan import DecodeGroup, PrefillRequest, build_mask, find_plan
 
-RAGGED = "ragged_sdpa"
+# transformers takes a name with "sdpa" in it for its own, which refuses weights that cap their scores.
+RAGGED = "ragged"
 
 
 def attend_ragged(
@@ -31,10 +32,11 @@ def attend_ragged(
     *,
     scaling: float | None = None,
     sliding_window: int | None = None,
+    softcap: float | None = None,
     cache: Any = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return the attention of one layer; outside the generation loop this is transformers' own.
+    """Return the attention of one layer; outside the generation loop and without a cap this is transformers' own.
 
     Args:
         module: the attention layer.
@@ -44,6 +46,7 @@ def attend_ragged(
         attention_mask: used outside the loop only.
         scaling: factor on the scores.
         sliding_window: most keys that a query may see; None for all.
+        softcap: largest score, which larger ones come near; None for no cap.
         cache: the loop's cache, None outside the loop.
         options: lengths and indices of the requests, as the loop passes them.
 
@@ -51,6 +54,8 @@ def attend_ragged(
         (1, query tokens of all requests, heads, head size), and no weights.
     """
     if not isinstance(cache, PagedAttentionCache):
+        if softcap is not None:
+            return attend_capped_batch(query, key, value, attention_mask, scaling=scaling, softcap=softcap), None
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, sliding_window=sliding_window, **options
         )
@@ -66,15 +71,23 @@ def attend_ragged(
     output = query.new_empty(query.shape)
     for prompt, before in zip(plan.prompts, past, strict=True):
         keys, values = (torch.cat((old, rows[prompt.queries])) for old, rows in zip(before, new, strict=True))
-        output[prompt.queries] = attend_prefill(query[prompt.queries], keys, values, prompt, scaling=scaling)
+        output[prompt.queries] = attend_prefill(
+            query[prompt.queries], keys, values, prompt, scaling=scaling, softcap=softcap
+        )
     for writers in plan.writers:
-        attended = attend_decode(query, stored[0], stored[1], writers, scaling=scaling)
+        attended = attend_decode(query, stored[0], stored[1], writers, scaling=scaling, softcap=softcap)
         output.index_copy_(0, writers.queries.flatten(), attended)
     return output.unsqueeze(0), None
 
 
 def attend_prefill(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, prompt: PrefillRequest, *, scaling: float | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    prompt: PrefillRequest,
+    *,
+    scaling: float | None,
+    softcap: float | None = None,
 ) -> torch.Tensor:
     """Return the attention (queries, heads, head size) of one request that reads its prompt.
 
@@ -84,25 +97,31 @@ def attend_prefill(
         value: as key.
         prompt: which keys each query sees.
         scaling: factor on the scores.
+        softcap: largest score; None for no cap.
     """
     queries, heads, size = query.shape
     keys, key_heads, _ = key.shape
     # Keys are never repeated in memory: heads that share them are the batch's second dimension.
     grouped = query.transpose(0, 1).reshape(key_heads, heads // key_heads, queries, size)
     shape = (*grouped.shape[:2], keys, size)
-    attended = scaled_dot_product_attention(
-        grouped,
-        key.transpose(0, 1).unsqueeze(1).expand(shape),
-        value.transpose(0, 1).unsqueeze(1).expand(shape),
-        attn_mask=prompt.mask,
-        is_causal=prompt.mask is None,
-        scale=scaling,
-    )
+    shared_key, shared_value = (rows.transpose(0, 1).unsqueeze(1).expand(shape) for rows in (key, value))
+    if softcap is None:
+        attended = scaled_dot_product_attention(
+            grouped, shared_key, shared_value, attn_mask=prompt.mask, is_causal=prompt.mask is None, scale=scaling
+        )
+    else:
+        attended = attend_capped(grouped, shared_key, shared_value, prompt.mask, scaling=scaling, softcap=softcap)
     return attended.reshape(heads, queries, size).transpose(0, 1)
 
 
 def attend_decode(
-    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, writers: DecodeGroup, *, scaling: float | None
+    query: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    writers: DecodeGroup,
+    *,
+    scaling: float | None,
+    softcap: float | None = None,
 ) -> torch.Tensor:
     """Return the attention of requests with few queries each, padded to one product.
 
@@ -112,6 +131,7 @@ def attend_decode(
         values: as keys.
         writers: which rows are whose.
         scaling: factor on the scores.
+        softcap: largest score; None for no cap.
 
     Returns:
         (requests * most queries, heads, head size).
@@ -129,10 +149,72 @@ def attend_decode(
     rows = rows.permute(0, 2, 3, 1, 4).reshape(requests * key_heads, -1, size)
     mask = writers.mask.expand(-1, key_heads, -1, -1).flatten(0, 1)
     # So few rows are attended to faster by plain products than by torch's own attention.
-    scores = torch.baddbmm(mask, rows, key.transpose(1, 2), alpha=size**-0.5 if scaling is None else scaling)
+    factor = size**-0.5 if scaling is None else scaling
+    if softcap is None:
+        scores = torch.baddbmm(mask, rows, key.transpose(1, 2), alpha=factor)
+    else:
+        scores = cap_scores(torch.bmm(rows, key.transpose(1, 2)) * factor, softcap) + mask
     attended = torch.bmm(scores.softmax(dim=-1), value)
     attended = attended.view(requests, key_heads, heads // key_heads, queries, size)
     return attended.permute(0, 3, 1, 2, 4).reshape(-1, heads, size)
+
+
+def attend_capped_batch(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    *,
+    scaling: float | None,
+    softcap: float,
+) -> torch.Tensor:
+    """Return the attention (batch, queries, heads, head size) with capped scores, as transformers' eager one has it.
+
+    Args:
+        query: (batch, heads, queries, head size).
+        key: (batch, key heads, keys, head size).
+        value: as key.
+        mask: which keys (batch, 1, queries, keys) each query sees; None for all up to its own.
+        scaling: factor on the scores.
+        softcap: largest score.
+    """
+    grouped = query.reshape(len(query), key.shape[1], -1, *query.shape[2:])
+    mask = None if mask is None else mask.unsqueeze(1)
+    attended = attend_capped(grouped, key.unsqueeze(2), value.unsqueeze(2), mask, scaling=scaling, softcap=softcap)
+    return attended.flatten(1, 2).transpose(1, 2).contiguous()
+
+
+def attend_capped(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    *,
+    scaling: float | None,
+    softcap: float,
+) -> torch.Tensor:
+    """Return the attention (..., queries, head size) with capped scores, of which torch's own attention has none.
+
+    Args:
+        query: (..., queries, head size).
+        key: (..., keys, head size).
+        value: as key.
+        mask: which keys (..., queries, keys) each query sees; None for all up to its own.
+        scaling: factor on the scores.
+        softcap: largest score.
+    """
+    factor = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = cap_scores(query @ key.transpose(-1, -2) * factor, softcap)
+    if mask is None:
+        mask = build_mask(query.shape[-2], key.shape[-2], None).to(query.device)
+    # The least number, not minus infinity: a query of padding may see no key at all.
+    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype) @ value
+
+
+def cap_scores(scores: torch.Tensor, softcap: float) -> torch.Tensor:
+    """Return scores that never are larger than a cap, nor smaller than its negative (Gemma 2)."""
+    return (scores / softcap).tanh() * softcap
 
 
 AttentionInterface.register(RAGGED, attend_ragged)

@@ -13,11 +13,13 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
     LlamaConfig,
     PreTrainedConfig,
     Qwen3Config,
+    VaultGemmaConfig,
 )
 
 from tests.tiny_gemma import build_tiny_family
@@ -43,9 +45,13 @@ SIZES = {
     "eos_token_id": 1,
     "bos_token_id": 2,
 }
+# Scores far beyond the cap, which without it decide otherwise.
+CAPPED = {"query_pre_attn_scalar": 1, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 30.0}
 FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "gemma": lambda: GemmaConfig(**SIZES),
+    "gemma2": lambda: Gemma2Config(**SIZES, **CAPPED, sliding_window=32),
     "gemma3": lambda: Gemma3TextConfig(**SIZES, query_pre_attn_scalar=16, sliding_window=32),
+    "vaultgemma": lambda: VaultGemmaConfig(**SIZES, **CAPPED, sliding_window=32),
     "llama": lambda: LlamaConfig(**SIZES, tie_word_embeddings=False),
     "qwen3": lambda: Qwen3Config(**SIZES, tie_word_embeddings=True),
 }
@@ -112,7 +118,7 @@ def test_each_family_says_alone_and_together_what_transformers_says(build: Calla
         assert len(set(expected)) == len(PROMPTS)
 
 
-@pytest.mark.parametrize("family", ["gemma", "llama", "qwen3"])
+@pytest.mark.parametrize("family", ["gemma", "gemma2", "llama", "qwen3"])
 def test_each_family_is_served_by_default_on_a_cpu(build: Callable[[str], Path], family: str) -> None:
     with closing(serve(build(family), device="cpu", quantization="auto")) as engine:
         alone = [engine.generate(prompt, GREEDY).text for prompt in PROMPTS]
@@ -134,11 +140,11 @@ def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[s
 
 def test_only_gemma_3_gets_fused_layers_and_others_a_screened_head_all_the_same(build: Callable[[str], Path]) -> None:
     found = {}
-    for family in ("gemma", "gemma3", "llama"):
+    for family in ("gemma", "gemma2", "gemma3", "llama"):
         with closing(serve(build(family))) as engine:
             network = engine.weights.network
             found[family] = (
                 isinstance(network.model.layers[-1], FusedGemma3Layer),
                 isinstance(network.get_output_embeddings(), ScreenedHead),
             )
-    assert found == {"gemma": (False, True), "gemma3": (True, True), "llama": (False, True)}
+    assert found == {"gemma": (False, True), "gemma2": (False, False), "gemma3": (True, True), "llama": (False, True)}

@@ -279,9 +279,11 @@ def test_gemma_2_with_soft_capped_scores_is_served_too(tiny_weights: Path, tmp_p
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=16,
-        query_pre_attn_scalar=16,
+        # Scores far beyond the cap, which without it decide otherwise.
+        query_pre_attn_scalar=1,
+        attn_logit_softcapping=2.0,
         max_position_embeddings=256,
-        initializer_range=0.3,
+        initializer_range=0.6,
     )
     Gemma2ForCausalLM(config).save_pretrained(tmp_path / "two")
     with serve(tmp_path / "two") as engine:
