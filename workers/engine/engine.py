@@ -69,6 +69,7 @@ class Engine:
                 on_fatal=on_fatal,
             )
 
+        self._plain = SequentialGenerator(weights.network, threads=threads)
         try:
             self.lanes = Lanes(build_loop, sizes.lanes, threads=threads)
         except MemoryError as error:
@@ -76,7 +77,6 @@ class Engine:
                 f"the KV cache does not fit {weights.placement.device} beside the weights: {error}; "
                 "set fewer slots, a smaller kv_cache_gb or a smaller context_tokens"
             ) from error
-        self._plain = SequentialGenerator(weights.network, threads=threads)
         self.metrics = EngineMetrics(self.lanes.read_state, device=self.device)
         self.lanes.start()
 

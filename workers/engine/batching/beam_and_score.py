@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from workers.engine.batching.request import GenerationOutcome, Request
@@ -25,12 +26,12 @@ class SequentialGenerator:
     """Runs single calls beside the loop.
 
     Args:
-        network: the loaded weights.
+        network: the loaded weights, as no loop has changed them yet.
         threads: to compute with on a CPU.
     """
 
     def __init__(self, network: Any, *, threads: int) -> None:
-        self._network = network
+        self._network = share_weights(network)
         self._threads = threads
         self._lock = threading.Lock()
 
@@ -112,6 +113,21 @@ class SequentialGenerator:
 
     def _to_tensor(self, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(ids)], device=self._network.device)
+
+
+def share_weights(network: Any) -> Any:
+    """Return a network with the same weights and a config of its own.
+
+    In each forward pass of its loop transformers writes to the config how masks are made, and at its start how is
+    attended, both for whoever else runs the network.
+    """
+    shared = [*network.parameters(), *network.buffers(), *filter(is_shareable, network.modules())]
+    return copy.deepcopy(network, {id(part): part for part in shared})
+
+
+def is_shareable(module: nn.Module) -> bool:
+    """Return whether a module has no parts and asks no config, like a linear layer, however it is packed."""
+    return not hasattr(module, "config") and next(module.children(), None) is None
 
 
 @contextmanager

@@ -359,7 +359,10 @@ def test_beam_search_can_be_cancelled(engine: Engine) -> None:
 
 def test_beams_that_wait_for_others_end_at_their_own_deadline(own_engine: Engine) -> None:
     release, entered = threading.Event(), threading.Event()
-    own_engine.weights.network.register_forward_pre_hook(lambda *_: entered.set() or (release.wait(20) and None))
+    # The head is the one part that beams and the loop have in common.
+    own_engine.weights.network.lm_head.register_forward_pre_hook(
+        lambda *_: entered.set() or (release.wait(20) and None)
+    )
     params = replace(GREEDY, num_beams=2, max_new_tokens=1)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(own_engine.generate, ask("tell"), params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,10 +24,12 @@ from transformers import (
 )
 
 from tests.tiny_gemma import build_tiny_family
+from workers.engine import loading
 from workers.engine.config import EngineConfig
 from workers.engine.cpu.fused_gemma3 import FusedGemma3Layer
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
+from workers.engine.ragged_attention import RAGGED
 from workers.generation import GenerationParams, Part, Prompt, Turn
 
 # As many as a real vocabulary has at least: the head of a smaller one is never screened.
@@ -148,3 +151,38 @@ def test_only_gemma_3_gets_fused_layers_and_others_a_screened_head_all_the_same(
                 isinstance(network.get_output_embeddings(), ScreenedHead),
             )
     assert found == {"gemma": (False, True), "gemma2": (False, False), "gemma3": (True, True), "llama": (False, True)}
+
+
+@pytest.mark.parametrize("attention", [RAGGED, "sdpa", "eager"])
+@pytest.mark.parametrize("family", ["gemma3", "qwen3"])
+def test_scores_and_beams_are_right_in_the_middle_of_a_forward_pass_of_the_loop_and_after_it(
+    build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str, attention: str
+) -> None:
+    monkeypatch.setattr(loading, "choose_attention", lambda *_: attention)
+    network, prompt, text = load_reference(build(family)), PROMPTS[-1], " the northern bridge"
+    entered, release = threading.Event(), threading.Event()
+
+    def pause_loop(*_: object) -> None:
+        if threading.current_thread().name == "generation-loop":
+            entered.set()
+            release.wait(60)
+
+    with closing(serve(build(family), lanes=1)) as engine, ThreadPoolExecutor(1) as pool:
+
+        def answer_beside_loop() -> tuple[float, str]:
+            (score,) = engine.score_continuations(prompt, [text])
+            return score, engine.generate(prompt, replace(GREEDY, num_beams=3)).text
+
+        expected = (
+            pytest.approx(score_plainly(network, engine, prompt, text), abs=1e-2),
+            continue_greedily(network, engine, prompt, num_beams=3),
+        )
+        engine.weights.network.model.layers[0].register_forward_pre_hook(pause_loop)
+        running = pool.submit(engine.generate, PROMPTS[0], GREEDY)
+        try:
+            assert entered.wait(60)
+            assert answer_beside_loop() == expected
+        finally:
+            release.set()
+        assert running.result().text == continue_greedily(network, engine, PROMPTS[0])
+        assert answer_beside_loop() == expected
