@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from torch import nn
+
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError
 from workers.weights.folder import ADAPTER_TENSORS, list_file, name_some
 
@@ -27,16 +29,40 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
 
     made_for = read_adapter_config(adapter).get("base_model_name_or_path")
     given = set(list_file(adapter / ADAPTER_TENSORS))
+    untie_head(base)
     try:
         adapted = PeftModel.from_pretrained(base, adapter)
         check_tensors(adapted, given)
         # Merged into copies: what is mapped from the weights' file stays as it is there.
-        return adapted.merge_and_unload(safe_merge=True).eval()
+        return tie_head(adapted.merge_and_unload(safe_merge=True)).eval()
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AdapterMismatchError(
             f"adapter {adapter} was made for {made_for} and does not fit {folder}; "
             f"serve it with the weights it was trained on ({(str(error).splitlines() or [repr(error)])[0]})"
         ) from error
+
+
+def untie_head(network: Any) -> None:
+    """Give a head that shares the embedding's tensor a parameter of its own, in place, over the same memory.
+
+    An adapter of one of them changes that one alone while it is apart, and both if it is merged into what they share.
+    """
+    head, embedding = network.get_output_embeddings(), network.get_input_embeddings()
+    if head.weight is embedding.weight:
+        head.weight = nn.Parameter(embedding.weight.detach(), requires_grad=False)
+
+
+def tie_head(network: Any) -> Any:
+    """Return the network, its head sharing the embedding's parameter again unless an adapter has changed one of them.
+
+    Then its config says that they are apart, so that they are saved and loaded as two tensors.
+    """
+    head, embedding = network.get_output_embeddings(), network.get_input_embeddings()
+    if head.weight.data_ptr() == embedding.weight.data_ptr():
+        head.weight = embedding.weight
+    else:
+        network.config.tie_word_embeddings = network.config.get_text_config().tie_word_embeddings = False
+    return network
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
@@ -20,13 +22,32 @@ Tensors = dict[str, torch.Tensor]
 pytestmark = pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")
 
 
+# And of weights that are tied, which we merge rightly.
+TIED_WARNINGS = (
+    "ignore:Model (with|has) `tie_word_embeddings=True`:UserWarning",
+    "ignore:Setting `save_embedding_layers` to `True`:UserWarning",
+    "ignore:Input and output embeddings are no longer tied:UserWarning",
+)
+
+
 @pytest.fixture
 def foreign(adapter: Path, tmp_path: Path) -> Path:
     """A copy of a good adapter to make bad."""
     return Path(shutil.copytree(adapter, tmp_path / "foreign"))
 
 
-def merge(weights: Path, adapter: Path) -> object:
+def train_adapter(weights: Path, folder: Path, **settings: object) -> Path:
+    """Write an adapter with random weights, as if trained."""
+    network = AutoModelForCausalLM.from_pretrained(weights)
+    adapted = get_peft_model(network, LoraConfig(r=4, task_type="CAUSAL_LM", **settings))
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.3)
+    adapted.save_pretrained(folder)
+    return folder
+
+
+def merge(weights: Path, adapter: Path) -> Any:
     return merge_adapter(AutoModelForCausalLM.from_pretrained(weights), folder=weights, adapter=adapter)
 
 
@@ -81,3 +102,38 @@ def test_an_adapter_beside_other_tensors_is_refused_as_a_pickle(foreign: Path) -
     (foreign / "adapter_model.bin").write_bytes(b"\x80")
     with pytest.raises(WeightsUnsafeError, match="save it as safetensors"):
         find_folder(str(foreign), kind="adapter")
+
+
+@torch.inference_mode()
+@pytest.mark.filterwarnings(*TIED_WARNINGS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["lm_head", "q_proj"]},
+        {"target_modules": ["embed_tokens"]},
+        {"target_modules": ["embed_tokens", "lm_head"]},
+        {"target_modules": ["embed_tokens"], "ensure_weight_tying": True},
+        {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+        {"target_modules": ["q_proj"], "trainable_token_indices": [5, 30]},
+    ],
+    ids=["head", "embedding", "both", "kept tied", "whole head", "tokens"],
+)
+def test_an_adapter_of_a_tied_head_or_embedding_says_merged_and_saved_what_it_said_apart(
+    tiny_weights: Path, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    with torch.inference_mode(mode=False):
+        adapter = train_adapter(tiny_weights, tmp_path / "adapter", **settings)
+    ids = torch.arange(3, 40).view(1, -1)
+    apart = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_weights), adapter)
+    expected = apart(input_ids=ids).logits
+    merged = merge(tiny_weights, adapter)
+    torch.testing.assert_close(merged(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-2)
+    merged.save_pretrained(tmp_path / "merged")
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    torch.testing.assert_close(again(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-2)
+
+
+def test_a_head_stays_tied_that_no_adapter_changes(tiny_weights: Path, adapter: Path) -> None:
+    merged = merge(tiny_weights, adapter)
+    assert merged.lm_head.weight is merged.model.embed_tokens.weight
+    assert merged.config.tie_word_embeddings

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
@@ -186,3 +187,24 @@ def test_scores_and_beams_are_right_in_the_middle_of_a_forward_pass_of_the_loop_
             release.set()
         assert running.result().text == continue_greedily(network, engine, PROMPTS[0])
         assert answer_beside_loop() == expected
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Model (with|has) `tie_word_embeddings=True`:UserWarning",
+    "ignore:Setting `save_embedding_layers` to `True`:UserWarning",
+    "ignore:Input and output embeddings are no longer tied:UserWarning",
+)
+@pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
+def test_an_adapter_of_a_tied_head_or_embedding_is_served_as_it_was_trained(
+    build: Callable[[str], Path], tmp_path: Path, target: str
+) -> None:
+    adapted = get_peft_model(
+        load_reference(build("gemma3")), LoraConfig(r=4, target_modules=[target], task_type="CAUSAL_LM")
+    )
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.1)
+    adapted.save_pretrained(tmp_path)
+    with closing(serve(build("gemma3"), adapter=str(tmp_path))) as engine:
+        expected = [continue_greedily(adapted.eval(), engine, prompt) for prompt in PROMPTS]
+        assert [engine.generate(prompt, GREEDY).text for prompt in PROMPTS] == expected
