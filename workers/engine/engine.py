@@ -23,10 +23,13 @@ from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
+from workers.engine.kinds import explain_kind
 from workers.engine.loading import LoadedWeights, load_weights
+from workers.engine.pretrained import read_config
 from workers.engine.streaming import TextStream
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
 from workers.weights.fingerprint import Hashes
+from workers.weights.folder import find_folder
 
 END_OF_TURN = "<end_of_turn>"
 
@@ -44,7 +47,12 @@ def load_engine(
     Raises:
         WeightsError: see the subclasses; every message says what to do.
     """
-    return Engine(load_weights(config, hashing), config, on_fatal=on_fatal)
+    try:
+        return Engine(load_weights(config, hashing), config, on_fatal=on_fatal)
+    # Where transformers cannot load or batch weights, that is all it says: the next start would end the same way.
+    except (AttributeError, ImportError, LookupError, NotImplementedError, ValueError) as error:
+        kind = read_config(find_folder(config.weights, revision=config.revision)).model_type
+        raise explain_kind(kind, config.weights, error) from error
 
 
 class Engine:

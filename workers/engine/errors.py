@@ -3,6 +3,7 @@
 ::
 
     EngineError
+    ├── UnsupportedWeightsError     weights of a kind that cannot be served
     ├── UnsupportedSettingError     a dtype, quantization or device that cannot be served here
     ├── NotFiniteError              the weights answer with NaN or infinity in this dtype
     ├── InsufficientMemoryError     weights or cache do not fit the device
@@ -20,6 +21,10 @@ from workers.weights.errors import WeightsError
 
 class EngineError(WeightsError):
     """Root of all engine errors; the message says what is wrong and what to do."""
+
+
+class UnsupportedWeightsError(EngineError):
+    """The weights are of a kind that no engine of ours serves; no setting and no other start would help."""
 
 
 class UnsupportedSettingError(EngineError):

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from workers.engine.errors import UnsupportedSettingError
+from workers.engine.kinds import check_kind
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
@@ -23,6 +24,7 @@ def read_config(folder: Path) -> Any:
     Raises:
         WeightsCorruptError: it is broken.
         UnsupportedSettingError: the weights need code of their own, or are quantized already.
+        UnsupportedWeightsError: they are of a kind that cannot be served.
     """
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -36,6 +38,7 @@ def read_config(folder: Path) -> Any:
         raise UnsupportedSettingError(
             f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
         )
+    check_kind(config, folder)
     return config
 
 

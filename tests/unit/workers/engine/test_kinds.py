@@ -1,0 +1,124 @@
+"""Weights that cannot be served end their worker for good, with a sentence that says what to use instead."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForSeq2SeqLM,
+    Gemma3TextConfig,
+    Gemma4TextConfig,
+    PaliGemmaConfig,
+    RecurrentGemmaConfig,
+    T5GemmaConfig,
+)
+
+from models.settings import read_settings
+from workers import serving
+from workers.engine import engine as engines
+from workers.engine.errors import EngineError
+from workers.engine.tokenizer import PromptCounter
+from workers.errors import FINAL_CODE, ServingError, choose_end_code
+
+SIZES = {
+    "vocab_size": 32_768,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "bos_token_id": 2,
+}
+VISION = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+KINDS: dict[str, Callable[[], Any]] = {
+    "recurrent_gemma": lambda: AutoModelForCausalLM.from_config(
+        RecurrentGemmaConfig(**SIZES, lru_width=32, attention_window_size=32)
+    ),
+    "gemma4_text": lambda: AutoModelForCausalLM.from_config(
+        Gemma4TextConfig(**SIZES, vocab_size_per_layer_input=1024, hidden_size_per_layer_input=8)
+    ),
+    "t5gemma": lambda: AutoModelForSeq2SeqLM.from_config(
+        T5GemmaConfig(encoder=dict(SIZES), decoder=dict(SIZES), vocab_size=SIZES["vocab_size"])
+    ),
+    "paligemma": lambda: AutoModelForImageTextToText.from_config(
+        PaliGemmaConfig(
+            text_config={"model_type": "gemma", **SIZES},
+            vision_config={"model_type": "siglip_vision_model", **VISION, "image_size": 28, "patch_size": 14},
+            projection_dim=32,
+        )
+    ),
+    # EmbeddingGemma, whose tokens also see what follows them.
+    "gemma3_text": lambda: AutoModelForCausalLM.from_config(
+        Gemma3TextConfig(**SIZES, use_bidirectional_attention=True)
+    ),
+}
+
+
+@pytest.fixture
+def build(tiny_weights: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Return what writes random weights of a kind."""
+
+    def build_kind(kind: str) -> Path:
+        folder = Path(shutil.copytree(tiny_weights, tmp_path / kind))
+        KINDS[kind]().save_pretrained(folder)
+        return folder
+
+    return build_kind
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], object]:
+    """Return what loads weights as a worker process does, for a name that no registry knows."""
+    monkeypatch.setattr(serving, "open_transaction", lambda _settings: nullcontext())
+    monkeypatch.setattr(serving, "resolve_name", lambda settings, _session: settings)
+    return lambda folder: serving.load_served(read_settings(weights=str(folder)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_a_kind_that_cannot_be_served_end_the_worker_for_good(
+    build: Callable[[str], Path], load: Callable[[Path], object], kind: str
+) -> None:
+    with pytest.raises(ServingError, match=rf"of the kind {kind}, .*; name .* instead") as caught:
+        load(build(kind))
+    assert choose_end_code(caught.value) == FINAL_CODE
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_a_kind_that_cannot_be_served_are_not_planned_for_either(
+    build: Callable[[str], Path], kind: str
+) -> None:
+    with pytest.raises(EngineError, match=f"of the kind {kind}, "):
+        PromptCounter(str(build(kind)))
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no such attention\nin these"), ImportError("timm is missing"), NotImplementedError()]
+)
+@pytest.mark.parametrize(("place", "name"), [(AutoModelForCausalLM, "from_pretrained"), (engines, "GenerationLoop")])
+def test_whatever_else_transformers_cannot_load_ends_the_worker_for_good(
+    tiny_weights: Path,
+    load: Callable[[Path], object],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    place: object,
+    name: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(place, name, fail)
+    with pytest.raises(ServingError, match=r"of the kind gemma3_text, .*; name .* instead") as caught:
+        load(tiny_weights)
+    assert choose_end_code(caught.value) == FINAL_CODE
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,44 @@
+"""Kinds of weights, as ``model_type`` of their config names them, that no engine of ours can serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+from workers.engine.errors import UnsupportedWeightsError
+
+# By the beginning of the name, what keeps weights that generate text from being served.
+REFUSED_KINDS = {
+    "gemma4": "whose layers have heads of several sizes",
+    "recurrent_gemma": "whose recurrent layers have no cache that requests can share",
+}
+ADVICE = "name text weights of Gemma 1, 2 or 3, Llama or Qwen 3 instead, such as google/gemma-3-1b-it"
+
+
+def check_kind(weights_config: Any, name: object) -> None:
+    """Refuse weights of a kind that cannot be served, before a tensor is read.
+
+    Args:
+        weights_config: their transformers config.
+        name: of the weights, or their folder.
+
+    Raises:
+        UnsupportedWeightsError: the message says why, and what to use instead.
+    """
+    kind = weights_config.model_type
+    reason = next((reason for prefix, reason in REFUSED_KINDS.items() if kind.startswith(prefix)), None)
+    if type(weights_config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        reason = "which generate no text from text alone"
+    elif getattr(weights_config.get_text_config(), "use_bidirectional_attention", None) is True:
+        reason = "whose tokens also see what follows them, which makes embeddings and no text"
+    if reason is not None:
+        raise UnsupportedWeightsError(f"{name} holds weights of the kind {kind}, {reason}; {ADVICE}")
+
+
+def explain_kind(kind: str, name: object, error: Exception) -> UnsupportedWeightsError:
+    """Return the error for weights that transformers or our layers cannot load, in one line."""
+    reason = (str(error).splitlines() or [repr(error)])[0]
+    return UnsupportedWeightsError(
+        f"{name} holds weights of the kind {kind}, which cannot be served here ({reason}); {ADVICE}"
+    )
