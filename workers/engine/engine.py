@@ -15,6 +15,7 @@ from dataclasses import replace
 import torch
 from transformers import ContinuousBatchingConfig
 
+from workers.engine.architectures import explain_kind
 from workers.engine.batching.beam_and_score import SequentialGenerator
 from workers.engine.batching.lanes import Lanes
 from workers.engine.batching.loop import GenerationLoop
@@ -23,7 +24,6 @@ from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
-from workers.engine.kinds import explain_kind
 from workers.engine.loading import LoadedWeights, load_weights
 from workers.engine.pretrained import read_config
 from workers.engine.streaming import TextStream

@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from workers.engine.architectures import check_kind
 from workers.engine.errors import UnsupportedSettingError
-from workers.engine.kinds import check_kind
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 

@@ -17,7 +17,7 @@ from transformers.generation.continuous_batching.cache import PagedAttentionCach
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from workers.engine.attention_plan import DecodeGroup, PrefillRequest, build_mask, find_plan
+from workers.engine.attention_plan import AttentionPlan, DecodeGroup, PrefillRequest, build_mask, find_plan
 
 # transformers takes a name with "sdpa" in it for its own, which refuses weights that cap their scores.
 RAGGED = "ragged"
@@ -62,6 +62,31 @@ def attend_ragged(
     allocator = cache.layer_to_allocator[module.layer_idx]
     plan = find_plan(allocator, options, window=sliding_window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
     stored = allocator._kv_token_views[module.layer_idx]
+    attended = attend_planned(query, key, value, stored, plan, scaling=scaling, softcap=softcap)
+    return attended.unsqueeze(0), None
+
+
+def attend_planned(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    stored: tuple[torch.Tensor, torch.Tensor],
+    plan: AttentionPlan,
+    *,
+    scaling: float | None,
+    softcap: float | None,
+) -> torch.Tensor:
+    """Return the attention (query tokens, heads, head size) of all requests of a pass, and store the new keys.
+
+    Args:
+        query: (1, heads, query tokens of all requests, head size).
+        key: (1, key heads, query tokens of all requests, head size).
+        value: as key.
+        stored: keys and values (rows, key heads, head size) of the cache, in which the new ones are put.
+        plan: which rows are whose.
+        scaling: factor on the scores.
+        softcap: largest score; None for no cap.
+    """
     # By token: (query tokens, heads, head size).
     query, *new = (each[0].transpose(0, 1) for each in (query, key, value))
     # Read before the new keys take the places of those that have left the window.
@@ -77,7 +102,7 @@ def attend_ragged(
     for writers in plan.writers:
         attended = attend_decode(query, stored[0], stored[1], writers, scaling=scaling, softcap=softcap)
         output.index_copy_(0, writers.queries.flatten(), attended)
-    return output.unsqueeze(0), None
+    return output
 
 
 def attend_prefill(
