@@ -13,11 +13,14 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.generation.continuous_batching.cache import PagedAttentionCache
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from workers.engine.attention_plan import DecodeGroup, PrefillRequest, find_plan
+from workers.engine.compat_transformers import (
+    PagedAttentionCache,
+    get_token_views,
+    sdpa_attention_forward,
+    sdpa_mask,
+)
 
 RAGGED = "ragged_sdpa"
 
@@ -56,7 +59,7 @@ def attend_ragged(
         )
     allocator = cache.layer_to_allocator[module.layer_idx]
     plan = find_plan(allocator, options, window=sliding_window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
-    stored = allocator._kv_token_views[module.layer_idx]
+    stored = get_token_views(allocator, module.layer_idx)
     # By token: (query tokens, heads, head size).
     query, *new = (each[0].transpose(0, 1) for each in (query, key, value))
     # Read before the new keys take the places of those that have left the window.

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm
 
+from workers.engine.compat_transformers import Gemma3DecoderLayer, Gemma3RMSNorm, get_attention
 from workers.engine.cpu.chunked_linear import find_children, pack_side_by_side
 from workers.engine.cpu.memory import release_pages
 from workers.engine.cpu.onednn import OneDnnLinear
@@ -167,4 +167,4 @@ def join_linears(linears: list[nn.Linear]) -> nn.Linear:
 def can_fuse_layers(network: Any) -> bool:
     """Return whether a network attends as these layers do and computes in float32, in which their norms are exact."""
     config = network.config.get_text_config()
-    return config._attn_implementation == RAGGED and network.dtype is torch.float32
+    return get_attention(config) == RAGGED and network.dtype is torch.float32
