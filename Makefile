@@ -38,11 +38,20 @@ browser:
 test-all: install browser
 	$(BIN)/python -m pytest
 
+# What `pip install .` without an extra must be enough for, and the extras that it does without.
+CORE := gistmill models producer migrations
+EXTRAS := worker,local,train,dev
+# The peers of the benchmarks run in environments of their own.
+TESTS_ALONE := --exclude '^tests/bench/peers/' --extend-exclude '^$$'
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
+	$(BIN)/deptry $(CORE) --optional-dependencies-dev-groups $(EXTRAS) --ignore DEP002
+	$(BIN)/deptry tests $(TESTS_ALONE) --ignore DEP002,DEP004
 	$(BIN)/python -m tests.structure
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml gistmill models producer workers migrations
 	@if $(BIN)/python -c $(HAS_INDEX) 2> /dev/null; then $(AUDIT) || true; \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,22 +11,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
+from models.choices import FINAL_STATES, OPEN_STATES, SUMMARIZED_STATES, JobState
 
-
-class JobState(StrEnum):
-    """Where a job is; the last four are final."""
-
-    QUEUED = "queued"  # not planned yet
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    PARTIAL = "partial"  # there is a summary, and ``reason`` says what is missing from it
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
-SUMMARIZED_STATES = (JobState.SUCCEEDED, JobState.PARTIAL)
-FINAL_STATES = (JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
+__all__ = ["FINAL_STATES", "OPEN_STATES", "SUMMARIZED_STATES", "Chunk", "Job", "JobState", "Priority"]
 
 
 class Priority(IntEnum):

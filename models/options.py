@@ -5,35 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from models.choices import Splitter, Strategy, Style
 from models.errors import SettingsError
+from models.sampling_params import RANGES, SamplingParams
 
-Strategy = Literal["auto", "stuff", "map-reduce", "refine"]
-Style = Literal["auto", "technical", "eli5", "news", "few-shot", "custom"]
-Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
-
-# The same as in workers.summarization.prompts and planning (a test compares them).
+# workers.summarization has both once more, because it may import nothing of models; a test compares them.
 LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
 DEFAULT_CHUNK_TOKENS = 1000
+DEFAULTS = SamplingParams()
+
+
+def _limit(name: str) -> Any:
+    """Return the field of a sampling parameter that is a number, with its default and its range."""
+    allowed, default = RANGES[name], getattr(DEFAULTS, name)
+    if allowed.is_above:
+        return Field(default, gt=allowed.minimum, le=allowed.maximum)
+    return Field(default, ge=allowed.minimum, le=allowed.maximum)
 
 
 class GenerationOptions(BaseModel):
-    """How tokens are chosen; the defaults are conservative sampling, the bounds what engines can compute."""
+    """The sampling parameters of a job, as ``models.sampling_params`` defines them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    do_sample: bool = True
-    temperature: float = Field(0.1, ge=0.01, le=10)
-    top_k: int = Field(20, ge=0, le=1_000_000)
-    top_p: float = Field(0.3, gt=0, le=1)
-    num_beams: int = Field(1, ge=1, le=32)
-    max_new_tokens: int = Field(512, ge=1, le=1_000_000)
-    repetition_penalty: float = Field(1.0, ge=0.1, le=10)
-    # What 64 bits hold.
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    do_sample: bool = DEFAULTS.do_sample
+    temperature: float = _limit("temperature")
+    top_k: int = _limit("top_k")
+    top_p: float = _limit("top_p")
+    num_beams: int = _limit("num_beams")
+    max_new_tokens: int = _limit("max_new_tokens")
+    repetition_penalty: float = _limit("repetition_penalty")
+    seed: int | None = _limit("seed")
 
 
 class Example(BaseModel):

@@ -14,6 +14,7 @@ from typing import BinaryIO, TextIO
 from models.base import Json
 from models.views import JobSummary
 from producer.plain import dump_json
+from producer.wording import EXPORT_FORMATS
 
 COLUMNS = tuple(each.name for each in fields(JobSummary))
 # A spreadsheet takes a cell that begins like this for a formula; the last four are the full-width forms.
@@ -58,12 +59,9 @@ def write_parquet(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
     return count
 
 
-WRITERS: dict[str, Writer] = {
-    "csv": write_csv,
-    "jsonl": write_jsonl,
-    "parquet": write_parquet,
-    "markdown": write_markdown,
-}
+WRITERS: dict[str, Writer] = dict(
+    zip(EXPORT_FORMATS, (write_csv, write_jsonl, write_parquet, write_markdown), strict=True)
+)
 
 
 def flatten(job: JobSummary) -> Json:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+# Formats of an export; producer.export has their writers.
+EXPORT_FORMATS = ("csv", "jsonl", "parquet", "markdown")
+
 
 def format_seconds(seconds: float | None) -> str:
     """Return a duration: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``; "" for None."""

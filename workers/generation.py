@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
-Role = Literal["user", "assistant"]
+from models.sampling_params import PARAMETERS, RANGES, SamplingParams
 
-# Below this, scores divided by it run over the largest number of a dtype, and what is drawn is not a number.
-MIN_TEMPERATURE = 0.01
-# More beams than this are more memory than any answer is worth.
-MAX_BEAMS = 32
+Role = Literal["user", "assistant"]
 
 
 class PromptFormat(StrEnum):
@@ -84,31 +81,25 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class GenerationParams:
-    """How the next token is chosen, and how many at most; the defaults are conservative sampling.
+class GenerationParams(SamplingParams):
+    """Sampling parameters that an engine can compute with.
+
+    Upwards they may leave the range that a job may ask for, because retries raise what a job asked for.
 
     Raises:
-        ValueError: a value is outside its range; the message names it.
+        ValueError: a value is one that nothing can compute with; the message names it.
     """
 
-    do_sample: bool = True
-    temperature: float = 0.1
-    top_k: int = 20
-    top_p: float = 0.3
-    num_beams: int = 1
-    max_new_tokens: int = 512
-    repetition_penalty: float = 1.0
-    seed: int | None = None
-
     def __post_init__(self) -> None:
+        min_temperature, max_beams = RANGES["temperature"].minimum, RANGES["num_beams"].maximum
         checks = (
             (
-                MIN_TEMPERATURE <= self.temperature < math.inf,
-                f"temperature must be {MIN_TEMPERATURE} or more (for greedy decoding set do_sample to false)",
+                min_temperature <= self.temperature < math.inf,
+                f"temperature must be {min_temperature} or more (for greedy decoding set do_sample to false)",
             ),
             (self.top_k >= 0, "top_k must be 0 (off) or more"),
             (0 < self.top_p <= 1, "top_p must be above 0 and at most 1"),
-            (1 <= self.num_beams <= MAX_BEAMS, f"num_beams must be from 1 to {MAX_BEAMS}"),
+            (1 <= self.num_beams <= max_beams, f"num_beams must be from 1 to {max_beams}"),
             (self.max_new_tokens >= 1, "max_new_tokens must be 1 or more"),
             (0 < self.repetition_penalty < math.inf, "repetition_penalty must be above 0 and finite"),
             (-(2**63) <= (self.seed or 0) < 2**64, "seed must be a number of 64 bits"),
@@ -119,7 +110,7 @@ class GenerationParams:
 
     def describe(self) -> dict[str, float | None]:
         """Return all of them by name; ``dataclasses.asdict`` takes ten times as long."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in PARAMETERS}
 
     @property
     def is_deterministic(self) -> bool:

@@ -13,17 +13,15 @@ import click
 from gistmill.cli.database import open_session
 from gistmill.cli.options import add_filters, make_filter
 from gistmill.cli.output import write_whole
-from producer.wording import count
+from producer.wording import EXPORT_FORMATS, count
 
-# The same words as in producer.export (a test compares them).
-FORMATS = ("csv", "jsonl", "parquet", "markdown")
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".md": "markdown"}
 
 
 @click.command()
 @click.argument("name", metavar="[BATCH|JOB]", required=False)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: stdout]")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="[default: by the file's suffix, else csv]")
+@click.option("--format", "form", type=click.Choice(EXPORT_FORMATS), help="[default: by the file's suffix, else csv]")
 @add_filters
 def export(name: str | None, output: Path | None, form: str | None, **given: Any) -> None:
     """Write jobs with their summaries as CSV, JSONL, Parquet or Markdown.

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from workers.finetuning.config import FinetuneConfig
+from models.choices import STYLES
+from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule, apply_notebook_preset
+from workers.generation import PromptFormat
 
-# The same words as in the config (a test compares them); importing that would cost every --help seconds.
-STYLES = ("technical", "eli5", "news", "custom")
-PROMPT_FORMATS = ("chat", "completion")
-SCHEDULES = ("linear", "cosine", "constant_with_warmup")
-OPTIMIZERS = ("adamw_torch", "adamw_8bit", "paged_adamw_8bit")
+# Styles that an adapter can be trained under without a file of one's own.
+TRAINED_STYLES = tuple(style for style in STYLES if style not in ("auto", "few-shot", "custom"))
+DEFAULTS = FinetuneConfig(data=(), base=Path(), output=Path())
+PACE = DEFAULTS.training
 # An option's name, where the config's is another.
 LORA = {"rank": "r", "alpha": "alpha", "dropout": "dropout"}
 BUDGET = {"source_tokens": "most", "least_source_tokens": "least"}
@@ -44,41 +45,88 @@ RUN = {
 }
 
 COUNT = click.IntRange(min=1)
+
+
+def list_words(kind: type[StrEnum]) -> tuple[str, ...]:
+    """Return the values of an enumeration; click would offer the names of its members."""
+    return tuple(member.value for member in kind)
+
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 OPTIONS = (
-    click.option("--source-column", help="Column with the texts.  [default: article]"),
-    click.option("--target-column", help="Column with the summaries.  [default: highlights]"),
+    click.option("--source-column", help=f"Column with the texts.  [default: {DEFAULTS.source_column}]"),
+    click.option("--target-column", help=f"Column with the summaries.  [default: {DEFAULTS.target_column}]"),
     click.option(
-        "--style", type=click.Choice(STYLES[:-1]), help="Style of the prompt to train under.  [default: news]"
+        "--style",
+        type=click.Choice(TRAINED_STYLES),
+        help=f"Style of the prompt to train under.  [default: {DEFAULTS.style}]",
     ),
     click.option(
         "--prompt",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="File with a prompt of your own to train under; {text} stands for the document.",
     ),
-    click.option("--prompt-format", type=click.Choice(PROMPT_FORMATS), help="[default: as the base wants it]"),
-    click.option("--source-tokens", type=COUNT, help="Tokens of each text that are kept.  [default: 512]"),
+    click.option(
+        "--prompt-format", type=click.Choice(list_words(PromptFormat)), help="[default: as the base wants it]"
+    ),
+    click.option(
+        "--source-tokens", type=COUNT, help=f"Tokens of each text that are kept.  [default: {DEFAULTS.budget.most}]"
+    ),
     click.option("--least-source-tokens", type=COUNT, help="Draw each text's limit between this and --source-tokens."),
-    click.option("--held-out", type=click.IntRange(min=0), help="Pairs kept from training to measure.  [default: 50]"),
-    click.option("--scored", type=click.IntRange(min=0), help="Held-out pairs to score with ROUGE.  [default: 16]"),
-    click.option("--max-new-tokens", type=COUNT, help="Longest summary when scoring.  [default: 96]"),
-    click.option("--rank", type=COUNT, help="Rank of the adapter.  [default: 6]"),
+    click.option(
+        "--held-out",
+        type=click.IntRange(min=0),
+        help=f"Pairs kept from training to measure.  [default: {DEFAULTS.held_out}]",
+    ),
+    click.option(
+        "--scored",
+        type=click.IntRange(min=0),
+        help=f"Held-out pairs to score with ROUGE.  [default: {DEFAULTS.generated}]",
+    ),
+    click.option(
+        "--max-new-tokens", type=COUNT, help=f"Longest summary when scoring.  [default: {DEFAULTS.max_new_tokens}]"
+    ),
+    click.option("--rank", type=COUNT, help=f"Rank of the adapter.  [default: {DEFAULTS.lora.r}]"),
     click.option("--alpha", type=COUNT, help="The adapter is scaled by alpha / rank.  [default: twice the rank]"),
     click.option(
-        "--dropout", type=click.FloatRange(0, 1, max_open=True), help="Of the adapter's inputs.  [default: 0]"
+        "--dropout",
+        type=click.FloatRange(0, 1, max_open=True),
+        help=f"Of the adapter's inputs.  [default: {DEFAULTS.lora.dropout:g}]",
     ),
-    click.option("--batch-size", type=COUNT, help="Pairs per forward pass and device.  [default: 1]"),
-    click.option("--accumulation", type=COUNT, help="Forward passes per step.  [default: 4]"),
-    click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="[default: 0.0005]"),
-    click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate.  [default: linear]"),
-    click.option("--warmup-steps", type=click.IntRange(min=0), help="[default: 8]"),
-    click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Passes over the pairs.  [default: 1]"),
+    click.option(
+        "--batch-size",
+        type=COUNT,
+        help=f"Pairs per forward pass and device.  [default: {PACE.batch_size}]",
+    ),
+    click.option("--accumulation", type=COUNT, help=f"Forward passes per step.  [default: {PACE.accumulation}]"),
+    click.option(
+        "--learning-rate",
+        type=click.FloatRange(min=0, min_open=True),
+        help=f"[default: {PACE.learning_rate}]",
+    ),
+    click.option(
+        "--schedule",
+        type=click.Choice(list_words(Schedule)),
+        help=f"Of the learning rate.  [default: {PACE.schedule}]",
+    ),
+    click.option("--warmup-steps", type=click.IntRange(min=0), help=f"[default: {PACE.warmup_steps}]"),
+    click.option(
+        "--epochs",
+        type=click.FloatRange(min=0, min_open=True),
+        help=f"Passes over the pairs.  [default: {PACE.epochs:g}]",
+    ),
     click.option("--steps", type=COUNT, help="Optimizer steps, instead of --epochs."),
     click.option(
-        "--optimizer", type=click.Choice(OPTIMIZERS), help="[default: adamw_torch; paged_adamw_8bit for --qlora]"
+        "--optimizer",
+        type=click.Choice(list_words(Optimizer)),
+        help=f"[default: {PACE.optimizer}; paged_adamw_8bit for --qlora]",
     ),
-    click.option("--seed", type=int, help="[default: 42]"),
-    click.option("--checkpoint-steps", type=COUNT, help="Steps between two checkpoints.  [default: 25]"),
+    click.option("--seed", type=int, help=f"[default: {PACE.seed}]"),
+    click.option(
+        "--checkpoint-steps",
+        type=COUNT,
+        help=f"Steps between two checkpoints.  [default: {PACE.checkpoint_steps}]",
+    ),
     click.option("--evaluation-steps", type=COUNT, help="Steps between two held-out losses.  [default: none]"),
     click.option("--gradient-checkpointing", is_flag=True, default=None, help="Less memory, a third slower."),
     click.option("--qlora", is_flag=True, default=None, help="Hold the base in 4 bits (nf4) while it trains."),
@@ -99,16 +147,13 @@ def build_config(config: FinetuneConfig, given: Mapping[str, Any]) -> FinetuneCo
     Raises:
         TrainingSettingsError: a value, or values together, that cannot work.
     """
-    from workers.finetuning.config import Optimizer, Schedule, apply_notebook_preset
-    from workers.generation import PromptFormat
-
     values = {name: value for name, value in given.items() if value is not None}
     if values.get("preset") == "notebook":
         config = apply_notebook_preset(config)
     elif "rank" in values:
         values.setdefault("alpha", 2 * values["rank"])
     if values.get("qlora") and "preset" not in values:
-        values.setdefault("optimizer", OPTIMIZERS[-1])
+        values.setdefault("optimizer", Optimizer.PAGED_ADAMW_8BIT)
     if "held_out" in values:
         values.setdefault("scored", min(config.generated, values["held_out"]))
     for name, kind in (("optimizer", Optimizer), ("schedule", Schedule)):

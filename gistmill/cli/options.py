@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from models.choices import SPLITTERS, STRATEGIES, STYLES, JobState
+from models.sampling_params import PARAMETERS, RANGES, SamplingParams
 from producer.wording import parse_since
 
 if TYPE_CHECKING:
@@ -18,16 +20,21 @@ if TYPE_CHECKING:
     from models.lookup import JobFilter
     from models.options import JobOptions
 
-# The same words as in models.options (a test compares them); importing that would cost every --help half a second.
-STRATEGIES = ("auto", "stuff", "map-reduce", "refine")
-STYLES = ("auto", "technical", "eli5", "news", "few-shot", "custom")
-SPLITTERS = ("auto", "headers", "character", "recursive", "tokens")
-GENERATION = ("do_sample", "temperature", "top_k", "top_p", "num_beams", "max_new_tokens", "repetition_penalty", "seed")
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
+
+
+def _make_number_option(name: str, explanation: str = "") -> Callable[[Command], Command]:
+    """Return the option of a sampling parameter that is a number, with its range and its default."""
+    default, allowed = getattr(SamplingParams(), name), RANGES[name]
+    kind: click.ParamType[Any] = click.IntRange(int(allowed.minimum), int(allowed.maximum))
+    if isinstance(default, float):
+        kind = click.FloatRange(allowed.minimum, allowed.maximum, min_open=allowed.is_above)
+    return click.option(f"--{name.replace('_', '-')}", type=kind, help=f"{explanation}[default: {default}]")
+
 
 JOB_OPTIONS = (
     click.option("--strategy", type=click.Choice(STRATEGIES), help="How to go through a document.  [default: auto]"),
@@ -49,14 +56,12 @@ JOB_OPTIONS = (
     ),
     click.option("--stuff-tokens", type=COUNT, help="Longest document that auto puts into one prompt."),
     click.option("--do-sample/--greedy", default=None, help="Sample, or take the likeliest token.  [default: sample]"),
-    click.option("--temperature", type=click.FloatRange(0.01, 10), help="[default: 0.1]"),
-    click.option("--top-k", type=click.IntRange(0, 1_000_000), help="[default: 20]"),
-    click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="[default: 0.3]"),
-    click.option("--num-beams", type=click.IntRange(1, 32), help="[default: 1]"),
-    click.option(
-        "--max-new-tokens", type=click.IntRange(1, 1_000_000), help="Longest output of a step.  [default: 512]"
-    ),
-    click.option("--repetition-penalty", type=click.FloatRange(0.1, 10), help="[default: 1.0]"),
+    _make_number_option("temperature"),
+    _make_number_option("top_k"),
+    _make_number_option("top_p"),
+    _make_number_option("num_beams"),
+    _make_number_option("max_new_tokens", "Longest output of a step.  "),
+    _make_number_option("repetition_penalty"),
     click.option("--seed", type=int, help="Seed of the sampling."),
     click.option("--weights", help="Name that a worker serves its weights under.  [default: default]"),
     click.option("--check/--no-check", default=None, help="Measure whether each summary is true.  [default: no]"),
@@ -85,7 +90,7 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
     from models.options import make_options
 
     values = {name: value for name, value in given.items() if value is not None}
-    values["generation"] = {name: values.pop(name) for name in GENERATION if name in values}
+    values["generation"] = {name: values.pop(name) for name in PARAMETERS if name in values}
     if "prompt" in values:
         values = {"style": "custom"} | values | {"template": _read_text(values["prompt"])}
     if "examples" in values:
@@ -127,8 +132,8 @@ def _read_examples(path: Path) -> list[Any]:
         ) from None
 
 
-# The same words as in models.job (a test compares them).
-STATES = ("queued", "running", "succeeded", "partial", "failed", "cancelled")
+# Plain words: of a member of an enumeration click would offer the name.
+STATES = tuple(state.value for state in JobState)
 
 
 class Since(click.ParamType[datetime]):

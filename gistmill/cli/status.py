@@ -9,6 +9,7 @@ import click
 
 from gistmill.cli.database import open_session
 from gistmill.cli.output import clean_line, json_option, print_fields, print_json, print_table, style_state
+from models.choices import SHOWN_STATES
 from producer.wording import count, format_moment, format_seconds
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 RECENT = 20
 # Of a ``StepCount``, in the order of its fields.
 STEP_COLUMNS = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
-STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
 
 
 @click.command()
@@ -56,7 +56,7 @@ def status(name: str | None, limit: int, *, as_json: bool) -> None:
 
 def describe_states(progress: BatchProgress) -> str:
     """Return how many jobs are in which state: ``8 succeeded, 2 running``."""
-    counts = {state: getattr(progress, state) for state in STATES}
+    counts = {state: getattr(progress, state) for state in SHOWN_STATES}
     return ", ".join(f"{number:,} {style_state(state)}" for state, number in counts.items() if number)
 
 

@@ -11,12 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from models.choices import SHOWN_STATES
 from producer.report.collect import Overview, collect_overview
 from producer.report.documents import list_documents
 from producer.report.plots import Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
 from producer.wording import format_seconds
 
-STATES = ("succeeded", "partial", "failed", "cancelled", "running", "queued")
 # Pieces of the template that are joined before they are written.
 BUFFERED_PIECES = 200
 
@@ -35,7 +35,7 @@ def write_report(session: Session, batch_id: UUID, file: TextIO, *, limit: int |
     stream = environment.get_template("page.html").stream(
         overview=overview,
         progress=overview.snapshot.progress,
-        states=STATES,
+        states=SHOWN_STATES,
         plots=draw_plots(overview),
         documents=list_documents(session, batch_id, limit=limit),
         shown=limit,

@@ -17,8 +17,8 @@ from models.errors import GistmillError
 from models.publisher import make_celery
 from models.queues import QUEUES, queue_name
 from models.settings import Settings
+from workers.broker.compat_kombu import use_transport
 from workers.broker.tasks import register_tasks
-from workers.broker.transport import use_transport
 from workers.errors import choose_end_code
 from workers.logs import configure_logs
 from workers.service import Served, Service
@@ -66,12 +66,12 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
         task_queues=[_make_queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
         worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
         worker_concurrency=settings.slots,
-        worker_consumer="workers.broker.consumer:BufferingConsumer",
+        worker_consumer="workers.broker.compat_celery:BufferingConsumer",
         worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
         worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,  # for Flower
         worker_hijack_root_logger=False,
-        worker_pool="workers.broker.pool:TaskPool",  # threads: one process, one set of weights
+        worker_pool="workers.broker.compat_celery:TaskPool",  # threads: one process, one set of weights
         worker_prefetch_multiplier=1,
         worker_send_task_events=True,  # for Flower
         worker_soft_shutdown_timeout=0,  # threads cannot be interrupted; the drain releases their leases

@@ -18,6 +18,7 @@ from workers.engine.engine import Engine
 from workers.generation import Generation, GenerationParams, Part, Prompt, Role, Turn
 
 PROVIDER = "gistmill"
+DEFAULTS = GenerationParams()
 
 
 class ChatGemma(BaseChatModel):
@@ -40,12 +41,12 @@ class ChatGemma(BaseChatModel):
 
     engine: Engine = Field(exclude=True, repr=False)
     model: str = "gemma"
-    temperature: float = 0.1
-    top_k: int = 20
-    top_p: float = 0.3
-    max_tokens: int = 512
-    repetition_penalty: float = 1.0
-    num_beams: int = 1
+    temperature: float = DEFAULTS.temperature
+    top_k: int = DEFAULTS.top_k
+    top_p: float = DEFAULTS.top_p
+    max_tokens: int = DEFAULTS.max_new_tokens
+    repetition_penalty: float = DEFAULTS.repetition_penalty
+    num_beams: int = DEFAULTS.num_beams
     seed: int | None = None
     stop: list[str] | None = None
 

@@ -92,10 +92,10 @@ def _assemble(work: Path) -> Path:
 
 def _write_tokenizer(gguf: Path, work: Path) -> None:
     from transformers import GemmaTokenizer
-    from transformers.integrations.gguf import convert_gguf_tokenizer, get_gguf_tokenizer
 
-    architecture, vocabulary, options = get_gguf_tokenizer(str(gguf))
-    backend, _ = convert_gguf_tokenizer(architecture, vocabulary)
+    from workers.engine.compat_transformers import read_gguf_tokenizer
+
+    backend, options = read_gguf_tokenizer(gguf)
     GemmaTokenizer(tokenizer_object=backend, **options).save_pretrained(work)
 
 

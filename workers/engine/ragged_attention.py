@@ -13,11 +13,14 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.generation.continuous_batching.cache import PagedAttentionCache
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from workers.engine.attention_plan import AttentionPlan, DecodeGroup, PrefillRequest, build_mask, find_plan
+from workers.engine.compat_transformers import (
+    PagedAttentionCache,
+    get_token_views,
+    sdpa_attention_forward,
+    sdpa_mask,
+)
 
 # transformers takes a name with "sdpa" in it for its own, which refuses weights that cap their scores.
 RAGGED = "ragged"
@@ -61,7 +64,7 @@ def attend_ragged(
         )
     allocator = cache.layer_to_allocator[module.layer_idx]
     plan = find_plan(allocator, options, window=sliding_window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
-    stored = allocator._kv_token_views[module.layer_idx]
+    stored = get_token_views(allocator, module.layer_idx)
     attended = attend_planned(query, key, value, stored, plan, scaling=scaling, softcap=softcap)
     return attended.unsqueeze(0), None
 

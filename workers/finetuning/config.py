@@ -1,12 +1,16 @@
-"""What a user can choose about a fine-tuning run, validated where it is made, and the presets."""
+"""What a user can choose about a fine-tuning run, validated where it is made, and the presets.
+
+The command line reads its choices and defaults from here, so nothing of the libraries that train is imported.
+"""
 
 from __future__ import annotations
 
+import math
+import random
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from workers.finetuning.dataset import SourceBudget
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.lora import LoraSettings
 from workers.generation import PromptFormat
@@ -77,6 +81,32 @@ class TrainingSettings:
         for is_valid, message in checks:
             if not is_valid:
                 raise TrainingSettingsError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBudget:
+    """How many tokens of each source are kept.
+
+    Args:
+        most: no source is longer than this.
+        least: if given, each source's limit is drawn (log-uniformly) between ``least`` and ``most``, so that the
+            adapter meets short and long chunks alike.
+    """
+
+    most: int
+    least: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.most < 1 or (self.least is not None and not 1 <= self.least <= self.most):
+            raise TrainingSettingsError(
+                f"source tokens must satisfy 1 <= least <= most, not {self.least} and {self.most}"
+            )
+
+    def draw(self, generator: random.Random) -> int:
+        """Return the limit of the next source."""
+        if self.least is None:
+            return self.most
+        return round(math.exp(generator.uniform(math.log(self.least), math.log(self.most))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ exactly the ids that serving will see.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workers.engine.tokenizer import PromptTokenizer
+from workers.finetuning.config import SourceBudget
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.pairs import Pair
 from workers.generation import PromptFormat
@@ -21,32 +21,6 @@ from workers.summarization.prompts import PromptSet
 
 # Labels with this value carry no loss (the convention of torch and transformers).
 IGNORED = -100
-
-
-@dataclass(frozen=True, slots=True)
-class SourceBudget:
-    """How many tokens of each source are kept.
-
-    Args:
-        most: no source is longer than this.
-        least: if given, each source's limit is drawn (log-uniformly) between ``least`` and ``most``, so that the
-            adapter meets short and long chunks alike.
-    """
-
-    most: int
-    least: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.most < 1 or (self.least is not None and not 1 <= self.least <= self.most):
-            raise TrainingSettingsError(
-                f"source tokens must satisfy 1 <= least <= most, not {self.least} and {self.most}"
-            )
-
-    def draw(self, generator: random.Random) -> int:
-        """Return the limit of the next source."""
-        if self.least is None:
-            return self.most
-        return round(math.exp(generator.uniform(math.log(self.least), math.log(self.most))))
 
 
 @dataclass(frozen=True, slots=True)

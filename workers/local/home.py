@@ -63,18 +63,11 @@ class Home:
 
     def publish_servers(self, **addresses: str) -> None:
         """Tell every other command where the servers listen; readable by the owner alone, passwords are in it."""
-        self._write(self.servers_file, addresses)
+        _write_json(self.servers_file, addresses)
 
     def withdraw_servers(self) -> None:
         """Take the addresses back when the servers stop."""
         self.servers_file.unlink(missing_ok=True)
-
-    @staticmethod
-    def _write(path: Path, values: dict[str, str]) -> None:
-        part = path.with_suffix(".part")
-        part.touch(mode=0o600)
-        part.write_text(json.dumps(values, indent=2) + "\n")
-        part.replace(path)
 
 
 def open_home(folder: Path) -> Home:
@@ -96,13 +89,20 @@ def open_home(folder: Path) -> Home:
     else:
         values = {f"{name}_password": secrets.token_urlsafe(18) for name in ("postgres", "valkey")}
         values |= {f"{name}_port": str(port) for name, port in zip(("postgres", "valkey"), free_ports(2), strict=True)}
-        Home._write(path, values)
+        _write_json(path, values)
     (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     return Home(
         folder=folder,
         postgres=Postgres(folder / "postgres", int(values["postgres_port"]), values["postgres_password"]),
         valkey=Valkey(folder / "valkey", int(values["valkey_port"]), values["valkey_password"]),
     )
+
+
+def _write_json(path: Path, values: dict[str, str]) -> None:
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(values, indent=2) + "\n")
+    part.replace(path)
 
 
 def free_ports(count: int) -> list[int]:

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport
-
 from workers.errors import ServerStartError
+from workers.local.compat_supervisor import SupervisorTransport
 
 # A process that lives this long has started; one that dies earlier is restarted ever more slowly, whatever its code. No
 # worker ends earlier by itself: its imports take longer.

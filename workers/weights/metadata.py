@@ -15,6 +15,7 @@ from typing import Any
 from workers.generation import PromptFormat
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError
 from workers.weights.folder import METADATA_FILE, check_folder, find_folder, list_tensors, read_metadata
+from workers.weights.values import read_first_values
 
 # The first values of every tensor identify weights as well as all of them, in a second instead of a minute.
 FINGERPRINT_VALUES = 4096
@@ -114,17 +115,11 @@ def fingerprint_base(folder: Path) -> str:
     Raises:
         WeightsError: the folder holds no safetensors weights, or damaged ones.
     """
-    import torch
-    from safetensors import safe_open
-
     check_folder(folder)
     list_tensors(folder)
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as tensors:
-            for name in sorted(tensors.keys()):
-                values = tensors.get_slice(name)
-                digest.update(f"{name}{values.get_shape()}".encode())
-                first = values[:1].flatten()[:FINGERPRINT_VALUES].to(torch.bfloat16)
-                digest.update(first.view(torch.int16).numpy().tobytes())
+        for name, tensor, values in read_first_values(file, FINGERPRINT_VALUES):
+            digest.update(f"{name}{list(tensor.shape)}".encode())
+            digest.update(values)
     return digest.hexdigest()

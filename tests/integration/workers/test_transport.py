@@ -5,7 +5,7 @@ from kombu.transport import redis
 
 from models.publisher import BROKER_OPTIONS
 from tests.conftest import Cluster
-from workers.broker.transport import Transport
+from workers.broker.compat_kombu import Transport
 
 
 def test_a_worker_asks_for_messages_with_kombus_own_command_whatever_its_queues_are(cluster: Cluster) -> None:

@@ -16,13 +16,12 @@ from typing import Any
 
 import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
-from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager
-from transformers.generation.continuous_batching.requests import RequestStatus
 
 from workers.engine.batching.model_runner import SamplingRunner
 from workers.engine.batching.request import Request
 from workers.engine.batching.routing import RequestRouter
 from workers.engine.batching.speculation import keep_behind_window, propose_tokens
+from workers.engine.compat_transformers import HookedManager, get_attention, mark_finished
 from workers.engine.cpu.fused_gemma3 import has_fused_layers
 from workers.engine.cpu.memory import LazyZeros
 from workers.engine.errors import EngineStoppedError
@@ -53,7 +52,7 @@ class LoopState:
     age: float
 
 
-class GenerationLoop(ContinuousBatchingManager):
+class GenerationLoop(HookedManager):
     """Runs requests in one shared batch; ``submit`` may be called from any thread.
 
     Args:
@@ -85,30 +84,22 @@ class GenerationLoop(ContinuousBatchingManager):
             continuous_batching_config=batching,
         )
         self.live: dict[str, Request] = {}
-        self.output_router = RequestRouter(self.live, has_ended=self._has_ended)
+        self.output_router = RequestRouter(self.live, has_ended=self.has_ended)
         self._tokenizer = tokenizer
         self._on_fatal = on_fatal
         self._share_threads = share_threads
         # Only our own attention reads several new tokens of many requests in one product.
-        self._is_ragged = network.config.get_text_config()._attn_implementation == RAGGED
+        self._is_ragged = get_attention(network.config.get_text_config()) == RAGGED
         self._is_guessing = is_speculative and self._is_ragged
         self._submitting = threading.Lock()
         self._last_pass = time.monotonic()
         # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
-        self.batch_processor = self._create_batch_processor()
+        self.batch_processor = self.build_processor()
 
     def switch_to_cb_friendly_attn(self, model: Any, auto_switch_to_flash: bool = True) -> None:
         """Keep our own attention; let transformers choose among its own."""
-        if model.config._attn_implementation != RAGGED:
+        if get_attention(model.config) != RAGGED:
             super().switch_to_cb_friendly_attn(model, auto_switch_to_flash)
-
-    def start(self) -> None:
-        """Start the background thread."""
-        self.background_thread_status.clear()
-        self._generation_thread = threading.Thread(
-            target=self._run_generation_loop, name="generation-loop", daemon=True
-        )
-        self._generation_thread.start()
 
     def submit(self, request: Request) -> None:
         """Queue a request; its future gets the outcome.
@@ -135,7 +126,7 @@ class GenerationLoop(ContinuousBatchingManager):
         Raises:
             EngineStoppedError: the loop has ended.
         """
-        if self._has_ended() and (request is None or self.live.pop(request.id, None) is not None):
+        if self.has_ended() and (request is None or self.live.pop(request.id, None) is not None):
             raise EngineStoppedError("the generation loop has ended; restart this worker")
 
     def close(self) -> None:
@@ -161,32 +152,31 @@ class GenerationLoop(ContinuousBatchingManager):
             age=self.seconds_since_progress(),
         )
 
-    def _has_ended(self) -> bool:
-        return self.background_thread_status.can_accept_new_requests() is not None
-
-    def _create_batch_processor(self) -> Any:
+    def build_processor(self) -> Any:
+        """Return cache, scheduler and buffers of a new loop, with our runner."""
         with LazyZeros():
-            processor = super()._create_batch_processor()
+            processor = super().build_processor()
         processor.model_runner = SamplingRunner(processor, self.live, is_fused=has_fused_layers(self.model))
         if self._is_ragged:
             keep_behind_window(processor.cache)
         return processor
 
-    def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
+    def run_step(self, processor: Any, bootstrapping: bool) -> bool:
+        """Run one forward pass, and end requests before and after it."""
         if self.live:
             # Torch keeps it for each thread, and for MKL one number of the whole process; it takes no microsecond.
             torch.set_num_threads(self._share_threads())
-        self._end_overdue(batch_processor.scheduler)
+        self._end_overdue(processor.scheduler)
         if self._is_guessing:
-            propose_tokens(list(self.live.values()), batch_processor)
+            propose_tokens(list(self.live.values()), processor)
         try:
-            goes_on = super()._generation_loop_body(batch_processor, bootstrapping)
+            goes_on = super().run_step(processor, bootstrapping)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            self._shrink_batch(batch_processor, error)
+            self._shrink_batch(processor, error)
             goes_on = True
-        self._end_stopped(batch_processor.scheduler)
+        self._end_stopped(processor.scheduler)
         self._last_pass = time.monotonic()
         return goes_on
 
@@ -229,13 +219,14 @@ class GenerationLoop(ContinuousBatchingManager):
                 self.output_router.fail_and_deliver(state, error)
             else:
                 request.has_run_out_of_memory = True
-                state._status = RequestStatus.FINISHED
+                mark_finished(state)
                 scheduler.add_waiting_request(state.create_equivalent_initial_request())
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _handle_critical_error(self, error: Exception, batch_processor: Any) -> None:
-        super()._handle_critical_error(error, batch_processor)
+    def handle_fatal_error(self, error: Exception, processor: Any) -> None:
+        """Fail all requests and tell the owner of the process."""
+        super().handle_fatal_error(error, processor)
         if self._on_fatal is not None:
             self._on_fatal()
 

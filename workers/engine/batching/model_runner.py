@@ -6,14 +6,14 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-from transformers.generation.continuous_batching.model_runner import ModelRunner
 
 from workers.engine.batching.request import Request
 from workers.engine.batching.sampling import Sampler, sample_tokens
+from workers.engine.compat_transformers import HookedRunner
 from workers.engine.cpu.screened_head import ScreenedHead
 
 
-class SamplingRunner(ModelRunner):
+class SamplingRunner(HookedRunner):
     """Chooses each request's next tokens by that request's own parameters and seed.
 
     Args:
@@ -23,14 +23,7 @@ class SamplingRunner(ModelRunner):
     """
 
     def __init__(self, processor: Any, live: dict[str, Request], *, is_fused: bool) -> None:
-        super().__init__(
-            logit_processor=processor.logit_processor,
-            cb_config=processor.cb_config,
-            cache=processor.cache,
-            inputs_and_outputs=processor.inputs_and_outputs,
-            do_sample=False,
-            return_logprobs=False,
-        )
+        super().__init__(processor)
         self._live = live
         self._is_fused = is_fused
 
@@ -50,10 +43,11 @@ class SamplingRunner(ModelRunner):
         batch_data["plans"] = {}
         super().compute_batch(model, batch_data)
 
-    def _forward_process_and_sample(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
+    def run_forward(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
+        """Run the forward pass and sample; of a screened head only the scores that may be chosen are exact."""
         head = model.get_output_embeddings()
         if not isinstance(head, ScreenedHead):
-            super()._forward_process_and_sample(model, batch_data, *tensors)
+            super().run_forward(model, batch_data, *tensors)
             return
         *_, output_ids = tensors
         hidden = self._compute_kept(model.base_model, batch_data.pop("logits_to_keep"), batch_data)
@@ -74,7 +68,8 @@ class SamplingRunner(ModelRunner):
             return body(kept=kept, **batch_data).last_hidden_state[0]
         return body(**batch_data).last_hidden_state[0, kept]
 
-    def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
+    def sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
+        """Sample the new tokens of each request by its own parameters."""
         samplers = self._list_samplers()
         if samplers:
             self._choose(scores[0], samplers, output_ids)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from transformers.generation.continuous_batching.continuous_api import OutputRouter
-
 from workers.engine.batching.request import Request
+from workers.engine.compat_transformers import OutputRouter
 from workers.engine.errors import EngineStoppedError, RequestFailedError
 
 

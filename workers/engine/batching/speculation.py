@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
-from transformers.generation.continuous_batching.requests import RequestStatus
-
 from workers.engine.attention_plan import MAX_DECODE_QUERIES
 from workers.engine.batching.request import Request
+from workers.engine.compat_transformers import RequestStatus, widen_windows
 
 # Tokens of a pass up to which guesses are checked: a CPU reads its weights about as long as it computes with that many.
 SPECULATION_TOKENS = 32
@@ -39,7 +37,4 @@ def propose_tokens(requests: Iterable[Request], processor: Any) -> None:
 
 def keep_behind_window(cache: Any) -> None:
     """Let a cache keep more than a window: a pass writes a request's few new tokens before it reads the old ones."""
-    for allocator in cache.cache_allocators.values():
-        if isinstance(allocator, SlidingAttentionCacheAllocator):
-            allocator.sliding_window += MAX_DECODE_QUERIES - 1
-    cache.read_cache_limit = cache._infer_read_cache_limit()
+    widen_windows(cache, MAX_DECODE_QUERIES - 1)

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm
 
+from workers.engine.compat_transformers import Gemma3DecoderLayer, Gemma3RMSNorm, get_attention
 from workers.engine.cpu.chunked_linear import find_children, pack_side_by_side
 from workers.engine.cpu.memory import release_pages
 from workers.engine.cpu.onednn import OneDnnLinear
@@ -168,7 +168,7 @@ def can_fuse_layers(network: Any) -> bool:
     """Return whether a network has Gemma 3's layers, attends as these do and computes in float32, their dtype."""
     config = network.config.get_text_config()
     has_layers = any(isinstance(module, Gemma3DecoderLayer) for module in network.modules())
-    return has_layers and config._attn_implementation == RAGGED and network.dtype is torch.float32
+    return has_layers and get_attention(config) == RAGGED and network.dtype is torch.float32
 
 
 def has_fused_layers(network: Any) -> bool:

@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
+from workers.engine.compat_torch import multiply_half, pack_half
+
 
 class Float16Linear(nn.Module):
     """A linear layer with float16 weights that computes in float32.
@@ -26,11 +28,11 @@ class Float16Linear(nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
         with use_fbgemm:
-            self._packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
+            self._packed = pack_half(weight, bias)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs)."""
-        return torch.ops.quantized.linear_dynamic_fp16(rows, self._packed)
+        return multiply_half(rows, self._packed)
 
 
 def has_fbgemm() -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from workers.engine.compat_torch import multiply_int8, pack_int8
 from workers.engine.cpu.half import use_fbgemm
 
 # Largest quantized activation; they are unsigned for FBGEMM, so 128 stands for zero.
@@ -59,9 +60,7 @@ class Int8Linear(nn.Module):
         if self._shrink is not None:
             rows = rows * self._shrink
         scale = measure_max(rows, dim=-1).clamp_min_(SMALLEST)
-        product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            rows / scale, 1 / MAX_ACTIVATION, ZERO_POINT, self._packed
-        ).mul_(scale)
+        product = multiply_int8(rows / scale, self._packed, scale=1 / MAX_ACTIVATION, zero_point=ZERO_POINT).mul_(scale)
         return product if self._bias is None else product.add_(self._bias)
 
 
@@ -90,7 +89,5 @@ def pack_weight(weight: torch.Tensor, smoothing: torch.Tensor | None, largest: i
 
 def pack_quantized(quantized: torch.Tensor, scales: torch.Tensor) -> Any:
     """Return int8 weights (outputs, inputs) with one scale per output as FBGEMM wants them."""
-    zeros = torch.zeros_like(scales, dtype=torch.long)
     with use_fbgemm:
-        tensor = torch._make_per_channel_quantized_tensor(quantized, scales, zeros, 0)
-        return torch.ops.quantized.linear_prepack(tensor, None)
+        return pack_int8(quantized, scales)

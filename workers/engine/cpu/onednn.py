@@ -10,6 +10,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from workers.engine.compat_torch import (
+    has_bfloat16_instructions,
+    has_bfloat16_onednn,
+    multiply_reordered,
+    multiply_reordered_by,
+    reorder_weight,
+)
+
 # Rows that the layout is chosen for. Layouts for many rows serve few as well, the other way round takes up to twice as
 # long (measured from 1 to 400 rows).
 USUAL_ROWS = 256
@@ -27,29 +35,28 @@ class OneDnnLinear(nn.Module):
         super().__init__()
         self.dtype = weight.dtype
         self._bias = None if bias is None else bias.to(weight.dtype)
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, USUAL_ROWS)
+        self._packed = reorder_weight(weight, USUAL_ROWS)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs), in the rows' dtype."""
-        product = torch.ops.mkldnn._linear_pointwise(rows.to(self.dtype), self._packed, self._bias, "none", [], "")
-        return product.to(rows.dtype)
+        return multiply_reordered(rows.to(self.dtype), self._packed, self._bias).to(rows.dtype)
 
     def activate(self, rows: torch.Tensor) -> torch.Tensor:
         """Return GELU, by tanh, of (..., outputs), within the product and in its dtype, which the rows have."""
-        return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "gelu", [], "tanh")
+        return multiply_reordered(rows, self._packed, self._bias, "gelu", "tanh")
 
     def multiply(self, rows: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) times a factor of the same shape, within the product and in its dtype."""
-        return torch.ops.mkldnn._linear_pointwise.binary(rows, factor, self._packed, self._bias, "mul")
+        return multiply_reordered_by(rows, factor, self._packed, self._bias)
 
 
 def has_onednn(dtype: torch.dtype) -> bool:
     """Return whether this build of torch has oneDNN, and oneDNN the dtype on this CPU."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return False
-    return dtype is torch.float32 or (dtype is torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype is torch.float32 or (dtype is torch.bfloat16 and has_bfloat16_onednn())
 
 
 def has_native_bfloat16() -> bool:
     """Return whether this CPU computes in bfloat16 instead of emulating it."""
-    return has_onednn(torch.bfloat16) and torch.cpu._is_avx512_bf16_supported()
+    return has_onednn(torch.bfloat16) and has_bfloat16_instructions()

@@ -5,23 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 
 from gistmill.cli import finetune_options
 from gistmill.cli.finetune_options import build_config
-from models.options import Style
 from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule
 from workers.finetuning.errors import TrainingSettingsError
 from workers.generation import PromptFormat
+from workers.summarization.wording import Style as WorkerStyle
 
 START = FinetuneConfig(data=(), base=Path("base"), output=Path("out"))
 
 
 def test_the_choices_are_those_of_the_run() -> None:
-    assert set(get_args(Style)) - {"auto", "few-shot"} == set(finetune_options.STYLES)
-    assert tuple(PromptFormat) == finetune_options.PROMPT_FORMATS
-    assert tuple(Schedule) == finetune_options.SCHEDULES
-    assert tuple(Optimizer) == finetune_options.OPTIMIZERS
+    command = click.command()(finetune_options.add_finetune_options(lambda **_: None))
+    offered = {param.name: param.type.choices for param in command.params if isinstance(param.type, click.Choice)}
+
+    assert set(get_args(WorkerStyle)) - {"few-shot"} == {*offered["style"], "custom"}
+    assert offered["prompt_format"] == tuple(word.value for word in PromptFormat)
+    assert offered["schedule"] == tuple(word.value for word in Schedule)
+    assert offered["optimizer"] == tuple(word.value for word in Optimizer)
 
 
 def test_nothing_given_is_the_default() -> None:

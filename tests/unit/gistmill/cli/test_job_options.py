@@ -1,31 +1,38 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
 import click
 import pytest
 
-from gistmill.cli import export
 from gistmill.cli import options as cli_options
 from gistmill.cli.options import add_job_options, build_job_options
 from models import options
+from models.choices import STRATEGIES, STYLES
 from models.errors import SettingsError
 from models.job import JobState
 from models.options import GenerationOptions, JobOptions
+from models.sampling_params import PARAMETERS, SamplingParams
 from producer.export import WRITERS
-from workers.summarization import planning, prompts
+from producer.wording import EXPORT_FORMATS
+from workers.generation import GenerationParams
+from workers.summarization import planning, prompts, steps, wording
 
 COMMAND = click.command()(add_job_options(lambda **_: None))
 
 
-def test_the_choices_are_those_of_the_job() -> None:
-    assert get_args(options.Strategy) == cli_options.STRATEGIES
-    assert get_args(options.Style) == cli_options.STYLES
-    assert get_args(options.Splitter) == cli_options.SPLITTERS
+def test_the_choices_are_those_of_the_job_and_of_the_workers() -> None:
     assert tuple(JobState) == cli_options.STATES
-    assert tuple(WRITERS) == export.FORMATS
+    assert tuple(WRITERS) == EXPORT_FORMATS
+    assert {"auto", *get_args(steps.Strategy)} == set(STRATEGIES)
+    assert {"auto", *get_args(wording.Style)} == set(STYLES)
+
+
+def test_the_parameters_of_a_job_and_of_the_engine_are_the_same_with_the_same_defaults() -> None:
+    assert GenerationOptions().model_dump() == GenerationParams().describe() == asdict(SamplingParams())
 
 
 def test_what_makes_a_prompt_and_a_plan_is_that_of_the_workers() -> None:
@@ -33,7 +40,7 @@ def test_what_makes_a_prompt_and_a_plan_is_that_of_the_workers() -> None:
     assert options.DEFAULT_CHUNK_TOKENS == planning.DEFAULT_CHUNK_TOKENS
 
 
-@pytest.mark.parametrize("name", cli_options.GENERATION)
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_the_bounds_of_a_number_are_those_of_the_job(name: str) -> None:
     offered = next(param.type for param in COMMAND.params if param.name == name)
     bounds = {type(each).__name__: each for each in GenerationOptions.model_fields[name].metadata}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kombu.asynchronous import Hub, set_event_loop
 
-from workers.broker.pool import TaskPool
+from workers.broker.compat_celery import TaskPool
 
 LONG_SECONDS = 60
 

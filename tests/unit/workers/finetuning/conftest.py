@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_gemma import build_tiny_gemma
-from workers.finetuning.config import FinetuneConfig, TrainingSettings
-from workers.finetuning.dataset import SourceBudget
+from workers.finetuning.config import FinetuneConfig, SourceBudget, TrainingSettings
 from workers.finetuning.lora import LoraSettings
 from workers.finetuning.progress import TrainingProgress
 from workers.finetuning.training import FinetuneResult, finetune

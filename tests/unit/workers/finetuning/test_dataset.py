@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from workers.finetuning.dataset import IGNORED, PairEncoder, SourceBudget
+from workers.finetuning.config import SourceBudget
+from workers.finetuning.dataset import IGNORED, PairEncoder
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.pairs import Pair
 from workers.generation import PromptFormat

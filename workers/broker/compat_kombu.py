@@ -2,6 +2,25 @@
 
 Messages are not acknowledged. Redis forgets one when it hands it over, which saves half of the commands of a message;
 if it is lost together with the worker, the rescue sends it again.
+
+Names of kombu that it does not document, all of them here; a new version is checked against this table:
+
+kombu.transport
+    TRANSPORT_ALIASES  the transport of a broker address, for which there is no setting
+kombu.transport.redis
+    Channel._brpop_read  reads a message, whatever it is
+    Channel._brpop_start  asks for one
+    Channel._brpop_sent_at  when it was asked, for the timeout of a dead connection
+    Channel._create_client  makes the client that is kept
+    Channel._in_poll  the connection that waits for the answer
+    Channel._q_for_pri  the list of a queue and a level
+    Channel._queue_cycle  the order of the queues
+    Channel.active_queues  queues that are consumed
+    Channel.brpop_timeout  how long one question waits
+    Channel.conn_or_acquire  yields the client of a command
+    Channel.global_keyprefix  as a setting, here only to leave such a channel as it is
+    Channel.pool  its connections; another one after a reconnection
+    Channel.priority_steps  the levels of a queue
 """
 
 from __future__ import annotations

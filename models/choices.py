@@ -1,0 +1,35 @@
+"""Words that users choose from: strategies, styles, splitters and the states of a job.
+
+Defined here once, and importing nothing but the standard library, so that ``--help`` can name them at once.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, get_args
+
+Strategy = Literal["auto", "stuff", "map-reduce", "refine"]
+Style = Literal["auto", "technical", "eli5", "news", "few-shot", "custom"]
+Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
+
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+STYLES: tuple[Style, ...] = get_args(Style)
+SPLITTERS: tuple[Splitter, ...] = get_args(Splitter)
+
+
+class JobState(StrEnum):
+    """Where a job is; the last four are final."""
+
+    QUEUED = "queued"  # not planned yet
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"  # there is a summary, and ``reason`` says what is missing from it
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
+SUMMARIZED_STATES = (JobState.SUCCEEDED, JobState.PARTIAL)
+FINAL_STATES = (JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
+# In the order in which counts of jobs are shown.
+SHOWN_STATES = (*FINAL_STATES, JobState.RUNNING, JobState.QUEUED)

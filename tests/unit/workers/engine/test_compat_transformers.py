@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.library_names import check_name, list_names
+from workers.engine import compat_transformers
+
+
+@pytest.mark.parametrize(("module", "name"), list_names(compat_transformers))
+def test_the_library_has_each_undocumented_name_that_is_used(module: str, name: str) -> None:
+    check_name(compat_transformers, "transformers", module, name)

@@ -1,0 +1,216 @@
+"""Names of transformers that it does not document, in one place: a new version is checked against this table.
+
+Continuous batching is public as a whole (``init_continuous_batching``), not in its parts, and the loop needs the parts:
+sampling parameters of each request, speculative tokens, and a cache on a CPU. Modules of the engine use the names below
+through this module alone; private hooks become public methods of ``HookedManager`` and ``HookedRunner``.
+
+transformers.generation.continuous_batching.continuous_api
+    ContinuousBatchingManager._create_batch_processor  builds cache, scheduler and buffers, to which we add our runner
+    ContinuousBatchingManager._generation_loop_body  one step of the loop, around which requests end and begin
+    ContinuousBatchingManager._handle_critical_error  a dead loop, which ends the process
+    ContinuousBatchingManager._run_generation_loop  the thread's target, so that the thread has a name
+    ContinuousBatchingManager._generation_thread  the thread that stop() joins
+    ContinuousBatchingManager.background_thread_status  whether the loop has ended
+    ContinuousBatchingManager.batch_processor  the parts of the loop
+    ContinuousBatchingManager.output_router  where results go; ours resolves futures
+    ContinuousBatchingManager.switch_to_cb_friendly_attn  would replace our attention
+    BackgroundThreadStatus.can_accept_new_requests  None while the loop runs
+    BackgroundThreadStatus.clear  before the thread starts
+    ContinuousBatchProcessor.cache  its used part is a metric
+    ContinuousBatchProcessor.cb_config  handed to our runner
+    ContinuousBatchProcessor.inputs_and_outputs  handed to our runner
+    ContinuousBatchProcessor.logit_processor  handed to our runner
+    ContinuousBatchProcessor.max_batch_tokens  halved when memory runs out
+    ContinuousBatchProcessor.model_runner  replaced by ours
+    ContinuousBatchProcessor.scheduler  which requests are in the batch
+    OutputRouter.deliver  a result or the tokens so far
+    OutputRouter.deliver_batch  results of one forward pass
+    OutputRouter.fail_and_deliver  ends one request with an error
+transformers.generation.continuous_batching.model_runner
+    ModelRunner.compute_batch  one forward pass, to which we add the places of speculative tokens
+    ModelRunner._forward_process_and_sample  replaced where the head is screened
+    ModelRunner._sample  replaced by sampling parameters of each request
+transformers.generation.continuous_batching.scheduler
+    Scheduler.active_requests  requests in the batch, by id
+    Scheduler.waiting_requests  requests not yet in it, by id
+    Scheduler.max_requests_per_batch  halved when memory runs out
+    Scheduler.add_waiting_request  puts a request back
+    Scheduler.finish_request  ends one at its stop string
+    Scheduler.set_request_cancellation  ends one at its deadline
+transformers.generation.continuous_batching.requests
+    RequestState._status  set without the bookkeeping of the public property, for a request that is put back
+    RequestState.create_equivalent_initial_request  the request as it came
+    RequestState.generated_tokens  grows by accepted tokens
+    RequestState.initial_tokens  the prompt
+    RequestState.max_new_tokens  bounds the speculative tokens
+    RequestState.position_offset  set back by rejected tokens
+    RequestState.status  whether the request decodes
+    RequestState.to_generation_output  tokens of a request that ends early
+    RequestState.tokens_to_process  the last token and the speculative ones
+    RequestStatus.DECODING  its prompt is in the cache
+    RequestStatus.FINISHED  it has left the batch
+    FutureRequestState.has_new_token  whether the forward pass gives the request a token
+    FutureRequestState.query_length  its tokens in the forward pass
+    FutureRequestState.state  the request
+transformers.generation.continuous_batching.input_outputs
+    ContinuousBatchingIOs.num_request_in_batch  a metric
+    ContinuousBatchingIOs.requests_in_batch  requests of the forward pass, in its order
+transformers.generation.continuous_batching.cache
+    PagedAttentionCache._infer_read_cache_limit  worked out again for longer windows
+    PagedAttentionCache.cache_allocators  their windows are made longer
+    PagedAttentionCache.compute_free_capacity  a metric
+    PagedAttentionCache.layer_to_allocator  where a layer's keys and values are
+    PagedAttentionCache.read_cache_limit  see _infer_read_cache_limit
+transformers.generation.continuous_batching.cache_allocators
+    SlidingAttentionCacheAllocator._kv_token_views  a layer's keys and values, one row for each token
+    SlidingAttentionCacheAllocator.index  which of the indices of a forward pass are its own
+    SlidingAttentionCacheAllocator.layer_type  which of the lengths are its own
+    SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
+transformers.configuration_utils
+    PreTrainedConfig._attn_implementation  which attention the network runs
+transformers.integrations.sdpa_attention
+    sdpa_attention_forward  attention outside the loop
+transformers.masking_utils
+    sdpa_mask  its mask
+transformers.models.gemma3.modeling_gemma3
+    Gemma3DecoderLayer  replaced on a CPU
+    Gemma3RMSNorm  replaced on a CPU
+transformers.integrations.gguf
+    convert_gguf_tokenizer  the vocabulary of the packaged weights as a tokenizer
+    get_gguf_tokenizer  the vocabulary as the GGUF file holds it
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers.generation.continuous_batching.cache import PagedAttentionCache
+from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
+from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager, OutputRouter
+from transformers.generation.continuous_batching.model_runner import ModelRunner
+from transformers.generation.continuous_batching.requests import RequestStatus
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm
+
+__all__ = [
+    "Gemma3DecoderLayer",
+    "Gemma3RMSNorm",
+    "HookedManager",
+    "HookedRunner",
+    "OutputRouter",
+    "PagedAttentionCache",
+    "RequestStatus",
+    "get_attention",
+    "get_token_views",
+    "mark_finished",
+    "read_gguf_tokenizer",
+    "sdpa_attention_forward",
+    "sdpa_mask",
+    "widen_windows",
+]
+
+
+class HookedManager(ContinuousBatchingManager):
+    """The manager of transformers with its private hooks as methods that a subclass may override."""
+
+    def start(self) -> None:
+        """Start the background thread, as a daemon with a name."""
+        self.background_thread_status.clear()
+        self._generation_thread = threading.Thread(
+            target=self._run_generation_loop, name="generation-loop", daemon=True
+        )
+        self._generation_thread.start()
+
+    def has_ended(self) -> bool:
+        """Return whether the loop takes no requests any more."""
+        return self.background_thread_status.can_accept_new_requests() is not None
+
+    def build_processor(self) -> Any:
+        """Return cache, scheduler and buffers of a new loop."""
+        return super()._create_batch_processor()
+
+    def run_step(self, processor: Any, bootstrapping: bool) -> bool:
+        """Run one step of the loop; False ends it."""
+        return super()._generation_loop_body(processor, bootstrapping)
+
+    def handle_fatal_error(self, error: Exception, processor: Any) -> None:
+        """Fail all requests after an error that ends the loop."""
+        super()._handle_critical_error(error, processor)
+
+    def _create_batch_processor(self) -> Any:
+        return self.build_processor()
+
+    def _generation_loop_body(self, batch_processor: Any, bootstrapping: bool) -> bool:
+        return self.run_step(batch_processor, bootstrapping)
+
+    def _handle_critical_error(self, error: Exception, batch_processor: Any) -> None:
+        self.handle_fatal_error(error, batch_processor)
+
+
+class HookedRunner(ModelRunner):
+    """The model runner of transformers with its private hooks as methods that a subclass may override.
+
+    Args:
+        processor: the loop's processor, whose own runner this one replaces.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        super().__init__(
+            logit_processor=processor.logit_processor,
+            cb_config=processor.cb_config,
+            cache=processor.cache,
+            inputs_and_outputs=processor.inputs_and_outputs,
+            do_sample=False,
+            return_logprobs=False,
+        )
+
+    def run_forward(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
+        """Run the forward pass and sample from its logits; the last tensor takes the new tokens."""
+        super()._forward_process_and_sample(model, batch_data, *tensors)
+
+    def sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
+        """Sample from scores (1, tokens, vocabulary) into the new tokens (1, requests)."""
+        super()._sample(scores, output_ids)
+
+    def _forward_process_and_sample(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
+        self.run_forward(model, batch_data, *tensors)
+
+    def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
+        self.sample(scores, output_ids)
+
+
+def get_attention(config: Any) -> str:
+    """Return the name of the attention that a network with this config runs."""
+    return str(config._attn_implementation)
+
+
+def get_token_views(allocator: Any, layer: int) -> Any:
+    """Return a layer's cached keys and values, each (rows, key heads, head size)."""
+    return allocator._kv_token_views[layer]
+
+
+def mark_finished(state: Any) -> None:
+    """Mark a request as one that has left the batch, without the end of its output."""
+    state._status = RequestStatus.FINISHED
+
+
+def widen_windows(cache: Any, tokens: int) -> None:
+    """Let the cache of sliding layers keep so many tokens more than their window."""
+    for allocator in cache.cache_allocators.values():
+        if isinstance(allocator, SlidingAttentionCacheAllocator):
+            allocator.sliding_window += tokens
+    cache.read_cache_limit = cache._infer_read_cache_limit()
+
+
+def read_gguf_tokenizer(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Return the tokenizer of a GGUF file, and the special tokens and settings that go with it."""
+    # Only a conversion needs it, and it imports the reader of GGUF files.
+    from transformers.integrations.gguf import convert_gguf_tokenizer, get_gguf_tokenizer
+
+    architecture, vocabulary, options = get_gguf_tokenizer(str(path))
+    tokenizer, _ = convert_gguf_tokenizer(architecture, vocabulary)
+    return tokenizer, options
