@@ -1,4 +1,4 @@
-"""What the GPUs run: the engine, the summarization core and the flow that ties them to the database."""
+"""Workers: the engine, the summarization core and the flow that connects them to the database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    # ``celery -A workers worker`` asks for the app by this name; nothing is loaded before it does.
+    # ``celery -A workers worker`` looks up this name; imports and settings wait until then.
     if name == "celery":
         from models.settings import read_settings
         from workers.broker.app import make_default_app

@@ -1,4 +1,4 @@
-"""One worker process, as the launcher starts it: ``python -m workers``."""
+"""Entry point of a worker process: ``python -m workers``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workers.importing import import_without_gc
 
 
 def main() -> int:
-    """Serve until told to stop; a start that cannot succeed ends with one clear sentence."""
+    """Serve until a signal; report a failed start in one sentence and return its exit code."""
     with import_without_gc():
         from models.errors import GistmillError
         from models.settings import read_settings

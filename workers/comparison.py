@@ -1,4 +1,4 @@
-"""Compares two batches document by document: what each way of summarizing gave and took."""
+"""Comparison of two batches, document by document, in quality, length, tokens and time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
 from workers.evaluation.compare import Difference, Measures, compare_batches
 
-# What a job's row measures besides its metrics, by the name of the view's column.
+# Columns of the jobs view that are compared besides the metrics.
 FIGURES = ("summary_characters", "prompt_tokens", "completion_tokens", "generation_seconds", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two batches side by side.
+    """Comparison of two batches.
 
     Args:
-        documents: pairs that were compared.
-        differences: second less first, for every measure that some pair has.
-        unpaired: documents that were left out, by the reason.
-        remarks: what a reader must know about the figures.
+        documents: number of compared pairs.
+        differences: second minus first, for every measure that any pair has.
+        unpaired: excluded documents, by the reason.
+        remarks: human-readable limits of the figures.
     """
 
     documents: int
@@ -35,10 +35,10 @@ class Comparison:
 
 
 def compare_jobs(session: Session, first: UUID, second: UUID) -> Comparison:
-    """Compare the summaries of the documents that both batches have.
+    """Compare the summaries of the documents in both batches.
 
     Raises:
-        PairingError: there is no such document.
+        PairingError: the batches have no document in common.
     """
     sides = [_group(session, batch) for batch in (first, second)]
     unpaired: dict[str, list[str]] = defaultdict(list)
@@ -69,7 +69,7 @@ def _group(session: Session, batch_id: UUID) -> dict[str, list[JobSummary]]:
 
 
 def _find_obstacle(first: Sequence[JobSummary], second: Sequence[JobSummary]) -> str | None:
-    """Return why a document cannot be compared, None if it can."""
+    """Return the reason to exclude a document; None to compare it."""
     sides = ((first, "first"), (second, "second"))
     for jobs, name in sides:
         if not jobs:
@@ -83,7 +83,7 @@ def _find_obstacle(first: Sequence[JobSummary], second: Sequence[JobSummary]) ->
 
 
 def _measure(job: JobSummary) -> Measures:
-    """Return what a job measures; a metric that was not measurable has no value."""
+    """Return a job's measures by name; a metric that was not measurable is None."""
     figures = {name: getattr(job, name) for name in FIGURES}
     return {**job.metrics, **{name: None if value is None else float(value) for name, value in figures.items()}}
 

@@ -1,4 +1,4 @@
-"""One short transaction on the results database, for what is asked or written once and not per step."""
+"""Single transactions on the results database, for one-off reads and writes outside of steps."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def open_transaction(settings: Settings) -> Iterator[Session]:
     """Open a session that commits at the end of the block.
 
     Raises:
-        SettingsError: no server is known.
-        UnreachableError: it does not answer, or has no tables.
+        SettingsError: the settings name no server.
+        UnreachableError: the server does not answer, or has no tables.
     """
     engine = connect(settings.require_database_url(), pool_size=1)
     try:

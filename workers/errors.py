@@ -1,68 +1,68 @@
-"""Errors of the worker's own parts.
+"""Errors of the workers.
 
 WorkerError (GistmillError)
-├── ServerStartError     an embedded server did not come up
-├── AlreadyRunningError  this home is in use by another ``gistmill up``
-├── HomeError            the data folder cannot be made
-├── DeviceError          a GPU was asked for that is not there
+├── ServerStartError     an embedded server did not start
+├── AlreadyRunningError  the home is in use by another ``gistmill up``
+├── HomeError            the data folder cannot be created
+├── DeviceError          a requested GPU does not exist
 ├── ServingError         the weights cannot be served
-├── ShortageError        there is no room for the weights now
+├── ShortageError        too little free memory for the weights, for now
 └── StepError
     ├── RetryableError   the next attempt may succeed
-    └── PermanentError   no attempt will ever succeed
+    └── PermanentError   every attempt would fail
 """
 
 from __future__ import annotations
 
 from models.errors import GistmillError, SettingsError, UnknownIdError
 
-# Exit code of a worker process that another start cannot help (EX_CONFIG): the supervisor leaves it alone.
+# Exit code of a worker process whose restart would fail again (EX_CONFIG); the supervisor does not restart it.
 FINAL_CODE = 78
 
 
 class WorkerError(GistmillError):
-    """Root of the worker's errors."""
+    """Root of the workers' errors."""
 
 
 class ServerStartError(WorkerError):
-    """An embedded server did not come up; the message names its log."""
+    """Failed start of an embedded server; the message names its log."""
 
 
 class AlreadyRunningError(WorkerError):
-    """This home is in use by another ``gistmill up``; the message says where it listens."""
+    """Home in use by another ``gistmill up``; the message has its addresses."""
 
 
 class HomeError(WorkerError):
-    """The data folder cannot be made."""
+    """Data folder that cannot be created."""
 
 
 class DeviceError(WorkerError):
-    """A GPU was asked for that is not there."""
+    """Request for a GPU that does not exist, or for too many."""
 
     exit_code = 2
 
 
 class ServingError(WorkerError):
-    """The weights cannot be served; the message says why and what to do."""
+    """Weights that cannot be served; the message has the reason and the remedy."""
 
 
 class ShortageError(WorkerError):
-    """There is no room for the weights now; whoever holds the memory may let it go."""
+    """Too little free memory for the weights; another process may free some, so a restart may help."""
 
 
 class StepError(WorkerError):
-    """A step could not be run."""
+    """Failure of a step."""
 
 
 class RetryableError(StepError):
-    """The next attempt may succeed: a deadline, a full device, a server that was away."""
+    """Failure that the next attempt may not have: a deadline, a full device, an unreachable server."""
 
 
 class PermanentError(StepError):
-    """No attempt will ever succeed: the message is stored with the step."""
+    """Failure of every attempt; its message is stored with the step."""
 
 
 def choose_end_code(error: GistmillError) -> int:
-    """Return the code that a worker process ends with when it could not start."""
+    """Return the exit code of a worker process that could not start."""
     is_final = isinstance(error, (ServingError, SettingsError, UnknownIdError))
     return FINAL_CODE if is_final else error.exit_code

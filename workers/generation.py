@@ -1,8 +1,8 @@
-"""What a step asks of the engine and what it gets back: values and one protocol, no libraries.
+"""Interface between steps and the engine: requests and results as values, and the engine's protocol, without libraries.
 
-The pure core (summarization, evaluation) builds a ``Prompt`` and reads a ``Generation``; the engine is the only place
-that turns one into the other. ``Part.is_untrusted`` marks text that came from a document or from an earlier
-generation: control tokens inside it are encoded as plain text, so it can never open a chat turn.
+Summarization and evaluation build a ``Prompt`` and receive a ``Generation``; the engine alone turns one into the other.
+``Part.is_untrusted`` marks text from a document or an earlier generation: control tokens inside it are encoded as plain
+text, so it cannot open a chat turn.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Role = Literal["user", "assistant"]
 
 
 class PromptFormat(StrEnum):
-    """How a set of weights wants to be prompted."""
+    """Prompt format of weights."""
 
     CHAT = "chat"  # instruct weights: turns through the tokenizer's chat template
     COMPLETION = "completion"  # base weights: one plain text that the weights continue
 
 
 class FinishReason(StrEnum):
-    """Why a generation ended."""
+    """Reason for the end of a generation."""
 
-    STOP = "stop"  # the weights said so (end of sequence, end of turn or a stop string)
+    STOP = "stop"  # end of sequence, end of turn or a stop string
     LENGTH = "length"  # max_new_tokens reached: the text may be cut
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
@@ -37,7 +37,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a turn: the words of our prompt, or untrusted text from a document or a generation."""
+    """Piece of a turn: trusted wording of a prompt, or untrusted text from a document or a generation."""
 
     text: str
     is_untrusted: bool = False
@@ -45,25 +45,25 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation."""
+    """Message of a conversation."""
 
     role: Role
     parts: tuple[Part, ...]
 
     @property
     def text(self) -> str:
-        """The turn's whole text."""
+        """Text of all parts."""
         return "".join(part.text for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A whole request to the engine.
+    """Prompt of a request to the engine.
 
     Args:
-        turns: the conversation; in completion format the turns' texts are simply concatenated.
+        turns: the conversation; the completion format concatenates the texts of its turns.
         format: chat or completion.
-        stop: strings that end the generation; they are not part of its text.
+        stop: strings that end the generation and are excluded from its text.
     """
 
     turns: tuple[Turn, ...]
@@ -76,7 +76,7 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """All turns' texts, one after the other."""
+        """Concatenated text of all turns."""
         return "".join(turn.text for turn in self.turns)
 
 
@@ -109,24 +109,24 @@ class GenerationParams(SamplingParams):
                 raise ValueError(message)
 
     def describe(self) -> dict[str, float | None]:
-        """Return all of them by name; ``dataclasses.asdict`` takes ten times as long."""
+        """Return all parameters by name, ten times as fast as ``dataclasses.asdict``."""
         return {name: getattr(self, name) for name in PARAMETERS}
 
     @property
     def is_deterministic(self) -> bool:
-        """True if the same prompt always gives the same tokens."""
+        """Whether equal prompts give equal tokens, as greedy decoding does."""
         return not self.do_sample
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One finished call of the engine.
+    """Result of a call of the engine.
 
     Args:
-        text: the new text, without prompt, control tokens or stop string.
+        text: generated text, without prompt, control tokens or stop string.
         prompt_tokens: length of the encoded prompt in tokens.
         completion_tokens: number of generated tokens.
-        finish_reason: why it ended.
+        finish_reason: reason for the end.
         seconds: wall time from submission to the last token.
     """
 
@@ -138,10 +138,10 @@ class Generation:
 
 
 class TokenCounter(Protocol):
-    """Counts tokens the way the serving weights do."""
+    """Token counter of the serving weights."""
 
     def count_tokens(self, text: str) -> int:
-        """Return the number of tokens of a plain text, without any control tokens."""
+        """Return the number of tokens of a plain text, without control tokens."""
         ...
 
     def count_prompt_tokens(self, prompt: Prompt) -> int:
@@ -150,21 +150,21 @@ class TokenCounter(Protocol):
 
 
 class TextGenerator(TokenCounter, Protocol):
-    """The engine as the rest of the worker sees it; every method may be called from any thread."""
+    """Interface of the engine; every method is thread-safe."""
 
     @property
     def context_tokens(self) -> int:
-        """Most tokens that prompt and completion may have together."""
+        """Maximum tokens of prompt and completion together."""
         ...
 
     @property
     def prompt_format(self) -> PromptFormat:
-        """How these weights want to be prompted."""
+        """Prompt format of the served weights."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Identity of what generates: config, tensors, adapter, dtype and quantization."""
+        """Fingerprint of the served weights: config, tensors, adapter, dtype and quantization."""
         ...
 
     def generate(
@@ -175,7 +175,7 @@ class TextGenerator(TokenCounter, Protocol):
         deadline: float | None = None,
         cancelled: threading.Event | None = None,
     ) -> Generation:
-        """Generate text; blocks until done, cancelled or past ``deadline`` (a ``time.monotonic`` value)."""
+        """Generate text; block until done, cancelled or past ``deadline`` (a ``time.monotonic`` value)."""
         ...
 
     def score_continuations(self, prompt: Prompt, continuations: Sequence[str]) -> list[float]:

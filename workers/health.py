@@ -1,4 +1,4 @@
-"""The worker's status over HTTP: ``/metrics`` for Prometheus, ``/health`` for probes."""
+"""Worker status over HTTP: ``/metrics`` for Prometheus, ``/health`` for probes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class StatusServer:
-    """Answers probes from a thread of its own for as long as the process lives."""
+    """HTTP server in a daemon thread for metrics and health probes."""
 
     def __init__(self, host: str, port: int, is_healthy: Callable[[], bool]) -> None:
-        """Bind it.
+        """Bind the port without serving yet.
 
         Args:
             host: address to listen on.
             port: TCP port.
-            is_healthy: whether this process should get work.
+            is_healthy: called by every probe; False answers 503.
 
         Raises:
             ServerStartError: the port is taken.
@@ -41,11 +41,11 @@ class StatusServer:
         self._thread = threading.Thread(target=self._server.serve_forever, name="status", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start serving."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop answering."""
+        """Stop serving and close the port."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -59,7 +59,7 @@ class StatusServer:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Return whether nobody listens on a port."""
+    """Return whether a TCP port can be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -70,7 +70,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """A probe every few seconds is not worth a line in the log."""
+    """Request handler without an access log: probes every few seconds would fill it."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Drop the message."""

@@ -1,4 +1,4 @@
-"""Importing large libraries in less time."""
+"""Faster imports of large libraries."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def import_without_gc() -> Iterator[None]:
-    """Import without a look for garbage in between, and never look through what was imported again.
+    """Import without garbage collection, and exclude the imported objects from later collections.
 
-    Nearly all that importing makes stays as long as the process. Looking through it again and again is a quarter of the
-    time of importing torch, transformers and Celery, and later a part of every full collection.
+    Imported objects are almost never garbage; traversing them takes a quarter of the time of importing torch,
+    transformers and Celery, and a part of every later full collection.
     """
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""One line per event: pretty on a terminal, JSON otherwise; never the text of a document."""
+"""Logging of one line per event: readable on a terminal, JSON otherwise; never with the text of a document."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # The console renderer's own tracebacks show local variables, and with them texts.
+    # The console renderer's default tracebacks show local variables, which contain document texts.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: structlog.typing.Processor = console if is_pretty else structlog.processors.JSONRenderer()
     if not is_pretty:
         shared.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[
-            structlog.stdlib.filter_by_level,  # first: what is not printed costs nothing
+            structlog.stdlib.filter_by_level,  # first, so that a filtered event costs nothing
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -34,7 +34,7 @@ def configure_logs(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    # The root's level alone lets everything pass that a library has turned its own logger up for.
+    # The root's level does not filter records of a logger whose level a library has lowered.
     handler.setLevel(settings.log_level.upper())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

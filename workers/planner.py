@@ -1,4 +1,4 @@
-"""Plans without running: what a job would do, as ``gistmill plan`` prints it."""
+"""Dry-run plans for ``gistmill plan``: the strategy, chunks and estimated cost of a job."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from workers.weights.resolve import resolve_name
 
 
 class PlanningError(WorkerError):
-    """A document cannot be summarized this way; the message says what to change."""
+    """Document or options without a valid plan; the message names the setting to change."""
 
     exit_code = 2
 
 
 class Planner:
-    """Plans documents for the weights of the settings.
+    """Planner of documents for the weights of a job.
 
     Raises:
-        PlanningError: the weights are not there, or have no prompt for these options.
+        PlanningError: the weights are missing, or have no prompt for these options.
         UnknownIdError: the job names weights that are not registered.
     """
 
@@ -56,10 +56,10 @@ class Planner:
         self._options = options
 
     def plan(self, text: str, document_format: DocumentFormat) -> Json:
-        """Return a document's plan: strategy and why, chunks, and at most its calls, tokens, depth and seconds.
+        """Return a document's plan: strategy, chunks, and upper bounds of calls, tokens, depth and seconds.
 
         Raises:
-            PlanningError: nothing fits, or the options contradict each other.
+            PlanningError: no plan fits, or the options contradict each other.
         """
         try:
             plan = plan_job(
@@ -87,21 +87,21 @@ class Planner:
         }
 
 
-# Tokens per second of the packaged weights on two cores (docs/performance.md): read, and written by one request.
+# Tokens per second of the packaged weights on two cores (docs/performance.md): prefill, and decode of one request.
 USUAL_PROMPT_RATE = 1000.0
 USUAL_COMPLETION_RATE = 10.0
-# Jobs that are measured, the latest first: enough for a mean, few enough to follow a change of machine.
+# Latest jobs that are averaged: enough for a stable mean, few enough to follow a change of machine.
 MEASURED_JOBS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast a worker is.
+    """Speed of a worker.
 
     Args:
-        prompt: prompt tokens read per second.
-        completion: tokens per second that each request writes.
-        origin: where the numbers come from, in words for people.
+        prompt: prefill speed, in prompt tokens per second.
+        completion: decode speed of one request, in tokens per second.
+        origin: human-readable origin of the figures.
     """
 
     prompt: float
@@ -113,7 +113,7 @@ USUAL_RATES = Rates(USUAL_PROMPT_RATE, USUAL_COMPLETION_RATE, "as the packaged w
 
 
 def find_rates(settings: Settings, weights: str) -> Rates:
-    """Return the rates of the weights of a name; those that are usual where no database tells them."""
+    """Return the measured rates of the named weights; the usual rates without measurements or database."""
     try:
         with open_transaction(settings) as session:
             return measure_rates(session, weights) or USUAL_RATES
@@ -122,9 +122,9 @@ def find_rates(settings: Settings, weights: str) -> Rates:
 
 
 def measure_rates(session: Session, weights: str) -> Rates | None:
-    """Return what the latest steps of these weights say, None if there are none.
+    """Return the rates measured on the latest steps of these weights; None without such steps.
 
-    Reading and writing are timed together: their usual rates are made as much faster or slower as the steps were.
+    Steps record prefill and decode together, so both usual rates are scaled by the same factor.
     """
     started = select(Job.id).where(Job.weights == weights, Job.started_at.is_not(None))
     latest = started.order_by(Job.started_at.desc()).limit(MEASURED_JOBS)
@@ -136,9 +136,9 @@ def measure_rates(session: Session, weights: str) -> Rates | None:
         Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
         Step.cached_from.is_(None),
     )
-    calls, read, written, seconds = session.execute(measured).one()
-    if not (read and written and seconds):
+    calls, prefilled, decoded, seconds = session.execute(measured).one()
+    if not (prefilled and decoded and seconds):
         return None
-    speed = (read / USUAL_PROMPT_RATE + written / USUAL_COMPLETION_RATE) / seconds
+    speed = (prefilled / USUAL_PROMPT_RATE + decoded / USUAL_COMPLETION_RATE) / seconds
     origin = f"as the latest {calls:,} calls of weights {weights}"
     return Rates(USUAL_PROMPT_RATE * speed, USUAL_COMPLETION_RATE * speed, origin)

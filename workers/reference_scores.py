@@ -1,4 +1,4 @@
-"""Scores the summaries of a batch against references by ROUGE, and stores a row for each job and metric."""
+"""Reference scores: ROUGE of a batch's summaries against references, stored as a row per job and metric."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
 from workers.evaluation.words import read_words
 from workers.execution.checks import store_metrics
 
-# The F1 by metric, or why there is none.
+# F1 by metric, or the reason for its absence.
 RougeScores = dict[str, float] | str
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceScores:
-    """What references say of a batch.
+    """Result of scoring a batch.
 
     Args:
-        scored: jobs that have their scores now.
-        means: the mean of each metric with its interval; empty if nothing was scored.
-        not_measurable: jobs with a reference that have no score, and why.
-        jobs_without_reference: names of jobs that no reference is for.
-        references_without_job: names that no job has.
-        being_checked: names of jobs that were left out because a second try may still replace their summary.
+        scored: number of scored jobs.
+        means: mean and interval by metric; empty if no job was scored.
+        not_measurable: reason by source, for jobs with a reference but without a score.
+        jobs_without_reference: sources of jobs without a reference.
+        references_without_job: names of references without a job.
+        being_checked: sources of jobs left out because a second try may still replace their summary.
     """
 
     scored: int
@@ -47,7 +47,7 @@ class ReferenceScores:
 
 @dataclass(frozen=True, slots=True)
 class JobReference:
-    """A job and its reference."""
+    """Job with its reference summary."""
 
     job: JobSummary
     reference: str
@@ -59,10 +59,10 @@ def score_references(
     """Score every job of a batch that has a reference, and store the scores.
 
     Args:
-        database: where the batch is; no transaction is open while scores are computed, which may take minutes.
-        batch_id: which batch.
-        references: by the name of the document: its source, its file's name, or that without the suffix.
-        origin: where the references come from, kept with the scores.
+        database: database of the batch; no transaction is open during the scoring, which may take minutes.
+        batch_id: id of the batch.
+        references: reference by document name: its source, its file name, or the file name without suffix.
+        origin: origin of the references, stored with the scores.
     """
     with Session(database) as session:
         jobs = list(list_jobs(session, JobFilter(batch_id=batch_id)))
@@ -91,10 +91,10 @@ def _store_all(
     scores: Mapping[UUID, RougeScores],
     evidence: Mapping[UUID, Mapping[str, object]],
 ) -> set[UUID]:
-    """Store the scores of all jobs or of none, and return those whose summary was replaced meanwhile."""
+    """Store the scores in one transaction; return the jobs left out because their summary has been replaced."""
     replaced = set()
     with Session(database) as session, session.begin():
-        # In one order everywhere, so that two who lock many jobs never wait for each other in a circle.
+        # Locking in the same order everywhere avoids deadlocks.
         for pair in sorted(pairs, key=lambda pair: pair.job.job_id):
             job = lock_job(session, pair.job.job_id)
             if job.summary == pair.job.summary:
@@ -105,7 +105,7 @@ def _store_all(
 
 
 def list_names(job: JobSummary) -> Iterator[str]:
-    """Yield what a reference may call a job's document, the most exact first."""
+    """Yield the names under which a reference may list a job's document, the most specific first."""
     path = PurePath(job.source)
     yield from dict.fromkeys((job.source, path.name, path.stem))
 

@@ -1,4 +1,4 @@
-"""One worker process put together: weights, leases, flow and rescue around two connection pools."""
+"""Composition of a worker process: engine, leases, flow and reclaim thread on two connection pools."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# The supervisor restarts the process; the code tells its log why it ended (EX_SOFTWARE).
+# Exit code after a fatal engine error (EX_SOFTWARE); the supervisor logs it and restarts the process.
 ENGINE_DIED_CODE = 70
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What this process generates with.
+    """Loaded engine of this process.
 
     Args:
         generator: the engine.
-        device: where it runs, as people read it.
-        seconds_since_progress: seconds that waiting requests have seen no new token; 0 when idle.
+        device: human-readable name of its device.
+        seconds_since_progress: returns the seconds since the last token while requests wait; 0 when idle.
         close: stops the engine.
-        trained_prompt: how the weights were trained to be asked.
+        trained_prompt: default prompt of jobs, from the metadata of the weights.
     """
 
     generator: TextGenerator
@@ -57,7 +57,7 @@ class Served:
 
 
 class Service:
-    """Everything of one worker process that lives from its start to its end."""
+    """Components of one worker process, from its start to its end."""
 
     def __init__(self, settings: Settings, app: Celery, served: Served, *, node: str) -> None:
         self.worker_id = f"{node}#{uuid.uuid4().hex[:8]}"
@@ -65,8 +65,8 @@ class Service:
         self._served = served
         self._node = node
         url, application = settings.require_database_url(), f"gistmill {node}"
-        # One for steps, which repeat what an outage ended, and one for the threads beside them.
-        # Whatever stands still for as long as a lease is not waited for.
+        # Steps and background threads have separate pools: a step retries after an outage, so its pool skips the ping.
+        # A transaction that is idle for a whole lease is ended by the server.
         self._steps_database = connect(
             url,
             pool_size=min(settings.slots, 20),
@@ -110,14 +110,14 @@ class Service:
         self._status = StatusServer(settings.metrics_host, port, self._is_healthy) if port else None
 
     def start(self) -> None:
-        """Register this process and begin to renew and to rescue.
+        """Register this process and start its lease, reclaim and status threads.
 
         Raises:
             UnreachableError: Postgres does not answer or has no tables.
         """
         check_database(self._database)
         with Session(self._database) as session, session.begin():
-            self._warn_of_others(session)
+            self._warn_of_other_weights(session)
             step_updates.register_worker(session, self._describe())
         self._leases.start()
         self._reclaimer.start()
@@ -126,7 +126,7 @@ class Service:
         log.info("worker_ready", worker=self.worker_id, device=self._served.device, weights=self._settings.weights_name)
 
     def begin_drain(self) -> None:
-        """Let running steps finish; those that take longer than the drain are given back."""
+        """Let running steps finish; release those that outlast the drain, for other workers."""
         if self._drain is None:
             log.info("draining", worker=self.worker_id, seconds=self._settings.drain_seconds)
             self._drain = threading.Timer(self._settings.drain_seconds, self._leases.stop_all)
@@ -134,7 +134,7 @@ class Service:
             self._drain.start()
 
     def close(self) -> None:
-        """End in order, after the last step."""
+        """Stop threads and engine in order, after the last step, and close the connection pools."""
         if self._drain is not None:
             self._drain.cancel()
         if self._status is not None:
@@ -151,8 +151,8 @@ class Service:
     def _is_healthy(self) -> bool:
         return self._drain is None and self._served.seconds_since_progress() <= self._settings.hang_seconds
 
-    def _warn_of_others(self, session: Session) -> None:
-        """Say that jobs of this name may be summarized by other weights too; a name stands for one set of them."""
+    def _warn_of_other_weights(self, session: Session) -> None:
+        """Log a warning if a live worker serves other weights under the same name, which must identify one set."""
         name, ours = self._settings.weights_name, self._served.generator.fingerprint
         for other in list_live_workers(session):
             if other.weights == name and other.weights_fingerprint != ours:
@@ -174,11 +174,11 @@ class Service:
             weights=self._settings.weights_name,
             weights_fingerprint=self._served.generator.fingerprint,
             details={"slots": self._settings.slots, "hostname": socket.gethostname()},
-            # This host's clock, because only processes of this host compare it.
+            # The local clock suffices: only processes of this host compare it.
             started_at=datetime.fromtimestamp(process.create_time(), UTC),
         )
 
 
 def end_process() -> None:
-    """End now, without waiting for anything: leases run out and others take over."""
+    """Exit without clean-up: the leases expire, and other workers take over the steps."""
     os._exit(ENGINE_DIED_CODE)

@@ -1,4 +1,4 @@
-"""From settings to a loaded engine: what the served name stands for, which adapter goes with it, and loading both."""
+"""Serving: resolve the served name to weights and adapter, and load them into an engine."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ log = structlog.get_logger()
 
 
 def load_served(settings: Settings) -> Served:
-    """Load the weights that the settings name, converting the packaged ones if that has not been done.
+    """Load the weights of the settings; convert the packaged ones first if necessary.
 
-    A name that is registered in the results database says itself what it stands for.
+    A name registered in the results database takes precedence over the settings.
 
     Raises:
-        ServingError: the weights cannot be served; the message says why and what to do.
-        ShortageError: there is no room for them.
-        UnknownIdError: nothing says what the name stands for.
+        ServingError: the weights cannot be served; the message has the reason and the remedy.
+        ShortageError: too little memory is free.
+        UnknownIdError: the name is not registered, and the settings give no weights.
     """
     with open_transaction(settings) as session:
         settings = resolve_name(settings, session)
     try:
         weights, adapter = find_folders(settings)
         trained_prompt = read_trained_prompt(weights, adapter)
-        # Beside the seconds in which one core imports torch and transformers.
+        # In parallel with the single-threaded imports of torch and transformers.
         hashing = begin_hashing(weights, adapter)
         with import_without_gc():
             from workers.engine.engine import load_engine
@@ -62,12 +62,12 @@ def load_served(settings: Settings) -> Served:
 
 
 def make_config(settings: Settings, weights: Path, adapter: Path | None) -> EngineConfig:
-    """Return what the settings say about the engine.
+    """Return the engine's configuration.
 
     Args:
-        settings: of this process.
-        weights: the folder that ``find_folders`` found for them; asked again, a hub may name another by then.
-        adapter: as weights.
+        settings: settings of this process.
+        weights: folder from ``find_folders``; resolved only once, because a hub id may change its revision.
+        adapter: adapter folder from ``find_folders``.
     """
     from workers.engine.config import EngineConfig
 
@@ -83,17 +83,17 @@ def make_config(settings: Settings, weights: Path, adapter: Path | None) -> Engi
 
 
 def find_trained_prompt(settings: Settings) -> TrainedPrompt:
-    """Return the prompt that the weights were trained with; raises as ``find_folders`` and ``read_trained_prompt``."""
+    """Return the trained prompt of the weights; raise as ``find_folders`` and ``read_trained_prompt`` do."""
     return read_trained_prompt(*find_folders(settings))
 
 
 def find_folders(settings: Settings) -> tuple[Path, Path | None]:
-    """Return the folders of the weights to serve and of their adapter; what is on the hub alone is downloaded.
+    """Return the folders of the weights to serve and of their adapter; download hub ids that are not cached.
 
     Raises:
-        WeightsNotFoundError: the weights or the adapter are not there.
+        WeightsNotFoundError: the weights or the adapter do not exist.
         WeightsUnsafeError: they are not safetensors.
-        WeightsCorruptError: they are not whole.
+        WeightsCorruptError: they are incomplete or damaged.
     """
     weights = find_folder(find_weights(settings), revision=settings.revision)
     adapter = find_adapter(settings)
@@ -101,7 +101,7 @@ def find_folders(settings: Settings) -> tuple[Path, Path | None]:
 
 
 def find_weights(settings: Settings) -> str:
-    """Return the folder or hub id to load; the packaged weights are converted into the data folder once."""
+    """Return the folder or hub id to load; convert the packaged weights into the data folder once."""
     if settings.weights != PACKAGED:
         return settings.weights
     from workers.engine.packaged_conversion import ensure_packaged_weights
@@ -110,10 +110,10 @@ def find_weights(settings: Settings) -> str:
 
 
 def find_adapter(settings: Settings) -> str | None:
-    """Return the folder or hub id of the adapter to merge; the packaged weights get the packaged one if it is there.
+    """Return the folder or hub id of the adapter to merge; by default the packaged one for the packaged weights.
 
     Raises:
-        WeightsNotFoundError: the packaged adapter was asked for and is not there.
+        WeightsNotFoundError: the packaged adapter is requested and not installed.
     """
     from workers.weights.packaged import find_packaged_adapter, require_packaged_adapter
 

@@ -1,1 +1,1 @@
-"""Celery and kombu: the app, its tasks, and what is changed of their transport, consumer and pool."""
+"""Broker side of a worker: the Celery app, its tasks, and its variants of transport, consumer and pool."""

@@ -1,4 +1,4 @@
-"""The worker's Celery app: what is delivered how, and the boot step that brings the engine up before messages come."""
+"""Celery app of a worker: delivery settings, and a boot step that loads the engine before the consumer starts."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ LoadEngine = Callable[[Settings], Served]
 
 
 class EngineStep(bootsteps.StartStopStep):
-    """Loads the weights before the consumer asks for messages.
+    """Boot step that starts the service before the consumer.
 
-    It does not stop them: Celery stops steps in reverse, so this one would end under the tasks that the pool waits for.
+    It has no ``stop``: Celery stops boot steps in reverse, so the engine would end before the pool's last tasks.
     """
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, parent: Any) -> None:
-        """Bring the service up; a failure ends the process before it takes a message."""
+        """Load the engine and start the service; a failure exits the process before it takes a message."""
         app = parent.app
         try:
             app.service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
             app.service.start()
         except GistmillError as error:
-            # Celery would log a traceback and go on to its own exit.
+            # Raising would make Celery log a traceback and choose the exit code.
             print(f"gistmill: error: {error}", file=sys.stderr, flush=True)
             os._exit(choose_end_code(error))
         app.flow = app.service.flow
-        # What has been made until here stays as long as the process: no look for garbage needs to go through it.
+        # Start-up objects live until the process exits; freezing excludes them from later collections.
         gc.collect()
         gc.freeze()
 
 
 def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
-    """Return the worker's app.
+    """Return the worker's Celery app.
 
     Args:
-        settings: of this process.
-        load_engine: builds the engine when the worker starts, not before.
+        settings: settings of this process.
+        load_engine: called by the boot step to load the engine.
     """
     use_transport()
     app = make_celery(settings.require_broker_url())
     app.conf.update(
-        # Leases in Postgres redeliver; Redis would deliver twice to a live worker.
+        # Leases in Postgres reclaim lost steps; late acks on Redis would also redeliver to live workers.
         task_acks_late=False,
         task_queues=[_make_queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],
         worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
@@ -84,14 +84,14 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
 
 
 def _make_queue(name: str) -> Queue:
-    # As a producer's ``queue=name`` makes it.
+    # Equal to the queue that Celery declares for a producer's ``queue=name``.
     return Queue(name, Exchange(name, type="direct"), routing_key=name)
 
 
 def run_worker(app: Celery, *, node: str) -> None:
-    """Serve messages until SIGTERM or SIGINT; returns after the drain, when the last task has ended."""
+    """Serve messages until SIGTERM or SIGINT, then drain and return."""
     try:
-        # Quiet, because Celery's banner is no line of a log.
+        # Quiet, because Celery's banner would break the one-line log format.
         words = ["--quiet", "worker", "--hostname", node, "--without-gossip", "--without-mingle"]
         app.worker_main([*words, "--loglevel", app.settings.log_level])
     finally:
@@ -105,8 +105,8 @@ def default_node(device: str = "worker") -> str:
 
 
 @signals.setup_logging.connect
-def _keep_our_logs(**_: object) -> None:
-    # A receiver of this signal keeps Celery from configuring logging itself, and so from making itself silent.
+def _keep_log_configuration(**_: object) -> None:
+    # A receiver of this signal disables Celery's own logging configuration, so its level must be set here.
     logging.getLogger("celery").setLevel(max(logging.INFO, logging.getLogger().level))
 
 
@@ -120,8 +120,8 @@ def _drain(**_: object) -> None:
 
 
 def make_default_app(settings: Settings) -> Celery:
-    """Return the app that serves the weights of the settings, for ``celery -A workers worker`` and the launcher."""
-    # A log has lines: no bars of what is loaded, which are read when transformers is imported, and no bare warnings.
+    """Return the app for the settings' weights, used by ``celery -A workers worker`` and the launcher."""
+    # Progress bars and bare warnings would break the one-line log format; transformers reads the variable on import.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     configure_logs(settings)
     logging.captureWarnings(True)

@@ -37,27 +37,27 @@ log = structlog.get_logger()
 
 
 class Channel(redis.Channel):
-    """Survives anything that somebody pushed on a queue, and keeps one client for all its commands."""
+    """Channel that drops malformed messages and reuses one client for all its commands."""
 
     _kept: Any = None
     _asking: tuple[tuple[str, ...], list[bytes]] = ((), [])
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
-        """Yield a client; kombu makes a new one for every command, which costs more than the command."""
+        """Yield the shared client; kombu would create one per command, which costs more than the command."""
         if client is None and (self._kept is None or self._kept.connection_pool is not self.pool):
             self._kept = self._create_client()
         yield client or self._kept
 
     def basic_consume(self, queue: str, no_ack: bool, *arguments: Any, **options: Any) -> Any:
-        """Consume without the list of messages that are not acknowledged yet."""
+        """Consume without acknowledgement, and so without kombu's list of unacknowledged messages."""
         return super().basic_consume(queue, True, *arguments, **options)
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """Do nothing: there is no such list."""
+        """Do nothing: messages are not acknowledged."""
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        """Ask for a message; naming three dozen lists each time anew takes as long as reading its answer."""
+        """Send BRPOP as a cached command; packing its three dozen keys takes as long as reading its reply."""
         if timeout is not None or self.global_keyprefix:
             super()._brpop_start(timeout)
             return
@@ -76,18 +76,18 @@ class Channel(redis.Channel):
         try:
             return super()._brpop_read(**options)
         except (ValueError, TypeError, KeyError) as error:
-            # It is off the queue already; a step that it may have meant is sent again by the rescue.
+            # The message is already off the queue; a step behind it will be reclaimed and published again.
             log.warning("malformed_message_dropped", error=str(error))
             return True
 
 
 class Transport(redis.Transport):
-    """Redis with that channel."""
+    """Redis transport with this channel."""
 
     Channel = Channel
 
 
 def use_transport() -> None:
-    """Let every broker address of this process mean this transport; kombu offers no other place to say so."""
+    """Register this transport for every Redis address of this process, in kombu's only registry for it."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

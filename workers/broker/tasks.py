@@ -1,4 +1,4 @@
-"""The Celery tasks: one per step kind, so that Flower reads well. Errors become a retry or a failure, nothing else."""
+"""Celery tasks, one per step kind for readable names in Flower; every error ends as a retry or failure of its step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 def register_tasks(app: Celery) -> None:
-    """Define ``gistmill.<kind>`` for every kind of step; the app's ``flow`` is set when the worker starts."""
+    """Register a task ``gistmill.<kind>`` for every step kind; the boot step sets ``app.flow`` before they run."""
     for kind in StepKind:
         app.task(_handle_message, name=task_name(kind), bind=True, throws=(StepError,))
 

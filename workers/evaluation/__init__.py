@@ -1,1 +1,1 @@
-"""Is the summary true, and is it good: ROUGE and QAGS, pure over a text generator."""
+"""Evaluation of summaries: consistency with the source, QAGS and ROUGE, free of I/O over a text generator."""

@@ -1,6 +1,6 @@
-"""Answer candidates: the names, numbers, dates and noun-like phrases of a text that one can ask for.
+"""Answer candidates: the names, numbers, dates and noun-like phrases of a text.
 
-No tagger is at hand, so names are runs of capitalized words and phrases are runs of words between stop words and
+Without a tagger, names are runs of capitalized words, and phrases are runs of words between stop words and
 punctuation (RAKE, Rose et al. 2010). In text without capitals, names are found as phrases.
 """
 
@@ -34,18 +34,18 @@ _NUMBER = re.compile(
 _CAPITALIZED = r"(?:[A-Z]\w*(?:[-.&'’][A-Z]\w*)*)"  # noqa: RUF001
 _NAME = re.compile(rf"\b{_CAPITALIZED}(?:(?:['’]s|\.)? (?:(?:of|de|la|van|von|bin|al|the) )?{_CAPITALIZED})*")  # noqa: RUF001
 
-# A longer run of words is a clause, not an answer.
+# A longer run of words is rather a clause than an answer.
 MAX_PHRASE_WORDS = 3
 
-# Shorter phrases are hardly ever a fact.
+# Shorter phrases are rarely facts.
 MIN_PHRASE_LETTERS = 4
 
-# Verbs of reporting join a speaker to what is said; they end a phrase like a stop word does.
+# Reporting verbs join a speaker to a statement, so they end a phrase as stop words do.
 _REPORTING = {"said", "says", "say", "told", "tells", "tell", "added", "adds", "asked", "claimed", "claims", "also"}
 
 
 class CandidateKind(StrEnum):
-    """What a candidate is."""
+    """Kind of a candidate."""
 
     DATE = "date"
     NUMBER = "number"
@@ -55,7 +55,7 @@ class CandidateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A span of a text that could be an answer."""
+    """Span of a text that could be an answer; the offsets are in characters, the end exclusive."""
 
     text: str
     kind: CandidateKind
@@ -64,19 +64,19 @@ class Candidate:
 
 
 def find_candidates(text: str) -> tuple[Candidate, ...]:
-    """Return the candidates of a text in its order; they do not overlap."""
+    """Return the candidates of a text, in order and without overlaps."""
     found: list[Candidate] = []
 
     def is_free(start: int, end: int) -> bool:
         return all(end <= other.start or other.end <= start for other in found)
 
-    # A year is a date rather than a number, and a month a date rather than a name.
+    # Dates come first: a year must not count as a number, nor a month as a name.
     finders = {CandidateKind.DATE: _find_dates, CandidateKind.NUMBER: _find_numbers, CandidateKind.NAME: _find_names}
     for kind, find in finders.items():
         found += [Candidate(text[start:end], kind, start, end) for start, end in find(text) if is_free(start, end)]
     words = [word if is_free(word.start, word.end) else None for word in read_words(text)]
     found += [Candidate(text[start:end], CandidateKind.PHRASE, start, end) for start, end in _find_phrases(text, words)]
-    return tuple(sorted(found, key=lambda each: each.start))
+    return tuple(sorted(found, key=lambda candidate: candidate.start))
 
 
 def _find_dates(text: str) -> list[tuple[int, int]]:
@@ -89,14 +89,14 @@ def _find_numbers(text: str) -> list[tuple[int, int]]:
 
 def _find_names(text: str) -> Iterator[tuple[int, int]]:
     for match in _NAME.finditer(text):
-        # "The", "He" and the like open a sentence, they do not belong to a name.
+        # Capitalized stop words such as "The" or "He" open a sentence and are no part of the name.
         words = list(dropwhile(lambda word: not word.is_content, read_words(match[0])))
         if words:
             yield match.start() + words[0].start, match.start() + words[-1].end
 
 
 def _find_phrases(text: str, words: Iterable[Word | None]) -> Iterator[tuple[int, int]]:
-    """Yield the spans of runs of free words that single spaces or hyphens join; a long run is cut to pieces."""
+    """Yield the spans of runs of free words joined by single spaces or hyphens; split runs over the maximum length."""
     run: list[Word] = []
     for word in (*words, None):
         is_joined = bool(run) and word is not None and text[run[-1].end : word.start] in (" ", "-")

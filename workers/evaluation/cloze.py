@@ -1,7 +1,7 @@
-"""Cloze questions: a sentence of the summary with a blank, for weights too small to ask and answer in words.
+"""Cloze questions: a sentence of the summary with a blank, for weights without instruction tuning.
 
-The summary answers with what it has in the blank. The source answers with the span of its own that the weights find
-likeliest there, behind an excerpt of the source; where no sentence of it speaks of the matter, it gives no answer.
+The summary's answer is its own text in the blank. The source's answer is the span of the source with the highest
+likelihood in the blank after an excerpt of the source; without a related sentence in the source there is no answer.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from workers.evaluation.words import read_words, split_sentences
 
 BLANK = "____"
 
-# Other answers that the weights choose from; each costs a scored sentence.
+# Alternative answers per question; each costs one scored sentence.
 MAX_RIVALS = 3
 
-# A rival of the same kind counts like one in a sentence that shares so many times as many words with the question.
+# Factor on the shared words of a rival of the same kind, in the ranking of rivals.
 SAME_KIND_WEIGHT = 2
 
-# Words behind the blank that are scored with an answer: they tell whether it fits, and each costs time.
+# Words after the blank that are scored with an answer: they show whether it fits, and each costs time.
 SCORED_WORDS_BEHIND = 3
 
-# Characters before the blank that are scored: a pathological sentence must not fill the memory with its logits.
+# Characters before the blank that are scored: bounds the memory of the logits for a pathological sentence.
 SCORED_CHARACTERS_BEFORE = 300
 
-# Without capitals a name is found as a phrase, so that these two may answer each other.
+# Without capitals a name is found as a phrase, so these two kinds may replace each other.
 _WORDY = {CandidateKind.NAME, CandidateKind.PHRASE}
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A span of the source that might belong into the blank, and the words of its sentence."""
+    """Alternative answer from the source, with the content words of its sentence."""
 
     candidate: Candidate
     context: frozenset[str]
@@ -44,12 +44,12 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class Cloze:
-    """A sentence with a blank and the source's possible answers.
+    """Sentence with a blank, and the possible answers of the source.
 
     Args:
-        target: what is blanked.
-        options: spans of the source, the summary's own answer first if the source has it too.
-        is_in_source: whether the source has the words of the summary's own answer, wherever.
+        target: the blanked candidate.
+        options: spans of the source, first the summary's own answer if the source has it too.
+        is_in_source: whether the words of the summary's own answer occur anywhere in the source.
     """
 
     target: QuestionTarget
@@ -58,12 +58,12 @@ class Cloze:
 
     @property
     def question(self) -> str:
-        """The sentence with its blank."""
+        """Sentence with its blank."""
         return BLANK.join(self.target.cloze)
 
     @property
     def filled(self) -> list[str]:
-        """The texts to score, one for each option, as far as they are needed to compare them."""
+        """Texts to score, one for each option, cut around the blank; empty if there is no choice."""
         if len(self.options) < 2:
             return []
         before, behind = self.target.cloze
@@ -72,10 +72,10 @@ class Cloze:
         return [before[-SCORED_CHARACTERS_BEFORE:] + option + rest for option in self.options]
 
     def answer(self, scores: Sequence[float]) -> Answered:
-        """Return the question with both answers.
+        """Return the question with both answers; the option with the highest score is the source's.
 
         Args:
-            scores: the log-probability of each filled text.
+            scores: log-probability of each filled text, in nats.
         """
         best = max(range(len(scores)), key=scores.__getitem__, default=0)
         source_answer = self.options[best] if self.options else UNANSWERABLE
@@ -84,7 +84,7 @@ class Cloze:
 
 
 def collect_rivals(excerpt: str) -> list[Rival]:
-    """Return the candidates of an excerpt with the words around them."""
+    """Return the candidates of an excerpt with the content words of their sentences."""
     return [
         Rival(candidate, _get_content(sentence.text))
         for sentence in split_sentences(excerpt)
@@ -93,7 +93,7 @@ def collect_rivals(excerpt: str) -> list[Rival]:
 
 
 def pose_cloze(target: QuestionTarget, *, rivals: Sequence[Rival], index: SourceIndex) -> Cloze:
-    """Return the cloze question for a target with the options that the source offers."""
+    """Return the cloze question of a target, with the best-matching rivals as options."""
     own = target.candidate.text
     around = _get_content(" ".join(target.cloze))
     fitting = [rival for rival in rivals if rival.context & around and _can_replace(rival.candidate, target, around)]
@@ -107,7 +107,7 @@ def pose_cloze(target: QuestionTarget, *, rivals: Sequence[Rival], index: Source
 
 
 def _can_replace(candidate: Candidate, target: QuestionTarget, around: frozenset[str]) -> bool:
-    """Tell whether a span is of the target's kind and not in its sentence already."""
+    """Tell whether a span has the target's kind and does not occur in its sentence."""
     kinds = {candidate.kind, target.candidate.kind}
     return (len(kinds) == 1 or kinds == _WORDY) and not _get_content(candidate.text) <= around
 

@@ -1,4 +1,4 @@
-"""Two ways of summarizing, compared on the documents that both have summarized: paired differences."""
+"""Paired comparison of two batches on the documents that both have summarized."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from workers.evaluation.errors import PairingError
 from workers.evaluation.intervals import Interval, estimate_mean
 
-# What one summary measures, by name: ROUGE, consistency, length, tokens, seconds; None where it was not measurable.
+# Measures of one summary by name: ROUGE, consistency, length, tokens, seconds; None where not measurable.
 Measures = Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one measure differs between two batches, on the documents where both have it.
+    """Paired difference of one measure, on the documents that have it in both batches.
 
     Args:
-        measure: its name.
+        measure: name of the measure.
         first: mean over the first batch.
         second: mean over the second batch.
-        difference: second less first, with its confidence interval.
+        difference: mean of second minus first, with its confidence interval.
     """
 
     measure: str
@@ -30,11 +30,11 @@ class Difference:
 
 
 def compare_batches(first: Mapping[str, Measures], second: Mapping[str, Measures]) -> list[Difference]:
-    """Return the paired difference of every measure that both batches have.
+    """Return the paired difference of every measure in both batches.
 
     Args:
-        first: the measures of each document, by a key that names the document in both batches.
-        second: the same for the other batch.
+        first: measures by document, under the same key in both batches.
+        second: measures of the other batch.
 
     Raises:
         PairingError: the batches have no document in common.

@@ -1,8 +1,8 @@
-"""The combined consistency: the mean human judgement that a summary's signals make likely.
+"""Combined consistency: a logistic regression from a summary's signals to the mean human judgement.
 
-A logistic regression of the share of sentences that people judged consistent on the standardized signals (judgements of
-QAGS, Wang et al., ACL 2020: news summaries of CNN/DailyMail and XSum together). Weakness: it is calibrated on news in
-English, and on summarizers of 2020 whose errors are cruder than those of today.
+The target is the share of sentences judged consistent (judgements of QAGS, Wang et al., ACL 2020, on news summaries of
+CNN/DailyMail and XSum); the inputs are standardized signals. Weakness: the calibration data are English news, and
+summarizers of 2020 with cruder errors than those of today.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ Signals = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What one signal adds: its distance from the mean, in standard deviations, times a weight."""
+    """Term of one signal: a weight on its distance from the mean in standard deviations."""
 
     mean: float
     deviation: float
     weight: float
 
     def contribute(self, value: float | None) -> float:
-        """Return what the signal adds to the log-odds; one that could not be measured says nothing either way."""
+        """Return the signal's contribution to the log-odds; 0 for a signal that was not measured."""
         return 0.0 if value is None else self.weight * (value - self.mean) / self.deviation
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """An estimate of the human judgement.
+    """Logistic regression from signals to the human judgement.
 
     Args:
-        intercept: its log-odds where every signal stands at its mean.
-        terms: what each signal adds to the log-odds, by its name.
+        intercept: log-odds with every signal at its mean.
+        terms: term of each signal, by its name.
     """
 
     intercept: float
@@ -44,7 +44,7 @@ class Calibration:
         return 1 / (1 + exp(-self.intercept - sum(self.contributions(signals).values())))
 
     def contributions(self, signals: Signals) -> dict[str, float]:
-        """Return what each signal adds to the log-odds."""
+        """Return the contribution of every signal to the log-odds."""
         return {name: term.contribute(signals.get(name)) for name, term in self.terms.items()}
 
 

@@ -1,4 +1,4 @@
-"""Errors of the evaluation core.
+"""Errors of evaluation.
 
 EvaluationError
 ├── MetricError    a metric has neither a value nor a reason, or both: the caller's bookkeeping is wrong
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 
 class EvaluationError(Exception):
-    """Root of the evaluation errors; the message is one sentence that says what is wrong and what to do."""
+    """Root of the evaluation errors; its message names the fault and the remedy in one sentence."""
 
 
 class MetricError(EvaluationError):
-    """A metric must have either a value or a reason."""
+    """Metric with neither a value nor a reason, or with both: a bug in the caller."""
 
 
 class EvaluationInterruptedError(EvaluationError):
@@ -27,4 +27,4 @@ class OptionsError(EvaluationError):
 
 
 class PairingError(EvaluationError):
-    """What is compared or scored pair by pair does not come in pairs."""
+    """Lists or batches without matching pairs."""

@@ -1,4 +1,4 @@
-"""Evaluate one summary: the one entry point, from texts to named metrics with evidence."""
+"""Evaluation of one summary: the entry point from texts to metrics with evidence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ABSENCE = {
     "qags": "no generator was asked",
 }
 
-# The names under which signals are metrics of their own.
+# Metric names of the signals that are also metrics.
 _METRICS = {"qags": "qags", "likelihood": "likelihood", "facts": "facts", "bigrams": "overlap"}
 
 
@@ -93,7 +93,7 @@ def _show_signal(signal: str, findings: Findings, *, has_generator: bool) -> Met
 
 
 def _find_problem(source: str, findings: Findings) -> str | None:
-    """Return why nothing about the summary's truth can be measured, None if something can."""
+    """Return the reason that consistency is not measurable at all; None if it is."""
     if not read_words(source):
         return "the source has no words"
     if not findings.readings:

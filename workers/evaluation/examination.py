@@ -1,4 +1,4 @@
-"""All signals of one summary, measured with as few calls of the engine as there can be: two for base weights."""
+"""Examination: measures all signals of a summary with a minimum of engine calls, two for base weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Examiner:
     limits: StopConditions
 
     def examine(self, source: str, summary: str) -> Findings:
-        """Return everything that can be measured about a summary.
+        """Measure a summary against its source.
 
         Raises:
             EvaluationInterruptedError: cancelled, or past the deadline.
@@ -65,7 +65,7 @@ class Examiner:
         index: SourceIndex,
         summary: str,
     ) -> tuple[list[float | None], list[Answered]]:
-        """Return each sentence's gain and the answered questions."""
+        """Return the likelihood gain of each sentence, and the answered questions."""
         cut = cut_sentences([sentence.text for sentence in sentences])
         clozes = self._pose_clozes(generator, excerpt, targets, index)
         filled = [text for cloze in clozes for text in cloze.filled]

@@ -1,7 +1,7 @@
-"""Facts of a summary that are nowhere in its source: names, numbers and dates, found without a generator.
+"""Facts of a summary that its source lacks: names, numbers and dates, found without a generator.
 
-The entity-level precision of Nan et al. (EACL 2021), with the light candidates of ``candidates``. Weakness: a fact may
-be in the source and still be said of the wrong thing, and a correctly computed number is not in the source.
+This is the entity-level precision of Nan et al. (EACL 2021), with the candidates of ``candidates``. Weakness: a fact of
+the source may be stated of the wrong thing, and a correctly computed number is not in the source.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from workers.evaluation.words import Word, read_words
 
 def find_facts(text: str) -> tuple[Candidate, ...]:
     """Return the names, numbers and dates of a text."""
-    return tuple(each for each in find_candidates(text) if each.kind is not CandidateKind.PHRASE)
+    return tuple(candidate for candidate in find_candidates(text) if candidate.kind is not CandidateKind.PHRASE)
 
 
 def is_in_source(text: str, index: SourceIndex) -> bool:
-    """Tell whether every word of a text that says something is in the source."""
+    """Tell whether every content word of a text is in the source."""
     return all(word.key in index.places for word in read_words(text) if word.is_content)
 
 
 def find_unlinked(text: str, index: SourceIndex) -> tuple[Candidate, ...]:
-    """Return the facts of a sentence that the source has, but never near the content words beside them there."""
+    """Return the facts of a sentence that occur in the source, but never near their neighbouring content words."""
     content = [word for word in read_words(text) if word.is_content]
     return tuple(
         fact for fact in find_facts(text) if is_in_source(fact.text, index) and _is_apart(fact, content, index)

@@ -1,7 +1,7 @@
-"""Free-form questions: asked and answered in words by instruct weights, with the filters of the QAGS paper.
+"""Free-form questions: generated and answered by instruct weights, with the filters of QAGS (Wang et al., ACL 2020).
 
-A question is dropped if it is none, is too short, is a duplicate, gives its own answer away, if the summary does not
-answer it back with the candidate that it was to ask for, or if one of its prompts does not fit the context.
+A question is dropped if it has no question mark, is too short, is a duplicate, contains its own answer, if the
+summary's answer to it is not the target candidate, or if one of its prompts does not fit the context.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from workers.evaluation.overlap import SourceIndex
 from workers.evaluation.questions import Answered, QuestionTarget
 from workers.generation import GenerationParams, Part, Prompt, TextGenerator, Turn
 
-# The paper's filter: a question has at least so many words.
+# Minimum words of a question, as in the paper.
 MIN_QUESTION_WORDS = 3
 
-# The summary answers back if its answer is so much like the candidate.
+# Minimum F1 of the summary's answer and the target candidate.
 ANSWERED_BACK_F1 = 0.5
 
-# Requests that wait in the engine together; it batches them.
+# Concurrent requests, which the engine batches.
 REQUESTS_TOGETHER = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Questioner:
-    """Asks instruct weights about a summary and its source.
+    """Questioner of instruct weights about a summary and its source.
 
     Args:
-        generator: the weights.
-        index: the words of the whole source.
-        limits: when to stop.
+        generator: engine with instruct weights.
+        index: index of the whole source.
+        limits: stop conditions.
     """
 
     generator: TextGenerator
@@ -69,7 +69,7 @@ class Questioner:
         ]
 
     def _generate(self, prompts: Sequence[Prompt]) -> list[str | None]:
-        """Return the first line that the weights write behind each prompt; None where it does not fit the context."""
+        """Return the first generated line of each prompt; None for a prompt that does not fit the context."""
         with ThreadPoolExecutor(REQUESTS_TOGETHER) as pool:
             return list(pool.map(self._generate_line, prompts))
 
@@ -84,7 +84,7 @@ class Questioner:
 
 
 def read_answer(text: str) -> str:
-    """Return an answer, ``unanswerable`` where the weights say so in any form or say nothing."""
+    """Return an answer, or ``unanswerable`` if the answer is empty or contains that word."""
     words = normalize_answer(text).split()
     return UNANSWERABLE if not words or UNANSWERABLE in words else text
 
@@ -95,12 +95,12 @@ def _is_usable(question: str, target: QuestionTarget) -> bool:
     return is_question and f" {answer} " not in f" {normalize_answer(question)} "
 
 
-# A question or an answer is one short line.
+# Enough tokens for one short line.
 SHORT_LINE = GenerationParams(do_sample=False, max_new_tokens=48)
 
 
 def ask_for(answer: str, text: str) -> Prompt:
-    """Return the prompt that asks for a question with a given answer."""
+    """Return the prompt for a question about a text with the given answer."""
     return _build_prompt(
         "Write one question that the following text answers. The answer must be exactly: ",
         Part(answer, is_untrusted=True),
@@ -111,7 +111,7 @@ def ask_for(answer: str, text: str) -> Prompt:
 
 
 def answer_from(text: str, question: str) -> Prompt:
-    """Return the prompt that asks for the answer that a text gives."""
+    """Return the prompt for a text's answer to a question."""
     return _build_prompt(
         "Answer the question with a few words of the following text. "
         f"If the text does not say it, write: {UNANSWERABLE}\n\nText:\n",

@@ -1,7 +1,6 @@
 """Means, differences and correlations with bootstrap confidence intervals, and the two correlations themselves.
 
-Percentile bootstrap over items (Efron 1979); every resampling starts from one seed, so that the same numbers give the
-same interval.
+Percentile bootstrap over items (Efron 1979) with a fixed seed, so that equal numbers give equal intervals.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 
-# Enough for two digits of a 95 % interval.
+# Enough for two stable digits of a 95 % interval.
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SEED = 20_200_704
@@ -22,12 +21,12 @@ SEED = 20_200_704
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and the confidence interval around it.
+    """Estimate with its confidence interval.
 
     Args:
-        value: the estimate from all items.
+        value: estimate from all items.
         low: lower end of the interval.
-        high: upper end.
+        high: upper end of the interval.
         count: number of items.
     """
 

@@ -1,8 +1,8 @@
-"""How much likelier the source makes each sentence of the summary: conditional pointwise mutual information.
+"""Likelihood gain: pointwise mutual information of the source and each sentence of the summary.
 
-A sentence's log-probability behind the source less its log-probability behind nothing, per token (PMI as van der Poel
-et al., EMNLP 2022, use it against hallucination; the first half alone is BARTScore, Yuan et al., NeurIPS 2021).
-Weakness: whatever shares rare words with the source gains, true or not.
+The gain is the log-probability of a sentence given the source, minus its log-probability without the source, per token
+(PMI against hallucination: van der Poel et al., EMNLP 2022; the first term alone is BARTScore: Yuan et al., NeurIPS
+2021). Weakness: any sentence with rare words of the source gains, true or not.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from workers.generation import Part, Prompt, PromptFormat, TextGenerator, Turn
 
-# More of a sentence is not scored: a pathological one must not fill the memory with its logits.
+# Scored characters of a sentence: bounds the memory of the logits for a pathological one.
 SCORED_CHARACTERS = 600
 
 
 def cut_sentences(sentences: Sequence[str]) -> list[str]:
-    """Return what is scored of each sentence."""
+    """Truncate sentences to the scored length."""
     return [sentence[:SCORED_CHARACTERS] for sentence in sentences]
 
 
 def measure_gains(
     generator: TextGenerator, sentences: Sequence[str], informed: Mapping[str, float]
 ) -> list[float | None]:
-    """Return how much likelier the source makes each sentence, in nats per token; None for one that was not scored.
+    """Return each sentence's gain in nats per token; None for a sentence that was not scored.
 
     Args:
-        generator: the weights that score.
-        sentences: the cut sentences.
-        informed: the log-probability behind the source of those that fit there.
+        generator: engine that scores.
+        sentences: truncated sentences.
+        informed: log-probability given the source in nats, for the sentences that fit the context.
     """
     fitting = [text for text in sentences if text in informed]
     blind = score_texts(generator, condition_on_nothing(generator.prompt_format), fitting)
@@ -38,7 +38,7 @@ def measure_gains(
     ]
 
 
-# Base weights read "TL;DR:" as the beginning of a summary (Radford et al. 2019).
+# Base weights continue "TL;DR:" with a summary (Radford et al. 2019).
 _COMPLETION_CUE = "TL;DR:"
 _CHAT_REQUEST = "Summarize the following text truthfully, in a few sentences.\n\n"
 _CHAT_NOTHING = "Write a few sentences of a news summary."
@@ -53,20 +53,20 @@ def condition_on(excerpt: str, prompt_format: PromptFormat) -> Prompt:
 
 
 def condition_on_nothing(prompt_format: PromptFormat) -> Prompt:
-    """Return the prompt whose continuation is a summary of no text in particular."""
+    """Return the prompt whose continuation is a summary without a given text."""
     words = _CHAT_NOTHING if prompt_format is PromptFormat.CHAT else _COMPLETION_CUE
     return Prompt((Turn("user", (Part(words),)),), prompt_format)
 
 
 def continue_with(text: str, prompt_format: PromptFormat) -> str:
-    """Return a text as it stands behind the prompt: a completion goes on after a space."""
+    """Return a text as it follows the prompt: after a space in the completion format."""
     return text if prompt_format is PromptFormat.CHAT else f" {text}"
 
 
 def score_texts(generator: TextGenerator, prompt: Prompt, texts: Iterable[str]) -> dict[str, float]:
-    """Return the log-probability of each text behind the prompt; what does not fit the context there has none.
+    """Return the log-probability of each text after the prompt, in nats, without those that do not fit the context.
 
-    The engine pads what it scores together to one length, so texts of like length go side by side.
+    The engine pads the texts of a batch to one length, so they are sorted by length.
     """
     room = generator.context_tokens - generator.count_prompt_tokens(prompt)
     ordered = {text: continue_with(text, prompt.format) for text in sorted(set(texts), key=len)}

@@ -1,4 +1,4 @@
-"""When an evaluation has to stop: its deadline, or its job was cancelled."""
+"""Stop conditions of an evaluation: a deadline, and the cancellation of its job."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from workers.generation import FinishReason
 
 @dataclass(frozen=True, slots=True)
 class StopConditions:
-    """What ends an evaluation early.
+    """Conditions that end an evaluation early.
 
     Args:
-        deadline: ``time.monotonic`` value after which it ends; None for no limit.
-        cancelled: ends it when set; None if it cannot be cancelled.
+        deadline: ``time.monotonic`` value of the end; None for no limit.
+        cancelled: event of the cancellation; None if it cannot be cancelled.
     """
 
     deadline: float | None = None
     cancelled: threading.Event | None = None
 
     def check(self, reason: FinishReason | None = None) -> None:
-        """Go on only if nothing has ended the evaluation.
+        """Raise if a stop condition holds.
 
         Args:
-            reason: why the latest generation ended, if there was one.
+            reason: finish reason of the latest generation, if any.
 
         Raises:
-            EvaluationInterruptedError: it is over.
+            EvaluationInterruptedError: cancelled, or past the deadline.
         """
         if reason is FinishReason.CANCELLED or (self.cancelled is not None and self.cancelled.is_set()):
             raise EvaluationInterruptedError("the evaluation was cancelled; nothing of it is kept")

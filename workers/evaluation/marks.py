@@ -1,4 +1,4 @@
-"""Doubts: the spans of a summary that its source does not bear out, and the sentences that they mark."""
+"""Doubts: spans of a summary that its source does not support, and marked sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers.evaluation.reading import Findings, SentenceFindings
 
 
 class Reason(StrEnum):
-    """Why a span is in doubt."""
+    """Reason for a doubt."""
 
     NOVEL = "only the summary has it"
     UNLINKED = "the source has it, but never near these words"
@@ -21,14 +21,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A span of the summary that the source does not bear out.
+    """Span of the summary that the source does not support.
 
     Args:
-        text: the span.
-        start: offset of its first character in the summary.
-        end: offset behind its last character.
-        reason: why.
-        source_answer: what the source says there; None if it was not asked.
+        text: text of the span.
+        start: offset of the first character in the summary.
+        end: offset after the last character.
+        reason: reason for the doubt.
+        source_answer: the source's answer for the span; None without a question.
     """
 
     text: str
@@ -39,21 +39,25 @@ class Doubt:
 
 
 def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> list[Doubt]:
-    """Return the doubtful spans of one sentence in order, each once."""
+    """Return the distinct doubtful spans of one sentence, in order."""
     start = reading.sentence.start
     found = ((Reason.UNLINKED, reading.unlinked), (Reason.NOVEL, reading.novel))
     read = [Doubt(fact.text, start + fact.start, start + fact.end, reason) for reason, facts in found for fact in facts]
-    asked = [_doubt_answer(each) for each in answered if each.is_doubtful and each.target.sentence.start == start]
-    # What was asked says more, so it comes last and replaces what was only read.
+    asked = [
+        _doubt_answer(question)
+        for question in answered
+        if question.is_doubtful and question.target.sentence.start == start
+    ]
+    # A question has more evidence than the mere comparison of words, so it comes last and replaces that doubt.
     return sorted({doubt.start: doubt for doubt in (*read, *asked)}.values(), key=lambda doubt: doubt.start)
 
 
 def describe_sentences(findings: Findings) -> list[dict[str, object]]:
-    """Return every sentence as plain values, with its measures and doubts.
+    """Return every sentence as JSON values, with its measures and doubts.
 
-    A sentence is marked as a likely hallucination if a name, number or date of it is nowhere in the source: on the
-    judgements of QAGS, 16 of 20 such sentences are false. Everything else is a doubt for the reader to
-    check: of the facts of true news summaries, one in six is unlinked.
+    A sentence with a name, number or date that the source lacks is marked as a likely hallucination: in the judgements
+    of QAGS, 16 of 20 such sentences are false. Other doubts are for the reader to check: of the facts of true news
+    summaries, one in six is unlinked.
     """
     return [_describe_sentence(reading, find_doubts(reading, findings.answered)) for reading in findings.readings]
 

@@ -1,4 +1,4 @@
-"""What an evaluation gives back: named numbers with their evidence, or the reason why there is no number."""
+"""Metrics: numbers with their evidence, or the reason for the absence of a number."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 from workers.evaluation.errors import MetricError
 
-# What a metric's evidence is made of: it is stored as JSON.
+# JSON values.
 Evidence = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One measured quality of one summary.
+    """Measured quality of one summary.
 
     Args:
-        value: the number, None where it is not measurable.
-        reason: why there is no number; None where there is one.
-        evidence: what the number was made from, ready for JSON.
+        value: the number; None if it is not measurable.
+        reason: reason for the absence of a number; None if there is one.
+        evidence: basis of the number, as JSON values.
 
     Raises:
         MetricError: there is neither a number nor a reason, or both.

@@ -1,10 +1,10 @@
-"""What a summary's words have in common with its source: the cheap signals, which need no generator.
+"""Word overlap of a summary with its source: signals without a generator.
 
-- Words and bigrams: the share of a sentence's n-grams that the source has too, on stems. Novel n-grams are where
-  abstractive summarizers make things up (Durmus et al., ACL 2020; Fabbri et al., SummEval 2021). Weakness: an honest
-  paraphrase is novel as well, and a sentence of source words in a false order is not, in its words.
-- Links: the share of a sentence's neighbouring content words that the source has near each other too, so that a true
-  name beside a true verb counts only where the source brings them together. Weakness: negations go unseen.
+- Words and bigrams: the share of a sentence's stemmed n-grams that also occur in the source. Abstractive summarizers
+  hallucinate in novel n-grams (Durmus et al., ACL 2020; Fabbri et al., SummEval 2021). Weakness: a correct paraphrase
+  is novel too, and source words in a false order are not.
+- Links: the share of a sentence's neighbouring content words that also occur near each other in the source, so that a
+  correct name beside a correct verb counts only if the source has them together. Weakness: negations are ignored.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from itertools import pairwise
 
 from workers.evaluation.words import Word, read_words
 
-# A content word is linked with so many that follow it in its sentence.
+# Number of following content words to which a content word is linked.
 LINKED_WORDS = 2
 
-# The source brings two words together if they are at most so many words apart, about half a sentence.
+# Maximum distance of two linked words in the source, in words: about half a sentence.
 LINK_WINDOW = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Shares from 0 to 1 of what a sentence says that the source has too; None where there is nothing to count."""
+    """Shares, from 0 to 1, of a sentence's words, bigrams and links that occur in the source; None without any."""
 
     words: float | None
     bigrams: float | None
@@ -33,18 +33,18 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class SourceIndex:
-    """A source's words by their places.
+    """Positional index of a source's words.
 
     Args:
-        keys: the keys of all words, in order.
-        places: for each key, where in ``keys`` it is.
+        keys: keys of all words, in order.
+        places: positions in ``keys``, by key.
     """
 
     keys: tuple[str, ...]
     places: Mapping[str, frozenset[int]]
 
     def has_sequence(self, keys: Sequence[str]) -> bool:
-        """Tell whether the source has these words one after the other."""
+        """Tell whether the source has these words in direct sequence."""
         rarest = min(range(len(keys)), key=lambda place: len(self.places.get(keys[place], ())))
         starts = (place - rarest for place in self.places.get(keys[rarest], ()))
         return any(
@@ -59,7 +59,7 @@ class SourceIndex:
         )
 
     def measure_overlap(self, words: Sequence[Word]) -> Overlap:
-        """Return what a sentence shares with the source."""
+        """Return the overlap of a sentence with the source."""
         keys = [word.key for word in words]
         content = [word.key for word in words if word.is_content]
         links = [
@@ -75,7 +75,7 @@ class SourceIndex:
 
 
 def index_source(source: str) -> SourceIndex:
-    """Return a source's words by their places."""
+    """Build the positional index of a source."""
     keys = tuple(word.key for word in read_words(source))
     places: dict[str, set[int]] = {}
     for place, key in enumerate(keys):

@@ -1,6 +1,6 @@
-"""QAGS: ask about the summary, answer from the summary and from the source, compare (Wang, Cho, Lewis, ACL 2020).
+"""QAGS: agreement of the summary's and the source's answers to questions (Wang, Cho, Lewis, ACL 2020).
 
-Weakness: it measures only what was asked, and a question can fail because the weights do.
+Weakness: statements without a question go unmeasured, and a weak generator asks or answers wrongly.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from workers.evaluation.questions import Answered
 
 
 def summarize_questions(answered: Sequence[Answered], *, asked: int) -> Metric:
-    """Return the mean agreement of both answers, with every question.
+    """Return the mean F1 of both answers, with every question as evidence.
 
     Args:
-        answered: the questions that passed the filters.
-        asked: how many candidates there were to ask for.
+        answered: questions that passed the filters.
+        asked: number of targets before the filters.
     """
-    evidence = {"asked": asked, "kept": len(answered), "questions": [describe_question(each) for each in answered]}
+    questions = [describe_question(question) for question in answered]
+    evidence = {"asked": asked, "kept": len(answered), "questions": questions}
     if not answered:
         return reject(f"none of {asked} questions passed the filters or fits the context", evidence)
-    return Metric(fmean(each.f1 for each in answered), evidence=evidence)
+    return Metric(fmean(question.f1 for question in answered), evidence=evidence)
 
 
 def describe_question(answered: Answered) -> dict[str, object]:
-    """Return a question as plain values; the span is where its subject stands in the summary."""
+    """Return a question as JSON values, with the span of its target in the summary."""
     target = answered.target
     start = target.sentence.start + target.candidate.start
     return {

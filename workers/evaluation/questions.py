@@ -1,4 +1,4 @@
-"""Questions about a summary with the answers that the summary and its source give."""
+"""Questions about a summary: their targets, and the answers of the summary and of its source."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from workers.evaluation.answers import normalize_answer, score_f1
 from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
 from workers.evaluation.words import Sentence, split_sentences
 
-# An answer of the source that is less like the summary's contradicts it.
+# Answers with a lower F1 contradict each other.
 AGREEING_F1 = 0.5
 
-# The order in which candidates are asked for: what can be checked best comes first.
+# Order of candidate kinds, the most checkable first.
 _PREFERENCE = (CandidateKind.DATE, CandidateKind.NUMBER, CandidateKind.NAME, CandidateKind.PHRASE)
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionTarget:
-    """What a question is to ask for: a candidate, its span relative to its sentence, and the sentence."""
+    """Target of a question: a candidate, with its span relative to its sentence, and the sentence."""
 
     candidate: Candidate
     sentence: Sentence
 
     @property
     def cloze(self) -> tuple[str, str]:
-        """The sentence's text before and behind the candidate."""
+        """Text of the sentence before and after the candidate."""
         return self.sentence.text[: self.candidate.start], self.sentence.text[self.candidate.end :]
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One question and what came of it.
+    """Question with both answers.
 
     Args:
-        target: what it asks for.
-        question: its words; a cloze has a blank.
-        summary_answer: the answer that the summary gives.
-        source_answer: the answer that the source gives, ``unanswerable`` if it gives none.
-        is_in_source: whether the source has the words that were asked for, wherever.
+        target: the target candidate.
+        question: text of the question; a cloze has a blank.
+        summary_answer: answer of the summary.
+        source_answer: answer of the source; ``unanswerable`` without one.
+        is_in_source: whether the words of the target occur anywhere in the source.
     """
 
     target: QuestionTarget
@@ -49,19 +49,21 @@ class Answered:
 
     @property
     def f1(self) -> float:
-        """How alike the two answers are, from 0 to 1."""
+        """Token F1 of the two answers, from 0 to 1."""
         return score_f1(self.source_answer, self.summary_answer)
 
     @property
     def is_doubtful(self) -> bool:
-        """Tell whether the source does not bear out what the summary says."""
+        """Whether the source's answer contradicts the summary's."""
         return self.f1 < AGREEING_F1
 
 
 def choose_targets(summary: str, *, most: int) -> list[QuestionTarget]:
-    """Return what to ask for, facts before phrases and every sentence in turn; nothing twice."""
+    """Return distinct targets, facts before phrases and the sentences in turn."""
     queues = [
-        sorted((QuestionTarget(each, sentence) for each in find_candidates(sentence.text)), key=_get_preference)
+        sorted(
+            (QuestionTarget(candidate, sentence) for candidate in find_candidates(sentence.text)), key=_get_preference
+        )
         for sentence in split_sentences(summary)
     ]
     in_turns = [target for row in zip_longest(*queues) for target in row if target is not None]

@@ -1,4 +1,4 @@
-"""What was found out about one summary, sentence by sentence and question by question."""
+"""Findings on one summary, by sentence and by question, and the signals computed from them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from workers.evaluation.words import Sentence
 
 @dataclass(frozen=True, slots=True)
 class SentenceFindings:
-    """One sentence of the summary.
+    """Findings on one sentence of the summary.
 
     Args:
-        sentence: its text and place.
-        overlap: what it shares with the source.
-        gain: how much likelier the source makes it, in nats per token; None without a generator.
-        facts: its names, numbers and dates.
-        novel: those of them that the source does not have.
-        unlinked: those that the source has, but never near the words beside them here.
+        sentence: text and span of the sentence.
+        overlap: word overlap with the source.
+        gain: likelihood gain by the source, in nats per token; None if it was not scored.
+        facts: names, numbers and dates of the sentence.
+        novel: facts that the source lacks.
+        unlinked: facts that occur in the source, but never near their neighbouring words.
     """
 
     sentence: Sentence
@@ -35,12 +35,12 @@ class SentenceFindings:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything measured about a summary.
+    """Findings on a summary.
 
     Args:
-        readings: its sentences.
-        answered: the questions that passed the filters.
-        asked: how many candidates there were to ask for.
+        readings: findings by sentence.
+        answered: questions that passed the filters.
+        asked: number of targets before the filters.
     """
 
     readings: tuple[SentenceFindings, ...]
@@ -49,7 +49,7 @@ class Findings:
 
     @property
     def signals(self) -> dict[str, float | None]:
-        """The signals by name, each a mean over what it counts; None where there is nothing to count."""
+        """Signals by name, each a mean over its items; None without items."""
         facts = sum(len(reading.facts) for reading in self.readings)
         novel = sum(len(reading.novel) for reading in self.readings)
         return {
@@ -58,11 +58,11 @@ class Findings:
             "links": average(reading.overlap.links for reading in self.readings),
             "facts": 1 - novel / facts if facts else None,
             "likelihood": average(reading.gain for reading in self.readings),
-            "qags": average(each.f1 for each in self.answered),
+            "qags": average(question.f1 for question in self.answered),
         }
 
 
 def average(values: Iterable[float | None]) -> float | None:
-    """Return the mean of the values that are there, None if none is."""
+    """Return the mean of the values that are not None; None without any."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None

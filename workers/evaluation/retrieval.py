@@ -1,4 +1,4 @@
-"""Excerpts: the passages of a long source that a summary is most likely about, by BM25 (Robertson et al. 1994)."""
+"""Excerpts: the passages of a long source that match a summary best by BM25 (Robertson et al. 1994)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import bm25s
 from workers.evaluation.words import Sentence, read_words, split_sentences
 from workers.generation import TokenCounter
 
-# Long enough to keep a fact with its context, short enough that the few best ones fit.
+# Long enough to keep a fact with its context, short enough for several passages in one prompt.
 PASSAGE_TOKENS = 128
 
 
 def pick_excerpt(source: str, query: str, *, counter: TokenCounter, budget_tokens: int) -> str:
-    """Return a source that fits the budget whole, and else its passages that match a query best, in their order.
+    """Return a source within the budget whole, otherwise its passages that match the query best, in source order.
 
     Args:
         source: the document.
-        query: what the excerpt should be about, usually the summary.
-        counter: counts tokens like the weights that will read the excerpt.
-        budget_tokens: most tokens of the excerpt.
+        query: text to match, usually the summary.
+        counter: token counter of the weights whose prompt gets the excerpt.
+        budget_tokens: maximum tokens of the excerpt.
     """
-    # A token has at least one character of UTF-8, so a text this short need not be counted.
+    # A token has at least one byte of UTF-8, so a text this short fits without counting.
     if len(source.encode()) <= budget_tokens or counter.count_tokens(source) <= budget_tokens:
         return source.strip()
     passages = list(_split_passages(source, counter, min(PASSAGE_TOKENS, budget_tokens)))
@@ -37,7 +37,7 @@ def pick_excerpt(source: str, query: str, *, counter: TokenCounter, budget_token
 
 
 def _rank_passages(passages: list[str], query: str) -> list[int]:
-    """Return the places of the passages, the best match first."""
+    """Return the indices of the passages, the best match first."""
     corpus = [[word.key for word in read_words(passage)] for passage in passages]
     index = bm25s.BM25()
     index.index(corpus, show_progress=False)
@@ -47,7 +47,7 @@ def _rank_passages(passages: list[str], query: str) -> list[int]:
 
 
 def _split_passages(source: str, counter: TokenCounter, max_tokens: int) -> Iterator[str]:
-    """Yield runs of whole sentences; a sentence that is too long for one passage is cut between words."""
+    """Yield runs of whole sentences as passages; cut a sentence that is too long for one between words."""
     start, end, size = 0, 0, 0
     for piece in _split_pieces(source, counter, max_tokens):
         tokens = counter.count_tokens(piece.text)
@@ -66,7 +66,7 @@ def _split_pieces(source: str, counter: TokenCounter, max_tokens: int) -> Iterat
 
 
 def _halve(piece: Sentence, counter: TokenCounter, max_tokens: int) -> Iterator[Sentence]:
-    """Yield a piece, or its halves where it is too long; the cut is at white space if there is any."""
+    """Yield a piece, or recursively its halves if it is too long, cut at a space if there is one."""
     if counter.count_tokens(piece.text) <= max_tokens or len(piece.text) < 2:
         yield piece
         return

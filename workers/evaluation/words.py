@@ -1,4 +1,4 @@
-"""Words and sentences with their places, and words in the form in which texts are compared."""
+"""Words and sentences with their offsets, and the keys by which words are compared."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from itertools import pairwise
 from bm25s.stopwords import STOPWORDS_EN_PLUS
 from nltk.stem.porter import PorterStemmer
 
-# Scripts without spaces count by the character; digits stand alone, so that "53,193" and "53, 193" are the same words.
+# In scripts without spaces each character is a word; runs of digits are words, so "53,193" equals "53, 193".
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\d+|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
 _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 
-# A stop behind an initial or a common abbreviation ends no sentence.
+# A full stop after an initial or a common abbreviation ends no sentence.
 _SENTENCE_END = re.compile(
     r"(?:(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs))(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc))\.|[!?…])[\"'”’)]*\s+|[。！？]|\n+"  # noqa: RUF001
 )
@@ -25,7 +25,7 @@ _NUMERAL_WORDS = (
 )
 NUMERALS = {word: str(number) for number, word in enumerate(_NUMERAL_WORDS)}
 
-# Words that carry no fact; "s" and "t" are what an apostrophe leaves behind.
+# Words without content; "s" and "t" remain after an apostrophe.
 STOP_WORDS = frozenset(STOPWORDS_EN_PLUS) - NUMERALS.keys()
 
 _stemmer = PorterStemmer()
@@ -33,13 +33,13 @@ _stemmer = PorterStemmer()
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a text.
+    """Word of a text.
 
     Args:
-        text: as it is written.
-        key: its stem in lower case, numerals as digits: equal for words that are compared as equal.
-        start: offset of its first character.
-        end: offset behind its last character.
+        text: the word as written.
+        key: stem in lower case, or digits for a numeral; words with equal keys are compared as equal.
+        start: offset of the first character.
+        end: offset after the last character.
     """
 
     text: str
@@ -49,13 +49,13 @@ class Word:
 
     @property
     def is_content(self) -> bool:
-        """Tell whether the word says something by itself."""
+        """Whether the word is no stop word."""
         return self.text.lower() not in STOP_WORDS
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a text, without white space around it."""
+    """Sentence of a text without surrounding white space; the offsets are in characters, the end exclusive."""
 
     text: str
     start: int
@@ -63,7 +63,7 @@ class Sentence:
 
 
 def read_words(text: str) -> tuple[Word, ...]:
-    """Return the words of a text; a possessive s is none."""
+    """Return the words of a text, without possessive s."""
     spans = (match.span() for match in _WORD.finditer(text))
     return tuple(
         Word(text[start:end], find_key(text[start:end]), start, end)
@@ -74,7 +74,7 @@ def read_words(text: str) -> tuple[Word, ...]:
 
 @lru_cache(maxsize=100_000)
 def find_key(word: str) -> str:
-    """Return the form in which a word is compared."""
+    """Return the key of a word."""
     lowered = word.lower()
     return NUMERALS.get(lowered) or _stemmer.stem(lowered)
 
@@ -87,6 +87,6 @@ def split_sentences(text: str) -> tuple[Sentence, ...]:
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return a span without the white space at its ends."""
+    """Return a span without white space at its ends."""
     piece = text[start:end]
     return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())

@@ -1,4 +1,4 @@
-"""From what a user calls weights (a registered name, a folder, a hub id, ``packaged``) to folders on this machine."""
+"""Resolution of a user's reference to weights (registered name, folder, hub id, ``packaged``) into a local folder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from workers.weights.registration import BaseWeights
 
 
 def locate_base(settings: Settings, given: str) -> BaseWeights:
-    """Return base weights that a user names.
+    """Return the base weights behind a user's reference.
 
     Raises:
         WeightsError: there is no such folder or hub id.
         UnknownIdError: no weights are registered under the name.
-        ServingError: the name is an adapter's.
+        ServingError: the name belongs to an adapter.
     """
     if is_name(given):
         row, _ = read_registered(settings, given)
@@ -34,17 +34,17 @@ def locate_base(settings: Settings, given: str) -> BaseWeights:
 
 
 def locate_adapter(settings: Settings, given: str, *, base: str) -> tuple[BaseWeights, Path]:
-    """Return an adapter that a user names, and the weights that it was trained on.
+    """Return the base weights and the folder of the adapter behind a user's reference.
 
     Args:
-        settings: of this machine.
+        settings: settings of this machine.
         given: a registered name, or a folder.
-        base: the weights to go with a folder.
+        base: reference to the base weights of an adapter folder; a registered adapter has its own.
 
     Raises:
         WeightsError: there is no such adapter.
         UnknownIdError: nothing is registered under the name.
-        ServingError: the name is not an adapter's.
+        ServingError: the name belongs to other weights than an adapter.
     """
     if not is_name(given):
         return locate_base(settings, base), find_folder(given, kind="adapter")
@@ -56,12 +56,12 @@ def locate_adapter(settings: Settings, given: str, *, base: str) -> tuple[BaseWe
 
 
 def is_name(given: str) -> bool:
-    """Tell whether a user means a registered name: hub ids have a slash, folders are there."""
+    """Tell whether a reference is a registered name: it has no slash, unlike hub ids, and is no existing folder."""
     return given != PACKAGED and "/" not in given and not Path(given).is_dir()
 
 
 def read_registered(settings: Settings, name: str) -> tuple[Weights, Weights | None]:
-    """Return registered weights and those that they were made from."""
+    """Return the rows of registered weights and of their base, if any."""
     with open_transaction(settings) as session:
         row = find_weights(session, name)
         base = None if row.base is None else find_weights(session, row.base)

@@ -1,4 +1,4 @@
-"""The output folder of a run: what must not be overwritten, and where an interrupted run goes on."""
+"""Output folder of a run: protects earlier results and finds the checkpoint of an interrupted run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ FREE_SETTINGS = frozenset({"output", "resume", "data", "base", "name", "generate
 
 
 def name_checkpoints(output: Path) -> Path:
-    """Return where a run keeps its checkpoints."""
+    """Return the checkpoint folder of a run."""
     return output / "checkpoints"
 
 
 def prepare_output(config: FinetuneConfig, *, data_hash: str) -> Path | None:
-    """Make the output folder ready and return the checkpoint to go on from, None to begin.
+    """Prepare the output folder; return the checkpoint to resume from, or None for a new run.
 
     Raises:
-        OutputInUseError: the folder holds an adapter, or the checkpoints of another run.
-        TrainingSettingsError: the folder cannot be written to.
+        OutputInUseError: the folder contains an adapter, or checkpoints of another run.
+        TrainingSettingsError: the folder is not writable.
     """
     folder = name_checkpoints(config.output)
     if (config.output / "adapter_config.json").is_file():
@@ -51,7 +51,7 @@ def prepare_output(config: FinetuneConfig, *, data_hash: str) -> Path | None:
 
 
 def read_record(folder: Path) -> Any:
-    """Return what a folder's checkpoints were made from, None if nobody can tell."""
+    """Return the recorded data hash and settings of a folder's checkpoints; None without a readable record."""
     try:
         return json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -59,14 +59,14 @@ def read_record(folder: Path) -> Any:
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:
-    """Return the checkpoint with the most steps that was written to its end."""
-    # The trainer's state is the last file of a checkpoint; one without it was cut off while it was written.
+    """Return the complete checkpoint with the most steps."""
+    # The trainer writes its state last: a checkpoint without it is incomplete.
     complete = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def describe_run(config: FinetuneConfig, *, data_hash: str) -> dict[str, Any]:
-    """Return what makes two runs the same run, as plain JSON values."""
+    """Return the data hash and settings that identify a run, as JSON values."""
     settings = {name: value for name, value in asdict(config).items() if name not in FREE_SETTINGS}
     described: dict[str, Any] = json.loads(json.dumps({"data_hash": data_hash, **settings}))
     return described

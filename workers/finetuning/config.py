@@ -1,6 +1,6 @@
-"""What a user can choose about a fine-tuning run, validated where it is made, and the presets.
+"""Settings of a fine-tuning run, validated on construction, and the presets.
 
-The command line reads its choices and defaults from here, so nothing of the libraries that train is imported.
+The command line takes choices and defaults from here, so this module imports no training library.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from workers.finetuning.lora import LoraSettings
 from workers.generation import PromptFormat
 from workers.summarization.wording import Style
 
-# What numpy takes: it has 32 bits.
+# numpy accepts seeds of 32 bits.
 MAX_SEED = 2**32 - 1
 
 
 class Optimizer(StrEnum):
-    """Which optimizer updates the adapter; the paged one keeps its state in main memory when the GPU is full."""
+    """Optimizer of the adapter; the paged one moves its state to main memory when the GPU is full."""
 
     ADAMW = "adamw_torch"
     ADAMW_8BIT = "adamw_8bit"
@@ -29,7 +29,7 @@ class Optimizer(StrEnum):
 
 
 class Schedule(StrEnum):
-    """How the learning rate goes after the warm-up."""
+    """Course of the learning rate after the warm-up."""
 
     LINEAR = "linear"
     COSINE = "cosine"
@@ -38,19 +38,22 @@ class Schedule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How the adapter is optimized.
+    """Optimization settings of the adapter.
 
     Args:
         batch_size: pairs per forward pass on each device.
         accumulation: forward passes per optimizer step.
-        learning_rate: the highest one, reached at the end of the warm-up.
-        warmup_steps: optimizer steps from 0 to the highest learning rate.
+        learning_rate: peak, reached at the end of the warm-up.
+        schedule: course of the learning rate after the warm-up.
+        warmup_steps: optimizer steps from 0 to the peak learning rate.
         epochs: passes over the training pairs; ignored if ``max_steps`` is given.
-        max_steps: optimizer steps, if counted instead of epochs.
+        max_steps: number of optimizer steps; None counts epochs instead.
+        max_gradient_norm: gradients are clipped to this norm.
+        optimizer: optimizer of the adapter.
         checkpoint_steps: optimizer steps between two checkpoints.
-        evaluation_steps: optimizer steps between two held-out losses; None: only before and after.
+        evaluation_steps: optimizer steps between two held-out losses; None measures only before and after.
         gradient_checkpointing: recompute activations to save memory; slower.
-        seed: for the split, the order, the source budgets and the adapter's first values.
+        seed: seed of the split, the order, the source budgets and the adapter's initial values.
     """
 
     batch_size: int = 1
@@ -85,12 +88,12 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceBudget:
-    """How many tokens of each source are kept.
+    """Maximum tokens of each source.
 
     Args:
-        most: no source is longer than this.
-        least: if given, each source's limit is drawn (log-uniformly) between ``least`` and ``most``, so that the
-            adapter meets short and long chunks alike.
+        most: upper limit of every source.
+        least: lower bound of a log-uniform draw of each source's limit, so that the adapter trains on short and long
+            chunks alike; None gives every source the upper limit.
     """
 
     most: int
@@ -111,22 +114,26 @@ class SourceBudget:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneConfig:
-    """One fine-tuning run.
+    """Configuration of one fine-tuning run.
 
     Args:
-        data: CSV, JSONL or Parquet files with source-summary pairs; may be empty if pairs come from elsewhere.
+        data: CSV, JSONL or Parquet files with source-summary pairs; may be empty if pairs are passed directly.
         base: folder of the full-precision base weights.
         output: folder for the adapter; checkpoints go to its ``checkpoints``.
-        name: what the adapter's note calls the base; None: the name of its folder.
-        style: style of the summarization prompt that the adapter is trained under, and serves under.
-        template: the user's own prompt, for the style ``custom``.
-        prompt_format: chat or completion; None: as the base wants to be prompted.
-        budget: how many tokens of each source are kept.
-        held_out: pairs kept from training for loss and ROUGE before and after; 0: none.
-        generated: held-out pairs that are also summarized and scored with ROUGE.
-        max_new_tokens: length cap of those summaries.
-        qlora: hold the base in 4-bit nf4 while training.
-        resume: go on from the last checkpoint under ``output``.
+        source_column: column with the sources.
+        target_column: column with the summaries.
+        name: name of the base in the adapter's metadata; None takes the name of its folder.
+        style: style of the summarization prompt for training and serving.
+        template: the user's prompt, for the style ``custom``.
+        prompt_format: chat or completion; None takes the format of the base.
+        budget: maximum tokens of each source.
+        lora: size and placement of the adapter.
+        training: optimization settings.
+        held_out: number of pairs excluded from training, for loss and ROUGE before and after.
+        generated: number of held-out pairs that are also summarized and scored with ROUGE.
+        max_new_tokens: maximum tokens of those summaries.
+        qlora: quantize the base to 4-bit nf4 while training (QLoRA, Dettmers et al. 2023).
+        resume: resume from the last checkpoint under ``output``.
     """
 
     data: tuple[Path, ...]
@@ -165,7 +172,7 @@ def apply_notebook_preset(config: FinetuneConfig) -> FinetuneConfig:
         max_steps=12,
         optimizer=Optimizer.PAGED_ADAMW_8BIT,
     )
-    # 8 is PEFT's default alpha, which the notebook left as it was.
+    # The notebook leaves alpha at PEFT's default of 8.
     return replace(
         config, lora=LoraSettings(r=6, alpha=8), training=training, budget=SourceBudget(most=512), qlora=True
     )

@@ -1,8 +1,7 @@
-"""Pairs as token ids: prompt without loss, completion with loss, an end that is learned.
+"""Training examples: pairs as token ids, with loss on the completion and its end token only.
 
-A source that is too long is cut to its first tokens before the prompt is built, and counted; the summary is never
-cut. Prompts are rendered by the summarization prompts and encoded by the engine's tokenizer, so that training sees
-exactly the ids that serving will see.
+A source over its budget is truncated before the prompt is built, and counted; summaries are never truncated. The
+prompts of summarization and the tokenizer of the engine produce the ids, so training and serving use the same ones.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from workers.finetuning.pairs import Pair
 from workers.generation import PromptFormat
 from workers.summarization.prompts import PromptSet
 
-# Labels with this value carry no loss (the convention of torch and transformers).
+# Label without loss, by the convention of torch and transformers.
 IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """One pair as token ids, beside the text that was encoded."""
+    """Encoded pair, with its truncated text."""
 
     prompt_ids: list[int]
     completion_ids: list[int]
@@ -33,35 +32,35 @@ class TrainingExample:
 
     @property
     def row(self) -> dict[str, list[int]]:
-        """The columns that the trainer reads: ids of prompt and completion, loss on the completion only."""
+        """Row of the trainer's table: ids of prompt and completion, with loss on the completion only."""
         labels = [IGNORED] * len(self.prompt_ids) + self.completion_ids
         return {"input_ids": self.prompt_ids + self.completion_ids, "labels": labels}
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleSet:
-    """Encoded pairs, and how many sources had to be cut."""
+    """Encoded pairs, with the number of truncated sources."""
 
     examples: tuple[TrainingExample, ...]
     truncated_sources: int
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest example, prompt and completion together."""
+        """Length in tokens of the longest example, prompt and completion together."""
         return max(len(example.prompt_ids) + len(example.completion_ids) for example in self.examples)
 
     @property
     def max_completion(self) -> int:
-        """Tokens of the longest summary, which is never cut."""
+        """Length in tokens of the longest summary."""
         return max(len(example.completion_ids) for example in self.examples)
 
 
 class PairEncoder:
-    """Turns pairs into examples with the weights' own tokenizer.
+    """Encoder of pairs with the weights' own tokenizer.
 
     Args:
-        tokenizer: the weights' tokenizer, as transformers loads it.
-        prompts: how sources become prompts.
+        tokenizer: the weights' tokenizer, as loaded by transformers.
+        prompts: prompts around the sources.
     """
 
     def __init__(self, tokenizer: Any, *, prompts: PromptSet) -> None:
@@ -71,14 +70,14 @@ class PairEncoder:
         self._end = find_end_token(prompts.format, tokenizer)
 
     def encode_pairs(self, pairs: Sequence[Pair], *, budget: SourceBudget, seed: int) -> ExampleSet:
-        """Encode pairs in their order; the seed draws each source's budget."""
+        """Encode pairs in order; the seed determines the draws of the source budgets."""
         generator = random.Random(seed)  # noqa: S311 - a reproducible draw, not a secret
         cut = [self.truncate_source(pair.source, limit=budget.draw(generator)) for pair in pairs]
         examples = [self.encode_pair(Pair(text, pair.target)) for pair, (text, _) in zip(pairs, cut, strict=True)]
         return ExampleSet(tuple(examples), truncated_sources=sum(is_cut for _, is_cut in cut))
 
     def encode_pair(self, pair: Pair) -> TrainingExample:
-        """Encode one pair whose source fits; the summary is followed by the token that ends it."""
+        """Encode a truncated pair, with an end token after the summary."""
         return TrainingExample(
             prompt_ids=self._encoder.encode_prompt(self._prompts.render("map", text=pair.source)),
             completion_ids=[*self._encoder.encode_plain(pair.target), self._end],
@@ -86,7 +85,7 @@ class PairEncoder:
         )
 
     def truncate_source(self, text: str, *, limit: int) -> tuple[str, bool]:
-        """Return the text's first ``limit`` tokens as text, and whether anything was cut."""
+        """Return the first ``limit`` tokens of a text as text, and whether it was truncated."""
         encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         if len(encoded.input_ids) <= limit:
             return text, False
@@ -94,12 +93,12 @@ class PairEncoder:
 
 
 def find_end_token(prompt_format: PromptFormat, tokenizer: Any) -> int:
-    """Return the id that ends a summary: the end of the turn in chats, the end of the sequence otherwise.
+    """Return the id of the end token: end of turn in the chat format, end of sequence in the completion format.
 
-    Base weights never trained ``<end_of_turn>`` and do not learn it from a few hundred examples; they know ``<eos>``.
+    Base weights are not trained on ``<end_of_turn>`` and do not learn it from a few hundred examples.
 
     Raises:
-        TrainingSettingsError: chats were asked for, and the tokenizer has no token that ends a turn.
+        TrainingSettingsError: the format is chat, and the tokenizer lacks an end-of-turn token.
     """
     if prompt_format is PromptFormat.COMPLETION:
         return int(tokenizer.eos_token_id)

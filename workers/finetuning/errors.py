@@ -1,14 +1,14 @@
-"""What can go wrong before and while weights are fine-tuned.
+"""Errors of fine-tuning.
 
 FinetuningError (WorkerError)
-├── DataError            the training data cannot be used
-│   ├── DataUnreadableError   no such file, an unknown suffix, or not what its suffix says
-│   ├── MissingColumnError    a column that was asked for is not there
-│   └── TooFewPairsError      too few usable pairs are left
-├── SettingsError        a value or a combination of values that cannot work
-├── NotEnoughMemoryError the machine cannot hold what the run would need
-├── QuantizationUnavailableError  QLoRA was asked for where bitsandbytes cannot do it
-└── OutputInUseError     the output folder holds something this run must not overwrite
+├── DataError                     unusable training data
+│   ├── DataUnreadableError       missing file, unknown suffix or invalid content
+│   ├── MissingColumnError        a requested column is missing
+│   └── TooFewPairsError          too few usable pairs
+├── TrainingSettingsError         invalid value or combination of values
+├── NotEnoughMemoryError          the run would exceed the free memory
+├── QuantizationUnavailableError  QLoRA without bitsandbytes
+└── OutputInUseError              the output folder has results that the run would overwrite
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from workers.errors import WorkerError
 
 
 class FinetuningError(WorkerError):
-    """Root of all errors of this package; permanent, the same call would fail again."""
+    """Root of all errors of this package; permanent: a retry would fail again."""
 
 
 class DataError(FinetuningError):
-    """The training data cannot be used."""
+    """Unusable training data."""
 
     exit_code = 2
 
 
 class DataUnreadableError(DataError):
-    """A data file is missing, has an unknown suffix or is not what its suffix says."""
+    """Data file that is missing, has an unknown suffix or invalid content."""
 
 
 class MissingColumnError(DataError):
-    """A data file lacks a column that was asked for."""
+    """Data file without a requested column."""
 
 
 class TooFewPairsError(DataError):
-    """After skipping unusable rows too few pairs are left to train on."""
+    """Too few usable pairs to train on."""
 
 
 class TrainingSettingsError(FinetuningError):
-    """A setting has a value that cannot work."""
+    """Invalid value or combination of values."""
 
     exit_code = 2
 
 
 class NotEnoughMemoryError(FinetuningError):
-    """The machine has less memory than the run would need."""
+    """Run that would exceed the free memory of the machine."""
 
 
 class QuantizationUnavailableError(FinetuningError):
-    """QLoRA was asked for on a machine where bitsandbytes cannot do it."""
+    """QLoRA requested on a machine without bitsandbytes."""
 
 
 class OutputInUseError(FinetuningError):
-    """The output folder already holds an adapter, or checkpoints of another run."""
+    """Output folder with an adapter, or with checkpoints of another run."""
 
     exit_code = 2

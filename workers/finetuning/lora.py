@@ -1,4 +1,4 @@
-"""Which matrices get an adapter, how large it is, and how the base is held while it trains."""
+"""LoRA: rank and target modules of the adapter, gradients through a 4-bit base, and saving."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from workers.finetuning.errors import QuantizationUnavailableError, TrainingSettingsError
 
-# Every linear layer of a Gemma block; the head and the embedding stay as they are.
+# All linear layers of a Gemma block; the head and the embedding get no adapter.
 GEMMA_LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -50,10 +50,10 @@ class LoraSettings:
 
 
 def keep_differentiable(network: Any) -> None:
-    """Keep 4-bit layers in the form that gradients go through, on every CPU.
+    """Stop bitsandbytes from repacking 4-bit layers, so that gradients pass through them on every CPU.
 
-    Where a CPU has instructions for bfloat16, bitsandbytes repacks a layer's weights at the first evaluation, for good,
-    and the repacked product has no gradient: measuring before training would leave most of the adapter untrained.
+    On a CPU with bfloat16 instructions bitsandbytes repacks a layer permanently at its first evaluation, and the
+    repacked product has no gradient: the evaluation before training would leave most of the adapter untrained.
     """
     for module in network.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -61,14 +61,14 @@ def keep_differentiable(network: Any) -> None:
 
 
 def save_adapter(network: Any, folder: Path, *, base: str) -> None:
-    """Save a trained adapter as PEFT does, but with the name of its base instead of a path of this machine.
+    """Save a trained adapter in PEFT's format, with the name of its base instead of a local path.
 
     Args:
-        network: the base under its adapter.
-        folder: where to.
+        network: the base with its adapter.
+        folder: the adapter's folder.
         base: name of the base weights.
     """
-    # PEFT's card would repeat the path; what it says besides is in the note.
+    # PEFT's model card would contain the path; its other facts are in gistmill.json.
     network.create_or_update_model_card = lambda _folder: None
     network.save_pretrained(folder)
     path = folder / "adapter_config.json"
@@ -77,7 +77,7 @@ def save_adapter(network: Any, folder: Path, *, base: str) -> None:
 
 
 def require_bitsandbytes() -> None:
-    """Refuse QLoRA where its library is missing.
+    """Check that QLoRA is available.
 
     Raises:
         QuantizationUnavailableError: bitsandbytes is not installed.

@@ -1,4 +1,4 @@
-"""How much memory a training run will need, so that it is refused before it starts rather than killed at night."""
+"""Memory estimate of a training run, to refuse one that would run out of memory hours after its start."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from workers.engine.device import Placement
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.errors import NotEnoughMemoryError
 
-# Adapter value, gradient and the optimizer's two moments, each in float32.
+# Bytes per adapter parameter: value, gradient and the optimizer's two moments, each in float32.
 ADAPTER_BYTES = 16
-# nf4 takes half a byte per value; its scales take the rest.
+# Bytes per nf4 value: half a byte, and its share of the scales.
 NF4_BYTES = 0.56
-# Logits, their gradient and the softmax between them are alive at once.
+# Logits, softmax and gradient are in memory together.
 LOGIT_COPIES = 3
-# Values per token and layer that the backward pass needs, as multiples of the layer's own widths.
+# Activations kept for the backward pass, per token and layer, as multiples of the layer's widths.
 HIDDEN_COPIES, INTERMEDIATE_COPIES = 18, 4
 
 
 def estimate_memory(
     config: FinetuneConfig, weights_config: Any, placement: Placement, *, longest: int, max_completion: int
 ) -> int:
-    """Return roughly how many bytes a run needs at its peak.
+    """Estimate the peak memory of a run in bytes.
 
     Args:
-        config: the run.
-        weights_config: the base's configuration, as transformers reads it.
+        config: configuration of the run.
+        weights_config: the base's transformers configuration.
         placement: device and dtype of the run.
-        longest: tokens of the longest example.
-        max_completion: tokens of the longest summary.
+        longest: length of the longest example, in tokens.
+        max_completion: length of the longest summary, in tokens.
     """
     sizes = weights_config.get_text_config()
     hidden, layers, vocabulary = sizes.hidden_size, sizes.num_hidden_layers, sizes.vocab_size
@@ -39,7 +39,7 @@ def estimate_memory(
     tokens = config.training.batch_size * longest
     kept_layers = 1 if config.training.gradient_checkpointing else layers
     activations = tokens * kept_layers * (HIDDEN_COPIES * hidden + INTERMEDIATE_COPIES * sizes.intermediate_size)
-    # The head scores every position that carries loss in any row of the batch, and rows begin their summaries anywhere.
+    # The head scores every position with loss in any row of the batch, and summaries begin at different positions.
     scored = max_completion if config.training.batch_size == 1 else longest
     logits = config.training.batch_size * scored * vocabulary * LOGIT_COPIES
     return round(
@@ -51,10 +51,10 @@ def estimate_memory(
 
 
 def check_memory(needed: int, *, free: int) -> None:
-    """Refuse a run that the machine cannot hold.
+    """Refuse a run that needs more bytes than are free.
 
     Raises:
-        NotEnoughMemoryError: more is needed than is free.
+        NotEnoughMemoryError: the run would exceed the free memory.
     """
     if needed > free:
         raise NotEnoughMemoryError(

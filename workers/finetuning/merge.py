@@ -1,4 +1,4 @@
-"""An adapter folded into its base: one weights folder that plain transformers loads."""
+"""Merging: add an adapter to its base weights, for a folder that plain transformers loads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workers.finetuning.errors import OutputInUseError
 from workers.weights.folder import check_folder
 from workers.weights.metadata import AdapterMetadata
 
-# What a weights folder has besides its tensors and their configuration.
+# Files of a weights folder besides the tensors and their configuration.
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -24,15 +24,15 @@ def merge_adapter(base: Path, adapter: Path, output: Path) -> Path:
     """Merge an adapter into its full-precision base and write the merged weights.
 
     Args:
-        base: folder of the base weights, in full precision (never quantized ones).
-        adapter: folder that ``gistmill finetune`` has made.
+        base: folder of the base weights in full precision, never quantized.
+        adapter: folder written by ``gistmill finetune``.
         output: new folder for safetensors, tokenizer and ``gistmill.json``.
 
     Returns:
         The output folder.
 
     Raises:
-        WeightsError: a folder does not hold what it should, or the adapter was trained for another base.
+        WeightsError: a folder lacks its files, or the adapter was trained for another base.
         OutputInUseError: the output folder is not empty.
     """
     check_folder(base)

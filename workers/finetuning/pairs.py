@@ -1,6 +1,6 @@
-"""Source-summary pairs as they come from a user's files: read, cleaned, counted, hashed, split.
+"""Source-summary pairs from a user's files: read, cleaned, counted, hashed, split.
 
-Rows that cannot be used are counted, never dropped in silence; the hash names exactly what was trained on.
+Unusable rows are counted and reported; the hash identifies the training data exactly.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import pyarrow.parquet
 
 from workers.finetuning.errors import DataUnreadableError, MissingColumnError, TooFewPairsError, TrainingSettingsError
 
-# One JSON object must fit in a block of the reader; 64 MiB holds any document somebody would summarize.
+# One JSON object must fit in a block of the reader; 64 MiB is enough for any document.
 JSON_BLOCK_BYTES = 64 * 2**20
-# Fewer pairs than this cannot be split into a training and a held-out part.
+# Minimum for a split into a training and a held-out part.
 MIN_PAIRS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A text and the summary that the adapter shall learn to write for it."""
+    """Source text and its target summary."""
 
     source: str
     target: str
@@ -35,13 +35,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PairSet:
-    """The usable pairs of one or more files.
+    """Usable pairs of one or more files.
 
     Args:
         pairs: usable pairs in file order.
-        empty_sources: rows skipped because their source was empty.
-        empty_targets: rows skipped because their summary was empty.
-        duplicates: rows skipped because the same pair came before.
+        empty_sources: number of rows skipped for an empty source.
+        empty_targets: number of rows skipped for an empty summary.
+        duplicates: number of rows skipped as repeated pairs.
     """
 
     pairs: tuple[Pair, ...]
@@ -51,14 +51,14 @@ class PairSet:
 
     @property
     def data_hash(self) -> str:
-        """SHA-256 over all pairs in their order."""
+        """SHA-256 over all pairs in order."""
         digest = hashlib.sha256()
         for pair in self.pairs:
             digest.update(f"{pair.source}\x1f{pair.target}\x1e".encode())
         return digest.hexdigest()
 
     def split(self, held_out: int, *, seed: int) -> tuple[list[Pair], list[Pair]]:
-        """Return (training, held-out) pairs, shuffled by the seed; the same seed gives the same split.
+        """Return training and held-out pairs, shuffled reproducibly by the seed.
 
         Raises:
             TooFewPairsError: the held-out part would leave less than half for training.
@@ -82,10 +82,10 @@ def read_pairs(
         paths: the files.
         source_column: column with the texts.
         target_column: column with the summaries.
-        approved: texts and summaries from elsewhere, which come after those of the files.
+        approved: approved texts and summaries, appended to those of the files.
 
     Raises:
-        TrainingSettingsError: there is neither a file nor a pair from elsewhere.
+        TrainingSettingsError: there is neither a file nor an approved pair.
         DataUnreadableError: a file is missing, of an unknown kind or broken.
         MissingColumnError: a file lacks one of the columns.
         TooFewPairsError: no usable pair is left.
@@ -103,7 +103,7 @@ def read_pairs(
 
 
 def clean_pairs(rows: Iterable[tuple[str | None, str | None]]) -> PairSet:
-    """Tidy rows of (source, target) and count what cannot be used."""
+    """Normalize rows of (source, target) and count the unusable ones."""
     pairs: dict[Pair, None] = {}
     empty_sources = empty_targets = duplicates = 0
     for source, target in rows:
@@ -120,7 +120,7 @@ def clean_pairs(rows: Iterable[tuple[str | None, str | None]]) -> PairSet:
 
 
 def tidy_target(text: str) -> str:
-    """Join a summary's lines to one paragraph and attach full stops that stand alone ("ends ." to "ends.")."""
+    """Join a summary's lines into one paragraph and remove spaces before punctuation ("ends ." to "ends.")."""
     return re.sub(r" ([.,!?;])(?=\s|$)", r"\1", " ".join(text.split()))
 
 
@@ -128,7 +128,7 @@ def read_rows(path: Path, *, source_column: str, target_column: str) -> list[tup
     """Read the two columns of one file, as text.
 
     Raises:
-        DataUnreadableError: the file is missing, of an unknown kind or broken, or a column holds what is no text.
+        DataUnreadableError: the file is missing, of an unknown kind or broken, or a column is not text.
         MissingColumnError: the file lacks one of the columns.
     """
     columns = (source_column, target_column)
@@ -144,10 +144,10 @@ def read_rows(path: Path, *, source_column: str, target_column: str) -> list[tup
 
 
 def read_texts(table: pa.Table, column: str, path: Path) -> list[str | None]:
-    """Return the texts of a column of a file.
+    """Return one column of a file as texts.
 
     Raises:
-        DataUnreadableError: the column is there twice, or holds what is no text.
+        DataUnreadableError: the column occurs twice, or is not text.
     """
     if table.column_names.count(column) > 1:
         raise DataUnreadableError(f"{path} has several columns {column!r}: rename all but one")
@@ -162,12 +162,12 @@ def read_texts(table: pa.Table, column: str, path: Path) -> list[str | None]:
 
 
 def describe_read_problem(error: Exception) -> str:
-    """Return the first line of what a reader says; the others are about the reader."""
+    """Return the first line of a reader's message; the other lines describe the reader itself."""
     return str(error).strip().partition("\n")[0]
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Read a file by its suffix; the two columns are read as text whatever they look like."""
+    """Read a file by its suffix, the two columns as text without type inference."""
     if not path.is_file():
         raise DataUnreadableError(f"no data file {path}: give the path of a .csv, .jsonl or .parquet file")
     schema = pa.schema([(column, pa.string()) for column in dict.fromkeys(columns)])

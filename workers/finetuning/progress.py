@@ -1,4 +1,4 @@
-"""How far a training run is and when it will end, told to whoever listens."""
+"""Progress of a training run: the trainer's log entries as events with a time estimate."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from transformers.utils import logging
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """One line of news from a run.
+    """Progress event of a run.
 
     Args:
-        step: optimizer steps done.
-        steps: optimizer steps in all.
-        loss: mean training loss per completion token since the last news.
-        held_out_loss: the held-out loss, in the news that follow its measurement.
-        seconds_left: estimate from this process's own pace; None until it has one.
+        step: number of finished optimizer steps.
+        steps: total number of optimizer steps.
+        loss: mean training loss per completion token since the previous event; None in held-out events.
+        held_out_loss: loss on the held-out pairs; None in other events.
+        seconds_left: estimate from the speed of this process; None before its first step.
     """
 
     step: int
@@ -35,15 +35,15 @@ ProgressListener = Callable[[TrainingProgress], None]
 
 
 def silence_libraries() -> None:
-    """Keep the progress bars and hints of transformers from running into ours; errors are raised all the same."""
+    """Silence transformers' progress bars and hints, which would garble the progress output; errors still raise."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    # PEFT asks transformers for a property that it has renamed.
+    # PEFT uses a property that transformers has renamed.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
 class ProgressCallback(TrainerCallback):
-    """Turns the trainer's log entries into ``TrainingProgress``."""
+    """Trainer callback that turns log entries into ``TrainingProgress``."""
 
     def __init__(self, listener: ProgressListener) -> None:
         self._listener = listener
@@ -51,14 +51,14 @@ class ProgressCallback(TrainerCallback):
         self._first_step = 0
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_context: Any) -> None:
-        """Start the clock; a resumed run counts its own steps only."""
+        """Start the clock; a resumed run measures its own steps only."""
         self._started = time.monotonic()
         self._first_step = state.global_step
 
     def on_log(
         self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_context: Any
     ) -> None:
-        """Pass a loss on; other log entries are not news."""
+        """Report log entries with a loss."""
         logs = logs or {}
         if "loss" in logs or "eval_loss" in logs:
             self._listener(

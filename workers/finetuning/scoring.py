@@ -1,4 +1,4 @@
-"""Summaries of held-out pairs and how close they come: ROUGE, share that ends by itself, length."""
+"""Scores of generated summaries on held-out pairs: ROUGE (Lin 2004), share that stopped, length."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from workers.finetuning.dataset import TrainingExample
 
-# Prompts that are continued together.
+# Prompts generated together.
 BATCH_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedSummary:
-    """A generated summary.
+    """Generated summary.
 
     Args:
         text: the summary.
-        tokens: its length, without the token that ended it.
-        has_stopped: whether it ended by itself, not at the length cap.
+        tokens: its length without the end token.
+        has_stopped: whether it ended with an end token instead of at the length limit.
     """
 
     text: str
@@ -34,7 +34,7 @@ class GeneratedSummary:
 
 @dataclass(frozen=True, slots=True)
 class SummaryScores:
-    """Means over a set of summaries; ROUGE is F1 in percent."""
+    """Mean scores of a set of summaries; ROUGE is F1 in percent."""
 
     rouge1: float
     rouge2: float
@@ -60,10 +60,10 @@ def score_summaries(summaries: Sequence[GeneratedSummary], targets: Sequence[str
 def summarize_examples(
     network: Any, tokenizer: Any, examples: Sequence[TrainingExample], *, max_new_tokens: int
 ) -> Iterator[GeneratedSummary]:
-    """Yield the summary of each example's prompt, greedily decoded."""
+    """Yield a greedily decoded summary for every example's prompt."""
     was_training = network.training
     network.eval()
-    # Base weights under a chat prompt may end the sequence instead of the turn: both are an end.
+    # Base weights under a chat prompt may end the sequence instead of the turn.
     ends = {tokenizer.eos_token_id} | {example.completion_ids[-1] for example in examples}
     for start in range(0, len(examples), BATCH_SIZE):
         batch = examples[start : start + BATCH_SIZE]
@@ -79,7 +79,7 @@ def summarize_examples(
 def generate_batch(
     network: Any, tokenizer: Any, batch: Sequence[TrainingExample], *, ends: Set[int], max_new_tokens: int
 ) -> list[list[int]]:
-    """Continue a batch of prompts; return the new token ids of each, the end token included."""
+    """Generate for a batch of prompts; return the new token ids of each, padded after the end token."""
     longest = max(len(example.prompt_ids) for example in batch)
     padding = [longest - len(example.prompt_ids) for example in batch]  # on the left, so that all prompts end together
     ids = [[tokenizer.pad_token_id] * pad + example.prompt_ids for pad, example in zip(padding, batch, strict=True)]

@@ -1,7 +1,7 @@
-"""TRL's trainer with a loss that scores completion positions only.
+"""TRL's trainer with logits at completion positions only.
 
-Gemma's head is 262,144 wide: scoring the prompt's positions too would cost most of a step on a CPU. The loss is the
-same number, because those positions carry no loss.
+Gemma's head has 262,144 outputs; logits at prompt positions would take most of a step on a CPU. The loss is equal,
+because prompt positions have no label.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from workers.finetuning.checkpoints import name_checkpoints
 from workers.finetuning.config import FinetuneConfig, Optimizer
 from workers.finetuning.dataset import IGNORED
 
-# The last one to go on from, and one more in case the machine fails while it is written.
+# The last checkpoint, and one more in case the machine fails during its writing.
 KEPT_CHECKPOINTS = 2
 
 
 class CompletionTrainer(SFTTrainer):
-    """An ``SFTTrainer`` whose head sees only the positions that have a label."""
+    """``SFTTrainer`` that computes logits only at positions with a label."""
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the mean cross-entropy per completion token (and the outputs if asked for)."""
+        """Return the mean cross-entropy per completion token, and the outputs if requested."""
         labels = inputs["labels"][:, 1:]  # [batch, length - 1]: position i predicts token i + 1
         kept = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)  # positions where any row has a label
         outputs = model(
@@ -43,7 +43,7 @@ class CompletionTrainer(SFTTrainer):
         return (loss, outputs) if return_outputs else loss
 
     def count_tokens(self, targets: torch.Tensor, num_items_in_batch: Any) -> torch.Tensor:
-        """Return by how many tokens the summed loss is divided, across accumulation steps and devices."""
+        """Return the number of tokens that divides the summed loss, across accumulation steps and devices."""
         if num_items_in_batch is None:
             return (targets != IGNORED).sum().clamp(min=1)
         devices = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
@@ -51,7 +51,7 @@ class CompletionTrainer(SFTTrainer):
 
 
 def build_arguments(config: FinetuneConfig, placement: Placement) -> SFTConfig:
-    """Translate the run's settings to TRL's; the rows come tokenized and cut, so TRL must not cut them again."""
+    """Translate the run's settings to TRL's; rows are already tokenized and truncated, so TRL's truncation is off."""
     settings = config.training
     return SFTConfig(
         output_dir=str(name_checkpoints(config.output)),
@@ -85,6 +85,6 @@ def build_arguments(config: FinetuneConfig, placement: Placement) -> SFTConfig:
 
 
 def choose_optimizer(wanted: Optimizer, placement: Placement) -> Optimizer:
-    """Return the optimizer to use; a CPU has nothing to page to, so there it is the same one without paging."""
+    """Return the optimizer of a device: on a CPU, the unpaged variant of a paged optimizer."""
     is_paged = wanted is Optimizer.PAGED_ADAMW_8BIT
     return Optimizer.ADAMW_8BIT if is_paged and placement.device == "cpu" else wanted

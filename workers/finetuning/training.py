@@ -1,4 +1,4 @@
-"""Fine-tuning from files of pairs to a saved adapter that says how it was made and how well it does."""
+"""Fine-tuning from files of pairs to a saved adapter with metadata on its settings, data and scores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from workers.weights.metadata import AdapterMetadata, fingerprint_base
 
 @dataclass(frozen=True, slots=True)
 class FinetuneResult:
-    """What a run made: the adapter's folder and the note in it."""
+    """Result of a run: the adapter's folder and its metadata."""
 
     adapter: Path
     metadata: AdapterMetadata
@@ -41,7 +41,7 @@ class FinetuneResult:
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """All that a run needs and that was checked before it starts."""
+    """Checked inputs of a run."""
 
     tokenizer: Any
     prompts: PromptSet
@@ -61,17 +61,17 @@ def finetune(
     """Train an adapter on source-summary pairs and save it.
 
     Args:
-        config: the run.
-        pairs: pairs from elsewhere than files; None: read from the config's data files.
-        listener: told the loss and the time left after every optimizer step.
-        data_listener: told, before training starts, how many pairs there are and what became of the other rows.
+        config: configuration of the run.
+        pairs: the pairs; None reads the config's data files.
+        listener: called with loss and remaining time after every optimizer step.
+        data_listener: called before training with the counts of used and skipped rows.
 
     Returns:
-        The adapter's folder and its note: settings, data hash, loss and ROUGE on held-out pairs before and after.
+        The adapter's folder and metadata: settings, data hash, loss and ROUGE on held-out pairs before and after.
 
     Raises:
-        FinetuningError: the data, the settings, the output folder or the machine will not do; nothing was trained.
-        WeightsError: the base folder holds no weights that can be loaded.
+        FinetuningError: data, settings, output folder or machine are unsuitable; raised before training.
+        WeightsError: the base folder has no loadable weights.
     """
     started = time.monotonic()
     set_seed(config.training.seed)
@@ -92,7 +92,7 @@ def finetune(
 
 
 def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
-    """Read and encode everything, and refuse what cannot work before hours are spent on it."""
+    """Read, encode and check the inputs, so that a run that would fail is refused before training."""
     check_folder(config.base)
     if config.qlora:
         require_bitsandbytes()
@@ -116,15 +116,15 @@ def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
 
 
 def choose_training_placement(weights_config: Any, *, qlora: bool) -> Placement:
-    """Return where and in which dtype to train: the serving dtype, on a GPU if there is one."""
+    """Return device and dtype of the training: a GPU if there is one, and the serving dtype."""
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = choose_dtype(weights_config.model_type, device)
     return Placement(device=device, dtype=dtype, quantization="nf4" if qlora else "none")
 
 
 def build_trainer(config: FinetuneConfig, material: _Material, listener: ProgressListener) -> CompletionTrainer:
-    """Put weights, adapter, examples and settings together."""
-    # Built first: it gives each process of a multi-GPU run its device, which loading then uses.
+    """Build the trainer from weights, adapter, examples and settings."""
+    # Built first: it assigns each process of a multi-GPU run its device, on which the weights are then loaded.
     arguments = build_arguments(config, material.placement)
     network = load_network(config.base, placement=material.placement, adapter=None, device_map=None)
     keep_differentiable(network)
@@ -147,7 +147,7 @@ def to_dataset(examples: ExampleSet) -> Dataset:
 
 
 def measure_held_out(trainer: CompletionTrainer, config: FinetuneConfig, material: _Material) -> dict[str, float]:
-    """Return loss, and ROUGE if summaries are to be generated, on the held-out pairs."""
+    """Return the loss on the held-out pairs, and ROUGE if any are generated."""
     if not material.held_out.examples:
         return {}
     metrics = {"loss": float(trainer.evaluate()["eval_loss"])}
@@ -162,7 +162,7 @@ def measure_held_out(trainer: CompletionTrainer, config: FinetuneConfig, materia
 
 
 def describe_adapter(config: FinetuneConfig, material: _Material, metrics: dict[str, Any]) -> AdapterMetadata:
-    """Return the note that goes with the adapter."""
+    """Return the adapter's metadata."""
     return AdapterMetadata(
         prompt_format=material.prompts.format,
         prompt_style=config.style,
@@ -176,7 +176,7 @@ def describe_adapter(config: FinetuneConfig, material: _Material, metrics: dict[
 
 
 def describe_data(material: _Material) -> dict[str, Any]:
-    """Return how many pairs there are, what became of rows that were no pairs, and the hash of them all."""
+    """Return the counts of used, truncated and skipped rows, and the hash of the pairs."""
     pairs = material.pairs
     return {
         "hash": pairs.data_hash,

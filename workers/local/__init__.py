@@ -1,1 +1,1 @@
-"""Everything on one machine: embedded Postgres and Valkey, workers and Flower under one supervisor."""
+"""Single-machine cluster: embedded Postgres and Valkey, workers and Flower under one supervisor."""

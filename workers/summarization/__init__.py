@@ -1,1 +1,1 @@
-"""The pure summarization core: splitting, prompts, planning, strategies and guards."""
+"""Summarization core, free of I/O: splitting, prompts, planning, strategies and guards."""

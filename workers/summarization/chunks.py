@@ -1,4 +1,4 @@
-"""Chunks: spans of a document, and the text that each of them is prompted with."""
+"""Chunks: spans of a document, with the headings that precede them in a prompt."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class PlannedChunk:
     """One span of a document.
 
     Args:
-        index: its place among the chunks, from 0.
-        start: offset of its first character in the document.
-        end: offset behind its last character.
-        headings: titles of the headings it stands under, outermost first.
-        tokens: size of its prompt text.
+        index: position among the chunks, from 0.
+        start: offset of the first character in the document.
+        end: offset after the last character.
+        headings: titles of the enclosing headings, outermost first.
+        tokens: size of the prompt text.
     """
 
     index: int
@@ -29,7 +29,7 @@ class PlannedChunk:
     tokens: int
 
     def read_text(self, document: str) -> str:
-        """Return the text to prompt with: its headings, one a line, then the span without those headings."""
+        """Return the prompt text: the headings, one a line, then the span without them."""
         return join_headings(document[self.start : self.end], self.headings)
 
 
@@ -38,9 +38,9 @@ class Split:
     """A document's chunks.
 
     Args:
-        chunks: in the order of the document.
-        splitter: the one that was used; the one that was asked for if nothing had to be split.
-        reason: why, in words for people.
+        chunks: in document order.
+        splitter: the splitter used, or the one requested if nothing had to be split.
+        reason: human-readable reason for the splitter.
     """
 
     chunks: tuple[PlannedChunk, ...]
@@ -49,5 +49,5 @@ class Split:
 
 
 def join_headings(body: str, headings: tuple[str, ...]) -> str:
-    """Put headings before the text of their section, once each."""
+    """Prepend headings to the text of their section, each once."""
     return "\n".join((*headings, strip_headings(body, headings))) if headings else body

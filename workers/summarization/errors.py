@@ -1,30 +1,30 @@
 """Errors of the summarization core.
 
 SummarizationError
-├── SplitError    a text cannot be cut into chunks of the asked size
-├── PromptError   a style, an example or a user's template cannot make a prompt
-├── PlanError     no plan fits the context; nothing has run yet
-└── StateError    a job's steps contradict its strategy: the caller's bookkeeping is wrong
+├── SplitError    a text cannot be cut into chunks of the requested size
+├── PromptError   a style, an example or a user's template makes no valid prompt
+├── PlanError     no plan fits the context; raised before any step runs
+└── StateError    a job's steps contradict its strategy: a bug in the caller
 """
 
 from __future__ import annotations
 
 
 class SummarizationError(Exception):
-    """Root of the core's errors; the message is one sentence that says what is wrong and what to do."""
+    """Root of the core's errors; its message names the fault and the remedy in one sentence."""
 
 
 class SplitError(SummarizationError):
-    """The text cannot be split with this splitter, chunk size or overlap."""
+    """Text that cannot be split with the given splitter, chunk size or overlap."""
 
 
 class PromptError(SummarizationError):
-    """A style, an example or a template from the user cannot make a prompt."""
+    """Style, example or user's template that makes no valid prompt."""
 
 
 class PlanError(SummarizationError):
-    """No prompt of this job would fit the context together with its answer."""
+    """Job whose prompts do not fit the context together with their answers."""
 
 
 class StateError(SummarizationError):
-    """The steps of a job do not belong to its strategy."""
+    """Steps of a job that do not belong to its strategy."""

@@ -1,4 +1,4 @@
-"""What a plan costs at most: its strategy run ahead of time, with every answer as long as it may be."""
+"""Upper bound of a plan's cost: a dry run of its strategy with every answer at its maximum length."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from workers.summarization.strategies import next_steps
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The cost of a job if every answer is as long as it may be.
+    """Cost of a job whose answers all reach their maximum length.
 
     Args:
-        calls: steps that generate.
-        prompt_tokens: of all prompts together.
-        completion_tokens: of all answers together.
-        depth: waves of steps, one after the other: the height of the tree, or the length of the refine chain.
+        calls: number of generation calls.
+        prompt_tokens: sum over all prompts.
+        completion_tokens: sum over all answers.
+        depth: number of sequential waves: the height of the reduce tree, or the length of the refine chain.
     """
 
     calls: int
@@ -26,21 +26,21 @@ class Totals:
     depth: int
 
     def estimate_seconds(self, *, prompt_rate: float, completion_rate: float, slots: int) -> float:
-        """Return the time of the job alone on one worker.
+        """Return the seconds that the job takes alone on one worker.
 
-        Prompts are read one after the other. Answers of one wave are written side by side, and waves follow each other.
+        Prefill is sequential; the answers of one wave decode together, and the waves are sequential.
 
         Args:
-            prompt_rate: prompt tokens read per second.
-            completion_rate: tokens per second that each request writes.
-            slots: most requests that write side by side.
+            prompt_rate: prefill speed, in prompt tokens per second.
+            completion_rate: decode speed of one request, in tokens per second.
+            slots: maximum number of requests that decode together.
         """
         rounds = max(self.depth, self.calls / slots)
         return self.prompt_tokens / prompt_rate + rounds * self.completion_tokens / self.calls / completion_rate
 
 
 def estimate_totals(state: JobProgress, chunk_tokens: Sequence[int]) -> Totals:
-    """Run a job's strategy with the longest answers and add up its steps."""
+    """Simulate a job's strategy with answers of maximum length and add up its steps."""
     prompt_tokens = depth = 0
     while isinstance(wave := next_steps(state), NextSteps):
         depth += 1
@@ -53,7 +53,7 @@ def estimate_totals(state: JobProgress, chunk_tokens: Sequence[int]) -> Totals:
 
 def _measure_prompt(state: JobProgress, spec: StepSpec, chunk_tokens: Sequence[int]) -> int:
     limits = state.limits
-    chunks = [chunk_tokens[each.index] for each in spec.inputs if isinstance(each, ChunkInput)]
+    chunks = [chunk_tokens[source.index] for source in spec.inputs if isinstance(source, ChunkInput)]
     earlier = len(spec.inputs) - len(chunks)
     if chunks:
         frame = limits.refine_frame if earlier else limits.map_frame

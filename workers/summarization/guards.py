@@ -1,7 +1,7 @@
-"""Guards: what can be wrong with an answer, found without asking any weights.
+"""Guards: rule-based checks of an answer, without a second generation.
 
-A guard that fires makes the step run again with changed parameters (``retries``). If it still fires after the last
-try, the best text is kept with its marks, and each mark makes the job partial. An empty answer is never kept.
+A guard that fires makes the step run again with changed parameters (``retries``). If guards still fire after the last
+try, the best answer is kept with its marks, and each mark makes the job partial. An empty answer is never kept.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from workers.summarization.scaffolding import list_instructions, remove_scaffold
 
 Guard = Literal["empty", "cut", "too-long", "repetition", "echo", "refusal", "language"]
 
-# A summary of less text than this may be longer than it: a heading and a link say little in many words.
+# The summary of a shorter source, such as a heading with a link, may be longer than its source.
 MIN_SOURCE_CHARACTERS = 200
 
-# How bad each is, to choose between tries that all failed: a text that says too much beats one that says nothing.
-_WEIGHTS: Mapping[Guard, int] = {
+# Penalty per guard, to rank tries that all failed; an overlong text beats an empty one.
+_PENALTIES: Mapping[Guard, int] = {
     "cut": 1,
     "too-long": 2,
     "language": 3,
@@ -41,7 +41,7 @@ _NOT_GIVEN = (
     r"(?:provided?|included?|shared?|given?|pasted?|attach(?:ed)?) (?:me (?:with )?)?(?:a|any|anything|the|your)"
 )
 _TEXT = r"(?:text|document|article|content|passage)"
-# What weights say instead of a summary. What a text lacks besides words ("contains no numbers") may well be one.
+# Answers that refuse or ask for the text. A text without words is a refusal; one that "contains no numbers" is not.
 _REFUSAL = re.compile(
     r"\A\W*(?:(?:unfortunately|sorry|it (?:seems|looks|appears)(?: like| that)?),? (?:but )?)?(?:"
     r"(?:i['\u2019]m|i am|we are) (?:(?:very |so )?sorry|unable|not able|afraid)"
@@ -60,11 +60,11 @@ _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][\"'\u201d\u2019)\]*_]*(?=\s
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A guard that fired.
+    """Finding of a guard that fired.
 
     Args:
-        guard: its name.
-        words: what is wrong, for people.
+        guard: name of the guard.
+        words: human-readable description of the fault.
     """
 
     guard: Guard
@@ -73,11 +73,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer after the guards.
+    """Cleaned answer with the findings of the guards.
 
     Args:
         text: the answer without scaffolding; empty if nothing is left.
-        marks: what is wrong with it.
+        marks: one for each guard that fired.
     """
 
     text: str
@@ -85,35 +85,35 @@ class Verdict:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the answer can be used as it is, without another try."""
+        """Whether no guard fired, so that no retry is due."""
         return not self.marks
 
     @property
     def is_usable(self) -> bool:
-        """Whether there is a text at all: a step without one has failed."""
+        """Whether any text is left; a step without text has failed."""
         return bool(self.text)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is wrong, in words for people."""
+        """Human-readable descriptions of the faults."""
         return tuple(mark.words for mark in self.marks)
 
 
 def check_output(
     output: str, *, finish_reason: FinishReason, source: str, prompt: Prompt, language: str | None = None
 ) -> Verdict:
-    """Clean an answer and look for everything that a summary must not be.
+    """Strip an answer's scaffolding and run every guard on the rest.
 
     Args:
-        output: what the engine returned.
-        finish_reason: why it ended there.
-        source: the texts that the prompt was about (``RenderedStep.source``).
-        prompt: what was asked.
-        language: English name of the language that was asked for; None means that of the source.
+        output: text returned by the engine.
+        finish_reason: reason for the end of the generation.
+        source: texts inside the prompt (``RenderedStep.source``).
+        prompt: the prompt of the answer.
+        language: English name of the requested language; None means that of the source.
     """
     is_cut = finish_reason is not FinishReason.STOP
     text = remove_scaffolding(output, source=source, prompt=prompt)
-    # A rule, three dots or a character that nobody sees says nothing.
+    # A horizontal rule, an ellipsis or an invisible character counts as empty.
     if not any(map(str.isalnum, text)):
         return Verdict("", (Mark("empty", "the answer was empty"),))
     marks = tuple(_find_marks(text, is_cut=is_cut, source=source, prompt=prompt, language=language))
@@ -121,11 +121,11 @@ def check_output(
 
 
 def choose_best(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the least bad answer of several tries: the one with the mildest and fewest marks.
+    """Return the try with the smallest sum of penalties.
 
-    Of equals the first: later tries are warmer, and warmth invents.
+    Ties go to the earliest: later tries sample at higher temperatures and hallucinate more.
     """
-    return min(verdicts, key=lambda verdict: sum(_WEIGHTS[mark.guard] for mark in verdict.marks))
+    return min(verdicts, key=lambda verdict: sum(_PENALTIES[mark.guard] for mark in verdict.marks))
 
 
 def _find_marks(text: str, *, is_cut: bool, source: str, prompt: Prompt, language: str | None) -> Iterator[Mark]:
@@ -143,22 +143,22 @@ def _find_marks(text: str, *, is_cut: bool, source: str, prompt: Prompt, languag
     if refusal and refusal[0] not in source:
         yield Mark("refusal", "the answer refuses to summarize")
     found = detect_language(text)
-    # Most short answers do not show their language, and then that of a long source need not be found.
+    # The language of a short answer is often undetectable; only a detected one is worth detection on the long source.
     expected = _find_expected_language(source, prompt, language) if found else None
     if found and expected and found != expected:
         yield Mark("language", f"the answer is in {found.title()} instead of {expected.title()}")
 
 
 def _find_expected_language(source: str, prompt: Prompt, wanted: str | None) -> str | None:
-    """Return the language that an answer must have; None if there is no telling."""
+    """Return the language that an answer must have; None if it is unknown."""
     if wanted is not None:
         return find_language(wanted)
-    # What is neither ours nor of the source is a user's template, and that may ask for any language.
+    # An untrusted part from outside the source is a user's template, which may ask for any language.
     has_template = any(part.is_untrusted and part.text not in source for part in prompt.turns[-1].parts)
     return None if has_template else detect_language(source)
 
 
 def _end_sentence(text: str) -> str:
-    """Return a cut text up to its last whole sentence, all of it if there is none."""
+    """Trim a cut text to its last whole sentence; return it unchanged if it has none."""
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
     return text[: ends[-1]].rstrip() if ends else text

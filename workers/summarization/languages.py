@@ -1,4 +1,4 @@
-"""Which language a text is in, where that can be told; the detector's tables load at the first question."""
+"""Language detection; the detector's tables load at the first call."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from functools import cache
 
 from lingua import Language, LanguageDetector, LanguageDetectorBuilder
 
-# Fewer letters than this are too few to tell; code and names easily pass for Latin or Esperanto.
+# Detection on fewer letters is unreliable: code and names pass for Latin or Esperanto.
 MIN_LETTERS = 60
 MIN_CONFIDENCE = 0.9
 
-# More text does not make the answer any surer, only slower.
+# More text makes detection slower, not more reliable.
 MAX_CHARACTERS = 4000
 
 # Code, addresses and words with digits belong to no language.
@@ -19,7 +19,7 @@ _NOT_PROSE = re.compile(r"(`{3,}).*?\1|`[^`\n]*`|https?://\S+|\S*[\d_/\\<>={}|]\
 
 
 def detect_language(text: str) -> str | None:
-    """Return the English name of a text's language, such as ``german``; None if it is not clear."""
+    """Return the English name of a text's language, such as ``german``; None below the minimum confidence."""
     prose = _NOT_PROSE.sub(" ", text[:MAX_CHARACTERS])
     if sum(map(str.isalpha, prose)) < MIN_LETTERS:
         return None
@@ -28,12 +28,12 @@ def detect_language(text: str) -> str | None:
 
 
 def find_language(name: str) -> str | None:
-    """Return the detectable language that a name such as ``Brazilian Portuguese`` means; None if there is none."""
+    """Return the detectable language in a name such as ``Brazilian Portuguese``; None if there is none."""
     known = {language.name.lower() for language in Language.all()}
     return next((word for word in re.findall(r"\w+", name.lower()) if word in known), None)
 
 
 @cache
 def _load_detector() -> LanguageDetector:
-    # Low accuracy means trigrams only: for whole sentences just as sure, in 70 MB instead of 1 GB.
+    # Low accuracy mode uses trigrams only: as accurate on whole sentences, in 70 MB instead of 1 GB.
     return LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()

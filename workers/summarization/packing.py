@@ -1,8 +1,8 @@
-"""Cut a span of a text into spans that fit a token budget, at the most natural places there are.
+"""Packing: cut a span of a text into spans within a token budget, at the coarsest separators that fit.
 
-The cuts are found by LangChain's recursive splitter, from paragraphs down to single characters; it keeps every
-separator, so its pieces laid end to end are the text again and their lengths are the offsets. Token counts are not
-additive (a merge may cross a cut), so every span is measured as a whole and split again if it does not fit.
+LangChain's recursive splitter finds the cuts, from paragraphs down to single characters. It keeps every separator,
+so its pieces concatenate to the text and their lengths give the offsets. Token counts are not additive (a merge may
+cross a cut), so every span is measured as a whole and split again if it is over the budget.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from workers.summarization.structure import EDGE, GAP, ROW, UNMASK
 
 Span = tuple[int, int]
 
-# Regular expressions over a masked text, coarse to fine; possessive, so that no text makes them slow.
+# Regular expressions over a masked text, coarse to fine; possessive, so that no text makes them backtrack.
 SUBHEADINGS = tuple(rf"[\n{EDGE}](?= {{0,3}}#{{{level}}}[ \t])" for level in range(1, 7))
 PARAGRAPHS = (rf"\n(?:[ \t]*\n)++|{EDGE}", ROW)
 SENTENCES = (
-    # An end of sentence, closing quotes and white space before no small letter; the full-width stops of Chinese and
-    # Japanese, which no space follows; and the line end before a list item.
+    # Sentence end, closing quotes and white space not followed by a lower-case letter; full-width stops of Chinese
+    # and Japanese, without a space; the line end before a list item.
     r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]]*+\s++(?=[^a-z])|[\u3002\uff01\uff1f]++"
     r"|\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])",
     r"\n",
 )
-# Words are cut before their space, as the tokenizer sees them. Sixteen characters are measured together before single
-# ones are, because counting is what costs time.
+# Words are cut before their space, as the tokenizer splits them. Blocks of 16 characters come before single ones,
+# because counting tokens dominates the run time.
 WORDS = (rf"(?<=[^\s{GAP}])(?=[\s{GAP}])", r"[\s\S]{16}", "")
 
-# Aiming a little above the even share leaves room for uneven pieces and still avoids a tiny last chunk.
+# A target slightly above the even share tolerates uneven pieces and avoids a tiny last chunk.
 EVEN_SHARE_SLACK = 1.1
 
-# How much less two spans may have as one: what the seam between them can save.
+# Upper bound of two spans' separate token counts over their joint count: the saving at the seam.
 JOINING_SLACK = 1.05
 
 
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Packs spans of one text.
+    """Packer of spans of one text.
 
     Args:
         text: the document.
-        masked: its masked copy, where the separators are looked for.
+        masked: the masked copy in which separators are matched.
         separators: regular expressions, coarse to fine; the last one cuts anywhere.
-        is_even: whether chunks of about equal size are better than full ones and a small last one.
-        count: counts tokens like the serving weights; asked again and again for the same pieces, so cached.
+        is_even: whether to prefer chunks of about equal size to full chunks with a small last one.
+        count: token counter of the serving weights; cached, because pieces recur.
     """
 
     text: str
@@ -60,7 +60,7 @@ class Packer:
     count: Callable[[str], int]
 
     def pack(self, span: Span, budget: int) -> list[Span]:
-        """Return spans that cover every non-blank character of a trimmed one, each of them within the budget."""
+        """Split a trimmed span into spans within the budget that cover its every non-blank character."""
         total = self.measure(span)
         if total <= budget:
             return [span]
@@ -82,7 +82,7 @@ class Packer:
         return packed
 
     def _cut(self, span: Span, target: int) -> Iterator[Span]:
-        """Yield LangChain's pieces as trimmed spans; they end to end are the whole span."""
+        """Yield LangChain's pieces as trimmed spans, without those that are blank."""
         splitter = RecursiveCharacterTextSplitter(
             separators=list(self.separators),
             is_separator_regex=True,
@@ -101,7 +101,7 @@ class Packer:
             start = end
 
     def _join(self, parts: Iterable[Span], budget: int) -> list[Span]:
-        """Merge neighbours that fit together: the splitter leaves crumbs around every piece it had to cut."""
+        """Merge neighbours that fit together: the splitter leaves small rests around every piece it cuts."""
         joined: list[Span] = []
         for part in parts:
             if joined and self._fit_together(joined[-1], part, budget):
@@ -111,13 +111,13 @@ class Packer:
         return joined
 
     def _fit_together(self, first: Span, second: Span, budget: int) -> bool:
-        # Together they have about as many tokens as apart, so most pairs need no measuring of their own.
+        # The sum of the separate counts rules out most pairs without another count.
         apart = self.measure(first) + self.measure(second)
         return apart <= budget * JOINING_SLACK and self.measure((first[0], second[1])) <= budget
 
 
 def trim_span(text: str, span: Span) -> Span:
-    """Return the span without the white space at its ends; an empty one if there is nothing else."""
+    """Return the span without white space at its ends; an empty span if it is blank."""
     piece = text[span[0] : span[1]]
     start = span[0] + len(piece) - len(piece.lstrip())
     return start, max(start, span[0] + len(piece.rstrip()))
@@ -126,12 +126,12 @@ def trim_span(text: str, span: Span) -> Span:
 _SENTENCE_STARTS = re.compile(r"(?<=[.!?…\u3002\uff01\uff1f\n])\s*+(?=\S)")
 _WORD_STARTS = re.compile(r"(?<=\s)(?=\S)")
 
-# Where to look for a start: hardly any text has more characters per token on average.
+# Bounds the search for an overlap's start: hardly any text has more characters per token.
 MAX_CHARACTERS_PER_TOKEN = 8
 
 
 def extend_start(packer: Packer, span: Span, *, floor: int, overlap_tokens: int) -> Span:
-    """Return the span with its start moved back by at most ``overlap_tokens``, not before ``floor``."""
+    """Move a span's start back to a sentence or word start, by at most ``overlap_tokens`` and not before ``floor``."""
     start = span[0]
     window = max(floor, start - overlap_tokens * MAX_CHARACTERS_PER_TOKEN)
     if overlap_tokens < 1 or window >= start:

@@ -1,8 +1,8 @@
-"""The planner: before anything runs, choose a strategy, split the document and prove that every prompt will fit.
+"""Planning: before any step runs, choose a strategy, split the document and ensure that every prompt fits.
 
-The proof: map, stuff and refine prompts whose chunk comes near its room are rendered and measured here. The prompts
-that hold earlier outputs are bounded by ``Limits`` for any length of those outputs. What is promised about calls and
-tokens is what happens if every answer is as long as it may be.
+Map, stuff and refine prompts whose chunk is near its budget are rendered and measured here. Prompts with earlier
+outputs are bounded by ``Limits`` for outputs of any length. The promised calls and tokens are upper bounds: every
+answer counts at its maximum length.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from workers.summarization.strategies import next_steps
 from workers.summarization.structure import DocumentFormat
 from workers.summarization.wording import PromptKind
 
-# Sections of a usual writeup stay whole, and a chunk's summary is still much shorter than the chunk.
+# Large enough to keep a typical section whole, and for a summary much shorter than the chunk.
 DEFAULT_CHUNK_TOKENS = 1000
 
-# About two sentences, so that a cut within a section does not hide what "it" means.
+# About two sentences, so that a pronoun after a cut within a section keeps its referent.
 DEFAULT_OVERLAP_TOKENS = 50
 
-# An overlap that nobody asked for takes at most one part in so many of a chunk.
+# A default overlap takes at most this fraction (one in N) of a chunk.
 MAX_OVERLAP_PART = 8
 
-# A chunk this much smaller than its room fits whatever happens where text and frame meet; others are measured.
+# Tokens at the seam of text and frame are uncertain; a chunk within this margin of its budget is measured exactly.
 MEASURED_MARGIN = 64
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDocument:
-    """A normalized document.
+    """Normalized document.
 
     Args:
         text: Markdown or plain text.
-        format: which of the two.
+        format: markup of the text.
     """
 
     text: str
@@ -53,15 +53,15 @@ class SourceDocument:
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What a user can ask about the way of a job.
+    """User's options of a plan.
 
     Args:
-        strategy: ``auto`` stuffs what fits and maps and reduces the rest.
-        splitter: how to make chunks.
-        chunk_tokens: most tokens of a chunk; less where the context has no room for it.
-        overlap_tokens: most tokens that a chunk repeats from the one before it; None chooses.
-        separator: where the ``character`` splitter cuts.
-        stuff_tokens: longest document that ``auto`` stuffs; by default whatever fits the context.
+        strategy: ``auto`` stuffs a document that fits and maps and reduces any other.
+        splitter: method of making chunks.
+        chunk_tokens: maximum tokens of a chunk; less where the context is too small.
+        overlap_tokens: maximum tokens that a chunk repeats from the previous one; None applies the default.
+        separator: string at which the ``character`` splitter cuts.
+        stuff_tokens: longest document, in tokens, that ``auto`` stuffs; None means the context alone limits it.
     """
 
     strategy: Strategy | Literal["auto"] = "auto"
@@ -74,15 +74,15 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a job will run.
+    """Execution plan of a job.
 
     Args:
-        strategy: the chosen one.
-        reason: why, in words for people.
+        strategy: the chosen strategy.
+        reason: human-readable reason for the strategy.
         split: the chunks; under ``stuff`` a single one with the whole document.
-        limits: what its prompts may hold; store it with the job, every later step needs it.
-        first_steps: what to run first.
-        totals: calls and tokens at most.
+        limits: token budgets of the prompts; stored with the job, because every later step needs them.
+        first_steps: the first wave of steps.
+        totals: upper bounds of calls and tokens.
     """
 
     strategy: Strategy
@@ -105,15 +105,15 @@ def plan_job(
     """Plan a job.
 
     Args:
-        document: what to summarize.
-        options: how.
-        prompts: the words around it.
-        counter: counts tokens like the serving weights.
-        context_tokens: most tokens of a prompt and its answer together.
-        max_new_tokens: most tokens of every answer.
+        document: the document to summarize.
+        options: the user's options.
+        prompts: the job's prompts.
+        counter: token counter of the serving weights.
+        context_tokens: maximum tokens of a prompt and its answer together.
+        max_new_tokens: maximum tokens of every answer.
 
     Raises:
-        PlanError: the document is empty, or nothing fits; the message says what to change.
+        PlanError: the document is empty, or no plan fits; the message names the setting to change.
         SplitError: the splitter's options contradict each other.
     """
     if not any(map(str.isalnum, document.text)):
@@ -138,7 +138,7 @@ def plan_job(
 
 @dataclass(frozen=True, slots=True)
 class _CachedCounter:
-    """Counts the whole document, and every piece that a second split has too, only once."""
+    """Token counter that caches counts: a second split measures many of the same pieces."""
 
     count_tokens: Callable[[str], int]
     count_prompt_tokens: Callable[[Prompt], int]
@@ -153,7 +153,7 @@ class _Planner:
     limits: Limits
 
     def choose_strategy(self) -> tuple[Strategy, str]:
-        """Return the strategy and why: stuffing wherever it is possible, unless the user wants something else."""
+        """Return the strategy and its reason: stuff a document that fits, unless the user chose another strategy."""
         wanted = self.options.strategy
         if wanted in ("map-reduce", "refine"):
             return wanted, f"{wanted} was asked for"
@@ -178,7 +178,7 @@ class _Planner:
         return Split((chunk,), splitter=self.options.splitter, reason="stuffing needs no chunks")
 
     def split_document(self, strategy: Strategy) -> Split:
-        """Return chunks whose prompts fit; smaller ones if measuring the prompts says so."""
+        """Split the document, with smaller chunks until every measured prompt fits."""
         wanted = self.options.chunk_tokens
         budget = min(wanted, self._find_room(strategy))
         while budget >= min(wanted, MIN_CHUNK_TOKENS):
@@ -191,7 +191,7 @@ class _Planner:
         raise PlanError(self._explain_room(strategy))
 
     def measure(self, kind: PromptKind, text: str, existing: str | None = None) -> int:
-        """Return the exact size of a prompt."""
+        """Return the exact size of a prompt in tokens."""
         return self.counter.count_prompt_tokens(self.prompts.render(kind, text=text, existing=existing))
 
     def _find_room(self, strategy: Strategy) -> int:
@@ -212,7 +212,7 @@ class _Planner:
         )
 
     def _measure_excess(self, strategy: Strategy, chunk: PlannedChunk) -> int:
-        """Return by how many tokens the largest prompt that this chunk may be in is too long."""
+        """Return the excess tokens of the largest prompt with this chunk; 0 or less if it fits."""
         if chunk.tokens + MEASURED_MARGIN <= self._find_room(strategy):
             return 0
         text = chunk.read_text(self.document.text)
@@ -223,7 +223,7 @@ class _Planner:
         return tokens - self.limits.prompt_tokens
 
     def _check_pairs(self, strategy: Strategy, split: Split) -> None:
-        """Make sure that any two outputs fit one prompt, which is why collapsing ends."""
+        """Raise unless any two outputs fit one prompt; collapsing terminates only then."""
         pair = 2 * self.limits.cost_output(self.limits.output_tokens)
         if strategy == "map-reduce" and len(split.chunks) > 1 and pair > self.limits.combine_room:
             raise PlanError(self._explain_room(strategy))

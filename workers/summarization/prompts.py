@@ -1,8 +1,7 @@
-"""Prompts: a style's words around a text, as chat turns or as the beginning of a completion.
+"""Prompts: a style's wording around a text, as chat turns or as the beginning of a completion.
 
-Everything that we did not write (document text, earlier outputs, a user's examples and template) goes into untrusted
-parts, and in chat prompts between tags whose name the text itself does not use, so that it can neither open a turn
-nor leave its fence.
+All text from outside (documents, earlier outputs, a user's examples and template) goes into untrusted parts, in chat
+prompts between tags whose name does not occur in it, so that it can neither open a turn nor close its fence.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from itertools import count
 
 from workers.generation import Part, Prompt, PromptFormat, Turn
 from workers.summarization.errors import PromptError
-from workers.summarization.wording import CHAT, COMPLETION, CUSTOM, KINDS, MANNERS, PromptKind, Style
+from workers.summarization.wording import CHAT, COMPLETION, CUSTOM, KINDS, STYLE_WORDINGS, PromptKind, Style
 
 _FIELD = re.compile(r"\{(text|existing)\}")
 _FIELDS = {"text": "{text}", "existing": "{existing}"}
@@ -25,16 +24,16 @@ _KEPT = {**_FIELDS, "fence": "{fence}"}
 _LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
 _FENCE = "document"
 
-# No text is long enough to use the names before this one.
+# Longest fence name that can occur: no text is long enough to contain all shorter ones.
 MAX_FENCE = "document-9999999"
 
-# Base weights run on after their answer: the first empty line ends it.
+# Base weights continue after their answer; the first empty line ends it.
 COMPLETION_STOP = ("\n\n",)
 
 
 @dataclass(frozen=True, slots=True)
 class FewShotExample:
-    """A text and the summary that a user wants for texts like it."""
+    """Pair of a text and its summary, given by the user."""
 
     text: str
     summary: str
@@ -45,14 +44,14 @@ class PromptSet:
     """All prompts of a job.
 
     Args:
-        style: how the summary is written.
-        format: how the weights want to be prompted.
-        language: name of the language to write in, such as ``German``; None writes in the language of the text.
-        examples: pairs that a ``few-shot`` prompt shows before the text.
+        style: style of the summary.
+        format: prompt format of the weights, chat or completion.
+        language: name of the output language, such as ``German``; None means the language of the text.
+        examples: pairs before the text, for the style ``few-shot``.
         template: a user's prompt with one ``{text}``, for the style ``custom``.
 
     Raises:
-        PromptError: the style lacks its examples or its template, or has one it does not use.
+        PromptError: examples or template are missing, or belong to another style.
     """
 
     style: Style
@@ -76,7 +75,7 @@ class PromptSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identity of the words of all prompts: changed wording, examples or language change it."""
+        """SHA-256 of the words of all prompts; changes with the wording, the examples and the language."""
         prompts = [describe_prompt(self._render(kind, _FIELDS, fence=_FENCE)) for kind in KINDS]
         return hashlib.sha256(json.dumps(prompts).encode()).hexdigest()
 
@@ -84,9 +83,9 @@ class PromptSet:
         """Return the prompt of a kind around a text.
 
         Args:
-            kind: what is asked.
+            kind: kind of the prompt.
             text: a chunk, the whole document, or the outputs to combine.
-            existing: the summary so far; for ``refine-next`` and only there.
+            existing: the summary so far, for ``refine-next`` alone.
         """
         if (kind == "refine-next") != (existing is not None):
             raise PromptError(f"an existing summary belongs to refine-next prompts alone, here to {kind}")
@@ -94,7 +93,7 @@ class PromptSet:
         return self._render(kind, fields, fence=name_fence("\n".join(fields.values())))
 
     def render_frame(self, kind: PromptKind) -> Prompt:
-        """Return a prompt around nothing, with the longest fence there can be: what a text's room is measured by."""
+        """Return a prompt around empty texts with the longest fence; its size bounds the frame of any prompt."""
         return self._render(kind, {"text": "", "existing": ""}, fence=MAX_FENCE)
 
     def _render(self, kind: PromptKind, fields: Mapping[str, str], *, fence: str) -> Prompt:
@@ -104,7 +103,7 @@ class PromptSet:
         return Prompt(turns=tuple(turns), format=self.format, stop=stop)
 
     def _show(self, example: FewShotExample) -> tuple[Turn, Turn]:
-        """Show an example as a finished exchange; in a completion an empty line separates it from what follows."""
+        """Render an example as a finished exchange; in a completion an empty line ends it."""
         question = tuple(self._fill("map", {"text": example.text}, fence=name_fence(example.text)))
         answer = [Part(example.summary, is_untrusted=True)]
         if self.format is PromptFormat.COMPLETION:
@@ -112,7 +111,7 @@ class PromptSet:
         return Turn("user", question), Turn("assistant", tuple(answer))
 
     def _fill(self, kind: PromptKind, fields: Mapping[str, str], *, fence: str) -> Iterator[Part]:
-        """Yield the parts of one user turn: our words trusted, everything else not."""
+        """Yield the parts of one user turn; only the built-in wording is trusted."""
         before, _, after = (self.template or "{text}").partition("{text}")
         if before:
             yield Part(before, is_untrusted=True)
@@ -125,11 +124,11 @@ class PromptSet:
             yield Part(after, is_untrusted=True)
 
     def _find_words(self, kind: PromptKind, fence: str) -> str:
-        """Return our words for a kind, with nothing left to fill in but the two texts."""
+        """Return the wording of a kind, with only the fields of the two texts left to fill."""
         is_chat = self.format is PromptFormat.CHAT
         if self.style == "custom":
             return fence_fields(CUSTOM[kind], fence) if is_chat else CUSTOM[kind]
-        wording = MANNERS[self.style]
+        wording = STYLE_WORDINGS[self.style]
         if is_chat:
             language = f"Write in {self.language}." if self.language else "Write in the language of the text."
             words = CHAT[kind].format(request=wording.request, form=wording.form, language=language, **_KEPT)
@@ -139,19 +138,19 @@ class PromptSet:
 
 
 def fence_fields(words: str, fence: str) -> str:
-    """Put tags around the two texts, on lines of their own."""
+    """Enclose the fields of the two texts in tags, on lines of their own."""
     return _FIELD.sub(rf"<{fence}>\n{{\1}}\n</{fence}>", words).replace("{fence}", fence)
 
 
 def name_fence(text: str) -> str:
-    """Return the first name of a tag that a text neither opens nor closes."""
+    """Return the first tag name that the text neither opens nor closes."""
     lowered = text.lower()
     names = (_FENCE if number == 1 else f"{_FENCE}-{number}" for number in count(1))
     return next(name for name in names if f"<{name}" not in lowered and f"</{name}" not in lowered)
 
 
 def describe_prompt(prompt: Prompt) -> list[object]:
-    """Return a prompt as plain values, the same for equal prompts."""
+    """Return a prompt as JSON values, for hashing."""
     turns = [
         {"role": turn.role, "parts": [{"text": part.text, "is_untrusted": part.is_untrusted} for part in turn.parts]}
         for turn in prompt.turns

@@ -1,4 +1,4 @@
-"""Turn a step into its prompt, so that prompt and answer fit the context whatever the earlier outputs have become."""
+"""Rendering: turn a step into its prompt; clip earlier outputs so that prompt and answer fit the context."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class RenderedStep:
     """A step's prompt.
 
     Args:
-        prompt: what to ask the engine.
+        prompt: the rendered prompt.
         tokens: its exact size.
-        source: the texts it holds, for the guards to compare the answer with.
-        notes: in words for people, what had to be clipped; they belong to the step's other notes.
+        source: the texts inside it, to which the guards compare the answer.
+        notes: human-readable notes on clipped outputs, to be kept with the step's other notes.
     """
 
     prompt: Prompt
@@ -38,12 +38,12 @@ class RenderedStep:
 
 @dataclass(frozen=True, slots=True)
 class StepRenderer:
-    """Renders the steps of one job.
+    """Renderer of one job's steps.
 
     Args:
         prompts: the job's prompts.
-        limits: as they were planned.
-        counter: counts tokens like the serving weights.
+        limits: the job's planned budgets.
+        counter: token counter of the serving weights.
     """
 
     prompts: PromptSet
@@ -57,14 +57,14 @@ class StepRenderer:
 
         Args:
             spec: the step.
-            chunk_texts: prompt texts of at least the chunks among its inputs, by their index.
-            outputs: texts of at least the steps among its inputs.
+            chunk_texts: prompt text by chunk index, at least for the chunks among the inputs.
+            outputs: output text by step, at least for the steps among the inputs.
 
         Raises:
             StateError: the chunks do not fit, so they are not those of the plan.
         """
-        chunks = [chunk_texts[each.index] for each in spec.inputs if isinstance(each, ChunkInput)]
-        earlier = [outputs[each] for each in spec.inputs if isinstance(each, StepKey)]
+        chunks = [chunk_texts[source.index] for source in spec.inputs if isinstance(source, ChunkInput)]
+        earlier = [outputs[source] for source in spec.inputs if isinstance(source, StepKey)]
         share = self.limits.output_tokens
         while share > 0:
             clipped = [self._clip(text, share) for text in earlier]
@@ -88,7 +88,7 @@ class StepRenderer:
                 return self.prompts.render(asked, text=OUTPUT_SEPARATOR.join(chunks))
 
     def _clip(self, text: str, max_tokens: int) -> str:
-        """Return the text, or as many of its first words as have at most so many tokens."""
+        """Truncate a text at a word end to at most this many tokens."""
 
         def is_over(end: int) -> bool:
             return self.counter.count_tokens(text[:end]) > max_tokens
@@ -100,7 +100,7 @@ class StepRenderer:
 
 
 def _note_clips(spec: StepSpec, earlier: Sequence[str], clipped: Sequence[str]) -> Iterator[str]:
-    keys = [each for each in spec.inputs if isinstance(each, StepKey)]
+    keys = [source for source in spec.inputs if isinstance(source, StepKey)]
     for key, whole, rest in zip(keys, earlier, clipped, strict=True):
         if len(rest) < len(whole):
             yield f"only the first {len(rest):,} of the {len(whole):,} characters of step {key} fit its prompt"
@@ -109,16 +109,16 @@ def _note_clips(spec: StepSpec, earlier: Sequence[str], clipped: Sequence[str]) 
 def identify_step(
     prompt: Prompt, params: GenerationParams, *, prompt_fingerprint: str, weights_fingerprint: str
 ) -> str:
-    """Return the key under which a step's output can be found again.
+    """Return the key under which a step's output is stored for reuse.
 
     Args:
         prompt: the rendered prompt.
-        params: how the answer is generated.
-        prompt_fingerprint: identity of the prompt set's words.
-        weights_fingerprint: identity of the weights.
+        params: generation parameters.
+        prompt_fingerprint: fingerprint of the prompt set.
+        weights_fingerprint: fingerprint of the weights.
 
     Returns:
-        A sha256 in hexadecimal digits.
+        A SHA-256 in hexadecimal digits.
     """
     parts = [prompt_fingerprint, describe_prompt(prompt), weights_fingerprint, params.describe()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

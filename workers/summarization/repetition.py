@@ -1,18 +1,18 @@
-"""Repetition loops: weights that have lost the thread say the same thing until their tokens run out."""
+"""Repetition detection: find degenerate answers that repeat words, sentences or characters in a loop."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 
-# A loop is at least so many words long, and at least so many times its own unit.
+# Minimum length of a loop, in words and in rounds of its unit.
 MIN_LOOP_WORDS = 12
 MIN_LOOP_ROUNDS = 3
 
-# The longest unit that is looked for, in words: about two sentences.
+# Longest unit of a loop, in words: about two sentences.
 MAX_UNIT_WORDS = 50
 
-# Of at least so many sentences or lines, half may be repeated.
+# Up to half of the sentences or lines may be repeated; the share is meaningless for fewer than this many.
 MIN_SENTENCES = 6
 MAX_REPEATED_SHARE = 0.5
 
@@ -24,14 +24,14 @@ _SENTENCE = re.compile(r"[^.!?\n\u3002\uff0c\uff1b\uff01\uff1f]+")
 
 
 def has_loop(text: str) -> bool:
-    """Tell whether a text goes round in a circle: by words, by sentences, or within one endless word."""
+    """Tell whether a text repeats itself: by words, by sentences, or within a word without spaces."""
     words = _WORD.findall(text.casefold())
     is_looping = any(_has_period(words, period) for period in range(1, min(MAX_UNIT_WORDS, len(words)) + 1))
     return is_looping or _repeats_sentences(text) or _has_glyph_loop(text)
 
 
 def _has_period(words: list[str], period: int) -> bool:
-    """Tell whether a run of words equals the words one period before it for long enough."""
+    """Tell whether a long enough run of words equals the words one period earlier."""
     needed = max(MIN_LOOP_WORDS, MIN_LOOP_ROUNDS * period) - period
     run = 0
     for word, earlier in zip(words[period:], words, strict=False):
@@ -49,5 +49,5 @@ def _repeats_sentences(text: str) -> bool:
 
 
 def _has_glyph_loop(text: str) -> bool:
-    """Tell whether letters or digits repeat without a space; rules and table borders may."""
+    """Tell whether letters or digits repeat without a space; rules and table borders do not count."""
     return any(any(map(str.isalnum, match[1] or match[2])) for match in _GLYPH_LOOP.finditer(text))

@@ -1,8 +1,8 @@
-"""Retries: which parameters another try gets after guards fired, or after the summary was found untrue.
+"""Retries: generation parameters of another try after guards fired or the summary was found unfaithful.
 
-The same prompt with the same greedy parameters gives the same answer, so every try changes something that works
-against what was wrong; an answer that was only cut goes on as it was, with more tokens. Tries are bounded, and their
-seeds are fixed: a job that is run again takes the same ones.
+Greedy decoding repeats its answer, so every try changes a parameter that counters the fault; an answer that was only
+cut keeps its parameters and gets more tokens. Tries are bounded and their seeds fixed, so a repeated job is
+deterministic.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import replace
 from workers.generation import GenerationParams
 from workers.summarization.guards import Guard, Mark
 
-# Tries after the first one: what two changes do not mend, a third rarely does, and each costs a whole generation.
+# Retries after the first try: a third rarely helps after two have failed, and each costs a whole generation.
 MAX_RETRIES = 2
 
-# More at a time makes weights avoid the words of the text itself, and invent others.
+# A larger repetition penalty suppresses the words of the source itself and provokes hallucinations.
 PENALTY_STEP = 0.05
 
-# Enough warmth to leave a beaten track, by attempt.
+# Sampling temperature by attempt, high enough to leave a repeated answer.
 TEMPERATURES = (0.4, 0.7)
 WARM_TOP_P = 0.9
 WARM_TOP_K = 50
@@ -30,13 +30,13 @@ _PENALIZED: frozenset[Guard] = frozenset({"repetition", "cut", "too-long", "echo
 def retry_params(
     params: GenerationParams, marks: Iterable[Mark], *, attempt: int, max_tokens: int
 ) -> GenerationParams | None:
-    """Return the parameters of another try, None if there have been enough.
+    """Return the parameters of another try; None after the last one.
 
     Args:
-        params: those of the first try.
-        marks: what was wrong with the latest try.
+        params: parameters of the first try.
+        marks: marks of the latest try.
         attempt: number of this retry, from 1.
-        max_tokens: most tokens that the answer may have (``Limits.allowed_answer_tokens``).
+        max_tokens: maximum tokens of the answer (``Limits.allowed_answer_tokens``).
     """
     if attempt > MAX_RETRIES:
         return None
@@ -58,7 +58,7 @@ def retry_params(
 
 
 def vary_params(params: GenerationParams) -> GenerationParams:
-    """Return the parameters of a second summary of the same text: cool where the first was warm, else warm."""
+    """Return parameters for a second summary of the same text: greedy if the first was sampled warm, else sampled."""
     if params.do_sample and params.temperature >= TEMPERATURES[0]:
         return replace(params, do_sample=False)
     return replace(

@@ -1,7 +1,7 @@
-"""Scaffolding: what weights put around an answer without its being part of it, and how it is taken off.
+"""Scaffolding: remove text around an answer that is not part of the summary.
 
-Only what is surely no part of a summary is removed: control tokens, our own tags and labels, a polite opening or
-closing line, a fence around everything. What the source itself says is left alone.
+Removed are control tokens, the prompt's own tags and labels, a polite opening or closing line, and a fence around the
+whole answer; markup that also occurs in the source stays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 from workers.generation import Prompt
 
-# Chat markup of the weights in use today, and how they misspell it.
+# Chat markup of common weights, misspellings included.
 _CONTROL = re.compile(
     r"</?(?:bos|eos|pad|unk|mask|start_of_turn|end_of_turn|start_of_image|end_of_image|unused\d+|s)>"
     r"|<\|[a-z_]{2,30}\|>|\[/?INST\]|<0x[0-9A-F]{2}>"
@@ -23,12 +23,12 @@ _HERE = (
     r"(?:here(?:['\u2019]s| is| are)|below (?:is|are)|the following (?:is|are)|this is (?:a|the|your)(?= summary\b))\b"
     r"[^\n:]{0,80}"
 )
-# What an opening line promises, and what may follow in it: not "a summary judgment".
+# The noun of an opening line and its continuation; "a summary judgment" must not match.
 _SUMMARY = (
     r"\b(?:summar(?:y|ies)|overview|synopsis|recap|bullets|highlights|takeaways|(?:bullet|key|main) (?:points|facts))"
     r"[*_]*(?=[,:(]| (?:of|in|for|from|with|based|as|to|about|using|that|which|you)\b)[^\n:]{0,120}"
 )
-# Words of contents too, if they do not end their line.
+# Nouns that also occur in contents, so they count only in a line that ends in a colon.
 _TEXT = r"\b(?:text|document|article|version|answer|response|translation|explanation|list|points)\b[^\n:]{0,120}"
 _LINE_END = r":[ \t*_]*(?:\n+|\Z)"
 _EDGES = (
@@ -43,7 +43,7 @@ _EDGES = (
     re.compile(
         r"\A(?:#{1,6}[ \t]+)?[*_]*(?:tl;?dr|summary|answer|output)[*_]*[ \t]*(?::[*_]*|\n|\Z)\s*", re.IGNORECASE
     ),
-    # A whole text is never a closing line.
+    # The line break is required: a closing line is never the whole text.
     re.compile(
         r"\n\s*(?:i hope (?:this|that|it) (?:helps|is|was|summary)|let me know (?:if|whether) (?:you|there|this|that|i)"
         r"|feel free to|is there anything else)\b[^\n]*\Z",
@@ -52,17 +52,17 @@ _EDGES = (
 )
 _WHOLE_FENCE = re.compile(r"\A(`{3,}|~{3,})[\w-]*\n(.*?)\n?\1\Z", re.DOTALL)
 
-# A line of ours up to this long that ends in a colon only names what follows it.
+# A prompt line up to this long that ends in a colon is a label.
 MAX_LABEL_CHARACTERS = 60
 
 
 def remove_scaffolding(output: str, *, source: str, prompt: Prompt) -> str:
-    """Return an answer without what surely is no part of it; possibly nothing is left.
+    """Return an answer without its scaffolding; possibly empty.
 
     Args:
-        output: what the engine returned.
-        source: the texts that the prompt was about; what they contain is never taken for markup.
-        prompt: what was asked; an answer may repeat its labels.
+        output: text returned by the engine.
+        source: texts inside the prompt; their content is never taken for markup.
+        prompt: prompt of the answer, whose labels the answer may repeat.
     """
     # Postgres stores no NUL, and weights may answer with anything.
     text = _cut_turn(output.replace("\0", ""), source)
@@ -76,19 +76,19 @@ def remove_scaffolding(output: str, *, source: str, prompt: Prompt) -> str:
 
 
 def list_instructions(prompt: Prompt, source: str) -> list[str]:
-    """Return the lines of the last turn that do not come from the source: our own words, or a user's template."""
+    """Return the lines of the last turn from outside the source: built-in wording or a user's template."""
     parts = [part.text for part in prompt.turns[-1].parts if part.text not in source]
     return [line.strip() for part in parts for line in part.splitlines() if line.strip()]
 
 
 def list_labels(prompt: Prompt, source: str) -> set[str]:
-    """Return the lines around the source that only name what follows, such as ``Summary:``."""
+    """Return the label lines of the last turn, such as ``Summary:``."""
     lines = list_instructions(prompt, source)
     return {line for line in lines if line.endswith(":") and len(line) <= MAX_LABEL_CHARACTERS}
 
 
 def _cut_turn(output: str, source: str) -> str:
-    """Return the answer's own turn: weights that miss their end go on to play the user."""
+    """Return the first turn of the output: weights that miss its end generate the user's next turn."""
     if _TURN_END.search(source):
         return output
     return _TURN_END.split(_TURN_START.sub("", output), maxsplit=1)[0]
@@ -99,7 +99,7 @@ def _remove_foreign(pattern: re.Pattern[str], text: str, source: str) -> str:
 
 
 def _cut_at_label(text: str, labels: set[str]) -> str:
-    """Return the lines before the first label, once those at the very beginning are gone."""
+    """Drop labels at the beginning and everything from the next label on."""
     kept: list[str] = []
     for line in text.strip().splitlines(keepends=True):
         if line.strip() in labels:

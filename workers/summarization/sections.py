@@ -1,4 +1,4 @@
-"""Sections: the parts of a document under its top headings, and how one of them becomes chunks."""
+"""Sections: find the parts of a document under its top headings and cut them into chunks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from workers.summarization.chunks import PlannedChunk, join_headings
 from workers.summarization.packing import Packer, Span, extend_start, trim_span
 from workers.summarization.structure import Structure, is_blank
 
-# Sections begin at h1 and h2; deeper headings matter where there are no others or a section is over the budget.
+# Sections begin at h1 and h2; deeper levels apply where there are no others.
 SECTION_LEVEL = 2
 DEEPEST_LEVEL = 6
 
-# A path of headings may take this share of a chunk's tokens; a longer one loses its outer headings.
+# Maximum share of a chunk's tokens for its path of headings; a longer path loses its outer headings.
 MAX_HEADING_SHARE = 0.25
 
 
 def find_sections(structure: Structure) -> list[Span]:
-    """Return the spans of the sections, laid end to end over the whole document; one span if there are none.
+    """Return the spans of the sections, which partition the document; a single span if there are no headings.
 
-    A heading with nothing below it belongs to the section after it, as a title does.
+    A heading without text below it, such as a title, belongs to the next section.
     """
     sections: list[Span] = []
     for level in range(SECTION_LEVEL, DEEPEST_LEVEL + 1):
@@ -32,7 +32,7 @@ def find_sections(structure: Structure) -> list[Span]:
 
 
 def _merge_bare(structure: Structure, spans: Iterable[Span]) -> list[Span]:
-    """Join spans that have no text of their own to the next one, or at the end to the one before."""
+    """Join spans of headings alone to the next span, or the last to the previous one."""
     merged: list[Span] = []
     waiting = 0
     for start, end in spans:
@@ -45,13 +45,13 @@ def _merge_bare(structure: Structure, spans: Iterable[Span]) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class SectionCutter:
-    """Makes the chunks of sections.
+    """Cutter of sections into chunks.
 
     Args:
-        packer: cuts a section's text where it is too long.
+        packer: cuts the text of a section that is too long.
         structure: the document's headings.
-        chunk_tokens: most tokens of a chunk's prompt text.
-        overlap_tokens: most tokens of a chunk that the one before it has too.
+        chunk_tokens: maximum tokens of a chunk's prompt text.
+        overlap_tokens: maximum tokens that a chunk repeats from the previous one.
     """
 
     packer: Packer
@@ -60,7 +60,7 @@ class SectionCutter:
     overlap_tokens: int
 
     def cut(self, section: Span) -> Iterator[PlannedChunk]:
-        """Yield one section's chunks; their index is still 0."""
+        """Yield one section's chunks, all with index 0; the caller numbers them."""
         whole = trim_span(self.packer.text, section)
         if whole[0] == whole[1]:
             return
@@ -74,17 +74,17 @@ class SectionCutter:
             floor = span[0] + 1
 
     def _body_tokens(self, section: Span) -> int:
-        """Return what headings and overlap leave of a chunk for its own text."""
+        """Return the tokens of a chunk that headings and overlap leave for its text."""
         paths = {self.structure.path_at(section[0])}
         paths.update(heading.path for heading in self.structure.headings_within(section))
         sizes = (self._measure_path(path) for path in paths)
-        reserve = max((size for size in sizes if size <= self._most_heading_tokens), default=0)
+        reserve = max((size for size in sizes if size <= self._max_heading_tokens), default=0)
         return max(1, self.chunk_tokens - reserve - self.overlap_tokens)
 
     def _try_chunk(self, span: Span) -> PlannedChunk | None:
-        """Return the span as a chunk with as many of its headings as fit, or None if it is too long even so."""
+        """Return the span as a chunk with as many headings as fit; None if it is too long without any."""
         for headings in self._list_headings(span):
-            if self._measure_path(headings) <= self._most_heading_tokens:
+            if self._measure_path(headings) <= self._max_heading_tokens:
                 chunk = self._make_chunk(span, headings)
                 if chunk.tokens <= self.chunk_tokens:
                     return chunk
@@ -95,7 +95,7 @@ class SectionCutter:
         return PlannedChunk(index=0, start=span[0], end=span[1], headings=headings, tokens=self.packer.count(text))
 
     def _list_headings(self, span: Span) -> tuple[tuple[str, ...], ...]:
-        """List what may stand before a span: its whole path, without what is above it, nothing."""
+        """List the candidate headings of a span, longest first: the whole path, the innermost part, none."""
         leading = self.structure.leading_headings(*span)
         if not leading:
             path = self.structure.path_at(span[0])
@@ -108,5 +108,5 @@ class SectionCutter:
         return self.packer.count("\n".join((*path, ""))) if path else 0
 
     @property
-    def _most_heading_tokens(self) -> float:
+    def _max_heading_tokens(self) -> float:
         return self.chunk_tokens * MAX_HEADING_SHARE

@@ -1,7 +1,7 @@
-"""Split a document into chunks by its structure, with an exact span for each.
+"""Splitting: cut a document into chunks by its structure, with an exact span for each.
 
-The spans of a split cover every non-blank character of the document: each splitter partitions the text and trims
-nothing but white space. Every chunk fits its budget as it will be prompted, headings included, by the real counter.
+The spans cover every non-blank character of the document: each splitter partitions the text and trims white space
+alone. Every chunk's prompt text, headings included, is within the budget by the token counter of the weights.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from workers.summarization.packing import PARAGRAPHS, SENTENCES, SUBHEADINGS, WO
 from workers.summarization.sections import SectionCutter, find_sections
 from workers.summarization.structure import DocumentFormat, Structure, read_structure
 
-# Where the character splitter cuts if nothing is asked: paragraphs, LangChain's default too.
+# Default separator of the character splitter, as in LangChain.
 DEFAULT_SEPARATOR = "\n\n"
 
-# A separator with one of these belongs to the text before it, as white space does; any other to the text after it.
+# A separator that starts with one of these, or is white space, belongs to the text before it; any other to the text
+# after it.
 ENDINGS = ".,;:!?)]}\u3002\uff01\uff1f"
 
 
@@ -38,12 +39,12 @@ def split_document(
 
     Args:
         text: the normalized document.
-        document_format: whether ``#`` lines are headings.
-        splitter: how to split; ``auto`` takes the headings if there are any and else paragraphs and sentences.
-        chunk_tokens: most tokens of a chunk's prompt text, overlap and headings included.
-        overlap_tokens: most tokens that a chunk repeats from the end of the one before it in the same section.
-        counter: counts tokens like the serving weights.
-        separator: where the ``character`` splitter cuts.
+        document_format: in Markdown, ``#`` lines are headings.
+        splitter: method; ``auto`` cuts at headings if there are any, else at paragraphs and sentences.
+        chunk_tokens: maximum tokens of a chunk's prompt text, overlap and headings included.
+        overlap_tokens: maximum tokens that a chunk repeats from the previous one in the same section.
+        counter: token counter of the serving weights.
+        separator: string at which the ``character`` splitter cuts.
 
     Raises:
         SplitError: the sizes contradict each other, or a single character is over the budget.
@@ -55,7 +56,7 @@ def split_document(
     sections = find_sections(structure) if splitter in ("auto", "headers") else []
     chosen, reason = _choose_splitter(splitter, len(sections))
     if chosen in ("character", "tokens"):
-        # A separator that the user gave, and plain token windows, know nothing of headings, tables and fences.
+        # A user's separator and plain token windows ignore headings, tables and fences.
         structure = Structure(masked=text, headings=())
     packer = Packer(
         text=text,
@@ -90,6 +91,6 @@ def _order_separators(splitter: Splitter, separator: str | None) -> tuple[str, .
 
 
 def _keep_separator(separator: str) -> str:
-    """Return the pattern to cut at: behind what ends something, like a stop, and before what begins it, like a hash."""
+    """Return the pattern to cut at: after a separator that ends text (a stop), before one that begins it (a hash)."""
     is_ending = not separator.strip() or separator.strip()[0] in ENDINGS
     return re.escape(separator) if is_ending else f"(?={re.escape(separator)})"

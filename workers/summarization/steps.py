@@ -1,4 +1,4 @@
-"""Steps of a job as values: what a step is made from, how it ended, and what its job has to decide from that."""
+"""Steps of a job as values: their inputs, their results and the progress that strategies decide on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ JobOutcome = Literal["succeeded", "partial", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class ChunkInput:
-    """The text of a chunk."""
+    """Reference to the text of a chunk, by its index."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class StepKey:
-    """The output of an earlier step; unique in its job."""
+    """Identity of a step within its job; as an input, a reference to its output."""
 
     kind: StepKind
     level: int
@@ -36,11 +36,11 @@ StepInput = ChunkInput | StepKey
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """A step to run.
+    """Step to run.
 
     Args:
-        key: what it is, and its name in the job.
-        inputs: what its prompt holds, in this order.
+        key: identity of the step within its job.
+        inputs: chunks and outputs in its prompt, in this order.
     """
 
     key: StepKey
@@ -49,13 +49,13 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True)
 class FinishedStep:
-    """A step that will not run again.
+    """Step that will not run again.
 
     Args:
-        spec: what was asked.
-        is_done: whether it has an output; if not, it failed.
-        tokens: size of the output as the counter counts it, which may differ from what was generated.
-        notes: in words for people, what is wrong with the output, or why there is none; each makes the job partial.
+        spec: the step as it was requested.
+        is_done: whether it has an output; a step without one has failed.
+        tokens: size of the output by the token counter, which may differ from the number of generated tokens.
+        notes: human-readable faults of the output, or reasons for its absence; each makes the job partial.
     """
 
     spec: StepSpec
@@ -66,13 +66,13 @@ class FinishedStep:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """All that decides what comes next in a job.
+    """State of a job at a barrier: the input of ``next_steps``.
 
     Args:
-        strategy: how the job goes about its document.
-        limits: what fits a prompt, as it was planned.
+        strategy: the job's strategy.
+        limits: the job's planned token budgets.
         chunk_count: number of chunks of the document.
-        steps: every step so far; all of them are finished.
+        steps: all steps so far, every one finished.
     """
 
     strategy: Strategy
@@ -83,19 +83,19 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
-    """The next wave: steps that may run side by side; the job goes on when the last of them has finished."""
+    """Next wave of steps: they may run concurrently, and the last to finish continues the job."""
 
     steps: tuple[StepSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The end of a job.
+    """End of a job.
 
     Args:
-        outcome: partial if anything is missing or marked, failed if there is no summary.
-        step: whose output is the summary; None if the job failed.
-        reasons: in words for people, why the outcome is not better.
+        outcome: partial if any part is missing or marked, failed without a summary.
+        step: step whose output is the summary; None if the job failed.
+        reasons: human-readable reasons for an outcome other than succeeded.
     """
 
     outcome: JobOutcome

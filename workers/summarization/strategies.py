@@ -1,7 +1,7 @@
-"""Strategies as pure state machines: given how a job's steps ended, what comes next.
+"""Strategies as pure functions from the finished steps of a job to its next wave of steps or its end.
 
-``next_steps`` is asked at a barrier, when every step so far has finished, and answers with the next wave or with the
-end of the job. It keeps no state of its own: the same steps always give the same answer, in any process.
+``next_steps`` is called at a barrier, when every step so far has finished. It keeps no state: the same steps give the
+same result in any process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workers.summarization.steps import (
 
 
 def next_steps(state: JobProgress) -> NextSteps | Conclusion:
-    """Return the next wave of a job, or its summary.
+    """Return the next wave of a job, or its conclusion.
 
     Raises:
         StateError: the steps are not those of the strategy.
@@ -46,7 +46,7 @@ def _stuff(state: JobProgress) -> NextSteps | Conclusion:
 
 
 def _map_reduce(state: JobProgress) -> NextSteps | Conclusion:
-    """Map every chunk side by side, then combine the outputs level by level."""
+    """Map all chunks in one wave, then combine the outputs level by level."""
     if not state.steps:
         return NextSteps(
             tuple(StepSpec(StepKey("map", 0, index), (ChunkInput(index),)) for index in range(state.chunk_count))
@@ -55,7 +55,7 @@ def _map_reduce(state: JobProgress) -> NextSteps | Conclusion:
 
 
 def _refine(state: JobProgress) -> NextSteps | Conclusion:
-    """Take the chunks one at a time, each with the latest summary; a failed chunk is passed over."""
+    """Process the chunks sequentially, each with the latest summary; skip failed ones."""
     done = [step for step in state.steps if step.is_done]
     index = len(state.steps)
     if index == state.chunk_count:
@@ -65,7 +65,7 @@ def _refine(state: JobProgress) -> NextSteps | Conclusion:
 
 
 def reduce_outputs(state: JobProgress) -> NextSteps | Conclusion:
-    """Return the next level of combining, the final one, or the end of a map-reduce job."""
+    """Return the next collapse level, the final reduce step, or the end of a map-reduce job."""
     outputs = [step for step in state.steps if step.spec.key.kind == "map" and step.is_done]
     last_level = max(step.spec.key.level for step in state.steps)
     for level in range(1, last_level + 1):
@@ -76,7 +76,7 @@ def reduce_outputs(state: JobProgress) -> NextSteps | Conclusion:
 
 
 def group_costs(costs: Sequence[int], room: int) -> list[range]:
-    """Group neighbours so that no group costs more than the room, in about equal groups of two or more.
+    """Partition neighbours into groups of about equal cost, each of at least two members and within the room.
 
     Only the last group may have a single member.
     """
@@ -93,7 +93,7 @@ def group_costs(costs: Sequence[int], room: int) -> list[range]:
 
 
 def _combine(state: JobProgress, outputs: Sequence[FinishedStep], *, level: int) -> Iterator[StepSpec]:
-    """Yield the final step if everything fits it, else one step for each group of this level."""
+    """Yield the final step if all outputs fit one prompt, else one step for each group of this level."""
     costs = [state.limits.cost_output(output.tokens) for output in outputs]
     keys = [output.spec.key for output in outputs]
     if sum(costs) <= state.limits.combine_room:
@@ -105,7 +105,7 @@ def _combine(state: JobProgress, outputs: Sequence[FinishedStep], *, level: int)
 
 
 def _replace_inputs(outputs: Sequence[FinishedStep], combined: Sequence[FinishedStep]) -> list[FinishedStep]:
-    """Put every combining step in the place of its inputs; a failed one leaves nothing there."""
+    """Replace the inputs of every combining step by the step; drop them if it failed."""
     replaced: list[FinishedStep] = []
     owner = {key: step for step in combined for key in step.spec.inputs}
     for output in outputs:
@@ -116,7 +116,7 @@ def _replace_inputs(outputs: Sequence[FinishedStep], combined: Sequence[Finished
 
 
 def conclude(state: JobProgress, last: FinishedStep | None) -> Conclusion:
-    """Return the job's summary: the output of its last step, with what is missing or marked anywhere in the job."""
+    """Return the end of a job: its last step, with all missing or marked parts as reasons."""
     reasons = tuple(_list_reasons(state))
     if last is None:
         return Conclusion(outcome="failed", step=None, reasons=reasons)
@@ -132,12 +132,12 @@ def _list_reasons(state: JobProgress) -> Iterator[str]:
 
 
 def _list_chunks(key: StepInput, steps: Mapping[StepKey, FinishedStep]) -> list[int]:
-    """Return the chunks that an output is made from, of itself alone for a refine step."""
+    """Return the indices of the chunks behind an output; for a refine step, its own chunk alone."""
     if isinstance(key, ChunkInput):
         return [key.index]
     inputs = steps[key].spec.inputs
     own = [chunk for chunk in inputs if isinstance(chunk, ChunkInput)] or inputs
-    return [index for each in own for index in _list_chunks(each, steps)]
+    return [index for source in own for index in _list_chunks(source, steps)]
 
 
 def _name_place(chunks: list[int], total: int) -> str:

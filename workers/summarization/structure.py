@@ -1,7 +1,7 @@
-"""The structure of a document: its headings with their paths, and the blocks that should stay in one piece.
+"""Structure of a document: its headings with their paths, and the blocks that a split should keep whole.
 
-Splitting works on a *masked* copy of the text: line ends and spaces inside fenced code and tables are replaced by
-private-use characters, one for one, so that every offset stays the same while no separator matches inside a block.
+Splitting works on a *masked* copy of the text: private-use characters replace line ends and spaces inside fenced code
+and tables, one for one, so that offsets stay valid and no separator matches inside a block.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 DocumentFormat = Literal["markdown", "text"]
 
-# The stand-ins of a masked text.
+# Replacement characters of a masked text.
 ROW = "\ue000"  # a line end inside a table or a fenced block
 GAP = "\ue001"  # a space inside such a block
 EDGE = "\ue002"  # the line end before such a block, and its last one
@@ -22,7 +22,7 @@ GLUE = "\ue003"  # a line end between a heading and the first words below it
 UNMASK = str.maketrans({ROW: "\n", GAP: " ", EDGE: "\n", GLUE: "\n"})
 
 _MASK = str.maketrans({"\n": ROW, " ": GAP})
-# A document that uses the stand-ins itself must not be taken for a masked one.
+# Replacement characters in the document itself would be unmasked into white space.
 _FOREIGN = str.maketrans(dict.fromkeys((ROW, GAP, EDGE, GLUE), "\ufffd"))
 _GLUED = str.maketrans({"\n": GLUE, EDGE: GLUE})
 _BLANKS = re.compile(rf"[ \t\n{EDGE}]*")
@@ -34,14 +34,14 @@ _CLOSING_HASHES = re.compile(r"(?:^|[ \t])#+\Z")
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """One heading line.
+    """Heading line.
 
     Args:
-        start: offset of its first hash.
-        end: offset just behind the line's last character.
+        start: offset of the first hash.
+        end: offset after the line's last character.
         level: 1 to 6.
-        title: its text without hashes.
-        path: titles of the headings it stands under, outermost first, and its own title.
+        title: text without hashes.
+        path: titles of the enclosing headings, outermost first, and its own title.
     """
 
     start: int
@@ -53,10 +53,10 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A document's headings and its masked text.
+    """Headings and masked text of a document.
 
     Args:
-        masked: as long as the text; an offset means the same in both.
+        masked: masked copy, with the offsets of the text.
         headings: in order of appearance; none in plain text.
     """
 
@@ -74,7 +74,7 @@ class Structure:
         return self.headings[first : bisect_left(self.headings, span[1], key=_get_start)]
 
     def leading_headings(self, start: int, end: int) -> tuple[Heading, ...]:
-        """Return the headings that a span begins with, one after the other, before any other text."""
+        """Return the headings at the beginning of a span, before any other text."""
         found: list[Heading] = []
         for heading in self.headings_within((start, end)):
             if heading.end > end or not is_blank(self.masked[start : heading.start]):
@@ -85,7 +85,7 @@ class Structure:
 
 
 def read_structure(text: str, document_format: DocumentFormat) -> Structure:
-    """Find the headings of a text (only Markdown has them) and mask its tables and fenced blocks."""
+    """Find the headings of a Markdown text and mask tables and fenced blocks of any text."""
     masked = text.translate(_FOREIGN)
     masked = _mask_blocks(masked, _find_fences(masked))
     masked = _mask_blocks(masked, (match.span() for match in _TABLE.finditer(masked)))
@@ -94,12 +94,12 @@ def read_structure(text: str, document_format: DocumentFormat) -> Structure:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a (masked) text has nothing but white space."""
+    """Tell whether a masked or plain text is only white space."""
     return not text.translate(UNMASK).strip()
 
 
 def strip_headings(body: str, titles: tuple[str, ...]) -> str:
-    """Return a Markdown text without the heading lines at its beginning whose titles are among ``titles``."""
+    """Remove the leading heading lines of a Markdown text whose titles are among ``titles``."""
     while (match := _HEADING.match(body)) and _clean_title(match[2]) in titles:
         body = body[match.end() :].lstrip("\n")
     return body
@@ -121,9 +121,9 @@ def _clean_title(words: str) -> str:
 
 
 def _find_fences(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of fenced code; a fence that nothing closes is ordinary text."""
+    """Yield the spans of fenced code; an unclosed fence is ordinary text."""
     fences = list(_FENCE.finditer(text))
-    # Per character the shortest opening that nothing closes: keeps a text full of stray fences linear.
+    # Shortest unclosed opening per fence character; keeps a text full of stray fences linear.
     hopeless: dict[str, int] = {}
     number = 0
     while number < len(fences):
@@ -158,7 +158,7 @@ def _mask_blocks(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _glue_headings(masked: str, headings: tuple[Heading, ...]) -> str:
-    """Mask the line ends below each heading, so that a heading is never the last line of a chunk."""
+    """Mask the line ends after each heading, so that no chunk ends with a heading."""
     pieces: list[str] = []
     position = 0
     for heading in headings:

@@ -1,8 +1,8 @@
-"""The words of every prompt, as data: change one and each prompt that holds it gets another fingerprint.
+"""Wording of every prompt, as data; a changed word changes the fingerprint of each prompt that contains it.
 
 A template has the fields ``{text}`` (a chunk, or the summaries of several) and ``{existing}`` (the summary so far);
-chat prompts put both between tags named ``{fence}``. Chat templates instruct; completion templates are the beginning
-of a text whose natural continuation is the summary, for base weights that were never trained to follow instructions.
+chat prompts enclose both in tags named ``{fence}``. Chat templates instruct; completion templates begin a text whose
+likely continuation is the summary, for base weights without instruction tuning.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ KINDS: tuple[PromptKind, ...] = ("map", "combine", "refine-first", "refine-next"
 
 @dataclass(frozen=True, slots=True)
 class StyleWording:
-    """How a style wants its summary.
+    """Wording of a style.
 
     Args:
         request: completes "Summarize the following text ...".
-        form: one sentence on the form of the result, for prompts that merge or refine.
-        cue: what a completion prompt calls the summary, just before it begins.
+        form: sentence on the form of the result.
+        cue: label of the summary at the end of a completion prompt.
     """
 
     request: str
@@ -32,7 +32,7 @@ class StyleWording:
     cue: str
 
 
-MANNERS: Mapping[Style, StyleWording] = {
+STYLE_WORDINGS: Mapping[Style, StyleWording] = {
     "technical": StyleWording(
         request="in a technical way. Keep to facts, numbers and methods",
         form="Divide it into chapters with bullet points and be impersonal.",
@@ -80,8 +80,8 @@ CHAT: Mapping[PromptKind, str] = {
     ),
 }
 
-# One form for all kinds: base weights copy a summary that stands before the article, and an adapter knows this form
-# alone. Summaries to combine, or a summary and what comes after it, are an article like any other.
+# One form for all kinds: base weights copy a summary placed before the article, and adapters are trained on this form
+# alone. Summaries to combine, or a summary with the next part, take the place of the article.
 COMPLETION: Mapping[PromptKind, str] = {
     "map": "Article:\n{text}\n\n{cue}:\n",
     "stuff": "Article:\n{text}\n\n{cue}:\n",
@@ -90,7 +90,7 @@ COMPLETION: Mapping[PromptKind, str] = {
     "refine-next": "Article:\n{existing}\n\n{text}\n\n{cue}:\n",
 }
 
-# A user's template says what to do with a text; these say what the text is where it is not the document itself.
+# A user's template instructs; these introduce a text that is not the document itself.
 CUSTOM: Mapping[PromptKind, str] = {
     "map": "{text}",
     "stuff": "{text}",
@@ -102,5 +102,5 @@ CUSTOM: Mapping[PromptKind, str] = {
     ),
 }
 
-# Between two outputs that one prompt combines.
+# Separates outputs within one combine prompt.
 OUTPUT_SEPARATOR = "\n\n"

@@ -1,1 +1,1 @@
-"""Which weights does this worker serve: folders, their metadata and fingerprints, names and registration."""
+"""Weights served by a worker: folders, metadata, fingerprints, names and registration."""

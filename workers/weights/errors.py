@@ -1,11 +1,11 @@
-"""Errors about weights on disk; those of loaded weights are the engine's.
+"""Errors of weights on disk; the engine defines those of loaded weights.
 
 WeightsError                  root of both
-├── WeightsNotFoundError      they are not there
-├── WeightsUnsafeError        they would have to be unpickled
-├── WeightsCorruptError       a file of them is not what it should be
-├── AdapterUnreadableError    no adapter of ours, or none at all
-├── AdapterMismatchError      trained for another base
+├── WeightsNotFoundError      no such weights or adapter
+├── WeightsUnsafeError        not safetensors: loading would unpickle
+├── WeightsCorruptError       a damaged or incomplete file
+├── AdapterUnreadableError    no metadata of an adapter, or no LoRA adapter
+├── AdapterMismatchError      adapter trained for another base
 └── EngineError               see workers.engine.errors
 """
 
@@ -13,24 +13,24 @@ from __future__ import annotations
 
 
 class WeightsError(Exception):
-    """Root of all errors about weights, on disk and loaded; the message says what is wrong and what to do."""
+    """Root of all errors of weights, on disk and loaded; its message names the fault and the remedy."""
 
 
 class WeightsNotFoundError(WeightsError):
-    """The named weights or adapter are not there."""
+    """Weights or adapter that do not exist."""
 
 
 class WeightsUnsafeError(WeightsError):
-    """The weights would have to be unpickled, which can run code."""
+    """Weights in a pickle format, which can run code when loaded."""
 
 
 class WeightsCorruptError(WeightsError):
-    """A file of the weights is not what it should be."""
+    """Damaged or incomplete file of weights."""
 
 
 class AdapterUnreadableError(WeightsError):
-    """A folder lacks the note that every adapter of ours carries, or is no LoRA adapter at all."""
+    """Folder without the metadata of an adapter, or without a LoRA adapter."""
 
 
 class AdapterMismatchError(WeightsError):
-    """The adapter was trained on other weights than those it should be merged into."""
+    """Adapter trained for another base than the given one."""

@@ -1,4 +1,4 @@
-"""The identity of what generates: two engines with the same fingerprint say the same under greedy decoding."""
+"""Fingerprint of served weights: engines with equal fingerprints give equal outputs under greedy decoding."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# What decides the text besides the tensors; a missing one counts as missing.
+# Files that affect the output besides the tensors; each may be missing.
 FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """What weights are, file by file: the result of ``hash_folder``.
+    """File hashes of served weights, as returned by ``hash_folder``.
 
     Args:
-        weights: of their own folder.
-        adapter: of that of the adapter merged into them, None for none.
+        weights: hashes of the weights' folder.
+        adapter: hashes of the merged adapter's folder; None without an adapter.
     """
 
     weights: dict[str, str]
@@ -26,7 +26,7 @@ class Hashes:
 
 
 def begin_hashing(folder: Path, adapter: Path | None) -> Future[Hashes]:
-    """Hash weights and their adapter in a thread of their own: a second per gigabyte, outside of Python."""
+    """Hash weights and their adapter in a background thread: about 1 s per GB, with the GIL released."""
     beside = ThreadPoolExecutor(1, thread_name_prefix="hashing")
     hashing = beside.submit(lambda: Hashes(hash_folder(folder), None if adapter is None else hash_folder(adapter)))
     beside.shutdown(wait=False)
@@ -34,13 +34,13 @@ def begin_hashing(folder: Path, adapter: Path | None) -> Future[Hashes]:
 
 
 def compute_fingerprint(hashes: Hashes, *, dtype: str, quantization: str) -> str:
-    """Return the fingerprint (sha256, hex) of weights as they are served."""
+    """Return the fingerprint of weights as they are served: a SHA-256 in hexadecimal digits."""
     identity = {**asdict(hashes), "dtype": dtype, "quantization": quantization}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def hash_folder(folder: Path) -> dict[str, str]:
-    """Return the sha256 of every file that decides what the weights say; a hub snapshot is its commit."""
+    """Return the SHA-256 of every file that affects the output; for a hub snapshot, its commit instead."""
     if folder.parent.name == "snapshots":
         return {"revision": folder.name}
     names = [*FILES, "adapter_config.json", *sorted(path.name for path in folder.glob("*.safetensors"))]

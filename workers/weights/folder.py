@@ -1,6 +1,6 @@
-"""Finding a weights folder and reading what it says about itself, before anything is loaded.
+"""Weights folders: find and check one, and read its metadata, before the weights are loaded.
 
-Only safetensors are served: every other format would have to be unpickled, which can run code of whoever made it.
+Only safetensors are served: the other formats are pickles, which can run arbitrary code when loaded.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from safetensors import SafetensorError, safe_open
 from workers.generation import PromptFormat
 from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError, WeightsUnsafeError
 
-# Everything that loading needs, and nothing that can carry code.
+# All files that loading needs; none of them can contain code.
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 METADATA_FILE = "gistmill.json"
-# The one file that PEFT prefers to its pickle.
+# PEFT prefers this file to its pickle.
 ADAPTER_TENSORS = "adapter_model.safetensors"
-# What tells of each kind, and what holds its tensors.
+# Per kind: the file that identifies it, and the pattern of its tensor files.
 NEEDED_FILES = {"weights": ("config.json", "*.safetensors"), "adapter": ("adapter_config.json", ADAPTER_TENSORS)}
 # Names the file of every tensor where there are several files.
 INDEX = "model.safetensors.index.json"
@@ -50,12 +50,12 @@ class TensorEntry:
 
 
 def find_folder(name: str, *, revision: str | None = None, kind: Literal["weights", "adapter"] = "weights") -> Path:
-    """Return the local folder of weights or of an adapter; a hub id is downloaded once and then taken from the cache.
+    """Return the local folder of weights or of an adapter; download a hub id unless it is cached.
 
     Raises:
-        WeightsNotFoundError: there is no such folder and no such hub id, or it holds no weights.
-        WeightsUnsafeError: it holds weights, but none as safetensors.
-        WeightsCorruptError: it holds only some of its files.
+        WeightsNotFoundError: there is no such folder or hub id, or it has no weights.
+        WeightsUnsafeError: its weights are not safetensors.
+        WeightsCorruptError: some of its files are missing.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
@@ -65,7 +65,7 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
 
 
 def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights") -> None:
-    """Refuse a folder that holds no weights, only some of them, or weights that are not safetensors."""
+    """Check that a folder has complete weights as safetensors; raise as ``find_folder`` does."""
     config, tensors = NEEDED_FILES[kind]
     if not (folder / config).is_file():
         raise WeightsNotFoundError(f"{folder} holds no {kind}: {config} is missing; name a folder that has it")
@@ -78,7 +78,7 @@ def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights
 
 
 def _check_index(folder: Path) -> None:
-    """Refuse a folder whose index names a file that is not there, or one that is not safetensors."""
+    """Check that every file of the folder's index exists and is safetensors."""
     index = folder / INDEX
     if not index.is_file() or (folder / "model.safetensors").is_file():
         return
@@ -94,29 +94,29 @@ def _check_index(folder: Path) -> None:
 
 
 def name_some(names: Iterable[object]) -> str:
-    """Return the first few of some names, and how many there are."""
+    """Join the first three names, with the number of the others."""
     ordered = sorted(map(str, names))
     return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")
 
 
 def read_prompt_format(folder: Path, *, adapter: Path | None = None, has_chat_template: bool) -> PromptFormat:
-    """Return how weights want to be prompted.
+    """Return the prompt format of weights.
 
-    An adapter is served under the prompt that it was trained with, so its card comes first; then that of the weights.
-    Without a card it is chat if there is a chat template.
+    The adapter's metadata decides, because it must be served under the prompt that it was trained with; then the
+    metadata of the weights. Without metadata the format is chat if there is a chat template.
     """
-    for each in (adapter, folder):
-        metadata = {} if each is None else read_metadata(each)
+    for source in (adapter, folder):
+        metadata = {} if source is None else read_metadata(source)
         if metadata:
             return cast("PromptFormat", metadata["prompt_format"])
     return PromptFormat.CHAT if has_chat_template else PromptFormat.COMPLETION
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """Return what ``gistmill.json`` says of a folder: at least the prompt format; nothing if there is no such file.
+    """Return the content of a folder's ``gistmill.json``, which has at least the prompt format; {} without the file.
 
     Raises:
-        WeightsCorruptError: the file is broken, or somebody else's.
+        WeightsCorruptError: the file is broken, or was written by another program.
     """
     path = folder / METADATA_FILE
     if not path.is_file():
@@ -131,16 +131,16 @@ def read_metadata(folder: Path) -> dict[str, Any]:
 
 
 def write_metadata(folder: Path, *, prompt_format: PromptFormat, **facts: str) -> None:
-    """Write down beside the weights how they want to be prompted, and where they come from."""
+    """Write the metadata of weights: their prompt format, and facts on their origin."""
     metadata = {"prompt_format": prompt_format.value, **facts}
     (folder / METADATA_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
 
 def list_tensors(folder: Path) -> dict[str, TensorEntry]:
-    """Return every tensor of a folder by name, read from the files' headers alone.
+    """Return every tensor of a folder by name, from the headers of its files.
 
     Raises:
-        WeightsCorruptError: a file is cut or is no safetensors file.
+        WeightsCorruptError: a file is truncated or not safetensors.
     """
     tensors: dict[str, TensorEntry] = {}
     for path in sorted(folder.glob("*.safetensors")):

@@ -1,7 +1,7 @@
-"""What an adapter folder says about itself: ``gistmill.json`` beside PEFT's own files.
+"""Metadata of an adapter: ``gistmill.json`` beside PEFT's own files.
 
-An adapter works only for the base it was trained for and only under the prompt it was trained with, so both are
-written down when it is saved and checked when it is used.
+An adapter works only with the base and under the prompt of its training, so both are recorded when it is saved and
+checked when it is used.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError
 from workers.weights.folder import METADATA_FILE, check_folder, find_folder, list_tensors, read_metadata
 from workers.weights.values import read_first_values
 
-# The first values of every tensor identify weights as well as all of them, in a second instead of a minute.
+# The first values of every tensor identify weights as reliably as all values, in 1 s instead of 1 min.
 FINGERPRINT_VALUES = 4096
 ADVICE = "name a folder that gistmill finetune has made"
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterMetadata:
-    """The content of ``gistmill.json``.
+    """Content of ``gistmill.json``.
 
     Args:
-        prompt_format: how to prompt the adapted weights.
-        prompt_style: the style of summarization prompt that the adapter was trained under.
-        prompt_template: the user's own prompt, for the style ``custom``.
+        prompt_format: prompt format of the adapted weights.
+        prompt_style: style of the summarization prompt in training.
         base: name of the base weights.
-        base_fingerprint: identity of the base's tensors.
-        training: the settings of the run.
-        data: counts and hash of what it was trained on.
-        metrics: losses and scores, before and after.
+        base_fingerprint: fingerprint of the base's tensors.
+        prompt_template: the user's prompt, for the style ``custom``.
+        training: settings of the training run.
+        data: counts and hash of the training data.
+        metrics: losses and scores before and after training.
     """
 
     prompt_format: PromptFormat
@@ -48,20 +48,20 @@ class AdapterMetadata:
 
     def __post_init__(self) -> None:
         words, facts = (self.prompt_style, self.base, self.base_fingerprint), (self.training, self.data, self.metrics)
-        if not all(isinstance(word, str) for word in words) or not all(isinstance(each, dict) for each in facts):
+        if not all(isinstance(word, str) for word in words) or not all(isinstance(fact, dict) for fact in facts):
             raise TypeError("a value is of another type than in any note")
 
     def write(self, folder: Path) -> None:
-        """Write the note into an adapter or weights folder."""
+        """Write the metadata into an adapter or weights folder."""
         (folder / METADATA_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> AdapterMetadata:
-        """Read the note of an adapter or weights folder.
+        """Read the metadata of an adapter or weights folder.
 
         Raises:
-            AdapterUnreadableError: there is none, or it is not that of an adapter.
-            WeightsCorruptError: it is broken.
+            AdapterUnreadableError: the file is missing or not metadata of an adapter.
+            WeightsCorruptError: the file is broken.
         """
         path = folder / METADATA_FILE
         if not path.is_file():
@@ -73,18 +73,18 @@ class AdapterMetadata:
             raise AdapterUnreadableError(f"{path} is not the note of an adapter ({error}): {ADVICE}") from error
 
     def check_base(self, folder: Path) -> None:
-        """Refuse a base that the adapter was not trained for.
+        """Check that the adapter was trained for the base in a folder.
 
         Raises:
-            AdapterMismatchError: its tensors are others.
+            AdapterMismatchError: the base has other tensors.
         """
         self.check_fingerprint(fingerprint_base(folder), str(folder))
 
     def check_fingerprint(self, fingerprint: str, name: str) -> None:
-        """Do the same for weights whose fingerprint is known.
+        """Check that the adapter was trained for the base with a fingerprint.
 
         Raises:
-            AdapterMismatchError: their tensors are others.
+            AdapterMismatchError: the base has other tensors.
         """
         if fingerprint != self.base_fingerprint:
             raise AdapterMismatchError(
@@ -94,12 +94,12 @@ class AdapterMetadata:
 
 
 def find_adapter(name: str, *, base: Path) -> Path:
-    """Return the folder of an adapter (folder or hub id) that can be merged into a base.
+    """Return the folder of an adapter (folder or hub id) for a base.
 
-    An adapter of unknown origin has no note; whether it fits is seen when it is merged.
+    An adapter from another tool has no metadata; its merge fails if it does not fit the base.
 
     Raises:
-        WeightsError: there is none, or it says that it was trained for another base.
+        WeightsError: there is no such adapter, or its metadata names another base.
     """
     folder = find_folder(name, kind="adapter")
     if (folder / METADATA_FILE).is_file():
@@ -108,12 +108,12 @@ def find_adapter(name: str, *, base: Path) -> Path:
 
 
 def fingerprint_base(folder: Path) -> str:
-    """Return the identity of base weights: names, shapes and first values of their tensors.
+    """Return the fingerprint of base weights: a SHA-256 of the names, shapes and first values of their tensors.
 
-    The values are compared as bfloat16, so the same weights saved in another precision are the same base.
+    Values are hashed as bfloat16, so the same weights in another precision have the same fingerprint.
 
     Raises:
-        WeightsError: the folder holds no safetensors weights, or damaged ones.
+        WeightsError: the folder has no safetensors weights, or damaged ones.
     """
     check_folder(folder)
     list_tensors(folder)

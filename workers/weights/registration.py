@@ -1,4 +1,4 @@
-"""From a folder to a row of the ``weights`` table: what the weights are, what they came from, how good they were."""
+"""Registration: describe a weights folder as a row of the ``weights`` table, with kind, base and metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def register_weights(session: Session, name: str, location: str, *, base: str | 
 
 
 def register_trained(session: Session, name: str, folder: Path, *, base: BaseWeights) -> Weights:
-    """Register an adapter or merged weights, and their base under its own name if it is not known yet."""
+    """Register an adapter or merged weights, and their base under its own name unless it is registered."""
     fingerprint = fingerprint_base(base.folder)
     known = find_fingerprint(session, fingerprint)
     if known is None:
@@ -45,14 +45,14 @@ def describe_weights(session: Session, name: str, location: str, *, base: str | 
     """Return the row for weights at a location: a folder, a hub id, or ``packaged``.
 
     Args:
-        session: knows the weights that these were made from.
-        name: to register them under.
-        location: where every worker that serves them finds them.
-        base: name of the registered weights that an adapter or merged weights were made from; None: as their note says.
+        session: session for the look-up of the base.
+        name: name to register.
+        location: reference that is valid on every worker that serves the weights.
+        base: name of the registered base of an adapter or merged weights; None takes it from their metadata.
 
     Raises:
         WeightsError: there are no weights, or they were trained for another base.
-        UnknownIdError: their base is not registered.
+        UnknownIdError: the base is not registered.
     """
     is_folder = Path(location).expanduser().is_dir()
     if is_folder:
@@ -69,14 +69,14 @@ def describe_weights(session: Session, name: str, location: str, *, base: str | 
 
 
 def describe_packaged() -> Iterator[Weights]:
-    """Yield the rows of the packaged weights and of the packaged adapter, under their own names."""
+    """Yield the rows of the packaged weights and, if installed, of the packaged adapter."""
     yield describe_packaged_base(NAME)
     if find_packaged_adapter() is not None:
         yield describe_packaged_adapter(SUMMARIES, NAME)
 
 
 def describe_packaged_base(name: str) -> Weights:
-    """Return the row of the packaged weights; they need not be converted for that."""
+    """Return the row of the packaged weights, converted or not."""
     return _make_row(name, WeightsKind.BASE, PACKAGED, FINGERPRINT)
 
 
@@ -88,7 +88,7 @@ def describe_packaged_adapter(name: str, base: str) -> Weights:
 
 
 def hash_adapter(folder: Path) -> str:
-    """Return the identity of an adapter's files."""
+    """Return the fingerprint of an adapter's files: a SHA-256 in hexadecimal digits."""
     return hashlib.sha256(json.dumps(hash_folder(folder), sort_keys=True).encode()).hexdigest()
 
 
@@ -133,9 +133,9 @@ class BaseWeights:
     """Base weights on this machine.
 
     Args:
-        folder: where they are here.
-        location: where every machine finds them.
-        name: what an adapter calls them.
+        folder: local folder.
+        location: reference that is valid on every worker.
+        name: name in an adapter's metadata.
     """
 
     folder: Path

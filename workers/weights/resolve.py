@@ -1,4 +1,4 @@
-"""From the name that a worker serves to the weights behind it: what is registered wins over the environment."""
+"""Resolution of a worker's weights name; a registered name takes precedence over the environment."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from models.tables import Weights, WeightsKind
 
 
 def resolve_name(settings: Settings, session: Session) -> Settings:
-    """Return settings with the weights and the adapter that the name to serve stands for.
+    """Return settings with the weights and the adapter behind the name to serve.
 
     Raises:
-        UnknownIdError: the name is not registered, and nothing else says what it stands for.
+        UnknownIdError: the name is not registered, and the settings give no weights.
     """
     name = settings.weights_name
     row = session.get(Weights, name)
@@ -32,8 +32,8 @@ def resolve_name(settings: Settings, session: Session) -> Settings:
 
 
 def locate_weights(row: Weights, session: Session) -> dict[str, Any]:
-    """Return the settings that serve registered weights; an adapter is merged into its base."""
-    # GISTMILL_REVISION is of GISTMILL_WEIGHTS, which these are not.
+    """Return the settings that serve registered weights; an adapter comes with its base."""
+    # GISTMILL_REVISION applies to GISTMILL_WEIGHTS alone.
     if row.kind != WeightsKind.ADAPTER:
         return {"weights": row.location, "adapter": NO_ADAPTER, "revision": None}
     return {"weights": session.get_one(Weights, row.base).location, "adapter": row.location, "revision": None}

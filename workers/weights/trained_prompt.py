@@ -1,4 +1,4 @@
-"""Which prompt a job gets that names none: the one that its weights were trained under, as their folder says."""
+"""Trained prompt: the default prompt of a job, from the metadata of its weights."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from workers.weights.folder import read_metadata
 
 @dataclass(frozen=True, slots=True)
 class TrainedPrompt:
-    """How weights were trained to be asked.
+    """Prompt under which weights were trained.
 
     Args:
-        style: of the prompt.
-        template: the prompt itself, for the style ``custom``.
+        style: style of the prompt.
+        template: the user's prompt, for the style ``custom``.
     """
 
     style: str = "technical"
     template: str | None = None
 
 
-# Of weights that nobody trained to summarize.
+# Default of weights without fine-tuning for summaries.
 UNTRAINED = TrainedPrompt()
 
 
 def read_trained_prompt(weights: Path, adapter: Path | None) -> TrainedPrompt:
-    """Return how weights were trained to be asked: what their adapter says comes first.
+    """Read the trained prompt; the adapter's metadata takes precedence over that of the weights.
 
     Raises:
-        WeightsCorruptError: what a folder says about itself cannot be read.
+        WeightsCorruptError: a folder's metadata is unreadable.
     """
     for folder in (adapter, weights):
         metadata = {} if folder is None else read_metadata(folder)
