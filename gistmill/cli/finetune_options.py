@@ -1,4 +1,4 @@
-"""The options of a fine-tuning run: on the command line, and as the run's config."""
+"""Options of ``gistmill finetune``, and their conversion to the config of a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import click
 if TYPE_CHECKING:
     from workers.finetuning.config import FinetuneConfig
 
-# The same words as in the config (a test compares them); importing that would cost every --help seconds.
+# Values of the config's enums (a test compares them); importing them would make --help take seconds.
 STYLES = ("technical", "eli5", "news", "custom")
 PROMPT_FORMATS = ("chat", "completion")
 SCHEDULES = ("linear", "cosine", "constant_with_warmup")
 OPTIMIZERS = ("adamw_torch", "adamw_8bit", "paged_adamw_8bit")
-# An option's name, where the config's is another.
+# Fields of the config by option.
 LORA = {"rank": "r", "alpha": "alpha", "dropout": "dropout"}
 BUDGET = {"source_tokens": "most", "least_source_tokens": "least"}
 TRAINING = {
@@ -87,17 +87,17 @@ OPTIONS = (
 
 
 def add_finetune_options(command: Command) -> Command:
-    """Add the options to a command, in the order of the table."""
+    """Add the options of fine-tuning to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
 def build_config(config: FinetuneConfig, given: Mapping[str, Any]) -> FinetuneConfig:
-    """Return a run with what was given on the command line: first the preset, then every option.
+    """Return a config with the given options: the preset first, then every option.
 
     Raises:
-        TrainingSettingsError: a value, or values together, that cannot work.
+        TrainingSettingsError: a value, or a combination of values, is invalid.
     """
     from workers.finetuning.config import Optimizer, Schedule, apply_notebook_preset
     from workers.generation import PromptFormat
