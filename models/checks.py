@@ -82,7 +82,7 @@ def _select_summarized(batch_id: UUID, job_id: UUID | None) -> Select[UUID]:
 
 
 def is_check_cancelled(session: Session, job_id: UUID, round_number: int) -> bool:
-    """Return True if the check of a round was cancelled, so that nothing more is to be done in it."""
+    """Return True if the check of a round was cancelled."""
     is_cancelled = exists().where(
         Step.job_id == job_id,
         Step.round == round_number,

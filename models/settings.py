@@ -52,9 +52,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(60, gt=0)
     heartbeat_seconds: float = Field(10, gt=0)
     rescue_seconds: float = Field(5, gt=0)
-    # Seconds until the message of a ready step is sent again in case it was lost.
+    # A ready step whose message may be lost is sent again after this long, then ever more rarely.
     redispatch_seconds: float = Field(30, gt=0)
-    # Seconds after a start of Postgres in which no lease expires: workers could not renew them while it was down.
+    # After a restart of Postgres nobody could renew a lease: none is taken away for this long.
     restart_grace_seconds: float = Field(60, ge=0)
     step_deadline_seconds: float = Field(1800, gt=0)
     drain_seconds: float = Field(60, gt=0)

@@ -2,7 +2,7 @@
 
 GistmillError (models.errors)
 └── ProducerError
-    ├── SubmissionError           nothing was submitted, because not everything could be (exit code 2)
+    ├── SubmissionError           an all-or-nothing submission was refused (exit code 2)
     └── SourceError               a source cannot be read; its message continues a sentence that begins with its name
         ├── SourceUsageError      the path, column, kind or scheme does not exist (exit code 2)
         ├── UnreadableError       the source is empty, binary, corrupted, encrypted or unreachable

@@ -101,7 +101,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that is known about one job."""
+    """All records of one job."""
 
     job: JobSummary
     options: Json
@@ -118,7 +118,7 @@ class Provenance:
 
 
 def read_provenance(session: Session, job_id: UUID) -> Provenance:
-    """Return everything that is known about one job."""
+    """Return all records of one job."""
     options, plan = session.execute(select(Job.options, Job.plan).where(Job.id == job_id)).one()
     columns = [getattr(Evaluation, field.name) for field in fields(Measure)]
     measures = select(*columns).where(Evaluation.job_id == job_id).order_by(Evaluation.metric)

@@ -60,7 +60,7 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
     except ModuleNotFoundError as error:
         return _explain_missing(error)
     except click.Abort as abort:
-        # click wraps the KeyboardInterrupt, whose message tells the state of the work.
+        # click wraps the KeyboardInterrupt, whose message describes the state of the work.
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:

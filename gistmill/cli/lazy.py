@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
         click.version_option(package_name="gistmill", prog_name="gistmill", message="%(prog)s %(version)s")(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return all names in the order of the entries."""
+        """Return the names of all commands."""
         return list(self._entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

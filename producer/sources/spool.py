@@ -1,4 +1,4 @@
-"""Spooling of read events to a temporary file, so that ``--strict`` knows all problems before it submits."""
+"""Spooling of read events to a temporary file, so that ``--strict`` finds all problems before it submits."""
 
 from __future__ import annotations
 
