@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-scaling bench-start bench-submit \
-	bench-quality bench-strategies bench-gpu chaos clean
+	bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
 
 install: $(STAMP)
 
@@ -43,6 +43,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.structure
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml gistmill models producer workers migrations
 	@if $(BIN)/python -c $(HAS_INDEX) 2> /dev/null; then $(AUDIT) || true; \
 		else echo "dependencies are not audited: no index of vulnerabilities can be reached from here"; fi
@@ -81,10 +82,29 @@ bench-quality: install
 bench-strategies: install
 	$(BIN)/python -m tests.bench.bench_strategies
 
-WEIGHTS ?=
+# On a machine with a GPU and no network: nothing is installed, and its own Python is used (tests/bench/gpu/README.md).
+GPU_PYTHON ?= python3
+GPU_WHEELS ?= build/gpu-wheels
+GPU_OUT ?= build/bench-gpu
+GPU_SITE := build/gpu-site
+DRY ?=
 
-bench-gpu: install
-	$(BIN)/python -m tests.bench.bench_gpu $(if $(WEIGHTS),--weights $(WEIGHTS))
+bench-gpu:
+	@rm -rf $(GPU_SITE)
+	@if ls $(GPU_WHEELS)/*.whl > /dev/null 2>&1; then $(GPU_PYTHON) -m pip install --quiet --disable-pip-version-check \
+		--no-index --no-deps --no-compile --find-links $(GPU_WHEELS) --target $(GPU_SITE) $(GPU_WHEELS)/*.whl; fi
+	PYTHONPATH=$(CURDIR)/$(GPU_SITE):$(CURDIR) $(GPU_PYTHON) -m tests.bench.bench_gpu --out $(GPU_OUT) $(if $(DRY),--dry)
+
+# What the engine imports besides what such a machine has; made where there is a network, at most 50 MiB.
+GPU_PACKAGES ?= bitsandbytes filelock psutil
+GPU_PLATFORMS := manylinux_2_28_x86_64 manylinux_2_24_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64
+
+gpu-wheels:
+	rm -rf $(GPU_WHEELS)
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --implementation cp \
+		--python-version 3.12 $(addprefix --platform ,$(GPU_PLATFORMS)) --constraint constraints.txt \
+		--dest $(GPU_WHEELS) $(GPU_PACKAGES)
+	@test $$(du -sm $(GPU_WHEELS) | cut -f1) -le 50 || { echo "$(GPU_WHEELS) is larger than 50 MiB" >&2; exit 1; }
 
 bench-start: install
 	$(BIN)/python -m tests.bench.bench_start

@@ -88,6 +88,7 @@ def submit(
       gistmill submit articles/ --batch gated --gate 0.3 --strategy stuff
       gistmill submit 'articles/*.md' --dry-run
     """
+    # Longer than 50 lines for its options and its help; the work is in the functions that it calls.
     reading = ReadOptions(paths, text_column, id_column, limit)
     request = make_request(reading, name, priority, summarizing)
     if dry_run:

@@ -1,168 +1,162 @@
-"""Tokens per second of the engine on a GPU, one setting changed at a time.
+"""A GPU in eight minutes: is it right, does it recover, how fast is it, and how fast could it be?
 
-The setting that ``load_engine`` takes by itself is measured at several batch sizes; then at the largest of them every
-attention kernel, CUDA graphs, asynchronous batching and a compiled forward pass, each against it. The prompts are
-random ids, so that the weights do not matter and every answer has the same length.
+Each section is a process of its own with a limit of time, so that one that hangs or spoils the card's context costs the
+others nothing, and every row is on disk before the next is measured. See ``tests/bench/gpu/README.md``.
 
 Examples:
-  make bench-gpu WEIGHTS=/weights/gemma-3-4b-it
-  python -m tests.bench.bench_gpu --weights google/gemma-3-1b-it --batches 1 16 64 --new 128
+  make bench-gpu
+  make bench-gpu DRY=1 GPU_PYTHON=.venv/bin/python
+  python3 -m tests.bench.bench_gpu --out results --only correctness
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import json
+import os
+import signal
+import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
-from statistics import median
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM, CompileConfig, ContinuousBatchingConfig, GenerationConfig
+from tests.bench.gpu.report import ROWS, SUMMARY, TABLES, Recorder, read_rows, write_summary
 
-from workers.engine.batching.sizing import BATCH_TOKENS, PAGE_TOKENS
-from workers.engine.device import choose_dtype
+# Seconds of a whole run.
+WHOLE = 470
+# And of a dry one, which must come to its end on a busy machine too.
+DRY = 4 * WHOLE
+# Seconds that a section may take of that, the most telling first: the last ones are what a slow run does without.
+SECTIONS = {
+    "card": 75,
+    "correctness": 90,
+    "recovery": 50,
+    "throughput-small": 100,
+    "settings-loop": 85,
+    "throughput-large": 90,
+    "settings-batch": 85,
+}
+# A section that has less than this left is not begun.
+MIN_SECONDS = 15
+LOG = "log.txt"
 
-PROMPT_TOKENS = 512
-ATTENTIONS = ("sdpa", "flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2")
-COMPILE_MODES = ("default", "max-autotune-no-cudagraphs")
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One way to run the loop.
+def run_sections(names: list[str], folder: Path, *, seconds: float, start: Callable[[str], list[str]]) -> bool:
+    """Run sections one after the other, and write the summary after each; return whether all came to their end.
 
     Args:
-        name: as it is printed.
-        attention: the kernel.
-        options: of transformers' continuous batching, besides its sizes.
-        compile_mode: of torch.compile; None does not compile.
+        names: of the sections.
+        folder: of the results.
+        seconds: of all of them together.
+        start: returns the command of a section.
     """
-
-    name: str
-    attention: str = "sdpa"
-    options: dict[str, Any] = field(default_factory=dict)
-    compile_mode: str | None = None
-
-
-BASE = Setting("as the engine runs it", options={"use_cuda_graph": False, "use_async_batching": False})
-
-
-def list_settings() -> list[Setting]:
-    """Return the base and everything that is compared with it."""
-    return [
-        BASE,
-        *(replace(BASE, name=f"attention {name}", attention=name) for name in ATTENTIONS[1:]),
-        replace(BASE, name="CUDA graphs", options={**BASE.options, "use_cuda_graph": True}),
-        replace(
-            BASE,
-            name="CUDA graphs, async batching",
-            options={"use_cuda_graph": True, "use_async_batching": True},
-        ),
-        *(replace(BASE, name=f"compile {mode}", compile_mode=mode) for mode in COMPILE_MODES),
-    ]
+    ends = time.monotonic() + seconds
+    is_whole = True
+    for name in names:
+        left = min(SECTIONS[name] * seconds / WHOLE, ends - time.monotonic())
+        began = time.monotonic()
+        outcome = "not begun, no time was left" if left < MIN_SECONDS else run_process(start(name), folder, left)
+        Recorder(folder, "sections").add(name, outcome=outcome, seconds=round(time.monotonic() - began, 1))
+        write_summary(folder)
+        is_whole = is_whole and outcome == "ended"
+    return is_whole
 
 
-def build_batching(setting: Setting, *, batch: int, new_tokens: int) -> ContinuousBatchingConfig:
-    """Return the loop's sizes for a batch of equal requests."""
-    pages = batch * ((PROMPT_TOKENS + new_tokens) // PAGE_TOKENS + 2)
-    return ContinuousBatchingConfig(
-        page_size=PAGE_TOKENS,
-        num_blocks=pages,
-        max_batch_tokens=max(BATCH_TOKENS["cuda"], batch),
-        max_requests_per_batch=batch,
-        **setting.options,
-    )
+def run_process(command: list[str], folder: Path, seconds: float) -> str:
+    """Run a command for so many seconds at most, and return how it ended; what it says goes to the log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        # A library that looks for something on a network would wait for it.
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+        process = subprocess.Popen(command, stderr=log, start_new_session=True, env=environment)
+        try:
+            code = process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return f"cut after {seconds:.0f} s"
+    return "ended" if code == 0 else f"exit code {code}"
 
 
-def make_prompts(batch: int, vocabulary: int) -> list[list[int]]:
-    """Return prompts of random ids, the same in every run."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(10, vocabulary, (batch, PROMPT_TOKENS), generator=generator).tolist()
+def run_section(name: str, folder: Path, *, is_dry: bool) -> None:
+    """Do the work of one section in this process."""
+    from tests.bench.gpu.compat import adapt_transformers
+
+    adapted = adapt_transformers()
+    from tests.bench.gpu import attention, correctness, environment, recovery, throughput
+    from tests.bench.gpu.plan import make_plan, take_path_of_gpu
+
+    plan, recorder = make_plan(is_dry=is_dry), Recorder(folder, name)
+    if is_dry:
+        take_path_of_gpu()
+    card = throughput.read_card(folder)
+    parts: dict[str, list[Callable[[], None]]] = {
+        "card": [
+            lambda: environment.record_environment(plan, recorder, adapted),
+            lambda: throughput.measure_limits(plan, recorder),
+            lambda: attention.measure_attention(plan, recorder),
+        ],
+        "correctness": [
+            lambda check=check: check(plan, recorder)
+            for check in (correctness.check_tokens, correctness.check_finite, correctness.check_engine)
+        ],
+        "recovery": [
+            lambda check=check: check(plan, recorder)
+            for check in (recovery.check_pinning, recovery.check_endings, recovery.check_memory)
+        ],
+        "throughput-small": [lambda: throughput.measure_batches(plan, plan.small, recorder, card)],
+        "settings-loop": [lambda: throughput.measure_settings(plan, recorder, card, way="loop")],
+        "throughput-large": [lambda: throughput.measure_batches(plan, plan.large, recorder, card)],
+        "settings-batch": [lambda: throughput.measure_settings(plan, recorder, card, way="generate_batch")],
+    }
+    for number, part in enumerate(parts[name]):
+        with recorder.catch(f"part {number}"):
+            part()
 
 
-def measure(network: Any, setting: Setting, *, batch: int, new_tokens: int, rounds: int) -> float:
-    """Return new tokens per second: the median of some rounds after one that warms up."""
-    prompts = make_prompts(batch, network.config.get_text_config().vocab_size)
-    compiling = {} if setting.compile_mode is None else {"compile_config": CompileConfig(mode=setting.compile_mode)}
-    generation = GenerationConfig(
-        do_sample=False, max_new_tokens=new_tokens, eos_token_id=-1, pad_token_id=0, **compiling
-    )
-    rates = []
-    for _ in range(rounds + 1):
-        torch.cuda.synchronize()
-        started = time.monotonic()
-        outputs = network.generate_batch(
-            prompts,
-            generation_config=generation,
-            continuous_batching_config=build_batching(setting, batch=batch, new_tokens=new_tokens),
-        )
-        torch.cuda.synchronize()
-        tokens = sum(len(each.generated_tokens) for each in outputs.values())
-        rates.append(tokens / (time.monotonic() - started))
-    return median(rates[1:])
-
-
-def load(weights: str, attention: str) -> Any:
-    """Load weights on the GPU in the dtype that they are served in."""
-    config = AutoConfig.from_pretrained(weights)
-    dtype = choose_dtype(config.model_type, "cuda")
-    return AutoModelForCausalLM.from_pretrained(
-        weights, dtype=dtype, attn_implementation=attention, device_map="cuda", use_safetensors=True
-    ).eval()
-
-
-def try_setting(given: argparse.Namespace, setting: Setting, batch: int) -> float | None:
-    """Return the rate of a setting, None where it does not run; the reason goes to standard error."""
-    network = None
-    try:
-        network = load(given.weights, setting.attention)
-        return measure(network, setting, batch=batch, new_tokens=given.new, rounds=given.rounds)
-    except (ImportError, ValueError, RuntimeError, OSError, TypeError) as error:
-        print(f"{setting.name}: {str(error).splitlines()[0][:200]}", file=sys.stderr, flush=True)
-        return None
-    finally:
-        del network
-        gc.collect()
-        torch.cuda.empty_cache()
+def is_right(folder: Path) -> bool:
+    """Return whether no row says that something was wrong."""
+    return all(row.get(name, True) for row in read_rows(folder) for name in ("is_right", "is_equal", "is_finite"))
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="google/gemma-3-1b-it", help="a weights folder or a hub id")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 64, 128])
-    parser.add_argument("--new", type=int, default=128, help="new tokens of every request")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("build/bench-gpu"), help="folder of the results")
+    parser.add_argument("--dry", action="store_true", help="tiny shapes on the CPU, to prove that everything starts")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections alone")
+    parser.add_argument("--seconds", type=float, help=f"of the whole run: {WHOLE}, or {DRY} where it is dry")
+    parser.add_argument("--section", choices=SECTIONS, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
-def main() -> int:
-    """Measure every batch size and every setting, print tables, and one line of JSON at the end."""
-    given = parse_arguments()
-    if not torch.cuda.is_available():
-        print("bench-gpu needs a CUDA device, and PyTorch sees none", file=sys.stderr)
+def main(arguments: list[str] | None = None) -> int:
+    """Run all sections, or one in this process; return 1 if one was cut or something was wrong."""
+    given = parse_arguments(arguments)
+    if given.section is not None:
+        run_section(given.section, given.out, is_dry=given.dry)
+        return 0
+    if not given.dry and not has_gpu():
+        print("bench-gpu needs a CUDA device, and PyTorch sees none; --dry runs without", file=sys.stderr)
         return 1
-    print(f"{torch.cuda.get_device_name()}, {given.weights}, {PROMPT_TOKENS} prompt tokens, {given.new} new\n")
-    print("| requests in the batch | new tokens/s |\n|---:|---:|")
-    by_batch = {batch: try_setting(given, BASE, batch) for batch in given.batches}
-    for batch, rate in by_batch.items():
-        print(f"| {batch} | {write_rate(rate)} |")
-    largest = max(batch for batch, rate in by_batch.items() if rate)
-    print(f"\n| {largest} requests | new tokens/s |\n|---|---:|")
-    by_setting = {setting.name: try_setting(given, setting, largest) for setting in list_settings()}
-    for name, rate in by_setting.items():
-        print(f"| {name} | {write_rate(rate)} |")
-    print(json.dumps({"by_batch": by_batch, "by_setting": by_setting}))
-    return 0
+    for name in (ROWS, SUMMARY, TABLES, LOG):
+        (given.out / name).unlink(missing_ok=True)
+
+    def start(name: str) -> list[str]:
+        command = [sys.executable, "-m", "tests.bench.bench_gpu", "--section", name, "--out", str(given.out)]
+        return [*command, "--dry"] if given.dry else command
+
+    is_whole = run_sections(
+        given.only or list(SECTIONS), given.out, seconds=given.seconds or (DRY if given.dry else WHOLE), start=start
+    )
+    print((given.out / TABLES).read_text(encoding="utf-8"))
+    return 0 if is_whole and is_right(given.out) else 1
 
 
-def write_rate(rate: float | None) -> str:
-    """Return a rate as it is printed."""
-    return "does not run here" if rate is None else f"{rate:,.0f}"
+def has_gpu() -> bool:
+    """Return whether PyTorch sees a GPU; asked in a process of its own, so that this one holds no memory there."""
+    check = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 if __name__ == "__main__":
