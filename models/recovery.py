@@ -137,16 +137,18 @@ def dispatch_forgotten(session: Session, empty: Sequence[tuple[str, int]], secon
         empty: queues and priority levels whose list is empty.
         seconds: minimum age of the last dispatch.
     """
-    lost = select(Step.id).where(tuple_(Step.queue, Step.priority).in_(empty), _was_sent_before(seconds))
+    lost = select(Step.id).where(tuple_(Step.queue, Step.priority).in_(empty), _is_dispatched_before(seconds))
     return _dispatch(session, lost)
 
 
 def dispatch_old(session: Session) -> list[StepMessage]:
     """Dispatch again a few steps whose message is old and may be lost, although its queue is not empty."""
-    return _dispatch(session, select(Step.id).where(_was_sent_before(BUSY_REDISPATCH.total_seconds())), rows=BUSY_ROWS)
+    return _dispatch(
+        session, select(Step.id).where(_is_dispatched_before(BUSY_REDISPATCH.total_seconds())), rows=BUSY_ROWS
+    )
 
 
-def _was_sent_before(seconds: float) -> ColumnElement[bool]:
+def _is_dispatched_before(seconds: float) -> ColumnElement[bool]:
     return and_(
         Step.state == StepState.READY,
         Step.dispatched_at < func.now() - timedelta(seconds=seconds),

@@ -128,7 +128,7 @@ def list_failures(session: Session, batch_id: UUID, *, limit: int = SHOWN_FAILUR
     """Return the latest jobs that are partial, failed or in need of review."""
     rows = session.execute(
         select(Job.id.label("job_id"), Job.source, Job.state, Job.reason, Job.review)
-        .where(Job.batch_id == batch_id, _is_poor())
+        .where(Job.batch_id == batch_id, _is_incomplete())
         .order_by(Job.finished_at.desc())
         .limit(limit)
     )
@@ -137,11 +137,11 @@ def list_failures(session: Session, batch_id: UUID, *, limit: int = SHOWN_FAILUR
 
 def count_poor_jobs(session: Session, batch_id: UUID) -> int:
     """Count the jobs that are partial, failed or in need of review."""
-    statement = select(func.count()).select_from(Job).where(Job.batch_id == batch_id, _is_poor())
+    statement = select(func.count()).select_from(Job).where(Job.batch_id == batch_id, _is_incomplete())
     return session.execute(statement).scalar_one()
 
 
-def _is_poor() -> ColumnElement[bool]:
+def _is_incomplete() -> ColumnElement[bool]:
     return or_(Job.state.in_((JobState.PARTIAL, JobState.FAILED)), Job.review.is_not(None))
 
 

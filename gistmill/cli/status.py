@@ -108,12 +108,12 @@ def print_failures(snapshot: Snapshot) -> None:
         lines.append(f"  and {snapshot.hidden_failures:,} more")
     if lines:
         lines.insert(0, "not whole:")
-    lines.extend(_advise(snapshot))
+    lines.extend(_suggest_commands(snapshot))
     if lines:
         click.echo("\n" + "\n".join(lines) + "\n")
 
 
-def _advise(snapshot: Snapshot) -> Iterator[str]:
+def _suggest_commands(snapshot: Snapshot) -> Iterator[str]:
     progress = snapshot.progress
     poor = progress.partial + progress.failed
     has_failed = poor and any(step_count.failed for step_count in snapshot.steps if step_count.kind != "evaluate")

@@ -51,7 +51,7 @@ def _render_node(node: Node, provenance: Provenance, first: str, stem: str, *, i
     step = node.step
     yield first + _describe_step(step)
     yield from (f"{stem}  {line}" for line in _describe_chunks(step, provenance))
-    yield from (f"{stem}  {line}" for line in _describe_trouble(step, provenance))
+    yield from (f"{stem}  {line}" for line in _describe_failures(step, provenance))
     if is_full and step.output is not None:
         yield from (f"{stem}  > {line}" for line in step.output.strip().splitlines())
 
@@ -80,7 +80,7 @@ def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:
             yield f"chunk {chunk.index}: {span}" + (f", {_shorten(headings)}" if headings else "")
 
 
-def _describe_trouble(step: StepRecord, provenance: Provenance) -> Iterator[str]:
+def _describe_failures(step: StepRecord, provenance: Provenance) -> Iterator[str]:
     for guard in step.guards:
         outcome = "the output stands" if guard.get("stands") else "tried again"
         yield f"guard {guard.get('name')}: {_shorten(str(guard.get('words', '')))} ({outcome})"

@@ -80,7 +80,7 @@ class Sandbox:
         """
         self._child = child = self._child or self._start_child()
         timed_out = threading.Event()
-        timer = threading.Timer(self._limits.conversion_seconds, _kill_late, (child, timed_out))
+        timer = threading.Timer(self._limits.conversion_seconds, _kill_on_timeout, (child, timed_out))
         timer.start()
         try:
             reply = _exchange_frames(child, kind, data)
@@ -90,7 +90,7 @@ class Sandbox:
             timer.cancel()
         if reply is None:
             self.close()
-            raise self._explain_death(kind, is_late=timed_out.is_set())
+            raise self._explain_failure(kind, is_late=timed_out.is_set())
         return _parse_reply(reply)
 
     def _start_child(self) -> subprocess.Popen[bytes]:
@@ -111,7 +111,7 @@ class Sandbox:
             read_frame(child.stdout)
         return child
 
-    def _explain_death(self, kind: FileKind, *, is_late: bool) -> SourceError:
+    def _explain_failure(self, kind: FileKind, *, is_late: bool) -> SourceError:
         if is_late:
             return LimitError(f"took more than {self._limits.conversion_seconds} s to convert; split or simplify it")
         return UnreadableError(f"crashed the {kind} parser, so it is damaged or too large; save it again or split it")
@@ -125,7 +125,7 @@ def _exchange_frames(child: subprocess.Popen[bytes], kind: FileKind, data: bytes
     return read_frame(child.stdout)
 
 
-def _kill_late(child: subprocess.Popen[bytes], timed_out: threading.Event) -> None:
+def _kill_on_timeout(child: subprocess.Popen[bytes], timed_out: threading.Event) -> None:
     timed_out.set()
     child.kill()
 
