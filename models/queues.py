@@ -12,8 +12,8 @@ from uuid import UUID
 from models.job import Priority
 from models.step import StepKind
 
-# In the order of service: steps that finish a job come first, so that running jobs end before new ones start. Plan steps
-# come after the other steps of a summary for the same reason; an idle slot still plans at once.
+# In the order of service: steps that finish a job come first, so that running jobs end before new ones start, and
+# planning comes after the other steps of a summary; an idle slot still plans at once.
 QUEUES = ("reduce", "map", "plan", "evaluate")
 QUEUE_OF_KIND = {
     StepKind.PLAN: "plan",
