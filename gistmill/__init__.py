@@ -1,1 +1,1 @@
-"""Gistmill: what people import and run."""
+"""Public interface of Gistmill."""

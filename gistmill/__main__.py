@@ -1,4 +1,4 @@
-"""``python -m gistmill``: the same as the console command."""
+"""Entry point of ``python -m gistmill``, same as the console command."""
 
 from gistmill.cli.main import main
 

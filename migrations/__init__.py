@@ -1,1 +1,1 @@
-"""The schema's history, run by Alembic."""
+"""History of the database schema, run by Alembic."""

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: the address is set by the caller or by ``GISTMILL_DATABASE_URL``."""
+"""Environment of Alembic: migrates over the caller's connection, or over one to ``GISTMILL_DATABASE_URL``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(connection: Connection) -> None:
 
 
 def main() -> None:
-    """Use the caller's connection, or open one."""
+    """Migrate over the caller's connection, or open one."""
     given = context.config.attributes.get("connection")
     if given is not None:
         run(given)

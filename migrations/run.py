@@ -1,4 +1,4 @@
-"""Migrate from code, as ``gistmill up`` and ``gistmill migrate`` do."""
+"""Entry points of migration for ``gistmill up``, ``gistmill migrate`` and tests."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-# Any constant: two processes that start together must not migrate at once.
+# Key of the lock that serializes concurrent migrations; any constant.
 ADVISORY_LOCK = 7_114_003
 
 
 def make_config() -> Config:
-    """Return Alembic's configuration without a file, so that it works from an installed wheel."""
+    """Return Alembic's configuration without an ini file, so that it works from an installed wheel."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     return config
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema to a revision; waits while another process migrates."""
+    """Upgrade the schema to a revision; wait while another process migrates."""
     _run(engine, command.upgrade, revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Take the schema back to a revision."""
+    """Downgrade the schema to a revision."""
     _run(engine, command.downgrade, revision)
 
 

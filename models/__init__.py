@@ -1,1 +1,1 @@
-"""Data at rest (tables) and in flight (queue and task names); imports nothing else of Gistmill."""
+"""Data at rest (tables) and in flight (messages and queue names); imports no other package of Gistmill."""

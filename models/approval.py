@@ -1,6 +1,7 @@
-"""A person's word that a summary is good enough to learn from: a metric of its job that no program measures.
+"""Approval of a summary as a training example, stored as the metric ``approved`` of its job.
 
-Who approves means the summary that is there. A second try that replaces it takes the value away, as of every metric.
+An approval belongs to the stored summary: a second try that replaces the summary sets the value to NULL, as of every
+metric.
 """
 
 from __future__ import annotations
@@ -8,28 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, literal, select
+from sqlalchemy import delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.job import Job, JobState
-from models.lookup import Target
+from models.lookup import Target, is_in_target
 from models.step_updates import affected_rows
 from models.tables import Document, Evaluation
 
-# Name of the metric; its value is 1. Whoever takes the word back removes the row, and so does a retry of the job.
+# Name of the metric; its value is 1. Revoking it deletes the row, and so does a retry of the job.
 APPROVED = "approved"
 
 
 def approve_jobs(session: Session, target: Target, *, by: str) -> int:
-    """Approve the whole summaries of a job or a batch, and return how many are approved now; the caller commits.
+    """Approve the succeeded jobs of a target and return how many are approved now; the caller commits.
 
     Args:
-        session: of the results database.
-        target: the job or batch; jobs of it that have not succeeded are left alone.
-        by: who says so.
+        session: session of the results database.
+        target: job or batch; jobs that have not succeeded stay unapproved.
+        by: name of the approving person.
     """
-    is_good = _is_meant(target) & (Job.state == JobState.SUCCEEDED)
+    is_good = is_in_target(target) & (Job.state == JobState.SUCCEEDED)
     stale = (Evaluation.metric == APPROVED) & Evaluation.value.is_(None)
     session.execute(delete(Evaluation).where(stale, Evaluation.job_id.in_(select(Job.id).where(is_good))))
     words = literal({"by": by}, Evaluation.evidence.type)
@@ -40,15 +41,15 @@ def approve_jobs(session: Session, target: Target, *, by: str) -> int:
 
 
 def revoke_approvals(session: Session, target: Target) -> int:
-    """Take back the approvals of a job or a batch, and return how many there were; the caller commits."""
-    jobs = select(Job.id).where(_is_meant(target))
+    """Delete the approvals of a job or a batch and return how many there were; the caller commits."""
+    jobs = select(Job.id).where(is_in_target(target))
     return affected_rows(
         session.execute(delete(Evaluation).where(Evaluation.metric == APPROVED, Evaluation.job_id.in_(jobs)))
     )
 
 
 def list_approved(session: Session, batch_id: UUID) -> Iterator[tuple[str, str]]:
-    """Yield document and summary of every approved job of a batch, in the order of their submission."""
+    """Yield the document and the summary of every approved job of a batch, in order of submission."""
     rows = session.execute(
         select(Document.text, Job.summary)
         .join(Job, Job.document_sha256 == Document.sha256)
@@ -58,7 +59,3 @@ def list_approved(session: Session, batch_id: UUID) -> Iterator[tuple[str, str]]
     )
     for text, summary in rows:
         yield text, summary or ""
-
-
-def _is_meant(target: Target) -> ColumnElement[bool]:
-    return Job.batch_id == target.batch_id if target.job_id is None else Job.id == target.job_id

@@ -1,4 +1,4 @@
-"""The declarative base of every table: names of constraints and the types that all tables share."""
+"""Declarative base of every table: constraint names, and types that all tables share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnClause, DateTime, MetaData, func, literal, literal_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-# Deterministic names let Alembic find and drop a constraint on any server.
+# Deterministic names: Alembic drops constraints by name.
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -40,5 +40,5 @@ def one_of(column: str, values: type) -> str:
 
 
 def constant(value: str | int) -> ColumnClause[Any]:
-    """Return a value of ours that never changes as a part of a statement's text: it is not sent with every run."""
+    """Return a constant as a literal in the statement's text, so that it is not sent as a parameter with every run."""
     return literal_column(str(value) if isinstance(value, int) else f"'{value}'", type_=literal(value).type)

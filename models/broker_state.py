@@ -1,4 +1,4 @@
-"""What the rescue remembers of the broker, to notice that what was sent to it may not be there."""
+"""The broker's last known epoch and process, kept in Postgres to detect that messages may be lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROCESS = "broker_process"
 
 
 class LossReason(StrEnum):
-    """Why what was sent to the broker may not be there, as it is logged."""
+    """Reason to suspect that the broker lost messages; the values are logged."""
 
     FIRST = "broker_found"
     EMPTY = "broker_lost_its_data"
@@ -26,7 +26,7 @@ class LossReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BrokerProcess:
-    """The broker's server process, as it describes itself."""
+    """Run id and uptime of the broker's server process."""
 
     name: str
     uptime_seconds: int
@@ -34,11 +34,11 @@ class BrokerProcess:
 
 @dataclass(frozen=True, slots=True)
 class SuspectedLoss:
-    """What is new about the broker.
+    """A change of the broker after which messages may be lost.
 
     Args:
-        why: it may not have what was sent.
-        started: when its process was, if that is the reason.
+        why: reason of the suspicion.
+        started: start of the broker's process if it kept its data; None if all messages may be lost.
     """
 
     why: LossReason
@@ -46,15 +46,15 @@ class SuspectedLoss:
 
 
 def record_broker(session: Session, epoch: str, process: BrokerProcess | None) -> SuspectedLoss | None:
-    """Remember what the broker said of itself, and return what is new since it was asked last.
+    """Store the broker's epoch and process, and return the loss that a change since the last call suggests.
 
     Args:
-        session: holds the rescue's lock.
-        epoch: of its data.
-        process: that answered; None if it does not say.
+        session: holds the reclaim lock.
+        epoch: random id stored on the broker; a new one means that the data are gone.
+        process: the process that answered; None if the server does not report one.
     """
     seen = _read_fact(session, EPOCH)
-    # Asked in any case: it is to be known next time.
+    # Recorded also when the epoch changed, for the next comparison.
     restart = None if process is None else _record_process(session, process)
     if seen == epoch:
         return restart
@@ -68,7 +68,7 @@ def _record_process(session: Session, process: BrokerProcess) -> SuspectedLoss |
         return None
     uptime = timedelta(seconds=process.uptime_seconds)
     started: datetime = session.execute(select(func.now() - uptime)).scalar_one()
-    # Behind a proxy there may be several, of which now one answers and now another: only a later start is news.
+    # Behind a proxy several processes may answer in turn: only a later start counts as a restart.
     if begun and started <= datetime.fromisoformat(begun):
         return None
     _write_fact(session, PROCESS, f"{process.name} {started.isoformat()}")

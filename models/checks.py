@@ -1,7 +1,7 @@
-"""Checks in SQL: the evaluate steps of jobs that have their summary.
+"""Queries about checks: the evaluate steps of jobs that have a summary.
 
-A check never holds a summary back: its step comes after the job has ended, and so does a second try that it asks for.
-A job is *being checked* as long as it has its summary and a step that is not final.
+A check never delays a summary: its step starts after the job has ended, and so does the second try it may request.
+A job is *being checked* while it has a summary and a step that is not final.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from models.queues import StepMessage
 from models.step import Step, StepKind, StepState
 from models.step_updates import lock_job, update_steps
 
-# The round of a second try; the first summary has round 0.
+# Round of the second try; the first summary has round 0.
 SECOND_ROUND = 1
 OPEN_STEPS = (StepState.READY, StepState.RUNNING)
 
@@ -28,17 +28,17 @@ def request_check(session: Session, job: Job, *, round_number: int = 0, reads: J
     """Create the step that checks a summary.
 
     Args:
-        session: with the job's row locked; the caller rings after its commit.
-        job: whose summary.
-        round_number: the round that the summary comes from.
-        reads: the step whose output is the summary; None for the job's own.
+        session: holds a lock on the job's row; the caller publishes the messages after its commit.
+        job: the job with the summary.
+        round_number: round of the steps that made the summary.
+        reads: place of the step whose output is the summary; None for the job's stored summary.
     """
     inputs = () if reads is None else (reads,)
     return add_steps(session, job, [NewStep(StepKind.EVALUATE, 0, 0, inputs, round_number)])
 
 
 def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
-    """Check a job that has a summary and no check, or one that failed or was called off; the caller rings."""
+    """Create or restart the check of a job with a summary, unless it is done or under way; the caller publishes."""
     job = lock_job(session, job_id)
     if job.state not in SUMMARIZED_STATES:
         return []
@@ -51,25 +51,25 @@ def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
     again = session.scalars(poor).all()
     if not again:
         return request_check(session, job, round_number=job.round)
-    # The second try that was called off with the check may follow it again.
+    # The second try that was cancelled with the check may follow it again.
     is_next = and_(Step.job_id == job_id, Step.round > job.round, Step.kind == StepKind.EVALUATE)
     session.execute(delete(Step).where(is_next, Step.state == StepState.CANCELLED))
     return restart_steps(session, again)
 
 
 def is_being_checked() -> ColumnElement[bool]:
-    """Return the SQL condition that a job has its summary and a step that is not final."""
-    is_at_work = exists().where(Step.job_id == Job.id, Step.state.in_(OPEN_STEPS))
-    return and_(Job.state.in_(SUMMARIZED_STATES), is_at_work)
+    """Return the SQL condition that a job has a summary and a step that is not final."""
+    has_open_step = exists().where(Step.job_id == Job.id, Step.state.in_(OPEN_STEPS))
+    return and_(Job.state.in_(SUMMARIZED_STATES), has_open_step)
 
 
 def find_summarized(session: Session, batch_id: UUID, job_id: UUID | None = None) -> list[UUID]:
-    """Return the jobs of a batch, or that one alone, that have a summary."""
+    """Return the jobs with a summary, of a batch or of one job alone."""
     return list(session.scalars(_select_summarized(batch_id, job_id)))
 
 
 def find_unchecked(session: Session, batch_id: UUID, job_id: UUID | None = None) -> list[UUID]:
-    """Return the jobs of a batch, or that one alone, that have a summary and no check that is done or under way."""
+    """Return the jobs with a summary whose check is neither done nor under way, of a batch or of one job alone."""
     is_checked = exists().where(
         Step.job_id == Job.id, Step.kind == StepKind.EVALUATE, Step.state.in_((*OPEN_STEPS, StepState.DONE))
     )
@@ -82,20 +82,20 @@ def _select_summarized(batch_id: UUID, job_id: UUID | None) -> Select[UUID]:
 
 
 def is_check_cancelled(session: Session, job_id: UUID, round_number: int) -> bool:
-    """Tell whether nothing more is to be done in a round."""
-    is_off = exists().where(
+    """Return True if the check of a round was cancelled."""
+    is_cancelled = exists().where(
         Step.job_id == job_id,
         Step.round == round_number,
         Step.kind == StepKind.EVALUATE,
         Step.state == StepState.CANCELLED,
     )
-    return bool(session.scalar(select(is_off)))
+    return bool(session.scalar(select(is_cancelled)))
 
 
 def cancel_check(session: Session, job_id: UUID) -> bool:
-    """Take back what of a job's check has not begun, and the second try that it may ask for; the summary stays.
+    """Cancel the waiting steps of a job's check and the second try it may request; return False if it has none.
 
-    A step that runs ends by itself: producers may not write to a job that has its summary, so nothing could tell it.
+    A running step completes: producers have no right to update a job with a summary, so they cannot signal it.
     """
     job = lock_job(session, job_id)
     if job.state not in SUMMARIZED_STATES:
@@ -106,7 +106,7 @@ def cancel_check(session: Session, job_id: UUID) -> bool:
     now = func.clock_timestamp()
     waiting = update_steps().where(Step.job_id == job_id, Step.state == StepState.READY)
     session.execute(waiting.values(state=StepState.CANCELLED, finished_at=now))
-    # The last step of a second try stands for all of it: the flow creates none of the others once it is cancelled.
+    # Cancelling the last step of the second try cancels all of it: the flow then creates none of the others.
     [last] = describe_steps(job, [NewStep(StepKind.EVALUATE, 0, 0, round=SECOND_ROUND)])
     cancelled = {**last, "state": StepState.CANCELLED, "dispatches": 0}
     session.execute(upsert(Step).values(**cancelled, finished_at=now).on_conflict_do_nothing())

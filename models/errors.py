@@ -4,21 +4,21 @@ GistmillError
 ├── SettingsError      a setting is missing or wrong
 ├── UnreachableError   a server does not answer at its address
 ├── UnknownIdError     no batch, job, step or weights have this id or name
-└── NameInUseError     a name is taken, or what it stands for is needed
+└── NameInUseError     a name is taken, or the weights of that name are in use
 """
 
 from __future__ import annotations
 
 
 class GistmillError(Exception):
-    """Root of every error that Gistmill raises on purpose; its message is one clear sentence for the user."""
+    """Root of every error that Gistmill raises on purpose; its message is one sentence for the user."""
 
-    # Documented exit codes: 1 is a failure at run time, 2 is wrong usage.
+    # 1: failure at run time; 2: wrong usage.
     exit_code = 1
 
 
 class SettingsError(GistmillError):
-    """A setting is missing or has a value that cannot work."""
+    """A setting is missing or has an invalid value."""
 
     exit_code = 2
 
@@ -28,10 +28,10 @@ class UnreachableError(GistmillError):
 
 
 class UnknownIdError(GistmillError):
-    """Nothing is known by this id or name; the message lists the nearest ones."""
+    """Nothing has this id or name; the message lists the nearest ones."""
 
     exit_code = 2
 
 
 class NameInUseError(GistmillError):
-    """A name is taken, or what it stands for is needed; the message says by what."""
+    """A name is taken, or the weights of that name are in use; the message names the users."""

@@ -1,4 +1,4 @@
-"""A job: one document summarized one way; and the chunks that its plan cut the document into."""
+"""Jobs and their chunks: one document summarized one way, and the spans that the plan step cut it into."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["FINAL_STATES", "OPEN_STATES", "SUMMARIZED_STATES", "Chunk", "Job", "
 
 
 class Priority(IntEnum):
-    """How urgent a job is; the value is the first of its three levels on the broker (0 is served first)."""
+    """Priority of a job; the value is the first of its three levels on the broker (0 is served first)."""
 
     HIGH = 0
     NORMAL = 3
@@ -51,10 +51,10 @@ class Job(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     batch_id: Mapped[UUID] = mapped_column(ForeignKey("batches.id"))
-    # SHA-256 over source, document and options: the same submission gives the same job.
+    # SHA-256 over document, source and options: the same submission gives the same job.
     identity: Mapped[str]
     document_sha256: Mapped[str] = mapped_column(ForeignKey("documents.sha256"))
-    # What the user calls it: a file's name, a row's id, an address.
+    # The document's name: a file name, a row's id or a URL.
     source: Mapped[str]
     options: Mapped[Json]
     weights: Mapped[str]
@@ -63,14 +63,14 @@ class Job(Base):
     # Chosen by the plan step.
     strategy: Mapped[str | None]
     plan: Mapped[Json | None]
-    # Steps of the current wave that are not final yet; the barrier is its fall to zero.
+    # Barrier: steps of the current wave that are not final; the next wave starts at zero.
     pending: Mapped[int] = mapped_column(default=1)
     summary: Mapped[str | None]
-    # The round of steps that the summary comes from: 1 if a second try was better.
+    # Round of the steps that made the summary; 1 if the second try was better.
     round: Mapped[int] = mapped_column(default=0, server_default="0")
-    # Plain words: why the job is partial, failed or cancelled.
+    # Why the job is partial, failed or cancelled, for people.
     reason: Mapped[str | None]
-    # Plain words: why a person should look at the summary; empty if its check has nothing against it.
+    # Why a person should review the summary; NULL if its check found nothing.
     review: Mapped[str | None]
     cancel_requested_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]

@@ -1,4 +1,4 @@
-"""What people ask of the results: batches, jobs, steps, and what they mean by a name or the beginning of an id."""
+"""Queries of people about the results: batches, jobs and workers, and the target that a name or id prefix names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from models.errors import UnknownIdError
@@ -17,22 +17,22 @@ from models.job import Job, JobState
 from models.tables import Batch, Worker
 from models.views import BatchProgress, ChunkText, JobSummary, read_row, read_rows, view_of
 
-# With fewer, a slip of the finger would name something.
+# Hex digits of an id prefix; with fewer, a typing error would match some job.
 MIN_DIGITS = 4
 HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
-# What a mistyped id begins with; a word begins with fewer of these letters.
+# The intact beginning of a mistyped id; words rarely begin with four hex digits.
 HEX_BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
-# Suggestions that still fit a sentence.
+# Suggestions in one error message.
 NEAREST = 3
-# Batches that names are compared with for a suggestion.
+# Latest batches whose names are compared with an unknown name.
 COMPARED = 500
-# A worker that was silent for longer is not counted as there; its heartbeat comes every 10 s by default.
+# Maximum age of a live worker's heartbeat; heartbeats come every 10 s by default.
 WORKER_SILENCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a user meant: a batch, or one job of it."""
+    """A batch, or one job of it."""
 
     batch_id: UUID
     batch: str
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; what is empty does not restrict."""
+    """Conditions on the jobs to list; an empty field does not restrict."""
 
     batch_id: UUID | None = None
     job_id: UUID | None = None
@@ -54,15 +54,15 @@ class JobFilter:
 
 
 def find_target(session: Session, name: str) -> Target:
-    """Return the batch or job that a name, the beginning of an id or the name of a document means.
+    """Return the batch or job with a name, an id prefix or a document's name.
 
     Raises:
-        UnknownIdError: there is none, or there are several; the message lists the nearest.
+        UnknownIdError: none or several match; the message lists the nearest.
     """
     if not name.strip():
         raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
     targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
-    targets = targets or _find_jobs_of(session, name)
+    targets = targets or _find_jobs_by_source(session, name)
     if len(targets) == 1:
         return targets[0]
     if targets:
@@ -71,10 +71,10 @@ def find_target(session: Session, name: str) -> Target:
 
 
 def find_batch(session: Session, name: str | None) -> Target:
-    """Return a batch, the latest one if no name is given.
+    """Return a batch by name or id; the latest if no name is given.
 
     Raises:
-        UnknownIdError: there is none, or the name is a job's.
+        UnknownIdError: there is no such batch, or the name is a job's.
     """
     if name is not None:
         target = find_target(session, name)
@@ -88,10 +88,10 @@ def find_batch(session: Session, name: str | None) -> Target:
 
 
 def find_job(session: Session, name: str) -> Target:
-    """Return a job; a batch of one job stands for it.
+    """Return a job by name or id; a batch with one job gives that job.
 
     Raises:
-        UnknownIdError: there is none, or the name is a batch's of several jobs.
+        UnknownIdError: there is no such job, or the name is of a batch with several jobs.
     """
     target = find_target(session, name)
     if target.job_id is not None:
@@ -106,7 +106,7 @@ def find_job(session: Session, name: str) -> Target:
 
 
 def describe_targets(targets: Sequence[Target]) -> str:
-    """Return ids and names for a sentence."""
+    """Return ids and names, joined by commas for a message."""
     shown = [str(target.job_id) if target.job_id else target.batch for target in targets[:NEAREST]]
     return ", ".join(shown) + (", ..." if len(targets) > NEAREST else "")
 
@@ -120,13 +120,13 @@ def list_batches(session: Session, *, limit: int) -> list[BatchProgress]:
 
 
 def read_batch(session: Session, batch_id: UUID) -> BatchProgress:
-    """Return a batch's progress."""
+    """Return the progress of a batch."""
     view = view_of(BatchProgress)
     return read_row(session, BatchProgress, select(view).where(view.c.batch_id == batch_id))
 
 
 def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
-    """Yield jobs in the order of their submission."""
+    """Yield the jobs that pass a filter, in order of submission."""
     view = view_of(JobSummary)
     conditions = {
         "state": wanted.states,
@@ -148,7 +148,7 @@ def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
 
 
 def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
-    """Return the jobs of a batch that have ended, but not well."""
+    """Return the partial, failed and cancelled jobs of a batch."""
     poor = (JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
     return list(session.scalars(select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(poor)).order_by(Job.id)))
 
@@ -160,15 +160,20 @@ def read_job(session: Session, job_id: UUID) -> JobSummary:
 
 
 def list_chunks(session: Session, job_id: UUID) -> list[ChunkText]:
-    """Return the chunks of a job in the order of the document."""
+    """Return the chunks of a job in document order."""
     view = view_of(ChunkText)
     return list(read_rows(session, ChunkText, select(view).where(view.c.job_id == job_id).order_by(view.c.index)))
 
 
 def list_live_workers(session: Session) -> list[Worker]:
-    """Return the worker processes that are there now."""
-    is_heard_of = Worker.heartbeat_at > func.now() - WORKER_SILENCE
-    return list(session.scalars(select(Worker).where(Worker.stopped_at.is_(None), is_heard_of).order_by(Worker.node)))
+    """Return the workers that have a recent heartbeat and have not stopped."""
+    is_recent = Worker.heartbeat_at > func.now() - WORKER_SILENCE
+    return list(session.scalars(select(Worker).where(Worker.stopped_at.is_(None), is_recent).order_by(Worker.node)))
+
+
+def is_in_target(target: Target) -> ColumnElement[bool]:
+    """Return the SQL condition that a job is the target or belongs to it."""
+    return Job.batch_id == target.batch_id if target.job_id is None else Job.id == target.job_id
 
 
 def _select_targets() -> Select[UUID, str, UUID]:
@@ -199,7 +204,7 @@ def _find_jobs(session: Session, name: str) -> list[Target]:
 
 
 def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
-    """Return the first and the last id that begin like this; Postgres finds what lies between by index."""
+    """Return the lowest and the highest id with a prefix, so that the primary key's index finds all between."""
     digits = name.replace("-", "")
     if len(digits) < MIN_DIGITS or len(digits) > 32 or not HEX_ID.fullmatch(name):
         return None
@@ -209,18 +214,18 @@ def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
 def _suggest_nearest(session: Session, name: str) -> str:
     names = list(session.scalars(select(Batch.name).order_by(Batch.created_at.desc()).limit(COMPARED)))
     nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4)
-    nearest += [str(target.job_id) for target in _find_jobs_near(session, name)]
+    nearest += [str(target.job_id) for target in _find_nearest_jobs(session, name)]
     if not nearest:
         return "; `gistmill status` lists the batches"
     return f"; the nearest are {', '.join(nearest[: 2 * NEAREST])}"
 
 
-def _find_jobs_of(session: Session, source: str) -> list[Target]:
+def _find_jobs_by_source(session: Session, source: str) -> list[Target]:
     return [Target(*row) for row in session.execute(_select_targets().where(Job.source == source).limit(NEAREST + 1))]
 
 
-def _find_jobs_near(session: Session, name: str) -> list[Target]:
-    """Return jobs whose source ends like this, or whose ids are neighbours of what this begins with."""
+def _find_nearest_jobs(session: Session, name: str) -> list[Target]:
+    """Return jobs whose source ends with this file name, else the neighbours of a mistyped id in order of ids."""
     by_source = session.execute(
         _select_targets().where(Job.source.endswith(f"/{name}", autoescape=True)).limit(NEAREST)
     ).all()

@@ -1,4 +1,4 @@
-"""How a document is to be summarized: what ``gistmill submit`` takes and a job's row stores."""
+"""Options of a job: given to ``gistmill submit`` and stored in the job's row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GenerationOptions(BaseModel):
 
 
 class Example(BaseModel):
-    """One few-shot example: a text and the summary that it should get."""
+    """One few-shot example: a text and its summary."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,12 +52,12 @@ class Example(BaseModel):
 
 
 class JobOptions(BaseModel):
-    """Everything that decides a job's summary besides the document and the weights' own tensors."""
+    """All options that influence a job's summary."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     strategy: Strategy = "auto"
-    # auto: the one that the weights were trained under; the plan step writes down which it is.
+    # auto: the style that the weights were trained under; the plan step records it.
     style: Style = "auto"
     template: str | None = None
     examples: tuple[Example, ...] = ()
@@ -71,14 +71,14 @@ class JobOptions(BaseModel):
     weights: str = "default"
     # None: reuse finished steps if the parameters are deterministic.
     cache: bool | None = None
-    # Measure whether the summary is true to its document.
+    # Measure whether the summary is consistent with its document.
     check: bool = False
-    # A summary of less consistency is made once more, and then marked for review; implies ``check``.
+    # Minimum consistency: a summary below it is generated once more, then marked for review. Implies ``check``.
     gate: float | None = Field(None, gt=0, lt=1)
 
     @property
     def is_checked(self) -> bool:
-        """True if the summary is to be measured."""
+        """True if the summary is to be checked."""
         return self.check or self.gate is not None
 
     @model_validator(mode="after")
@@ -113,16 +113,16 @@ class JobOptions(BaseModel):
         return self
 
     def identify(self, document_sha256: str, source: str) -> str:
-        """Return a job's identity: the same document, source and options give the same 64 hex digits."""
+        """Return a job's identity: SHA-256 over document, source and options, as 64 hex digits."""
         content = json.dumps([document_sha256, source, self.model_dump(mode="json")], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 def make_options(**values: object) -> JobOptions:
-    """Validate options given by a user.
+    """Validate a user's options.
 
     Raises:
-        SettingsError: one sentence that names the option.
+        SettingsError: an option is invalid; the message names it.
     """
     try:
         return JobOptions.model_validate(values)

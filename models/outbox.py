@@ -1,4 +1,4 @@
-"""Steps to come: a row that is ready is also the outbox of its message."""
+"""Transactional outbox of step messages: a ready row of ``steps`` is also the outbox entry of its message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.step_updates import update_steps
 
 @dataclass(frozen=True, slots=True)
 class NewStep:
-    """A step to create: its place in the job and what it reads."""
+    """A step to create: its place in the job and its inputs."""
 
     kind: str
     level: int
@@ -29,7 +29,7 @@ class NewStep:
 
 
 def find_unclaimed(session: Session, job_id: UUID) -> list[StepMessage]:
-    """Return the messages of a job's steps that wait for a worker."""
+    """Return the messages of a job's ready steps."""
     columns = (Step.id, Step.kind, Step.queue, Step.priority)
     return [
         message_of(row)
@@ -46,12 +46,12 @@ INSERT_STEPS = (
 
 
 def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[StepMessage]:
-    """Create steps as dispatched, for the caller to ring after its commit; a step that exists is left alone."""
+    """Create steps, except existing ones, and return their messages, to be published after the commit."""
     return insert_steps(session, describe_steps(job, steps))
 
 
 def describe_steps(job: Job, steps: Iterable[NewStep]) -> list[Json]:
-    """Return the rows of new steps, to be inserted alone or with those of other jobs."""
+    """Return the rows of new steps, for one insert that may span several jobs."""
     return [
         {
             "id": step_id(job.id, step.kind, step.level, step.index, round_number=step.round),
@@ -71,26 +71,26 @@ def describe_steps(job: Job, steps: Iterable[NewStep]) -> list[Json]:
 
 
 def insert_steps(session: Session, rows: Sequence[Json]) -> list[StepMessage]:
-    """Insert described steps and return the messages of those that are new."""
+    """Insert rows of steps and return the messages of those that did not exist."""
     if not rows:
         return []
     return [message_of(row) for row in session.connection().execute(INSERT_STEPS, rows)]
 
 
 def message_of(row: Row[UUID, str, str, int]) -> StepMessage:
-    """Return the message that wakes a worker for a step."""
+    """Return the step message for a row of id, kind, queue and priority."""
     step, kind, queue, priority = row
     return StepMessage(step_id=step, kind=kind, queue=queue, priority=priority)
 
 
 def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
-    """Note that the messages of these steps did not go out."""
+    """Mark steps as not dispatched, because their messages could not be published."""
     session.execute(
         update_steps().where(Step.id.in_(list(steps)), Step.state == StepState.READY).values(dispatched_at=None)
     )
 
 
-# A step that runs again has said nothing yet; how often it ran is kept, for its tries are numbered by it.
+# Columns of the last attempt, which a restart clears; ``attempt`` is kept, because it numbers the attempts.
 CLEARED_COLUMNS = (
     "done_token", "identity", "cached_from", "prompt_fingerprint", "weights_fingerprint", "params", "output",
     "output_tokens", "prompt_tokens", "completion_tokens", "finish_reason", "seconds", "worker", "error",
@@ -99,7 +99,7 @@ CLEARED_COLUMNS = (
 
 
 def restart_steps(session: Session, steps: Sequence[UUID]) -> list[StepMessage]:
-    """Make steps ready with fresh counters and return their messages, to be sent after the commit."""
+    """Return steps to ready with counters at zero, and return their messages, to be published after the commit."""
     rows = session.execute(
         update_steps()
         .where(Step.id.in_(steps))

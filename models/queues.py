@@ -1,7 +1,7 @@
-"""Names on the wire, and the doorbell that rings them.
+"""Wire names of queues and tasks, priorities, and the step message.
 
-A message carries a step's id and nothing else: it only wakes a worker up, the row is the truth. Losing one costs time,
-a duplicate costs one empty claim.
+A message carries only the id of a step, whose row is the source of truth: a lost message costs time, a duplicate costs
+one claim that finds nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from uuid import UUID
 from models.job import Priority
 from models.step import StepKind
 
-# Served in this order: what ends a job first, so that jobs that have begun finish before new ones begin. Planning comes
-# last of the summarizing queues because a new job must not delay a begun one; an idle slot still plans at once.
+# In the order of service: steps that finish a job come first, so that running jobs end before new ones start, and
+# planning comes after the other steps of a summary; an idle slot still plans at once.
 QUEUES = ("reduce", "map", "plan", "evaluate")
 QUEUE_OF_KIND = {
     StepKind.PLAN: "plan",
@@ -25,25 +25,24 @@ QUEUE_OF_KIND = {
     StepKind.EVALUATE: "evaluate",
 }
 TASK_PREFIX = "gistmill."
-# One list per queue and level on the broker: three levels for each of the three priorities of a job.
+# Levels of the broker's lists: three for each of the three priorities of a job.
 PRIORITY_STEPS = list(range(max(Priority) + 3))
-# A map step's place among its siblings decides its level: the first chunks of a late small job pass the far chunks of
-# an early huge one.
+# Map indexes at which the level rises, so that the first chunks of a new small job overtake the last of a huge one.
 LEVEL_ENDS = (8, 64)
 
 
 def queue_name(queue: str, weights: str) -> str:
-    """Return the broker's name of a queue: one set of queues per served weights."""
+    """Return the broker's name of a queue; each name of weights has its own queues."""
     return f"{queue}.{weights}"
 
 
 def task_name(kind: str) -> str:
-    """Return the stable wire name of a step kind's task."""
+    """Return the wire name of the task for a kind of step."""
     return f"{TASK_PREFIX}{kind}"
 
 
 def message_priority(kind: str, index: int, job_priority: int) -> int:
-    """Return the broker level of a step: its job's priority, lowered for the far chunks of a large job."""
+    """Return the broker level of a step: the job's priority, raised (served later) for the last chunks of a job."""
     if kind != StepKind.MAP:
         return job_priority
     return job_priority + sum(index >= end for end in LEVEL_ENDS)
@@ -51,7 +50,7 @@ def message_priority(kind: str, index: int, job_priority: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StepMessage:
-    """One message to send: wake a worker for this step."""
+    """One message: the id of a step, with the kind, queue and level to publish it under."""
 
     step_id: UUID
     kind: str

@@ -1,4 +1,4 @@
-"""What the rescue asks of Postgres: steps whose worker died, steps whose message may be lost."""
+"""Queries that reclaim lost work: steps whose lease expired, and ready steps whose message may be lost."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from models.step import AttemptOutcome, Step, StepState
 from models.step_updates import affected_rows, end_job, lock_job, record_attempt, update_steps
 from models.tables import ClusterFact, Worker
 
-# The fact whose row is locked: one rescue at a time.
+# Name of the row of cluster_facts that a process locks while it reclaims.
 RECLAIM_LOCK = "rescue"
-# Rows per statement: a pass over a great loss stays short, the next one goes on.
+# Rows per statement: keeps the transaction short after a great loss; the next cycle continues.
 BATCH_ROWS = 1_000
-# A broker that keeps its data says that it has a message before that is on its disk: what it was sent in this time
-# before it died may be gone, ...
+# With `appendfsync everysec` Redis may lose its last second of writes in a crash. Assume 10 s, ...
 BROKER_LOSS_WINDOW = timedelta(seconds=10)
-# ... and its uptime, in whole seconds, says this exactly when it was started.
+# ... and an error of 3 s in a start time that is computed from the uptime, which is in whole seconds.
 START_ERROR = timedelta(seconds=3)
-# Pauses between crashes of one step, in seconds: 1, 2, 4, ... up to this.
+# Longest pause after a crash of a step; the pauses are 1, 2, 4, ... seconds.
 MAX_BACKOFF_SECONDS = 60
-# Behind other messages a step may wait for hours; after this long its message is sent again in case it was lost, ...
+# A message may wait for hours behind others. It is sent again after this time in case it was lost, ...
 BUSY_REDISPATCH = timedelta(minutes=10)
-# ... so few per pass that a long queue is not filled with duplicates.
+# ... in this many rows per cycle, so that duplicates do not fill a long queue.
 BUSY_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class LostStep:
-    """A step whose lease ran out."""
+    """A step whose lease expired."""
 
     step_id: UUID
     job_id: UUID
@@ -47,11 +46,10 @@ class LostStep:
 
 
 def try_reclaim_lock(session: Session) -> bool:
-    """Take the rescue's lock until the transaction ends; False if another process has it.
+    """Lock the reclaim row until the transaction ends; return False if another process holds it.
 
-    An advisory lock could be taken by anybody who may connect, a row's only by whoever may write to it.
+    A row lock needs the right to update the table; an advisory lock could be held by any role that can connect.
     """
-    # Only the first pass in the life of a cluster makes the row, and others wait for it.
     row = upsert(ClusterFact).values(name=RECLAIM_LOCK, value="one at a time")
     session.execute(row.on_conflict_do_nothing(index_elements=["name"]))
     free = select(ClusterFact.name).where(ClusterFact.name == RECLAIM_LOCK).with_for_update(skip_locked=True)
@@ -59,13 +57,13 @@ def try_reclaim_lock(session: Session) -> bool:
 
 
 def has_restarted_within(session: Session, seconds: float) -> bool:
-    """Tell whether Postgres came up so recently that nobody may have been able to renew a lease."""
+    """Return True if Postgres started within so many seconds: workers may not have been able to renew leases."""
     started = func.pg_postmaster_start_time()
     return bool(session.scalar(select(started > func.now() - timedelta(seconds=seconds))))
 
 
 def expire_leases_of(session: Session, workers: Sequence[str]) -> int:
-    """End the leases of worker processes that are known to be gone, and note that they stopped."""
+    """Expire the leases of dead worker processes, record their stop, and return the number of leases."""
     session.execute(update(Worker).where(Worker.id.in_(workers)).values(stopped_at=func.now()))
     changed = session.execute(
         update_steps()
@@ -76,14 +74,14 @@ def expire_leases_of(session: Session, workers: Sequence[str]) -> int:
 
 
 def find_processes(session: Session, host: str) -> list[Worker]:
-    """Return the workers of one host that did not end in order."""
+    """Return the workers of a host without a recorded stop."""
     return list(session.scalars(select(Worker).where(Worker.host == host, Worker.stopped_at.is_(None))))
 
 
 def take_back_lost(session: Session) -> list[LostStep]:
-    """Make steps ready again whose lease ran out; each runs alone from now on, after a growing pause.
+    """Return steps with an expired lease to ready, each to run alone after an exponential backoff.
 
-    Nobody can tell which of the steps of a dead worker killed it; running alone does (``queries.begin_alone``).
+    Any of the steps that shared the dead worker may have killed it; running alone identifies the one.
     """
     expired = (
         select(Step.id)
@@ -115,7 +113,7 @@ def take_back_lost(session: Session) -> list[LostStep]:
 
 
 def dispatch_waiting(session: Session) -> list[StepMessage]:
-    """Mark ready steps whose message was never sent as sent, for the caller to ring."""
+    """Mark ready steps that have no message as dispatched, and return the messages to publish after the commit."""
     waiting = select(Step.id).where(
         Step.state == StepState.READY, Step.dispatched_at.is_(None), Step.available_at <= func.now()
     )
@@ -123,7 +121,7 @@ def dispatch_waiting(session: Session) -> list[StepMessage]:
 
 
 def find_ready_queues(session: Session) -> list[str]:
-    """Return the queues that have a ready step, without reading all of them."""
+    """Return the queues that have a ready step, by a loose index scan."""
     is_ready = Step.state == StepState.READY
     first = select(func.min(Step.queue).label("queue")).where(is_ready).cte("queues", recursive=True)
     following = select(func.min(Step.queue)).where(is_ready, Step.queue > first.c.queue).scalar_subquery()
@@ -132,17 +130,25 @@ def find_ready_queues(session: Session) -> list[str]:
 
 
 def dispatch_forgotten(session: Session, empty: Sequence[tuple[str, int]], seconds: float) -> list[StepMessage]:
-    """Send again what was sent that long ago and is not on the broker: its queue is empty at its level."""
-    forgotten = select(Step.id).where(tuple_(Step.queue, Step.priority).in_(empty), _was_sent_before(seconds))
-    return _dispatch(session, forgotten)
+    """Dispatch again the ready steps whose message must be lost, because the broker's list for it is empty.
+
+    Args:
+        session: holds the reclaim lock.
+        empty: queues and priority levels whose list is empty.
+        seconds: minimum age of the last dispatch.
+    """
+    lost = select(Step.id).where(tuple_(Step.queue, Step.priority).in_(empty), _is_dispatched_before(seconds))
+    return _dispatch(session, lost)
 
 
 def dispatch_old(session: Session) -> list[StepMessage]:
-    """Send a few again whose messages may be lost behind others that wait."""
-    return _dispatch(session, select(Step.id).where(_was_sent_before(BUSY_REDISPATCH.total_seconds())), rows=BUSY_ROWS)
+    """Dispatch again a few steps whose message is old and may be lost, although its queue is not empty."""
+    return _dispatch(
+        session, select(Step.id).where(_is_dispatched_before(BUSY_REDISPATCH.total_seconds())), rows=BUSY_ROWS
+    )
 
 
-def _was_sent_before(seconds: float) -> ColumnElement[bool]:
+def _is_dispatched_before(seconds: float) -> ColumnElement[bool]:
     return and_(
         Step.state == StepState.READY,
         Step.dispatched_at < func.now() - timedelta(seconds=seconds),
@@ -162,7 +168,7 @@ def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) 
 
 
 def forget_dispatches(session: Session, loss: SuspectedLoss) -> int:
-    """Treat ready steps as never sent: all, or the last before the broker was started again with what it kept."""
+    """Mark ready steps as not dispatched: all, or those of the last seconds before a restart that kept the data."""
     sent = update_steps().where(Step.state == StepState.READY, Step.dispatched_at.is_not(None))
     if loss.started is not None:
         sent = sent.where(Step.dispatched_at > _find_last_dispatch(loss.started) - BROKER_LOSS_WINDOW)
@@ -170,14 +176,14 @@ def forget_dispatches(session: Session, loss: SuspectedLoss) -> int:
 
 
 def _find_last_dispatch(started: datetime) -> ColumnElement[datetime]:
-    """Return when a ready step was last sent to a process before the one that was started then."""
+    """Return the time of the last dispatch before the broker's process started."""
     earlier = and_(Step.state == StepState.READY, Step.dispatched_at <= started - START_ERROR)
     last = select(func.max(Step.dispatched_at)).where(earlier).scalar_subquery()
     return func.coalesce(last, text("'-infinity'::timestamptz"))
 
 
 def find_cancelling(session: Session) -> list[UUID]:
-    """Return open jobs that were asked to be cancelled and that no worker runs a step of."""
+    """Return open jobs that have a request to cancel and no running step."""
     is_running = select(Step.id).where(Step.job_id == Job.id, Step.state == StepState.RUNNING).exists()
     return list(
         session.scalars(
@@ -187,13 +193,13 @@ def find_cancelling(session: Session) -> list[UUID]:
 
 
 def find_stuck(session: Session) -> list[UUID]:
-    """Return open jobs without a step that could move them on; there are none unless an invariant broke."""
+    """Return open jobs without a ready or running step; one means that an invariant is broken."""
     can_move = select(Step.id).where(Step.job_id == Job.id, Step.state.in_((StepState.READY, StepState.RUNNING)))
     return list(session.scalars(select(Job.id).where(Job.state.in_(OPEN_STATES), ~can_move.exists())))
 
 
 def finish_cancel(session: Session, job_id: UUID) -> bool:
-    """Make a job final that was asked to be cancelled, unless a step of it still runs."""
+    """Cancel a job that has a request to cancel; return False if it has none or a step still runs."""
     job = lock_job(session, job_id)
     if job.state not in OPEN_STATES or job.cancel_requested_at is None:
         return False
@@ -202,7 +208,7 @@ def finish_cancel(session: Session, job_id: UUID) -> bool:
         .where(Step.job_id == job_id, Step.state == StepState.READY)
         .values(state=StepState.CANCELLED, finished_at=func.clock_timestamp())
     )
-    # Asked afterwards: the update waits for a claim that is about to commit, an earlier look would miss it.
+    # Queried after the update, which waits for uncommitted claims; an earlier query would miss them.
     if session.scalar(select(exists().where(Step.job_id == job_id, Step.state == StepState.RUNNING))):
         return False
     end_job(job, JobState.CANCELLED, reason="cancelled by request")

@@ -1,4 +1,4 @@
-"""The weights that the cluster knows by name: registered once, found by workers and by whoever submits."""
+"""Registry of weights: workers and submissions find registered weights by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.tables import Weights
 
 
 def list_weights(session: Session) -> list[Weights]:
-    """Return all registered weights, each base before what was made from it."""
+    """Return all registered weights, a base before the weights trained from it."""
     return list(session.scalars(select(Weights).order_by(Weights.created_at, Weights.name)))
 
 
@@ -24,7 +24,7 @@ def find_weights(session: Session, name: str) -> Weights:
     """Return the weights registered under a name.
 
     Raises:
-        UnknownIdError: there are none; the message has the nearest names.
+        UnknownIdError: there are none; the message lists the nearest names.
     """
     found = session.get(Weights, name)
     if found is None:
@@ -34,7 +34,7 @@ def find_weights(session: Session, name: str) -> Weights:
 
 
 def find_fingerprint(session: Session, fingerprint: str) -> Weights | None:
-    """Return the first registered weights with these tensors; None if there are none."""
+    """Return the first registered weights with a fingerprint, None if there are none."""
     return session.scalars(
         select(Weights).where(Weights.fingerprint == fingerprint).order_by(Weights.created_at).limit(1)
     ).one_or_none()
@@ -59,7 +59,7 @@ def add_weights(session: Session, weights: Weights) -> None:
 
 
 def renew_weights(session: Session, weights: Weights) -> None:
-    """Register weights, or bring what is registered under their name for the same location up to date."""
+    """Register weights, or update those that have the same name and location."""
     columns = ("name", "kind", "location", "base", "fingerprint", "training", "data_sha256", "metrics")
     row = {column: getattr(weights, column) for column in columns}
     session.execute(
@@ -70,11 +70,11 @@ def renew_weights(session: Session, weights: Weights) -> None:
 
 
 def remove_weights(session: Session, name: str) -> None:
-    """Forget weights; their files stay. The caller commits.
+    """Delete weights from the registry, not their files; the caller commits.
 
     Raises:
-        UnknownIdError: there are none of this name.
-        NameInUseError: something needs them.
+        UnknownIdError: no weights have this name.
+        NameInUseError: workers, open jobs or other weights use them.
     """
     weights = find_weights(session, name)
     users = list_users(session, name)
@@ -85,7 +85,7 @@ def remove_weights(session: Session, name: str) -> None:
 
 
 def list_users(session: Session, name: str) -> list[str]:
-    """Return in words what needs the weights of a name: workers, open jobs and weights that were made from them."""
+    """Return the users of weights in words: live workers, open jobs and weights trained from them."""
     nodes = [worker.node for worker in list_live_workers(session) if worker.weights == name]
     made = session.scalars(select(Weights.name).where(Weights.base == name).order_by(Weights.name)).all()
     is_open = Job.state.in_(OPEN_STATES) & (Job.weights == name)
@@ -98,7 +98,7 @@ def list_users(session: Session, name: str) -> list[str]:
 
 
 def suggest_nearest(name: str, names: Sequence[str]) -> str:
-    """Return the end of a sentence about an unknown name: the nearest known ones, or where they would come from."""
+    """Return the end of a message about an unknown name: the nearest names, or the command that registers some."""
     nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4) or names[:NEAREST]
     if not nearest:
         return "; register them with `gistmill weights add`"

@@ -1,4 +1,4 @@
-"""Connections to Postgres, and the one place that turns a dead server into a clear sentence."""
+"""Connections to Postgres, and the translation of the driver's errors into messages for users."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-import models.tables  # noqa: F401 - whoever connects must know every table that a foreign key names
+import models.tables  # noqa: F401 - SQLAlchemy resolves foreign keys only between imported tables
 from models.errors import SettingsError, UnreachableError
 
-# Seconds until a server that does not answer counts as away.
+# Seconds to establish a connection.
 CONNECT_TIMEOUT = 5
-# TCP keepalive notices a half-open connection after 30 + 3 * 10 s.
+# TCP keepalive detects a half-open connection after 30 + 3 * 10 s.
 CONNECT_ARGS: dict[str, str | int] = {
     "connect_timeout": CONNECT_TIMEOUT,
     "keepalives_idle": 30,
@@ -22,9 +22,9 @@ CONNECT_ARGS: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-# Seconds that a command may say nothing in the middle of a transaction that writes.
+# Seconds that a writing transaction may idle.
 IDLE_IN_TRANSACTION_TIMEOUT = 60
-# SQLSTATEs: a table or column that is not there, what a role may not do, a transaction that was silent for too long.
+# SQLSTATEs: undefined table or column; insufficient privilege or read-only; idle-in-transaction timeout.
 OLD_SCHEMA = ("42P01", "42703")
 NO_RIGHT = ("42501", "25006")
 IDLE_TIMEOUT_STATE = "25P03"
@@ -39,20 +39,20 @@ def connect(
     autocommit: bool = False,
     idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT,
 ) -> Engine:
-    """Return an engine whose pool discards connections that died.
+    """Return an engine whose pool discards dead connections.
 
     Args:
-        database_url: of Postgres.
-        pool_size: connections that are kept.
-        application: what the server calls them.
-        pre_ping: each connection is tried before it is used; not needed by who repeats what an outage ended.
-        autocommit: every statement by itself, so that nothing is left to roll back when a connection is given back.
-        idle_in_transaction_timeout: seconds after which Postgres ends a transaction that idles. A host that was cut off
-            in a transaction would otherwise keep its locks until TCP gives up, which may take hours. None for readers:
-            they hold no locks, and their output may be slow.
+        database_url: address of Postgres.
+        pool_size: number of connections to keep.
+        application: name of the connections in ``pg_stat_activity``.
+        pre_ping: test a connection before each use; unneeded where the caller retries after an outage.
+        autocommit: commit every statement by itself, which saves the rollback when a connection returns to the pool.
+        idle_in_transaction_timeout: seconds after which Postgres ends an idle transaction; without it a disconnected
+            host keeps its locks until TCP gives up, which may take hours. None for readers: they hold no locks, and
+            their output may be slow.
 
     Raises:
-        SettingsError: the address is not one of Postgres.
+        SettingsError: the address is not of Postgres.
     """
     try:
         url = make_url(database_url)
@@ -68,7 +68,7 @@ def connect(
         max_overflow=pool_size,
         pool_pre_ping=pre_ping,
         **({"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if autocommit else {}),
-        # Errors quote what was stored otherwise, and errors are logged.
+        # Errors are logged, and would quote documents.
         hide_parameters=True,
         connect_args={**CONNECT_ARGS, "application_name": application},
     )
@@ -80,9 +80,9 @@ def connect(
 def _limit_idle_transactions(engine: Engine, seconds: float) -> None:
     limit = f"SET LOCAL idle_in_transaction_session_timeout = {max(1, round(seconds * 1000))}"
 
-    # Of every transaction, because a pooler may lend each another connection of the server.
+    # Set per transaction, because a pooler may give each one a different server connection.
     @event.listens_for(engine, "begin")
-    def limit_silence(connection: Connection) -> None:
+    def set_timeout(connection: Connection) -> None:
         autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
         if not autocommit:
             connection.exec_driver_sql(limit)
@@ -90,11 +90,11 @@ def _limit_idle_transactions(engine: Engine, seconds: float) -> None:
 
 @contextmanager
 def explain_outage(engine: Engine) -> Iterator[None]:
-    """Turn the driver's errors of a missing server, schema or right into one sentence.
+    """Translate the driver's errors of a missing server, schema or privilege into one sentence.
 
     Raises:
-        UnreachableError: no server answers at the address, or its schema is not there.
-        SettingsError: the address holds what the driver does not know, or a role that may not do this.
+        UnreachableError: no server answers at the address, or it lacks our schema.
+        SettingsError: the driver rejects the address, or its role lacks a privilege.
     """
     address = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
     try:
@@ -129,16 +129,16 @@ def explain_outage(engine: Engine) -> Iterator[None]:
 def open_database(
     database_url: str, *, pool_size: int = 1, idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT
 ) -> Iterator[Engine]:
-    """Connect for the length of a block, with an outage explained and every connection closed at the end.
+    """Connect for a block, with outages explained, and close every connection at its end.
 
     Args:
-        database_url: of Postgres.
-        pool_size: connections that are kept.
-        idle_in_transaction_timeout: of a transaction, as ``connect`` takes it.
+        database_url: address of Postgres.
+        pool_size: number of connections to keep.
+        idle_in_transaction_timeout: seconds, as for ``connect``.
 
     Raises:
-        SettingsError: the address or its role cannot do this.
-        UnreachableError: the server does not answer, or has no tables.
+        SettingsError: the driver rejects the address, or its role lacks a privilege.
+        UnreachableError: no server answers at the address, or it lacks our schema.
     """
     engine = connect(database_url, pool_size=pool_size, idle_in_transaction_timeout=idle_in_transaction_timeout)
     try:
@@ -149,7 +149,7 @@ def open_database(
 
 
 def describe_database_error(error: DBAPIError) -> str:
-    """Return the first line of what the driver says; the others quote the statement."""
+    """Return the first line of the driver's message; the others quote the statement."""
     return str(error.orig).strip().partition("\n")[0] if error.orig else "no answer"
 
 

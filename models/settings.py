@@ -14,12 +14,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import SettingsError
 
-# Written by ``gistmill up``: where the embedded servers of this home listen.
+# File in ``home`` with the addresses of the embedded servers, written by ``gistmill up``.
 SERVERS_FILE = "servers.json"
-# What ``weights`` and ``adapter`` may say besides a folder or a hub id.
+# Values of ``weights`` and ``adapter`` besides a folder or a hub id.
 PACKAGED = "packaged"
 NO_ADAPTER = "none"
-# The name of jobs and workers that say none.
+# Weights name of jobs and workers that give none.
 DEFAULT_NAME = "default"
 # A name is part of a queue's name on the broker.
 WEIGHTS_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -27,9 +27,9 @@ BROKER_SCHEMES = ("redis://", "rediss://")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; each field is an environment variable."""
+    """All settings; a field is an environment variable."""
 
-    # A variable that is set to nothing is not set: compose files and .env hand on what nobody gave.
+    # Compose files and .env pass unset variables on as empty ones.
     model_config = SettingsConfigDict(
         env_prefix="GISTMILL_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
@@ -110,17 +110,17 @@ class Settings(BaseSettings):
         if not url.startswith(BROKER_SCHEMES):
             raise SettingsError(f"GISTMILL_BROKER_URL must begin with {' or '.join(BROKER_SCHEMES)}")
         try:
-            urlsplit(url).port  # noqa: B018 - whether it is a number is checked when it is asked for
+            urlsplit(url).port  # noqa: B018 - urllib parses the port, and may raise, on access
         except ValueError:
             raise SettingsError("GISTMILL_BROKER_URL is not an address such as redis://:password@host:6379/0") from None
         return url
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Read the settings, with an error that names the variable instead of a traceback.
+    """Read the settings; an error names the variable.
 
     Raises:
-        SettingsError: a variable has a value that cannot be.
+        SettingsError: a variable has an invalid value.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]

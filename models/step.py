@@ -1,4 +1,4 @@
-"""A step: one call of the engine, its lease while it runs and everything it saw and said."""
+"""Steps: one call of the engine, with its lease, inputs, output and attempts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEP_NAMESPACE = uuid5(NAMESPACE_URL, "gistmill:step")
 
 
 class StepState(StrEnum):
-    """Where a step is; the last three are final."""
+    """State of a step; the last three are final."""
 
     READY = "ready"
     RUNNING = "running"
@@ -26,7 +26,7 @@ class StepState(StrEnum):
 
 
 class StepKind(StrEnum):
-    """What a step does; also the last part of its task's name."""
+    """Kind of a step; also the last part of its task's name."""
 
     PLAN = "plan"
     STUFF = "stuff"
@@ -38,17 +38,17 @@ class StepKind(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How one run of a step ended."""
+    """End of one attempt at a step."""
 
     DONE = "done"
     ERROR = "error"  # the step raised
-    LOST = "lost"  # the lease ran out: its worker died or was cut off
-    RELEASED = "released"  # the worker was told to stop and gave the step back
+    LOST = "lost"  # the lease expired: the worker died or was disconnected
+    RELEASED = "released"  # the worker shut down and returned the step
     CANCELLED = "cancelled"
 
 
 class Step(Base):
-    """One unit of work: a row that is ready is also the outbox of its message."""
+    """One unit of work; a ready row is also the outbox entry of its message."""
 
     __tablename__ = "steps"
     __table_args__ = (
@@ -69,12 +69,12 @@ class Step(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    # 0, and 1 for the steps of a second try, which a check of the first summary has asked for.
+    # 1 for the steps of the second try, which the check of the first summary requested.
     round: Mapped[int] = mapped_column(default=0, server_default="0")
     kind: Mapped[str]
     level: Mapped[int] = mapped_column(default=0)
     index: Mapped[int] = mapped_column(default=0)
-    # What it reads: [{"chunk": 3}] or [{"kind": "map", "level": 0, "index": 2}].
+    # Chunks or steps that it reads: [{"chunk": 3}] or [{"kind": "map", "level": 0, "index": 2}].
     inputs: Mapped[list[Any]] = mapped_column(server_default="[]")
     state: Mapped[str] = mapped_column(default=StepState.READY)
 
@@ -87,7 +87,7 @@ class Step(Base):
     attempt: Mapped[int] = mapped_column(default=0, server_default="0")
     errors: Mapped[int] = mapped_column(default=0, server_default="0")
     crashes: Mapped[int] = mapped_column(default=0, server_default="0")
-    # A step whose worker died runs alone, so that a poisonous document takes nothing with it.
+    # A step whose worker died runs alone, so that a poison step fails no others.
     is_solo: Mapped[bool] = mapped_column(default=False, server_default="false")
     lease_token: Mapped[UUID | None]
     lease_owner: Mapped[str | None]
@@ -101,14 +101,14 @@ class Step(Base):
     weights_fingerprint: Mapped[str | None]
     params: Mapped[Json | None]
     output: Mapped[str | None]
-    # Size of the output as later prompts count it.
+    # Tokens of the output inside a later prompt.
     output_tokens: Mapped[int | None]
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]
     finish_reason: Mapped[str | None]
     seconds: Mapped[float | None]
     worker: Mapped[str | None]
-    # Guards that fired: [{"name": "cut", "words": "...", "try": 1, "stands": false}]; one that stands marks the output.
+    # Guards that fired: [{"name": "cut", "words": "...", "try": 1, "stands": false}]; "stands" marks the output.
     guards: Mapped[list[Any]] = mapped_column(server_default="[]")
     error: Mapped[Json | None]
     created_at: Mapped[CreatedAt]
@@ -117,7 +117,7 @@ class Step(Base):
 
 
 class StepAttempt(Base):
-    """One run of a step, however it ended."""
+    """One ended attempt at a step."""
 
     __tablename__ = "step_attempts"
     __table_args__ = (CheckConstraint(one_of("outcome", AttemptOutcome), "outcome_is_known"),)
@@ -132,5 +132,5 @@ class StepAttempt(Base):
 
 
 def step_id(job_id: UUID, kind: str, level: int = 0, index: int = 0, *, round_number: int = 0) -> UUID:
-    """Return a step's id: it follows from its place in the job, so no step can be created twice."""
+    """Return a step's id, derived from its place in the job, so that no step can be created twice."""
     return uuid5(STEP_NAMESPACE, f"{job_id}/{round_number}/{kind}/{level}/{index}")

@@ -1,7 +1,7 @@
-"""The life of a step in SQL after its claim: renew, give back, fail, and the end of its job.
+"""Updates of a step after its claim: renewing its lease, releasing it, failing it, and the end of its job.
 
-Every statement that ends a run is fenced by the lease token of that run, so a worker that was cut off for longer than
-its lease writes nothing. Whoever needs both locks a job's row before a step's.
+Every statement that ends an attempt is fenced by its lease token, so that a worker whose lease expired writes nothing.
+Lock order: a job's row before a step's.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from models.tables import Worker
 
 
 def update_steps() -> Update:
-    """Start an UPDATE of steps."""
-    # No ORM object of a step is held while statements run, so there is nothing to synchronize.
+    """Return an UPDATE of steps."""
+    # The session holds no ORM objects of steps to synchronize.
     return update(Step).execution_options(synchronize_session=False)
 
 
 def affected_rows(result: object) -> int:
-    """Return how many rows a statement changed."""
+    """Return the number of rows that a statement changed."""
     return cast("CursorResult[Any]", result).rowcount
 
 
 def renew_leases(session: Session, tokens: Sequence[UUID], *, lease_seconds: float) -> dict[UUID, bool]:
-    """Extend the leases that are still ours.
+    """Extend the leases that this worker still holds.
 
     Returns:
-        For each token that still holds its step, whether the step's job was asked to be cancelled.
+        For each token that still holds its step: True if the job has a request to cancel.
     """
     rows = session.execute(
         update_steps()
@@ -48,34 +48,34 @@ def renew_leases(session: Session, tokens: Sequence[UUID], *, lease_seconds: flo
     return {row.lease_token: row.cancel_requested_at is not None for row in rows}
 
 
-# Built once, as every statement of a step is.
+# Built once, because building SQL costs as much as a round trip.
 _LOCK_JOB = (
     select(Job).where(Job.id == bindparam("this_job")).with_for_update().execution_options(populate_existing=True)
 )
 
 
 def lock_job(session: Session, job_id: UUID) -> Job:
-    """Lock a job's row until the transaction ends and return it as it is now."""
+    """Lock a job's row until the transaction ends and return its current values."""
     return session.execute(_LOCK_JOB, {"this_job": job_id}).scalar_one()
 
 
-def _is_ours(claim: Claim) -> ColumnElement[bool]:
+def _holds_lease(claim: Claim) -> ColumnElement[bool]:
     return and_(Step.id == claim.step_id, Step.lease_token == claim.token, Step.state == StepState.RUNNING)
 
 
 def begin_alone(session: Session, claim: Claim) -> None:
-    """Count a run as a crash before it begins; whatever ends it in order takes the count back.
+    """Count an attempt as a crash before it starts; its orderly end resets the count.
 
-    A worker that dies cannot say which of its steps killed it, so only a step that runs alone is counted.
+    Only steps that run alone are counted, because the step that killed a worker is unknown if several ran.
     """
-    session.execute(update_steps().where(_is_ours(claim)).values(crashes=claim.crashes + 1))
+    session.execute(update_steps().where(_holds_lease(claim)).values(crashes=claim.crashes + 1))
 
 
 def fail_step(session: Session, claim: Claim, error: Json, *, worker: str) -> bool:
-    """End a step that cannot succeed; False if the lease was lost."""
+    """Mark a step as failed; return False if the lease was lost."""
     changed = session.execute(
         update_steps()
-        .where(_is_ours(claim))
+        .where(_holds_lease(claim))
         .values(
             state=StepState.FAILED,
             crashes=claim.crashes,
@@ -97,11 +97,11 @@ def release_step(
     delay_seconds: float = 0,
     error: Json | None = None,
 ) -> bool:
-    """Give a running step back to be run again; an error is counted, an orderly release is not."""
+    """Return a running step to ready and count an error, but no other outcome; return False if the lease was lost."""
     is_error = outcome is AttemptOutcome.ERROR
     changed = session.execute(
         update_steps()
-        .where(_is_ours(claim))
+        .where(_holds_lease(claim))
         .values(
             state=StepState.READY,
             lease_token=None,
@@ -121,7 +121,7 @@ def release_step(
 def record_attempt(
     session: Session, step: UUID, attempt: int, outcome: AttemptOutcome, *, error: Json | None = None
 ) -> None:
-    """Write down how one run of a step ended."""
+    """Record the end of one attempt at a step."""
     source = select(
         Step.id,
         literal(attempt),
@@ -135,19 +135,19 @@ def record_attempt(
 
 
 def was_completed(session: Session, claim: Claim) -> bool:
-    """Tell whether this very run's result is stored, for a COMMIT whose reply was lost."""
+    """Return True if the result of this attempt is stored, for a COMMIT whose reply was lost."""
     statement = select(exists().where(Step.id == claim.step_id, Step.done_token == claim.token))
     return bool(session.execute(statement).scalar_one())
 
 
 def end_job(job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None) -> None:
-    """Make a job final, in the caller's transaction and under the caller's lock on its row."""
+    """Move a job to a final state; the caller holds the lock on its row."""
     job.state, job.summary, job.reason = state, summary, reason
     job.pending, job.finished_at = 0, func.clock_timestamp()
 
 
 def find_cancelled(session: Session, tokens: Sequence[UUID]) -> list[UUID]:
-    """Return the lease tokens among these whose job was asked to be cancelled."""
+    """Return those of the lease tokens whose job has a request to cancel."""
     return list(
         session.scalars(
             select(Step.lease_token)
@@ -158,15 +158,15 @@ def find_cancelled(session: Session, tokens: Sequence[UUID]) -> list[UUID]:
 
 
 def register_worker(session: Session, worker: Worker) -> None:
-    """Write down that a worker process has started."""
+    """Record the start of a worker process."""
     session.add(worker)
 
 
 def record_heartbeat(session: Session, worker_id: str) -> None:
-    """Note that a worker process is alive."""
+    """Record a heartbeat of a worker process."""
     session.execute(update(Worker).where(Worker.id == worker_id).values(heartbeat_at=func.now()))
 
 
 def stop_worker(session: Session, worker_id: str) -> None:
-    """Note that a worker process has ended in order."""
+    """Record the orderly stop of a worker process."""
     session.execute(update(Worker).where(Worker.id == worker_id).values(stopped_at=func.now()))

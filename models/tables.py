@@ -1,4 +1,4 @@
-"""The tables of batches, documents, evaluations, weights, workers and cluster facts, and all tables in one import."""
+"""Tables of batches, documents, evaluations, weights, workers and cluster facts; re-exports all other tables."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ __all__ = [
 
 
 class Batch(Base):
-    """A named group of jobs that were submitted together."""
+    """A named group of jobs."""
 
     __tablename__ = "batches"
     __table_args__ = (CheckConstraint("name <> ''", "name_is_not_empty"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    # The options that the submission asked for, as a person would repeat them.
+    # The options as given on the command line.
     options: Mapped[Json]
     created_at: Mapped[CreatedAt]
 
 
 class Document(Base):
-    """One normalized text; the same text is stored once, whoever submits it."""
+    """One normalized text, stored once however often it is submitted."""
 
     __tablename__ = "documents"
     __table_args__ = (
@@ -59,18 +59,18 @@ class Document(Base):
     text: Mapped[str]
     characters: Mapped[int] = mapped_column(Computed("char_length(text)", persisted=True))
     title: Mapped[str | None]
-    # What the reader found beside the text: author, dates, page count.
+    # Metadata of the source: author, dates, page count.
     details: Mapped[Json] = mapped_column(server_default="{}")
     created_at: Mapped[CreatedAt]
 
 
 def hash_document(text: str, document_format: str) -> str:
-    """Return a document's identity: SHA-256 over its format and its normalized text, as 64 hex digits."""
+    """Return a document's identity: SHA-256 over format and normalized text, as 64 hex digits."""
     return hashlib.sha256(f"{document_format}\n{text}".encode()).hexdigest()
 
 
 class Evaluation(Base):
-    """A metric of a job; a value that could not be measured is absent and ``reason`` says why."""
+    """A metric of a job; its value is NULL with a ``reason`` if it could not be measured."""
 
     __tablename__ = "evaluations"
     __table_args__ = (CheckConstraint("(value IS NULL) = (reason IS NOT NULL)", "reason_when_not_measurable"),)
@@ -84,7 +84,7 @@ class Evaluation(Base):
 
 
 class WeightsKind(StrEnum):
-    """What a folder of tensors is."""
+    """Kind of a folder of weights."""
 
     BASE = "base"
     ADAPTER = "adapter"
@@ -92,7 +92,7 @@ class WeightsKind(StrEnum):
 
 
 class Weights(Base):
-    """One named set of weights: where it lies, what it came from and how good it was measured to be."""
+    """One named set of weights: location, base, training and metrics."""
 
     __tablename__ = "weights"
     __table_args__ = (
@@ -112,12 +112,12 @@ class Weights(Base):
 
 
 class Worker(Base):
-    """One running (or gone) worker process; ``id`` is unique to one start of it."""
+    """One worker process, live or stopped; ``id`` is unique to one start."""
 
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    # Celery node name, as Flower shows it: gpu0@host.
+    # Celery node name, such as gpu0@host.
     node: Mapped[str]
     host: Mapped[str]
     pid: Mapped[int]
@@ -131,7 +131,7 @@ class Worker(Base):
 
 
 class ClusterFact(Base):
-    """One named fact, such as the epoch of the broker's data."""
+    """One named value, such as the epoch of the broker's data."""
 
     __tablename__ = "cluster_facts"
 

@@ -1,4 +1,4 @@
-"""The views that people query, as values: each field is a column of the view in ``migrations/views``."""
+"""Rows of the views in ``migrations/views`` as dataclasses; a field is a column."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound=View)
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """One job: the document, how it was summarized, the summary and what it took."""
+    """One job: its document, options, summary and cost."""
 
     VIEW: ClassVar[str] = "job_summaries"
 
@@ -100,23 +100,23 @@ class BatchProgress:
 
     @property
     def open_jobs(self) -> int:
-        """Jobs that have not ended."""
+        """Number of jobs that have not ended."""
         return self.queued + self.running
 
     @property
     def is_over(self) -> bool:
-        """True if every job has ended, and so has its check."""
+        """True if every job and its check have ended."""
         return not self.open_jobs and not self.being_checked
 
     @property
     def is_complete(self) -> bool:
-        """True if every job has succeeded, and no check has anything against its summary."""
+        """True if every job has succeeded and none needs review."""
         return self.succeeded == self.jobs and not self.need_review
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineStep:
-    """One step: who ran it when, how fast and with how many tries."""
+    """One step: worker, times, speed and attempts."""
 
     VIEW: ClassVar[str] = "step_timeline"
 
@@ -168,18 +168,18 @@ class ChunkText:
 
 
 def view_of(kind: type[View]) -> TableClause:
-    """Return a view for use in statements; its columns are under ``.c``."""
-    return table(kind.VIEW, *(column(each.name) for each in fields(kind)))
+    """Return a view for use in statements."""
+    return table(kind.VIEW, *(column(field.name) for field in fields(kind)))
 
 
 def read_rows(session: Session, kind: type[Row], statement: Select[Any]) -> Iterator[Row]:
-    """Run a statement that selects a whole view and yield its rows as they come."""
-    # A named cursor fetches as the reader goes: a batch of any size takes constant memory.
+    """Run a statement that selects all columns of a view, and stream its rows."""
+    # A server-side cursor: a batch of any size takes constant memory.
     with session.execute(statement, execution_options={"yield_per": 500}) as result:
         for row in result:
             yield kind(**row._mapping)
 
 
 def read_row(session: Session, kind: type[Row], statement: Select[Any]) -> Row:
-    """Run a statement that selects a whole view and return its only row."""
+    """Run a statement that selects all columns of a view, and return its only row."""
     return kind(**session.execute(statement).one()._mapping)

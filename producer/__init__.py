@@ -1,1 +1,1 @@
-"""What a user drives: reading sources, submitting, watching and reading results. Never imports torch or workers."""
+"""Library of the client side: read sources, submit, watch, read results. Never imports torch or workers."""

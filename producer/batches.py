@@ -1,4 +1,4 @@
-"""Names and ids of batches and jobs: the same submission always lands in the same place."""
+"""Names and ids of batches and jobs, derived from the submission: repeating it creates nothing new."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 BATCH_NAMESPACE = uuid5(NAMESPACE_URL, "gistmill:batch")
-# Hex digits of a derived name: a collision needs tens of thousands of submissions of one name.
+# Hex digits in a derived name: a collision takes tens of thousands of submissions with one stem.
 HASH_DIGITS = 8
 UNNAMEABLE = re.compile(r"[^\w.-]+")
 
 
 def batch_id(name: str) -> UUID:
-    """Return the id of the batch of a name."""
+    """Return the id of the batch with a name."""
     return uuid5(BATCH_NAMESPACE, name)
 
 
 def job_id(batch: UUID, identity: str) -> UUID:
-    """Return the id of the job of an identity in a batch."""
+    """Return the id of the job with an identity in a batch."""
     return uuid5(batch, identity)
 
 
 def name_batch(paths: Sequence[str], asked: dict[str, object]) -> str:
-    """Return a name that follows from what is submitted and how: ``articles-3f9a1c2e``.
+    """Return a batch's name, derived from its paths and options: ``articles-3f9a1c2e``.
 
     Args:
-        paths: what the user named; at least one.
-        asked: every option that changes which jobs there will be.
+        paths: arguments of the command line; at least one.
+        asked: every option that changes the jobs.
     """
     content = json.dumps([[_identify_path(path) for path in paths], asked], sort_keys=True, default=str)
     digest = hashlib.sha256(content.encode()).hexdigest()[:HASH_DIGITS]
@@ -38,7 +38,7 @@ def name_batch(paths: Sequence[str], asked: dict[str, object]) -> str:
 
 
 def _identify_path(path: str) -> str:
-    """Return the absolute path of what exists, so that the current folder does not matter."""
+    """Return the absolute path of an existing file, so that the current folder does not matter."""
     return str(Path(path).resolve()) if Path(path).exists() else path
 
 

@@ -1,4 +1,4 @@
-"""Orders checks of summaries that have none."""
+"""Requests for the checks of summaries that have none."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ BLOCK_JOBS = 50
 
 
 def request_checks(database: Engine, outbox_publisher: OutboxPublisher, jobs: Sequence[UUID]) -> int:
-    """Order a check for each job that has a summary, announce it, and return how many were ordered."""
+    """Request a check of each job that has a summary and none, publish it, and return the number of requests."""
     ordered = 0
     for start in range(0, len(jobs), BLOCK_JOBS):
         with Session(database) as session, session.begin():
-            # In one order everywhere, so that two of these never wait for each other in a circle.
+            # Sorted, so that two requests cannot deadlock.
             block = sorted(jobs[start : start + BLOCK_JOBS])
             step_messages = [step_message for job in block for step_message in request_missing_check(session, job)]
         outbox_publisher.publish(step_messages)

@@ -2,11 +2,11 @@
 
 GistmillError (models.errors)
 └── ProducerError
-    ├── SubmissionError           nothing was submitted, because not everything could be (exit code 2)
-    └── SourceError               a source cannot be read; its message is a predicate about the source's name
-        ├── SourceUsageError      what was asked for does not exist: path, column, kind, scheme (exit code 2)
-        ├── UnreadableError       what is there cannot be read: empty, binary, corrupted, encrypted, unreachable
-        └── LimitError            reading it would break a bound: size, unpacked size, pages, memory or time
+    ├── SubmissionError           an all-or-nothing submission was refused (exit code 2)
+    └── SourceError               a source cannot be read; its message continues a sentence that begins with its name
+        ├── SourceUsageError      the path, column, kind or scheme does not exist (exit code 2)
+        ├── UnreadableError       the source is empty, binary, corrupted, encrypted or unreachable
+        └── LimitError            reading would exceed a limit: size, unpacked size, pages, memory or time
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class ProducerError(GistmillError):
 
 
 class SubmissionError(ProducerError):
-    """A submission that takes all or nothing was refused as a whole."""
+    """An all-or-nothing submission was refused."""
 
     exit_code = 2
 
@@ -27,18 +27,18 @@ class SubmissionError(ProducerError):
 class SourceError(ProducerError):
     """A source cannot be read.
 
-    The message has no subject ("is empty; ..."): whoever knows the source's name puts it in front.
+    The message has no subject ("is empty; ..."): ``describe_problem`` puts the source's name in front.
     """
 
 
 class SourceUsageError(SourceError):
-    """A path, column, kind or URL scheme was asked for that does not exist or is not supported."""
+    """The path, column, kind or URL scheme does not exist or is not supported."""
 
     exit_code = 2
 
 
 class UnreadableError(SourceError):
-    """The source exists, and its content is empty, binary, corrupted, encrypted or out of reach."""
+    """The source exists, but is empty, binary, corrupted, encrypted or unreachable."""
 
 
 class LimitError(SourceError):

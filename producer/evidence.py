@@ -1,4 +1,4 @@
-"""The evidence behind a check, as it is stored: doubtful sentences and questions with both answers."""
+"""Stored evidence of a check: doubtful sentences, and questions with both answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.base import Json
 
 @dataclass(frozen=True, slots=True)
 class StoredDoubt:
-    """A span of the summary that the source does not bear out, and why."""
+    """A span of the summary that the source does not support, with the reason."""
 
     text: str
     start: int
@@ -20,14 +20,14 @@ class StoredDoubt:
 
     @property
     def words(self) -> str:
-        """The reason, with what the source says there."""
+        """The reason, with the source's answer."""
         answer = f" (there: {self.source_answer})" if self.source_answer else ""
         return f"{self.reason}{answer}"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedSentence:
-    """A sentence of the summary; marked if a fact of it is nowhere in the source."""
+    """A sentence of the summary; marked if it has a fact that is not in the source."""
 
     text: str
     start: int
@@ -38,7 +38,7 @@ class CheckedSentence:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about the summary with the answers of the summary and of the source, and how alike they are."""
+    """A question about the summary, the answers from summary and source, and their similarity (token F1)."""
 
     question: str
     summary_answer: str
@@ -48,15 +48,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a check found."""
+    """Findings of a check."""
 
     sentences: tuple[CheckedSentence, ...]
     questions: tuple[Question, ...]
 
     @property
     def doubtful(self) -> list[CheckedSentence]:
-        """The sentences that a reader should look at, the marked ones first."""
-        return sorted((each for each in self.sentences if each.doubts), key=lambda each: not each.is_marked)
+        """Sentences with doubts, the marked ones first."""
+        doubtful = (sentence for sentence in self.sentences if sentence.doubts)
+        return sorted(doubtful, key=lambda sentence: not sentence.is_marked)
 
 
 def read_evidence(stored: Iterable[Json]) -> Evidence:
@@ -65,10 +66,10 @@ def read_evidence(stored: Iterable[Json]) -> Evidence:
     for evidence in stored:
         everything |= evidence
     return Evidence(
-        sentences=tuple(_read_sentence(each) for each in everything.get("sentences", [])),
+        sentences=tuple(_read_sentence(sentence) for sentence in everything.get("sentences", [])),
         questions=tuple(
-            Question(each["question"], each["summary_answer"], each["source_answer"], each["f1"])
-            for each in everything.get("questions", [])
+            Question(question["question"], question["summary_answer"], question["source_answer"], question["f1"])
+            for question in everything.get("questions", [])
         ),
     )
 

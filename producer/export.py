@@ -1,4 +1,4 @@
-"""Writes jobs with their summaries to files that other programs read, as they come from the database."""
+"""Exports jobs with their summaries to CSV, JSONL, Parquet and Markdown, streamed from the database."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from models.views import JobSummary
 from producer.plain import dump_json
 from producer.wording import EXPORT_FORMATS
 
-COLUMNS = tuple(each.name for each in fields(JobSummary))
-# A spreadsheet takes a cell that begins like this for a formula; the last four are the full-width forms.
+COLUMNS = tuple(column.name for column in fields(JobSummary))
+# Spreadsheets evaluate cells with these beginnings as formulas; the last four are the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Rows of a Parquet row group: a few megabytes of summaries.
 GROUP_ROWS = 2_000
@@ -26,7 +26,7 @@ Writer = Callable[[Iterable[JobSummary], BinaryIO], int]
 
 
 def write_csv(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
-    """Write a header and a row per job, with formulas defused; return the number of jobs."""
+    """Write a header and a row per job, with formulas quoted; return the number of jobs."""
     with _open_text(file) as text:
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
@@ -34,7 +34,7 @@ def write_csv(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
 
 
 def write_jsonl(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
-    """Write a JSON object a line; return the number of jobs."""
+    """Write a JSON object per line; return the number of jobs."""
     with _open_text(file) as text:
         return sum(1 for job in jobs if text.write(dump_json(job) + "\n"))
 
@@ -65,13 +65,13 @@ WRITERS: dict[str, Writer] = dict(
 
 
 def flatten(job: JobSummary) -> Json:
-    """Return a job as values that a table holds: ids as text, metrics as JSON."""
+    """Return a job as scalar values by column: ids as text, metrics as JSON."""
     row = asdict(job)
     return row | {name: str(row[name]) for name in ("job_id", "batch_id")} | {"metrics": json.dumps(job.metrics)}
 
 
 def defuse_formula(cell: str) -> str:
-    """Return a text that no spreadsheet runs as a formula."""
+    """Return a cell that spreadsheets show as text: a formula gets a leading apostrophe."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
@@ -109,7 +109,7 @@ def _make_schema() -> object:
 
     moment = pyarrow.timestamp("us", tz="UTC")
     kinds = {"bool": pyarrow.bool_(), "int": pyarrow.int64(), "float": pyarrow.float64(), "datetime": moment}
-    # The annotations are text here: "int", "float | None", ...
+    # Annotations are strings here: "int", "float | None", ...
     return pyarrow.schema(
-        [(each.name, kinds.get(str(each.type).partition(" ")[0], pyarrow.string())) for each in fields(JobSummary)]
+        [(field.name, kinds.get(str(field.type).partition(" ")[0], pyarrow.string())) for field in fields(JobSummary)]
     )

@@ -1,4 +1,4 @@
-"""Writes documents, jobs and their first steps in one transaction; what is there already is left alone."""
+"""Stores documents, jobs and their plan steps in one transaction; existing rows stay as they are."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PLAN = NewStep(StepKind.PLAN, level=0, index=0)
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRequest:
-    """What is asked for every document of a submission.
+    """Options of a submission, the same for every document.
 
     Args:
-        batch: name of the batch that its jobs belong to.
-        options: how to summarize.
-        priority: how urgent it is.
-        asked: the options as the user gave them, kept with the batch.
+        batch: name of the batch.
+        options: options of each job.
+        priority: priority of each job.
+        asked: options as given on the command line, stored with the batch.
     """
 
     batch: str
@@ -40,12 +40,12 @@ class SubmissionRequest:
 
     @property
     def batch_id(self) -> UUID:
-        """The batch's id, which follows from its name."""
+        """Id of the batch, derived from its name."""
         return batch_id(self.batch)
 
 
 def store_block(session: Session, request: SubmissionRequest, sources: Sequence[Source]) -> list[StepMessage]:
-    """Store some sources and return the messages of the jobs that are new, to be sent after the commit."""
+    """Store a block of sources and return the step messages of the new jobs, to be published after the commit."""
     hashes = [hash_document(source.text, source.format) for source in sources]
     session.execute(
         insert(Batch).on_conflict_do_nothing(),
@@ -68,8 +68,7 @@ def _insert_documents(session: Session, sources: dict[str, Source]) -> None:
             "title": source.title or None,
             "details": source.metadata,
         }
-        # Two submissions of the same documents wait for each other's rows: in one order, so that neither waits in a
-        # circle.
+        # Sorted, so that two submissions of the same documents cannot deadlock.
         for sha256, source in sorted(sources.items())
     ]
     session.execute(insert(Document).on_conflict_do_nothing(), rows)

@@ -1,4 +1,4 @@
-"""Turns our values, and those of Postgres, into what JSON knows."""
+"""Conversion of our values, and those of Postgres, to JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def dump_json(value: object, *, indent: int | None = None) -> str:
 
 
 def to_json_value(value: object) -> object:
-    """Return what JSON knows for a value: bytes as hex digits, null for what is no finite number, else its text."""
+    """Return a JSON value: bytes as hex digits, numbers that are not finite as null, unknown types as text."""
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float | Decimal):
@@ -24,9 +24,9 @@ def to_json_value(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return to_json_value(asdict(value))
     if isinstance(value, Mapping):
-        return {str(name): to_json_value(each) for name, each in value.items()}
+        return {str(name): to_json_value(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [to_json_value(each) for each in value]
+        return [to_json_value(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     return value.hex() if isinstance(value, bytes) else str(value)

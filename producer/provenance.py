@@ -1,4 +1,4 @@
-"""How a summary came about: every step of a job with what it read and said, as a list and as a tree."""
+"""Provenance of a summary: every step of a job with its inputs and output, as a list and as trees."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Key = tuple[int, str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One run of a step that did not end it."""
+    """One failed, lost, released or cancelled attempt at a step."""
 
     attempt: int
     worker: str | None
@@ -36,7 +36,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One step: what it read, what it said, and what that took."""
+    """One step: inputs, output and cost."""
 
     id: UUID
     round: int
@@ -66,23 +66,24 @@ class StepRecord:
 
     @property
     def key(self) -> Key:
-        """Its place in the job."""
+        """Place of the step in its job."""
         return self.round, self.kind, self.level, self.index
 
     @property
     def chunks(self) -> list[int]:
-        """Indexes of the chunks that it read."""
-        return [each["chunk"] for each in self.inputs if "chunk" in each]
+        """Indexes of its input chunks."""
+        return [place["chunk"] for place in self.inputs if "chunk" in place]
 
     @property
     def earlier(self) -> list[Key]:
-        """The steps whose outputs it read."""
-        return [(self.round, each["kind"], each["level"], each["index"]) for each in self.inputs if "kind" in each]
+        """Places of the steps whose outputs are its inputs."""
+        places = (place for place in self.inputs if "kind" in place)
+        return [(self.round, place["kind"], place["level"], place["index"]) for place in places]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A step and the steps whose outputs it read."""
+    """A step and the steps whose outputs are its inputs."""
 
     step: StepRecord
     inputs: tuple[Node, ...]
@@ -90,7 +91,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One measured quality of the summary; without a value, the reason says why there is none."""
+    """One metric of the summary; ``reason`` explains a missing value."""
 
     metric: str
     value: float | None
@@ -100,7 +101,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that is known about one job."""
+    """All records of one job."""
 
     job: JobSummary
     options: Json
@@ -112,14 +113,14 @@ class Provenance:
 
     @property
     def evidence(self) -> Evidence:
-        """What the check found, sentence by sentence and question by question."""
-        return read_evidence(each.evidence for each in self.evaluations)
+        """Findings of the check, by sentence and by question."""
+        return read_evidence(measure.evidence for measure in self.evaluations)
 
 
 def read_provenance(session: Session, job_id: UUID) -> Provenance:
-    """Return everything about one job."""
+    """Return all records of one job."""
     options, plan = session.execute(select(Job.options, Job.plan).where(Job.id == job_id)).one()
-    columns = [getattr(Evaluation, each.name) for each in fields(Measure)]
+    columns = [getattr(Evaluation, field.name) for field in fields(Measure)]
     measures = select(*columns).where(Evaluation.job_id == job_id).order_by(Evaluation.metric)
     return Provenance(
         job=read_job(session, job_id),
@@ -133,8 +134,8 @@ def read_provenance(session: Session, job_id: UUID) -> Provenance:
 
 
 def read_steps(session: Session, job_id: UUID) -> list[StepRecord]:
-    """Return the steps of a job; what a step reads comes before it."""
-    columns = [getattr(Step, each.name) for each in fields(StepRecord)]
+    """Return the steps of a job in topological order: a step follows its inputs."""
+    columns = [getattr(Step, field.name) for field in fields(StepRecord)]
     rows = session.execute(
         select(*columns).where(Step.job_id == job_id).order_by(Step.round, Step.created_at, Step.level, Step.index)
     )
@@ -142,8 +143,8 @@ def read_steps(session: Session, job_id: UUID) -> list[StepRecord]:
 
 
 def read_tries(session: Session, job_id: UUID) -> dict[str, list[AttemptRecord]]:
-    """Return the runs of a job's steps that ended without a result, by step id."""
-    columns = [getattr(StepAttempt, each.name) for each in fields(AttemptRecord)]
+    """Return the attempts at a job's steps that ended without a result, by step id."""
+    columns = [getattr(StepAttempt, field.name) for field in fields(AttemptRecord)]
     rows = session.execute(
         select(StepAttempt.step_id, *columns)
         .join(Step, Step.id == StepAttempt.step_id)
@@ -157,7 +158,7 @@ def read_tries(session: Session, job_id: UUID) -> dict[str, list[AttemptRecord]]
 
 
 def build_trees(steps: Iterable[StepRecord]) -> list[Node]:
-    """Return the steps that no other step read, each above what it read; one tree for each try of a finished job."""
+    """Return a tree per root step, one whose output is no step's input; a finished job has one for each try."""
     roots: dict[Key, Node] = {}
     nodes: dict[Key, Node] = {}
     for step in steps:
@@ -171,8 +172,8 @@ def build_trees(steps: Iterable[StepRecord]) -> list[Node]:
 
 
 def unroll_chain(node: Node) -> list[Node]:
-    """Return a refine step and all refine steps before it, the first one first."""
+    """Return a refine step and its predecessors, in order of execution."""
     chain = [node]
-    while previous := next((each for each in chain[-1].inputs if each.step.kind == StepKind.REFINE), None):
+    while previous := next((earlier for earlier in chain[-1].inputs if earlier.step.kind == StepKind.REFINE), None):
         chain.append(previous)
     return chain[::-1]

@@ -1,4 +1,4 @@
-"""Runs again what failed or was cancelled in a job that has ended; what is finished stays."""
+"""Retries ended jobs: runs failed and cancelled steps again and keeps finished ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Wave = tuple[int, int]
 
 
 class RetryOutcome(StrEnum):
-    """What became of the request to retry a job."""
+    """Effect of a request to retry a job."""
 
     RESTARTED = "restarted"
     OPEN = "still open"
@@ -35,7 +35,7 @@ class RetryOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlacedStep:
-    """A step and where it stands in its job."""
+    """A step with its place in the job."""
 
     id: UUID
     kind: str
@@ -46,7 +46,7 @@ class PlacedStep:
 
     @property
     def wave(self) -> Wave:
-        """Its turn: a step runs when all steps with a smaller one have ended."""
+        """Order of execution: a step runs when all steps of smaller waves have ended."""
         if self.kind == StepKind.PLAN:
             return -1, 0
         return (0, self.index) if self.kind == StepKind.REFINE else (self.level, 0)
@@ -55,12 +55,12 @@ class PlacedStep:
 def retry_jobs(
     database: Engine, outbox_publisher: OutboxPublisher, jobs: Sequence[UUID], *, with_marked: bool = False
 ) -> Counter[RetryOutcome]:
-    """Retry jobs block by block, announce their steps, and count what became of them."""
+    """Retry jobs block by block, publish their steps, and count the outcomes."""
     replies: Counter[RetryOutcome] = Counter()
     for start in range(0, len(jobs), BLOCK_JOBS):
         step_messages = []
         with Session(database) as session, session.begin():
-            # In one order everywhere, so that two retries never wait for each other in a circle.
+            # Sorted, so that two retries cannot deadlock.
             for job in sorted(jobs[start : start + BLOCK_JOBS]):
                 reply, ready = retry_job(session, job, with_marked=with_marked)
                 replies[reply] += 1
@@ -70,28 +70,28 @@ def retry_jobs(
 
 
 def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> tuple[RetryOutcome, list[StepMessage]]:
-    """Open an ended job again and make the steps ready that have no good result.
+    """Reopen an ended job and make its failed and cancelled steps ready.
 
-    Later waves are taken away, because what they were made from changes; the flow creates them again. What a check has
-    brought goes too, a second try included.
+    Later waves are deleted, because their inputs change; the flow creates them again. Metrics and the second try of a
+    check are deleted too.
 
     Args:
-        session: the caller commits, then rings.
-        job_id: which job.
-        with_marked: also run steps again whose output a guard has marked.
+        session: the caller commits, then publishes the messages.
+        job_id: id of the job.
+        with_marked: also run steps again whose output is marked by a guard.
     """
     job = lock_job(session, job_id)
     if job.state in OPEN_STATES:
         return RetryOutcome.OPEN, []
     steps = list(_read_places(session, job_id))
     if _has_running(session, job_id):
-        # A check, or a step begun at the very moment of a cancellation; it ends by itself.
+        # A check, or a step that was claimed during a cancellation; it completes.
         return RetryOutcome.OPEN, []
     again = _choose_steps(steps, job.state, with_marked=with_marked)
     if not again:
         return RetryOutcome.WHOLE, []
     wave = again[0].wave
-    _take_away(session, job_id, [step.id for step in steps if step.wave > wave])
+    _delete_later(session, job_id, [step.id for step in steps if step.wave > wave])
     _reopen(session, job, again)
     return RetryOutcome.RESTARTED, restart_steps(session, [step.id for step in again])
 
@@ -111,20 +111,20 @@ def _read_places(session: Session, job_id: UUID) -> Iterator[PlacedStep]:
 
 
 def _choose_steps(steps: Sequence[PlacedStep], state: str, *, with_marked: bool) -> list[PlacedStep]:
-    """Return what to run again in the first wave that has any."""
+    """Return the steps to run again in the first wave that has any."""
     poor = [
         step
         for step in steps
         if step.state in {StepState.FAILED, StepState.CANCELLED} or (with_marked and step.is_marked)
     ]
     if not poor and state in {JobState.CANCELLED, JobState.FAILED}:
-        # It ended between two waves, and only the end of a step can begin the next.
+        # The job ended between two waves, and only the end of a step creates the next wave.
         poor = [max(steps, key=lambda step: step.wave)]
     first = min((step.wave for step in poor), default=None)
     return [step for step in poor if step.wave == first]
 
 
-def _take_away(session: Session, job_id: UUID, later: Sequence[UUID]) -> None:
+def _delete_later(session: Session, job_id: UUID, later: Sequence[UUID]) -> None:
     session.execute(delete(Step).where(Step.id.in_(later)))
     session.execute(delete(Step).where(Step.job_id == job_id, or_(Step.kind == StepKind.EVALUATE, Step.round > 0)))
     session.execute(delete(Evaluation).where(Evaluation.job_id == job_id))
@@ -135,7 +135,7 @@ def _reopen(session: Session, job: Job, again: Sequence[PlacedStep]) -> None:
     if not is_planned:
         session.execute(delete(Chunk).where(Chunk.job_id == job.id))
         job.strategy = job.plan = None
-    # How long a job took is not to hold the time that it lay ended.
+    # Reset, so that the job's duration leaves out the time between its end and the retry.
     job.started_at = session.scalar(select(func.now())) if is_planned else None
     job.state = JobState.RUNNING if is_planned else JobState.QUEUED
     job.pending = len(again)

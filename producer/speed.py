@@ -1,4 +1,4 @@
-"""How fast a batch moves, and how many calls of the engine it still takes."""
+"""Speed of a batch, and an estimate of its remaining engine calls."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from models.job import Job, JobState
 from models.step import Step, StepKind, StepState
 from models.views import BatchProgress
 
-# Speed is measured over the last minutes: long enough to hold a few steps of a CPU, short enough to follow changes.
+# Window of the measurement: long enough for a few steps on a CPU, short enough to follow changes.
 WINDOW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was generated in the last minutes."""
+    """Rates over the last minutes."""
 
     tokens_per_second: float
     calls_per_second: float
 
 
 def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
-    """Return a batch's speed, None if it has generated nothing in the last minutes."""
+    """Return a batch's speed, None if no step of it finished in the last minutes."""
     calls = (
         select(
             func.coalesce(func.sum(Step.completion_tokens), 0),
@@ -49,7 +49,7 @@ def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
 
 
 def count_remaining_calls(session: Session, progress: BatchProgress) -> float:
-    """Estimate the calls to come: what running jobs lack, as many per queued job as planned jobs take, and checks."""
+    """Estimate the remaining calls: the rest of running jobs, the mean of planned jobs per queued job, and checks."""
     of_job = Job.plan["chunks"].astext.cast(Integer) + case((Job.strategy == "map-reduce", 1), else_=0)
     planned = select(func.avg(of_job), func.sum(of_job).filter(Job.state == JobState.RUNNING)).where(
         Job.batch_id == progress.batch_id, Job.plan.is_not(None)
@@ -67,5 +67,5 @@ def count_remaining_calls(session: Session, progress: BatchProgress) -> float:
         )
     )
     running = (of_running or 0) - session.execute(ended).scalar_one()
-    # Collapse steps come on top of the plan: a job that runs takes at least one call more.
+    # The plan does not count collapse steps: assume at least one more call per running job.
     return max(float(running), progress.running) + progress.queued * float(per_job or 1) + progress.being_checked

@@ -1,4 +1,4 @@
-"""Snapshots of a batch at work: its progress, its steps by strategy, its speed, what failed and who works on it."""
+"""Snapshots of a running batch: progress, steps by strategy, speed, failures and workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.step import Step, StepKind, StepState
 from models.views import BatchProgress
 from producer.speed import count_remaining_calls, measure_speed
 
-# Failures that a screen has room for.
+# Failures that fit a screen.
 SHOWN_FAILURES = 5
 
 
@@ -35,7 +35,7 @@ class StepCount:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A job that did not end whole or needs review, and why."""
+    """A job that is partial, failed or in need of review, with the reasons."""
 
     job_id: UUID
     source: str
@@ -45,14 +45,14 @@ class Failure:
 
     @property
     def words(self) -> str:
-        """Everything that is to be said against it."""
+        """All reasons, joined."""
         review = f"needs review: {self.review}" if self.review else None
         return "; ".join(filter(None, (self.reason, review)))
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoad:
-    """A worker that is there, and how many steps it runs."""
+    """A live worker and the number of steps it runs."""
 
     node: str
     device: str
@@ -65,15 +65,15 @@ class Snapshot:
     """A batch at one moment.
 
     Args:
-        taken_at: by the clock of Postgres.
-        progress: of its jobs and steps.
-        steps: by strategy and kind.
-        tokens_per_second: generated for this batch in the last minutes; None before the first and after the last.
-        seconds_left: estimate from that speed; None while nothing can be said.
-        failures: the latest jobs that did not end whole or need review.
-        poor_jobs: how many such jobs there are.
-        workers: every one that is there, whatever it works on.
-        unserved: weights that open jobs and checks ask for and none of them serves.
+        taken_at: time by the clock of Postgres.
+        progress: its jobs and steps by state.
+        steps: its steps by strategy and kind.
+        tokens_per_second: tokens generated for this batch in the last minutes; None if none were.
+        seconds_left: estimate from that speed; None without one.
+        failures: the latest jobs that are partial, failed or in need of review.
+        poor_jobs: number of all such jobs.
+        workers: all live workers.
+        unserved: weights that open jobs and checks need and no live worker serves.
     """
 
     taken_at: datetime
@@ -88,12 +88,12 @@ class Snapshot:
 
     @property
     def hidden_failures(self) -> int:
-        """Such jobs that are not among the failures here."""
+        """Number of such jobs beyond those in ``failures``."""
         return self.poor_jobs - len(self.failures)
 
 
 def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
-    """Return a batch as it is now."""
+    """Return the present state of a batch."""
     progress = read_batch(session, batch_id)
     speed = None if progress.is_over else measure_speed(session, batch_id)
     workers = list_loads(session)
@@ -111,7 +111,7 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
 
 
 def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:
-    """Count the steps of a batch by strategy and kind; jobs that are not planned yet have none but their plan."""
+    """Count the steps of a batch by strategy and kind; an unplanned job has only its plan step."""
     counts = [func.count().filter(Step.state == state).label(state.value) for state in StepState]
     strategy = func.coalesce(Job.strategy, "auto").label("strategy")
     rows = session.execute(
@@ -125,10 +125,10 @@ def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:
 
 
 def list_failures(session: Session, batch_id: UUID, *, limit: int = SHOWN_FAILURES) -> list[Failure]:
-    """Return the latest jobs that did not end whole or need review."""
+    """Return the latest jobs that are partial, failed or in need of review."""
     rows = session.execute(
         select(Job.id.label("job_id"), Job.source, Job.state, Job.reason, Job.review)
-        .where(Job.batch_id == batch_id, _is_poor())
+        .where(Job.batch_id == batch_id, _is_incomplete())
         .order_by(Job.finished_at.desc())
         .limit(limit)
     )
@@ -136,17 +136,17 @@ def list_failures(session: Session, batch_id: UUID, *, limit: int = SHOWN_FAILUR
 
 
 def count_poor_jobs(session: Session, batch_id: UUID) -> int:
-    """Count the jobs that did not end whole or need review."""
-    statement = select(func.count()).select_from(Job).where(Job.batch_id == batch_id, _is_poor())
+    """Count the jobs that are partial, failed or in need of review."""
+    statement = select(func.count()).select_from(Job).where(Job.batch_id == batch_id, _is_incomplete())
     return session.execute(statement).scalar_one()
 
 
-def _is_poor() -> ColumnElement[bool]:
+def _is_incomplete() -> ColumnElement[bool]:
     return or_(Job.state.in_((JobState.PARTIAL, JobState.FAILED)), Job.review.is_not(None))
 
 
 def list_loads(session: Session) -> list[WorkerLoad]:
-    """Return every worker that is there and how many steps it runs."""
+    """Return every live worker with the number of steps it runs."""
     counts = select(Step.lease_owner, func.count()).where(Step.state == StepState.RUNNING).group_by(Step.lease_owner)
     running = dict(session.execute(counts).all())
     return [
@@ -156,7 +156,7 @@ def list_loads(session: Session) -> list[WorkerLoad]:
 
 
 def find_unserved(session: Session, batch_id: UUID, workers: Sequence[WorkerLoad]) -> list[str]:
-    """Return the weights that open jobs and checks of a batch ask for and no worker serves."""
+    """Return the weights that open jobs and checks of a batch need and no worker serves."""
     waiting = select(Step.job_id).where(
         Step.job_id == Job.id, Step.kind == StepKind.EVALUATE, Step.state.in_((StepState.READY, StepState.RUNNING))
     )

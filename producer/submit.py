@@ -1,4 +1,4 @@
-"""Submits a stream of sources: block by block into Postgres, and after each commit the doorbell is rung."""
+"""Submission of a stream of sources: stores block after block, and publishes step messages after each commit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from models.publisher import OutboxPublisher
 from producer.intake import SubmissionRequest, store_block
 from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceProblem
 
-# Sources per transaction: enough to make commits cheap, few enough to lose little and to hold little in memory.
+# Sources per transaction: enough for cheap commits, few enough to hold in memory and to repeat after a failure.
 BLOCK_SOURCES = 200
-# Characters per transaction, so that a block of books stays as small as one of articles.
+# Characters per transaction, which bounds a block of books.
 BLOCK_CHARACTERS = 8_000_000
 
 
 @dataclass(slots=True)
 class SubmissionResult:
-    """What has happened so far."""
+    """Counts of a submission, valid at any time."""
 
     created: int = 0
     existing: int = 0
@@ -29,30 +29,30 @@ class SubmissionResult:
     problems: list[SourceProblem] = field(default_factory=list)
 
     def count(self, event: ReadEvent) -> None:
-        """Count what is dropped; a source counts when it is stored."""
+        """Count a duplicate or a problem; sources are counted when stored."""
         self.duplicates += isinstance(event, SourceDuplicate)
         if isinstance(event, SourceProblem):
             self.problems.append(event)
 
     @property
     def accepted(self) -> int:
-        """Documents that have a job now."""
+        """Number of documents that have a job now."""
         return self.created + self.existing
 
 
 class Submission:
-    """One submission on its way into the queue."""
+    """One run of storing and publishing a stream of sources."""
 
     def __init__(
         self, database: Engine, outbox_publisher: OutboxPublisher, request: SubmissionRequest, result: SubmissionResult
     ) -> None:
-        """Prepare it.
+        """Bind the submission to its database and publisher.
 
         Args:
-            database: where the rows go.
-            outbox_publisher: told after each commit.
-            request: what is asked for every document.
-            result: counts what happens; it is right at any time, also after an interruption.
+            database: the results database.
+            outbox_publisher: publishes the step messages after each commit.
+            request: options of every document.
+            result: updated after each block, so that it is valid after an interruption.
         """
         self._database = database
         self._outbox_publisher = outbox_publisher
@@ -65,14 +65,14 @@ class Submission:
         """Submit every source among the events.
 
         Args:
-            events: what reading gives, consumed as it is stored.
-            report: told of every event after it was counted.
+            events: events of ``read_sources``, consumed lazily.
+            report: called with every event after it was counted.
         """
         block: list[Source] = []
         for event in events:
             if isinstance(event, Source):
                 block.append(event)
-                if len(block) == BLOCK_SOURCES or sum(len(each.text) for each in block) > BLOCK_CHARACTERS:
+                if len(block) == BLOCK_SOURCES or sum(len(source.text) for source in block) > BLOCK_CHARACTERS:
                     self._store(block)
                     block = []
             self._result.count(event)

@@ -1,4 +1,4 @@
-"""Follows a batch until all its jobs and their checks have ended, through restarts of Postgres; it only reads."""
+"""Polls a batch until all its jobs and checks have ended, through restarts of Postgres."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from producer.status import Snapshot, take_snapshot
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Postgres did not answer; following goes on."""
+    """A failed poll: Postgres did not answer."""
 
     reason: str
 
@@ -27,19 +27,19 @@ WatchEvent = Snapshot | Outage
 def follow_batch(
     engine: Engine, batch_id: UUID, show: Callable[[WatchEvent], None], *, interval_seconds: float
 ) -> Snapshot:
-    """Look at a batch again and again, and return it as it is when its last job, or its check, has ended.
+    """Poll a batch and return its snapshot once its last job and check have ended.
 
     Args:
-        engine: of the results database.
-        batch_id: which batch.
-        show: told of every look.
-        interval_seconds: pause between two looks.
+        engine: engine of the results database.
+        batch_id: id of the batch.
+        show: called with every snapshot or outage.
+        interval_seconds: pause between two polls.
     """
     while True:
-        look = _take_snapshot(engine, batch_id)
-        show(look)
-        if isinstance(look, Snapshot) and look.progress.is_over:
-            return look
+        observed = _take_snapshot(engine, batch_id)
+        show(observed)
+        if isinstance(observed, Snapshot) and observed.progress.is_over:
+            return observed
         time.sleep(interval_seconds)
 
 

@@ -1,4 +1,4 @@
-"""Numbers, durations and moments in the words that people read."""
+"""Formatting of numbers, durations and times for people."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def format_moment(moment: datetime | None) -> str:
-    """Return a moment in local time; "" for None."""
+    """Return a time in the local zone; "" for None."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def parse_since(given: str, now: datetime) -> datetime:
-    """Return the moment that ``2026-11-22``, ``2026-11-22T10:00`` or ``3d`` (s, min, h, d ago) means.
+    """Parse ``2026-11-22``, ``2026-11-22T10:00`` or ``3d`` (s, min, h, d before ``now``).
 
     Raises:
-        ValueError: it is none of them, or before the first year.
+        ValueError: the text has no such form, or the time is before the year 1.
     """
     try:
         return _find_moment(given, now)

@@ -1,4 +1,4 @@
-"""``gistmill approve``: say that summaries are good enough to learn from."""
+"""Command ``gistmill approve``: approve summaries as training examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gistmill cancel``: stop a job or a batch."""
+"""Command ``gistmill cancel``: cancel a job or a batch."""
 
 from __future__ import annotations
 

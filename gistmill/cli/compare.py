@@ -1,4 +1,4 @@
-"""``gistmill compare``: two batches over the same documents, side by side."""
+"""Command ``gistmill compare``: compare two batches over the same documents."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ def compare(first: str, second: str, *, as_json: bool) -> None:
 
 
 def print_comparison(found: Json) -> None:
-    """Print two batches side by side: means, paired differences, and what was left out."""
+    """Print the means and paired differences of two batches, and the documents left out."""
     first, second = found["first"], found["second"]
     click.echo(f"{count(found['documents'], 'document')} in both {first} and {second}")
     columns = ("measure", "documents", first, second, "difference", "95 % interval", "")
-    print_table(columns, [_describe_difference(each) for each in found["differences"]])
+    print_table(columns, [_describe_difference(difference) for difference in found["differences"]])
     for reason, sources in found["unpaired"].items():
         click.echo(f"left out, {reason}: {list_names(sources)}")
     for remark in found["remarks"]:
         click.echo(remark)
 
 
-def _describe_difference(each: Json) -> tuple[object, ...]:
-    interval = each["difference"]
+def _describe_difference(difference: Json) -> tuple[object, ...]:
+    interval = difference["difference"]
     is_sure = interval["low"] > 0 or interval["high"] < 0
     return (
-        each["measure"],
+        difference["measure"],
         interval["count"],
-        f"{each['first']:,.3f}",
-        f"{each['second']:,.3f}",
+        f"{difference['first']:,.3f}",
+        f"{difference['second']:,.3f}",
         f"{interval['value']:+,.3f}",
         f"{interval['low']:+,.3f} to {interval['high']:+,.3f}",
         "" if is_sure else "may be chance",

@@ -1,4 +1,4 @@
-"""``gistmill completion``: the script that makes a shell complete commands and options."""
+"""Command ``gistmill completion``: print the completion script for a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gistmill demo``: three documents to three summaries, from nothing."""
+"""Command ``gistmill demo``: summarize three sample documents on a cluster started for it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 from gistmill.cli.edge import ExitCode, run
 from gistmill.cli.main import make_group
 
-# The samples, and the strategy that each of them shows.
+# Samples, and the strategy that each demonstrates.
 SAMPLES = {"clean_writeup.html": "stuff", "messy_notes.txt": "refine", "field_report.md": "map-reduce"}
-# Short and greedy, so that it ends in a minute on two cores and says nearly the same every time.
+# Short and greedy: takes a minute on two cores, with nearly reproducible summaries.
 DEMO_OPTIONS = ("--style", "news", "--greedy", "--max-new-tokens", "128", "--no-cache")
 
 
@@ -51,7 +51,7 @@ def demo() -> int:
 
 
 def print_summaries(database_url: str, batch: str) -> bool:
-    """Print every summary of a batch with its figures, and tell whether every document got one."""
+    """Print every summary of a batch with its figures; return True if every document has one."""
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text

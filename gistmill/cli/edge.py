@@ -1,4 +1,4 @@
-"""The edge of the command line: runs a command and turns whatever goes wrong into one sentence and an exit code."""
+"""Error handling of the command line: runs a command and turns its errors into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from models.errors import GistmillError
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code says."""
+    """Exit codes of all commands."""
 
     DONE = 0
     FAILED = 1
     USAGE = 2
-    # The work has ended, and not all of it succeeded.
+    # All jobs have ended, but some not well.
     INCOMPLETE = 3
-    # As shells report a process that SIGINT ended.
+    # The shells' code for a process ended by SIGINT.
     INTERRUPTED = 130
 
 
@@ -30,7 +30,7 @@ EXIT_CODES = (
     "need of review, 130 stopped by Ctrl-C."
 )
 
-# Of a disk or a quota that has no room left, or a device that fails.
+# Errors of a full disk or quota, or a failing device.
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")
 
@@ -39,9 +39,9 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
     """Run a command line and return its exit code.
 
     Args:
-        command: the group of all commands.
-        name: what the user typed to start it, for usage lines.
-        arguments: without the name; the process's own by default.
+        command: group of all commands.
+        name: program name in usage lines.
+        arguments: arguments without the program name; those of the process by default.
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -60,11 +60,11 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
     except ModuleNotFoundError as error:
         return _explain_missing(error)
     except click.Abort as abort:
-        # click wraps the KeyboardInterrupt, whose message says what is done and what is not.
+        # click wraps the KeyboardInterrupt, whose message describes the state of the work.
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output had enough of it (`| head`).
+        # The reader closed the pipe (`| head`).
         _drop_output()
         return ExitCode.FAILED
     except OSError as error:
@@ -76,27 +76,27 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
 
 
 def fail(sentence: str, code: int) -> int:
-    """Print an error for people and return its exit code."""
+    """Print an error and return its exit code."""
     click.echo(f"gistmill: error: {sentence}", err=True)
     return code
 
 
 def _check_encoding(arguments: Sequence[str]) -> None:
-    """Refuse an argument whose bytes are no text: neither the database nor a terminal could hold it."""
+    """Reject arguments that are not UTF-8, which neither the database nor a terminal can hold."""
     for argument in arguments:
-        # Python keeps each byte that it cannot decode as half of a surrogate pair.
+        # Python decodes an invalid byte as a lone surrogate.
         if any("\ud800" <= character <= "\udfff" for character in argument):
             shown = argument.encode("utf-8", "replace").decode()
             raise click.UsageError(f"the argument {shown!r} is not UTF-8; name a file by its folder or a glob instead")
 
 
 def _drop_output() -> None:
-    """Send what is left of the output nowhere: Python would complain while it flushes at exit."""
+    """Redirect the rest of the output to the null device, because Python's flush at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain_missing(error: ModuleNotFoundError) -> int:
-    """Name the library that only the whole installation has; a module of our own that is missing is a defect."""
+    """Explain a missing library of an optional extra; raise again if a module of our own is missing."""
     if str(error.name).partition(".")[0] in OUR_PACKAGES:
         raise error
     return fail(

@@ -1,4 +1,4 @@
-"""``gistmill evaluate``: order the checks that a batch lacks, or score it against references by ROUGE."""
+"""Command ``gistmill evaluate``: request missing checks of a batch, or score it against references by ROUGE."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def evaluate(
 
 
 def request_missing_checks(name: str, *, as_json: bool) -> None:
-    """Order a check for every summary of a batch, or of one job, that has none, and say how many were ordered."""
+    """Request a check of every summary of a batch, or of one job, that has none; print their number."""
     from sqlalchemy.orm import Session
 
     from models.checks import find_summarized, find_unchecked
@@ -82,7 +82,7 @@ def request_missing_checks(name: str, *, as_json: bool) -> None:
 
 
 def _score_references(batch: str, path: Path, id_column: str, reference_column: str, *, as_json: bool) -> None:
-    """Score a batch against references, and print the means and what did not match."""
+    """Score a batch against references, and print the means and the unmatched names."""
     from sqlalchemy.orm import Session
 
     from models.lookup import find_batch
@@ -102,7 +102,7 @@ def _score_references(batch: str, path: Path, id_column: str, reference_column: 
 
 
 def print_scores(found: Json) -> None:
-    """Print mean scores with their intervals, and what did not match."""
+    """Print mean scores with their intervals, and the unmatched names."""
     click.echo(f"batch {found['batch']}: {count(found['scored'], 'summary', 'summaries')} scored")
     rows = [
         (name, f"{mean['value']:.4f}", f"{mean['low']:.4f} to {mean['high']:.4f}")

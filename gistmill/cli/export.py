@@ -1,4 +1,4 @@
-"""``gistmill export``: write summaries to a file."""
+"""Command ``gistmill export``: write summaries to a file."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def export(name: str | None, output: Path | None, form: str | None, **given: Any
 
 
 def find_format(output: Path | None) -> str:
-    """Return the format that a file's suffix stands for.
+    """Return the format for a file's suffix.
 
     Raises:
-        UsageError: the suffix stands for none.
+        UsageError: no format has this suffix.
     """
     if output is None:
         return "csv"
@@ -61,7 +61,7 @@ def find_format(output: Path | None) -> str:
 
 @contextmanager
 def _open_output(output: Path | None, form: str) -> Iterator[BinaryIO]:
-    """Open stdout, or a file that appears under its name when it is whole."""
+    """Open stdout, or a file that is renamed into place once complete."""
     if output is not None:
         with write_whole(output) as file:
             yield file

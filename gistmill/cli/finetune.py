@@ -1,4 +1,4 @@
-"""``gistmill finetune``: from pairs of texts and summaries to an adapter that is served by name."""
+"""Command ``gistmill finetune``: train an adapter on pairs of texts and summaries, and register it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workers.finetuning.training import FinetuneResult
     from workers.weights.registration import BaseWeights
 
-# The measures of the report, in its order.
+# Labels of the report's metrics, in its order.
 METRICS = {
     "loss": "loss",
     "rouge1": "ROUGE-1",
@@ -85,18 +85,18 @@ def finetune(
 
 
 def is_first_process() -> bool:
-    """Tell whether this process speaks for a run of several, which accelerate numbers."""
+    """Return True in the process of rank 0, which prints and registers for all processes of accelerate."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _require_free(settings: Settings, name: str) -> None:
-    """Refuse a name that is taken before hours are spent on an adapter for it."""
+    """Reject a taken name before the training starts."""
     from models.errors import NameInUseError
     from models.registry import list_weights
     from workers.database import open_transaction
 
     with open_transaction(settings) as session:
-        if name in {each.name for each in list_weights(session)}:
+        if name in {weights.name for weights in list_weights(session)}:
             raise NameInUseError(f"{name!r} is registered already; choose another --name")
 
 
@@ -119,7 +119,7 @@ def _read_pairs(settings: Settings, config: FinetuneConfig, batches: tuple[str, 
 
 
 def _train(config: FinetuneConfig, pairs: PairSet) -> FinetuneResult:
-    # It looks for kernels on a hub when it is imported, and warns that there are none.
+    # bitsandbytes looks for kernels on a hub on import, and warns about missing ones.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from gistmill.cli.progress import TrainingDisplay
     from workers.finetuning.progress import silence_libraries

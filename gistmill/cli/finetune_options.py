@@ -1,4 +1,4 @@
-"""The options of a fine-tuning run: on the command line, and as the run's config."""
+"""Options of ``gistmill finetune``, and their conversion to the config of a run."""
 
 from __future__ import annotations
 
@@ -135,17 +135,17 @@ OPTIONS = (
 
 
 def add_finetune_options(command: Command) -> Command:
-    """Add the options to a command, in the order of the table."""
+    """Add the options of fine-tuning to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
 def build_config(config: FinetuneConfig, given: Mapping[str, Any]) -> FinetuneConfig:
-    """Return a run with what was given on the command line: first the preset, then every option.
+    """Return a config with the given options: the preset first, then every option.
 
     Raises:
-        TrainingSettingsError: a value, or values together, that cannot work.
+        TrainingSettingsError: a value, or a combination of values, is invalid.
     """
     values = {name: value for name, value in given.items() if value is not None}
     if values.get("preset") == "notebook":

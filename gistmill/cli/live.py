@@ -1,4 +1,4 @@
-"""How each look at a batch is shown: a live screen on a terminal, a line per change elsewhere, or JSON."""
+"""Display of a watched batch: a live screen on a terminal, a line per change elsewhere, or JSON lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from producer.status import Snapshot
 from producer.watch import Outage, WatchEvent
 from producer.wording import format_seconds
 
-# Seconds without news after which a line is printed all the same.
+# Seconds without a change after which a line is printed nevertheless.
 QUIET_SECONDS = 60
 
 Show = Callable[[WatchEvent], None]
@@ -32,20 +32,20 @@ Show = Callable[[WatchEvent], None]
 
 @contextmanager
 def choose_screen(*, is_live: bool, as_json: bool) -> Iterator[Show]:
-    """Give the function that shows a look, for as long as a batch is followed."""
+    """Yield the function that displays the events of a batch."""
     if not is_live:
         yield lambda _: None
     elif as_json:
         yield _print_json_line
     elif sys.stdout.isatty():
         with Live(refresh_per_second=4) as live:
-            yield lambda look: live.update(render_event(look))
+            yield lambda event: live.update(render_event(event))
     else:
-        yield _Lines().show
+        yield _LinePrinter().show
 
 
 def print_end(snapshot: Snapshot) -> None:
-    """Print how a batch ended."""
+    """Print the final states of a batch."""
     progress = snapshot.progress
     times = (progress.started_at, progress.finished_at)
     took = f" in {format_seconds((times[1] - times[0]).total_seconds())}" if times[0] and times[1] else ""
@@ -55,57 +55,57 @@ def print_end(snapshot: Snapshot) -> None:
     click.echo(f"read the summaries with: gistmill results {progress.batch}")
 
 
-def describe_event(look: WatchEvent) -> str:
-    """Return a look as one line."""
-    if isinstance(look, Outage):
-        return f"the results database is away ({clean_line(look.reason)}); waiting for it"
-    progress = look.progress
+def describe_event(event: WatchEvent) -> str:
+    """Return an event as one line."""
+    if isinstance(event, Outage):
+        return f"the results database is away ({clean_line(event.reason)}); waiting for it"
+    progress = event.progress
     ended = progress.jobs - progress.open_jobs
     parts = [f"{ended:,} of {progress.jobs:,} jobs", f"{progress.steps_done:,} of {progress.steps:,} steps"]
-    if look.tokens_per_second is not None:
-        parts.append(f"{look.tokens_per_second:.1f} tokens/s")
-    if look.seconds_left is not None and not progress.is_over:
-        parts.append(f"about {format_seconds(look.seconds_left)} left")
+    if event.tokens_per_second is not None:
+        parts.append(f"{event.tokens_per_second:.1f} tokens/s")
+    if event.seconds_left is not None and not progress.is_over:
+        parts.append(f"about {format_seconds(event.seconds_left)} left")
     counts = {state: getattr(progress, state) for state in ("partial", "failed", "cancelled")}
     parts.extend(f"{number:,} {state}" for state, number in counts.items() if number)
     if checks := describe_checks(progress):
         parts.append(f"checks: {checks}")
-    if not look.workers and not progress.is_over:
+    if not event.workers and not progress.is_over:
         parts.append("no worker is running")
-    elif look.unserved:
-        parts.append(f"no worker serves {' or '.join(look.unserved)}")
+    elif event.unserved:
+        parts.append(f"no worker serves {' or '.join(event.unserved)}")
     return ", ".join(parts)
 
 
-def render_event(look: WatchEvent) -> Group | Text:
-    """Return a look as a screen."""
-    if isinstance(look, Outage):
-        return Text(describe_event(look), style="yellow")
-    progress = look.progress
+def render_event(event: WatchEvent) -> Group | Text:
+    """Return an event as a screen."""
+    if isinstance(event, Outage):
+        return Text(describe_event(event), style="yellow")
+    progress = event.progress
     return Group(
         Text(f"batch {progress.batch}", style="bold"),
         _render_bar(progress),
-        Text(describe_event(look)),
-        _render_steps(look),
-        *(_render_failure(job.source, job.state, job.words) for job in look.failures),
-        *(Text(f"{each.node}  {each.device}  {each.running} running", style="dim") for each in look.workers),
+        Text(describe_event(event)),
+        _render_steps(event),
+        *(_render_failure(job.source, job.state, job.words) for job in event.failures),
+        *(Text(f"{load.node}  {load.device}  {load.running} running", style="dim") for load in event.workers),
         Text("Ctrl-C ends the watching, not the work", style="dim"),
     )
 
 
 def _render_bar(progress: BatchProgress) -> Table:
-    # A bar ends without a line break; the row of a table has one.
+    # In a table, because a bar alone has no line break.
     grid = Table.grid()
     grid.add_row(ProgressBar(total=progress.jobs, completed=progress.jobs - progress.open_jobs, width=60))
     return grid
 
 
-def _render_steps(look: Snapshot) -> Table:
+def _render_steps(snapshot: Snapshot) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
     for name in STEP_COLUMNS:
         table.add_column(name, justify="left" if name in {"strategy", "step"} else "right")
-    for each in look.steps:
-        strategy, kind, *counts = astuple(each)
+    for step_count in snapshot.steps:
+        strategy, kind, *counts = astuple(step_count)
         table.add_row(strategy, kind, *(f"{number:,}" if number else "" for number in counts))
     return table
 
@@ -117,20 +117,20 @@ def _render_failure(source: str, state: str, words: str) -> Text:
     return line
 
 
-def _print_json_line(look: WatchEvent) -> None:
-    value = {"outage": look.reason} if isinstance(look, Outage) else look
+def _print_json_line(event: WatchEvent) -> None:
+    value = {"outage": event.reason} if isinstance(event, Outage) else event
     click.echo(dump_json(value))
 
 
-class _Lines:
-    """Prints a line when steps have ended or something is wrong, and now and then to show that it is alive."""
+class _LinePrinter:
+    """Prints a line per change of the progress, and one a minute without changes."""
 
     def __init__(self) -> None:
         self._last: object = None
         self._printed_at = 0.0
 
-    def show(self, look: WatchEvent) -> None:
-        seen = look.progress if isinstance(look, Snapshot) else look
+    def show(self, event: WatchEvent) -> None:
+        seen = event.progress if isinstance(event, Snapshot) else event
         if seen != self._last or time.monotonic() - self._printed_at > QUIET_SECONDS:
-            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {describe_event(look)}")
+            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {describe_event(event)}")
             self._last, self._printed_at = seen, time.monotonic()

@@ -1,4 +1,4 @@
-"""The one console command ``gistmill``: the table of its subcommands, which are imported when they are run."""
+"""Console command ``gistmill``: the table of its subcommands."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WEIGHTS_COMMANDS = {
 
 
 def make_group() -> LazyGroup:
-    """Return every command of Gistmill."""
+    """Return the group of all commands."""
     return LazyGroup({**COMMANDS, **CLUSTER_COMMANDS}, help=HELP, epilog=EXIT_CODES)
 
 

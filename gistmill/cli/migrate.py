@@ -1,4 +1,4 @@
-"""``gistmill migrate``: bring the results database's schema up to this version."""
+"""Command ``gistmill migrate``: create or upgrade the schema of the results database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that several commands share: how to summarize, and which jobs are meant."""
+"""Options shared by several commands: options of a job, and filters of jobs."""
 
 from __future__ import annotations
 
@@ -75,17 +75,17 @@ JOB_OPTIONS = (
 
 
 def add_job_options(command: Command) -> Command:
-    """Add the options to a command, in the order of the table."""
+    """Add the options of a job to a command."""
     for option in reversed(JOB_OPTIONS):
         command = option(command)
     return command
 
 
 def build_job_options(given: Mapping[str, Any]) -> JobOptions:
-    """Return the job's options for what was given on the command line.
+    """Convert options of the command line to the options of a job.
 
     Raises:
-        SettingsError: options that do not go together, or a file that is not what it should be.
+        SettingsError: options exclude each other, or a file is invalid.
     """
     from models.options import make_options
 
@@ -117,7 +117,7 @@ def _read_text(path: Path) -> str:
 
 
 def _read_examples(path: Path) -> list[Any]:
-    """Return a JSON array, or one object a line."""
+    """Read a JSON array, or one JSON object per line."""
     from models.errors import SettingsError
 
     text = _read_text(path).strip()
@@ -137,12 +137,12 @@ STATES = tuple(state.value for state in JobState)
 
 
 class Since(click.ParamType[datetime]):
-    """A moment: a date, a date with a time, or how long ago."""
+    """Type of ``--since``: a date, a date with a time, or an age."""
 
     name = "when"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the moment."""
+        """Parse the value."""
         try:
             return parse_since(value, datetime.now().astimezone())
         except ValueError:
@@ -160,14 +160,14 @@ FILTER_OPTIONS = (
 
 
 def add_filters(command: Command) -> Command:
-    """Add the options to a command, in the order of the table."""
+    """Add the filters of jobs to a command."""
     for option in reversed(FILTER_OPTIONS):
         command = option(command)
     return command
 
 
 def make_filter(session: Session, name: str | None, given: dict[str, Any]) -> JobFilter:
-    """Return which jobs are meant; without a name, those of all batches."""
+    """Return the filter for a batch or job, or for all batches without a name, and the given options."""
     from models.lookup import JobFilter, find_target
 
     if name is None:

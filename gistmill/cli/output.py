@@ -1,4 +1,4 @@
-"""What commands print: lines, tables on a terminal, JSON; never a control character from a document."""
+"""Output of commands: lines, tables and JSON, without control characters from documents."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import click
 from producer.plain import dump_json
 from producer.wording import count
 
-# Names of unmatched documents that fit a line; --json has all of them.
+# Names of documents in one line; --json prints all.
 SHOWN_NAMES = 10
 
-# All but tab and line feed: a document must not move the cursor, set the title or clear the screen.
+# All but tab and line feed: escape sequences of a document could control the terminal.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 STATE_COLOURS = {
     "succeeded": "green",
@@ -32,12 +32,12 @@ STATE_COLOURS = {
 
 
 def clean_text(text: str) -> str:
-    """Return a text without the characters that would control the terminal."""
+    """Replace control characters in a text, except tab and line feed."""
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def clean_line(text: str) -> str:
-    """Return a text as one line without control characters."""
+    """Return a text as one line, with control characters replaced."""
     return clean_text(" ".join(text.split()))
 
 
@@ -47,12 +47,12 @@ def style_state(state: str) -> str:
 
 
 def print_text(text: str = "") -> None:
-    """Print text that may come from a document."""
+    """Print text of a document, with control characters replaced."""
     click.echo(clean_text(text))
 
 
 def print_fields(fields: dict[str, object]) -> None:
-    """Print names and values, one a line; what is None or empty is left out."""
+    """Print one name and value per line, without None and empty values."""
     shown = {name: str(value) for name, value in fields.items() if value not in (None, "")}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
@@ -65,7 +65,7 @@ def print_json(value: object) -> None:
 
 
 def print_json_array(values: Iterable[object]) -> None:
-    """Print values as one JSON array while they come, one a line."""
+    """Print values as a JSON array, streamed, one per line."""
     separator = "["
     for value in values:
         click.echo(f"{separator}\n{dump_json(value)}", nl=False)
@@ -74,7 +74,7 @@ def print_json_array(values: Iterable[object]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: ruled and coloured on a terminal, aligned by spaces elsewhere."""
+    """Print a table: coloured on a terminal, aligned by spaces elsewhere."""
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich_table(columns, cells)
@@ -99,7 +99,7 @@ def _print_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) ->
 
 
 def warn_unsent(steps: int) -> None:
-    """Warn about steps whose messages did not go out, if there are any."""
+    """Warn if the messages of some steps could not be published."""
     if steps:
         click.echo(
             f"gistmill: warning: the broker does not answer, so {count(steps, 'step')} cannot be announced now. "
@@ -109,16 +109,16 @@ def warn_unsent(steps: int) -> None:
 
 
 def json_option(function: Any) -> Any:
-    """Add ``--json`` to a command."""
+    """Add the option ``--json`` to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(function)
 
 
 @contextmanager
 def write_whole(output: Path) -> Iterator[BinaryIO]:
-    """Give a file to write; it takes its name when the block ends well, and is gone if not.
+    """Write a temporary file that is renamed to ``output`` at the end of the block, or deleted on an error.
 
     Raises:
-        UsageError: its folder is not there or may not be written.
+        UsageError: the folder does not exist or is not writable.
     """
     try:
         part = tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False)  # noqa: SIM115
@@ -128,7 +128,7 @@ def write_whole(output: Path) -> Iterator[BinaryIO]:
     try:
         with part:
             yield cast("BinaryIO", part)
-        # A temporary file is its owner's alone; this one gets the permissions of any new file.
+        # Temporary files are private; give this one the permissions of a new file.
         path.chmod(0o666 & ~_read_umask())
         path.replace(output)
     except BaseException:
@@ -143,6 +143,6 @@ def _read_umask() -> int:
 
 
 def list_names(names: Sequence[str]) -> str:
-    """Return how many there are and the first of them."""
+    """Return the number of names and the first of them."""
     more = ", ..." if len(names) > SHOWN_NAMES else ""
     return clean_line(f"{len(names):,} ({', '.join(names[:SHOWN_NAMES])}{more})")

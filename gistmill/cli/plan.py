@@ -1,4 +1,4 @@
-"""``gistmill plan``: what each job would do, and how long that takes at most, without running it."""
+"""Command ``gistmill plan``: plan jobs and estimate their time, without submitting them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
 
 
 def print_plans(plans: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print a table of plans, then why each is as it is, and where the times come from."""
+    """Print a table of plans, then their reasons and the origin of the times."""
     if as_json:
         print_json(plans)
         return

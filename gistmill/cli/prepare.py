@@ -1,4 +1,4 @@
-"""Convert the packaged weights once, telling how far it is: ``python -m gistmill.cli.prepare``."""
+"""Convert the packaged weights with a progress bar: ``python -m gistmill.cli.prepare``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.weights.packaged import is_converted, packaged_folder
 
 
 def main() -> int:
-    """Convert into the data folder of the settings; nothing to do if that was done before."""
+    """Convert the packaged weights into the data folder, unless that was done before."""
     folder = packaged_folder(read_settings())
     if is_converted(folder):
         return 0
@@ -28,7 +28,7 @@ def main() -> int:
         print(f"gistmill: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        # Whoever started this was interrupted too, and says so.
+        # The parent process is interrupted too, and prints the message.
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, elsewhere a line when there is something to say."""
+"""Progress on stderr: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ReadingProgress:
-    """Counts documents on stderr while a block lasts; elsewhere than on a terminal only problems and notes appear."""
+    """Progress of reading: a bar on a terminal, with problems and notes as lines."""
 
     def __init__(self, *, total: int | None) -> None:
         self._progress = Progress(
@@ -52,23 +52,23 @@ class ReadingProgress:
             case Source():
                 self._progress.advance(self._task)
             case SourceProblem():
-                self._say(f"gistmill: warning: {event.message}")
+                self._print_line(f"gistmill: warning: {event.message}")
             case SourceNote():
-                self._say(f"gistmill: note: {event.message}")
+                self._print_line(f"gistmill: note: {event.message}")
 
-    def _say(self, line: str) -> None:
+    def _print_line(self, line: str) -> None:
         if self._progress.disable:
             click.echo(clean_line(line), err=True)
         else:
             self._progress.console.print(Text(clean_line(line)))
 
 
-# Seconds between two lines where there is no terminal.
+# Seconds between two lines without a terminal.
 QUIET_SECONDS = 20.0
 
 
 class TrainingDisplay:
-    """Shows a run on stderr while a block lasts."""
+    """Progress of a fine-tuning run."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -82,7 +82,7 @@ class TrainingDisplay:
             disable=not sys.stderr.isatty(),
         )
         self._task = self._bar.add_task("measuring the base", total=None)
-        self._said_at = 0.0
+        self._printed_at = 0.0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -94,8 +94,8 @@ class TrainingDisplay:
         self._bar.stop()
 
     def show_data(self, data: dict[str, Any]) -> None:
-        """Say, before training starts, what it trains on and what became of the other rows."""
-        self._say(f"{data['pairs']:,} pairs to train on, {data['held_out']:,} held out")
+        """Print the counts of training pairs and of rows that were cut or left out."""
+        self._print_line(f"{data['pairs']:,} pairs to train on, {data['held_out']:,} held out")
         words = {
             "truncated_sources": "texts are longer than the budget and were cut",
             "empty_sources": "rows without a text were left out",
@@ -104,35 +104,35 @@ class TrainingDisplay:
         }
         for name, what in words.items():
             if data[name]:
-                self._say(f"{data[name]:,} {what}")
+                self._print_line(f"{data[name]:,} {what}")
 
-    def show(self, news: TrainingProgress) -> None:
-        """Show one piece of news."""
-        line = describe_news(news)
+    def show(self, progress: TrainingProgress) -> None:
+        """Show the progress: update the bar, or print a line if one is due."""
+        line = describe_progress(progress)
         if not self._bar.disable:
-            self._bar.update(self._task, description=line, completed=news.step, total=news.steps or None)
-        elif self._is_due(news):
-            self._said_at = time.monotonic()
-            self._say(line)
+            self._bar.update(self._task, description=line, completed=progress.step, total=progress.steps or None)
+        elif self._is_due(progress):
+            self._printed_at = time.monotonic()
+            self._print_line(line)
 
-    def _say(self, line: str) -> None:
+    def _print_line(self, line: str) -> None:
         if self._bar.disable:
             click.echo(line, err=True)
         else:
             self._bar.console.print(line, highlight=False)
 
-    def _is_due(self, news: TrainingProgress) -> bool:
-        is_worth_it = news.held_out_loss is not None or news.step in {1, news.steps}
-        return is_worth_it or time.monotonic() - self._said_at > QUIET_SECONDS
+    def _is_due(self, progress: TrainingProgress) -> bool:
+        is_milestone = progress.held_out_loss is not None or progress.step in {1, progress.steps}
+        return is_milestone or time.monotonic() - self._printed_at > QUIET_SECONDS
 
 
-def describe_news(news: TrainingProgress) -> str:
-    """Return a piece of news as one line."""
-    if news.held_out_loss is not None:
-        return f"held-out loss {news.held_out_loss:.4f} after step {news.step}"
-    parts = [f"step {news.step:,} of {news.steps:,}"]
-    if news.loss is not None:
-        parts.append(f"loss {news.loss:.4f}")
-    if news.seconds_left is not None and news.step < news.steps:
-        parts.append(f"about {format_seconds(news.seconds_left)} left")
+def describe_progress(progress: TrainingProgress) -> str:
+    """Return the progress of a run as one line."""
+    if progress.held_out_loss is not None:
+        return f"held-out loss {progress.held_out_loss:.4f} after step {progress.step}"
+    parts = [f"step {progress.step:,} of {progress.steps:,}"]
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.4f}")
+    if progress.seconds_left is not None and progress.step < progress.steps:
+        parts.append(f"about {format_seconds(progress.seconds_left)} left")
     return ", ".join(parts)

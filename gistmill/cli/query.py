@@ -1,4 +1,4 @@
-"""``gistmill query``: ask the results in SQL, without a client of Postgres."""
+"""Command ``gistmill query``: run a read-only SQL query on the results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-# What changes something, as far as a first look tells; Postgres itself refuses it.
+# Keywords of statements that write. Only chooses the advice: Postgres rejects them in a read-only transaction.
 CHANGE = re.compile(r"\b(insert|update|delete|merge|truncate|drop|alter|create|grant|revoke|copy|call|vacuum)\b", re.I)
 
 
@@ -45,7 +45,7 @@ def query(sql: str, *, as_json: bool) -> None:
         except OperationalError:
             raise
         except DBAPIError as error:
-            # The first line says what is wrong; the others quote a statement that is not quite the user's.
+            # The first line is the error; the others quote the statement with doubled percent signs.
             words = str(error.orig).splitlines()[0]
             is_write = CHANGE.search(sql) is not None
             advice = "; a query here can only read: SELECT, WITH, VALUES or TABLE" if is_write else ""
@@ -53,8 +53,8 @@ def query(sql: str, *, as_json: bool) -> None:
 
 
 def _run(session: Session, sql: str) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
-    """Return the names of the columns, and the rows as they come."""
+    """Return the names of the columns, and a lazy iterator over the rows."""
     connection = session.connection(execution_options={"postgresql_readonly": True, "stream_results": True})
-    # Straight to the driver: a colon or a percent sign in the query means itself.
+    # Sent by the driver, so that SQLAlchemy does not take colons for parameters; the driver needs %% for %.
     result = connection.exec_driver_sql(sql.replace("%", "%%") if "%" in sql else sql)
     return tuple(result.keys()), (tuple(row) for row in result)

@@ -1,4 +1,4 @@
-"""``gistmill report``: one page about a batch."""
+"""Command ``gistmill report``: write the report of a batch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report(batch: str | None, output: Path, limit: int | None) -> None:
     from producer.report.page import write_report
 
     with open_session() as session, write_whole(output) as file:
-        # Everything on the page is of one moment, whatever the workers do meanwhile.
+        # One snapshot for all queries of the page.
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         target = find_batch(session, batch)
         page = io.TextIOWrapper(file, encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""``gistmill rescue``: one pass of what every worker does by itself."""
+"""Command ``gistmill rescue``: one run of the reclaimer that every worker runs periodically."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rescue() -> None:
     settings = read_settings()
     broker_url = settings.require_broker_url()
     with open_database(settings.require_database_url()) as engine:
-        one_pass = Reclaimer(
+        reclaimer = Reclaimer(
             engine,
             broker_url,
             CeleryPublisher(make_celery(broker_url)),
@@ -45,7 +45,7 @@ def rescue() -> None:
             restart_grace_seconds=settings.restart_grace_seconds,
         )
         try:
-            report = one_pass.run_pass()
+            report = reclaimer.run_pass()
         except redis.RedisError as error:
             raise UnreachableError(
                 f"the broker does not answer ({error}); start it (`gistmill up`) or set GISTMILL_BROKER_URL"
@@ -55,8 +55,8 @@ def rescue() -> None:
 
 
 def describe_report(report: ReclaimReport | None) -> list[str]:
-    """Return what a pass did, in words."""
+    """Return the report of a run as lines; None means that another process holds the lock."""
     if report is None:
         return ["another process is rescuing right now"]
-    counts = ((getattr(report, each.name), WORDS[each.name]) for each in fields(report))
+    counts = ((getattr(report, field.name), WORDS[field.name]) for field in fields(report))
     return [f"{count} {words}" for count, words in counts if count] or ["nothing was lost"]

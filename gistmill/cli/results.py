@@ -1,4 +1,4 @@
-"""``gistmill results``: list jobs and their summaries."""
+"""Command ``gistmill results``: list jobs and their summaries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
                 format_seconds(job.seconds),
                 "" if job.consistency is None else f"{job.consistency:.3f}",
                 "needs review" if job.needs_review else "",
-                _begin(job.summary or job.reason or ""),
+                _shorten(job.summary or job.reason or ""),
             )
             for job in jobs
         ]
@@ -56,6 +56,6 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
         click.echo("no job is like that")
 
 
-def _begin(text: str) -> str:
+def _shorten(text: str) -> str:
     line = clean_line(text)
     return line if len(line) <= BEGINNING else line[: BEGINNING - 1] + "…"

@@ -1,4 +1,4 @@
-"""``gistmill retry``: run again what failed or was cancelled."""
+"""Command ``gistmill retry``: run failed and cancelled steps again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weights are served now, for whoever submits jobs that ask for some."""
+"""Warning after a submission whose weights no worker serves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 
 def warn_unserved(weights: str) -> None:
-    """Warn about jobs whose weights nobody serves; without any worker only a name that was asked for is worth it."""
+    """Warn if no live worker serves the weights; for the default name only if workers serve others."""
     from sqlalchemy.orm import Session
 
     from gistmill.cli.database import open_engine

@@ -1,4 +1,4 @@
-"""``gistmill show``: one summary and how it came about."""
+"""Command ``gistmill show``: print one summary with its provenance."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ def _describe_plan(provenance: Provenance) -> dict[str, object]:
 
 def _describe_measures(provenance: Provenance) -> dict[str, object]:
     return {
-        each.metric: f"not measurable: {clean_line(each.reason or '')}" if each.value is None else f"{each.value:.3f}"
-        for each in provenance.evaluations
+        measure.metric: f"not measurable: {clean_line(measure.reason or '')}"
+        if measure.value is None
+        else f"{measure.value:.3f}"
+        for measure in provenance.evaluations
     }

@@ -1,4 +1,4 @@
-"""``gistmill status``: how far batches and jobs are."""
+"""Command ``gistmill status``: print the progress of batches and jobs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from models.views import BatchProgress, JobSummary
     from producer.status import Snapshot
 
-# Batches that are listed when none is named.
+# Batches to list if none is named.
 RECENT = 20
-# Of a ``StepCount``, in the order of its fields.
+# Headings for the fields of a ``StepCount``, in their order.
 STEP_COLUMNS = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
 
 
@@ -55,27 +55,27 @@ def status(name: str | None, limit: int, *, as_json: bool) -> None:
 
 
 def describe_states(progress: BatchProgress) -> str:
-    """Return how many jobs are in which state: ``8 succeeded, 2 running``."""
+    """Return the number of jobs by state: ``8 succeeded, 2 running``."""
     counts = {state: getattr(progress, state) for state in SHOWN_STATES}
     return ", ".join(f"{number:,} {style_state(state)}" for state, number in counts.items() if number)
 
 
 def describe_steps(snapshot: Snapshot) -> str:
-    """Return how many steps are done, running and, if any, cancelled."""
+    """Return the numbers of steps done, running and, if any, cancelled."""
     progress = snapshot.progress
-    cancelled = sum(each.cancelled for each in snapshot.steps)
+    cancelled = sum(step_count.cancelled for step_count in snapshot.steps)
     parts = [f"{progress.steps_done:,} of {progress.steps:,} done", f"{progress.steps_running:,} running"]
     return ", ".join([*parts, *([f"{cancelled:,} cancelled"] if cancelled else [])])
 
 
 def describe_checks(progress: BatchProgress) -> str:
-    """Return how many summaries are being checked and how many a person should look at; "" if none."""
+    """Return the numbers of summaries being checked and in need of review; "" if none."""
     words = {"under way": progress.being_checked, "need review": progress.need_review}
     return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
 
 
 def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
-    """Print everything about a batch at one moment."""
+    """Print the snapshot of a batch."""
     if as_json:
         print_json(snapshot)
         return
@@ -94,12 +94,12 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
         }
     )
     click.echo()
-    print_table(STEP_COLUMNS, [astuple(each) for each in snapshot.steps])
+    print_table(STEP_COLUMNS, [astuple(step_count) for step_count in snapshot.steps])
     print_failures(snapshot)
 
 
 def print_failures(snapshot: Snapshot) -> None:
-    """Print the latest jobs that did not end whole, and what to do about them and about what was cancelled."""
+    """Print the latest failures, and the commands that retry or show them."""
     lines = [
         f"  {str(job.job_id)[:8]}  {style_state(job.state)}  {clean_line(f'{job.source}: {job.words}')}"
         for job in snapshot.failures
@@ -108,15 +108,15 @@ def print_failures(snapshot: Snapshot) -> None:
         lines.append(f"  and {snapshot.hidden_failures:,} more")
     if lines:
         lines.insert(0, "not whole:")
-    lines.extend(_advise(snapshot))
+    lines.extend(_suggest_commands(snapshot))
     if lines:
         click.echo("\n" + "\n".join(lines) + "\n")
 
 
-def _advise(snapshot: Snapshot) -> Iterator[str]:
+def _suggest_commands(snapshot: Snapshot) -> Iterator[str]:
     progress = snapshot.progress
     poor = progress.partial + progress.failed
-    has_failed = poor and any(each.failed for each in snapshot.steps if each.kind != "evaluate")
+    has_failed = poor and any(step_count.failed for step_count in snapshot.steps if step_count.kind != "evaluate")
     what = " or ".join(word for word, is_so in (("failed", has_failed), ("was cancelled", progress.cancelled)) if is_so)
     if what:
         more = " (with --marked also what guards marked)" if has_failed else ""
@@ -128,7 +128,7 @@ def _advise(snapshot: Snapshot) -> Iterator[str]:
 
 
 def describe_workers(snapshot: Snapshot) -> str:
-    """Return who is there and how busy."""
+    """Return the live workers with their load, and the weights that none serves."""
     if not snapshot.workers:
         return "none is running; start one with `gistmill up` or `gistmill worker`"
     there = ", ".join(f"{worker.node} ({worker.device}, {worker.running} running)" for worker in snapshot.workers)
@@ -144,17 +144,17 @@ def _print_batches(batches: list[BatchProgress], *, as_json: bool) -> None:
     else:
         rows = [
             (
-                each.batch,
-                format_moment(each.created_at),
-                each.jobs,
-                each.queued + each.running,
-                each.succeeded,
-                each.partial,
-                each.failed,
-                each.cancelled,
-                f"{each.steps_done}/{each.steps}",
+                batch.batch,
+                format_moment(batch.created_at),
+                batch.jobs,
+                batch.open_jobs,
+                batch.succeeded,
+                batch.partial,
+                batch.failed,
+                batch.cancelled,
+                f"{batch.steps_done}/{batch.steps}",
             )
-            for each in batches
+            for batch in batches
         ]
         print_table(
             ("batch", "submitted", "jobs", "open", "succeeded", "partial", "failed", "cancelled", "steps"), rows
@@ -170,7 +170,7 @@ def _print_job(job: JobSummary, *, as_json: bool) -> None:
 
 
 def describe_fields(job: JobSummary) -> dict[str, object]:
-    """Return what a person wants to know about a job besides its summary."""
+    """Return the fields of a job for printing, without its summary."""
     return {
         "source": job.source,
         "title": job.title,

@@ -1,4 +1,4 @@
-"""The steps of a job and the evidence of its check as lines of text."""
+"""Rendering of a job's steps, and of the evidence of its check, as lines of text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ WORDS = 120
 
 
 def render_steps(provenance: Provenance, *, is_full: bool) -> Iterator[str]:
-    """Yield the steps of a job, from what was read last to what was read first; a refine chain in its own order.
+    """Yield the lines of a job's steps: trees from the last step down to its inputs, refine chains in order.
 
     Args:
-        provenance: of the job.
-        is_full: with everything that the steps wrote.
+        provenance: all records of the job.
+        is_full: include the outputs of the steps.
     """
     shown_round = 0
     for plan in (step for step in provenance.steps if step.kind == StepKind.PLAN):
@@ -38,20 +38,20 @@ def render_steps(provenance: Provenance, *, is_full: bool) -> Iterator[str]:
 
 
 def _render_tree(node: Node, provenance: Provenance, first: str, rest: str, *, is_full: bool) -> Iterator[str]:
-    """Yield a node and what it read; the prefixes draw the branches to the left of it."""
+    """Yield the lines of a node and its inputs; the prefixes draw the branches."""
     stem = rest + ("│  " if node.inputs else "   ")
     yield from _render_node(node, provenance, first, stem, is_full=is_full)
-    for each in node.inputs:
-        is_last = each is node.inputs[-1]
+    for child in node.inputs:
+        is_last = child is node.inputs[-1]
         corner, below = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
-        yield from _render_tree(each, provenance, rest + corner, rest + below, is_full=is_full)
+        yield from _render_tree(child, provenance, rest + corner, rest + below, is_full=is_full)
 
 
 def _render_node(node: Node, provenance: Provenance, first: str, stem: str, *, is_full: bool) -> Iterator[str]:
     step = node.step
     yield first + _describe_step(step)
     yield from (f"{stem}  {line}" for line in _describe_chunks(step, provenance))
-    yield from (f"{stem}  {line}" for line in _describe_trouble(step, provenance))
+    yield from (f"{stem}  {line}" for line in _describe_failures(step, provenance))
     if is_full and step.output is not None:
         yield from (f"{stem}  > {line}" for line in step.output.strip().splitlines())
 
@@ -80,13 +80,13 @@ def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:
             yield f"chunk {chunk.index}: {span}" + (f", {_shorten(headings)}" if headings else "")
 
 
-def _describe_trouble(step: StepRecord, provenance: Provenance) -> Iterator[str]:
+def _describe_failures(step: StepRecord, provenance: Provenance) -> Iterator[str]:
     for guard in step.guards:
         outcome = "the output stands" if guard.get("stands") else "tried again"
         yield f"guard {guard.get('name')}: {_shorten(str(guard.get('words', '')))} ({outcome})"
-    for each in provenance.tries.get(str(step.id), []):
-        reason = f": {_shorten(str(each.error.get('message', '')))}" if each.error else ""
-        yield f"try {each.attempt}: {each.outcome}{reason}"
+    for attempt in provenance.tries.get(str(step.id), []):
+        reason = f": {_shorten(str(attempt.error.get('message', '')))}" if attempt.error else ""
+        yield f"try {attempt.attempt}: {attempt.outcome}{reason}"
     if step.error:
         yield f"failed: {_shorten(str(step.error.get('message', step.error)))}"
 
@@ -97,12 +97,12 @@ def _shorten(words: str) -> str:
 
 
 def render_evidence(evidence: Evidence) -> Iterator[str]:
-    """Yield the doubtful sentences with their reasons, then the questions with both answers."""
+    """Yield the lines of the doubtful sentences with their reasons, then of the questions with both answers."""
     for sentence in evidence.doubtful:
         yield f"{'MARKED' if sentence.is_marked else 'doubt'}  {clean_line(sentence.text)}"
         for doubt in sentence.doubts:
             yield f"        “{clean_line(doubt.text)}”: {clean_line(doubt.words)}"
-    for each in evidence.questions:
-        yield f"asked   {clean_line(each.question)}"
-        yield f"        the summary: {clean_line(each.summary_answer)}"
-        yield f"        the source: {clean_line(each.source_answer)}  (F1 {each.f1:.2f})"
+    for question in evidence.questions:
+        yield f"asked   {clean_line(question.question)}"
+        yield f"        the summary: {clean_line(question.summary_answer)}"
+        yield f"        the source: {clean_line(question.source_answer)}  (F1 {question.f1:.2f})"

@@ -1,4 +1,4 @@
-"""``gistmill submit``: put documents on the queue."""
+"""Command ``gistmill submit``: submit documents as jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gistmill.cli.edge import ExitCode
 from gistmill.cli.options import COUNT, add_job_options, build_job_options
 from gistmill.cli.output import json_option, print_json, print_table, warn_unsent
 from gistmill.cli.served import warn_unserved
-from gistmill.cli.watch import follow, leave_work
+from gistmill.cli.watch import explain_interrupt, follow
 from producer.wording import count
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What to read: the arguments of ``read_sources``."""
+    """Arguments of ``read_sources``."""
 
     paths: tuple[str, ...]
     text_column: str | None
@@ -92,13 +92,13 @@ def submit(
     reading = ReadOptions(paths, text_column, id_column, limit)
     request = make_request(reading, name, priority, summarizing)
     if dry_run:
-        return _rehearse(reading, request, as_json=as_json)
+        return _print_dry_run(reading, request, as_json=as_json)
     result = _send(reading, request, is_strict=strict)
     warn_unsent(result.unsent)
     if not result.accepted:
         _print_outcome(request, result, as_json=as_json)
         return judge_result(result)
-    with leave_work(request.batch):
+    with explain_interrupt(request.batch):
         warn_unserved(request.options.weights)
         must_follow = wait or watch
         if not (must_follow and as_json):
@@ -110,7 +110,7 @@ def submit(
 def make_request(
     reading: ReadOptions, name: str | None, priority: str, summarizing: dict[str, Any]
 ) -> SubmissionRequest:
-    """Return what is asked for every document."""
+    """Return the submission request for the options of the command line."""
     from models.job import Priority
     from producer.batches import name_batch
     from producer.intake import SubmissionRequest
@@ -133,7 +133,7 @@ def make_request(
 
 
 def judge_result(result: SubmissionResult) -> int:
-    """Return the exit code of a submission: the gravest problem's, and wrong usage if nothing went in."""
+    """Return the exit code of a submission: the highest of its problems', 2 if nothing was accepted."""
     if result.problems and not result.accepted:
         return ExitCode.USAGE
     return max((problem.exit_code for problem in result.problems), default=ExitCode.DONE)
@@ -173,8 +173,8 @@ def _submit_all_or_nothing(submission: Submission, reading: ReadOptions, progres
         submission.run(events)
 
 
-def _rehearse(reading: ReadOptions, request: SubmissionRequest, *, as_json: bool) -> int:
-    """Read everything and print what a submission would do."""
+def _print_dry_run(reading: ReadOptions, request: SubmissionRequest, *, as_json: bool) -> int:
+    """Read all sources and print the jobs that a submission would create."""
     from gistmill.cli.progress import ReadingProgress
     from producer.sources.source import Source
     from producer.submit import SubmissionResult

@@ -1,4 +1,4 @@
-"""``gistmill up``: the whole cluster on this machine."""
+"""Command ``gistmill up``: run the whole cluster on this machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from workers.local.launch import choose_gpus, list_gpus
 from workers.local.stack import Stack
 
 
-class Stopped(Exception):  # noqa: N818 - not an error, a request
-    """Somebody asked this process to stop."""
+class Stopped(Exception):  # noqa: N818 - a request, not an error
+    """A signal requested an orderly stop."""
 
 
 @click.command()
@@ -38,14 +38,14 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
       GISTMILL_HOME=/data/gistmill gistmill up --gpus 0,1
     """
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _stop)
+        signal.signal(name, _raise_stopped)
     settings = read_settings()
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     try:
         prepare_weights(settings.weights)
         stack = Stack(settings, chosen, names=names, report=_print_step)
         click.echo(f"Gistmill on {stack.home.folder}")
-        # Jobs that name no weights go to the default ones.
+        # Jobs without --weights need a worker for the default name.
         weights = f" --weights {names[0]}" if names and DEFAULT_NAME not in names else ""
         with stack.run() as addresses:
             click.echo(
@@ -61,7 +61,7 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
 
 @contextmanager
 def run_missing_cluster() -> Iterator[None]:
-    """Run the whole cluster for the length of a block, unless servers of the user's own or a running one are there."""
+    """Run the whole cluster for a block, unless the settings name servers or a cluster already runs."""
     settings = read_settings()
     with ExitStack() as stack:
         if not (settings.database_url and settings.broker_url):
@@ -76,8 +76,8 @@ def _print_step(words: str) -> None:
     click.echo(f"  {words} ...")
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    # A second signal must not interrupt the orderly stop that the first one began.
+def _raise_stopped(number: int, frame: FrameType | None) -> None:
+    # Ignore further signals, so that they do not interrupt the orderly stop.
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     raise Stopped

@@ -1,4 +1,4 @@
-"""``gistmill watch``: follow a batch until it ends."""
+"""Command ``gistmill watch``: follow a batch until it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from producer.status import Snapshot
 
-# Seconds between two looks: a person sees it move, and Postgres does not notice.
+# Seconds between two polls: for a live screen, and for lines or JSON.
 LIVE_INTERVAL = 1.0
 PLAIN_INTERVAL = 5.0
 
@@ -45,12 +45,12 @@ def follow(batch: str | None, *, is_live: bool, as_json: bool = False, interval:
     """Follow a batch to its end and return the exit code.
 
     Args:
-        batch: its name; the latest by default.
-        is_live: False to say nothing until the end.
-        as_json: print each look as a line of JSON; if not live, only the last.
-        interval: seconds between two looks.
+        batch: name of the batch; the latest by default.
+        is_live: display every event; otherwise only the end.
+        as_json: print events as lines of JSON; if not live, only the last.
+        interval: seconds between two polls.
     """
-    with leave_work(batch):
+    with explain_interrupt(batch):
         last = _follow(batch, is_live=is_live, as_json=as_json, interval=interval)
     if not as_json:
         from gistmill.cli.live import print_end
@@ -62,8 +62,8 @@ def follow(batch: str | None, *, is_live: bool, as_json: bool = False, interval:
 
 
 @contextmanager
-def leave_work(batch: str | None) -> Iterator[None]:
-    """Say to whoever presses Ctrl-C that the jobs, which are in, go on."""
+def explain_interrupt(batch: str | None) -> Iterator[None]:
+    """Add to an interrupt the message that the jobs continue."""
     try:
         yield
     except KeyboardInterrupt:

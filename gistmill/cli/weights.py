@@ -1,4 +1,4 @@
-"""``gistmill weights``: the weights and adapters that the cluster knows by name."""
+"""Commands ``gistmill weights``: manage registered weights and adapters."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from models.settings import PACKAGED, read_settings
 if TYPE_CHECKING:
     from models.tables import Weights
 
-# Digits of a fingerprint that tell weights apart.
+# Digits of a fingerprint in a table.
 FINGERPRINT_DIGITS = 12
-# How the metrics of a training run are shown.
+# Labels of the metrics of a training run.
 METRICS = {"loss": "loss", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rouge_l": "ROUGE-L", "stopped_share": "stopped"}
 
 
@@ -40,9 +40,9 @@ def list_all(*, as_json: bool) -> None:
     with open_session() as session:
         served = [worker.weights for worker in list_live_workers(session)]
         registered = list_weights(session)
-        others = sorted(set(served) - {each.name for each in registered})
+        others = sorted(set(served) - {weights.name for weights in registered})
         known = [*registered, *(Weights(name=name, kind="unregistered") for name in others)]
-        rows = [describe_weights(each) | {"workers": served.count(each.name)} for each in known]
+        rows = [describe_weights(weights) | {"workers": served.count(weights.name)} for weights in known]
     if as_json:
         print_json(rows)
     else:
@@ -97,7 +97,7 @@ def remove(name: str) -> None:
 
 
 def describe_weights(weights: Weights) -> dict[str, Any]:
-    """Return the row of weights as plain values."""
+    """Return a row of weights as a dictionary."""
     return {
         "name": weights.name,
         "kind": weights.kind,
@@ -112,7 +112,7 @@ def describe_weights(weights: Weights) -> dict[str, Any]:
 
 
 def describe_training(training: dict[str, Any]) -> dict[str, object]:
-    """Return the settings of a training run that a person looks for first, for a list of names and values."""
+    """Return the main settings of a training run by label."""
     if not training:
         return {}
     run, lora, data = (training.get(part, {}) for part in ("training", "lora", "data"))
@@ -127,7 +127,7 @@ def describe_training(training: dict[str, Any]) -> dict[str, object]:
 
 
 def list_metrics(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return the rows of a table of metrics before and after training."""
+    """Return the metrics before and after training as rows: label, before, after."""
     before, after = metrics.get("before", {}), metrics["after"]
     return [
         (label, f"{before[name]:.2f}" if name in before else "", f"{after[name]:.2f}")

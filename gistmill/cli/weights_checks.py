@@ -1,4 +1,4 @@
-"""What the commands about weights share: names, the packaged weights, and errors of the engine as sentences."""
+"""Shared parts of the commands about weights: check of names, conversion of packaged weights, errors of the engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workers.errors import ServerStartError, ServingError
 
 
 def check_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Refuse a name that could not be part of a queue's."""
+    """Reject a name that cannot be part of a queue name."""
     if value is not None and not re.fullmatch(WEIGHTS_NAME, value):
         raise click.BadParameter(
             f"{value!r} is no name for weights; use up to 63 letters, digits, dots, dashes and underscores",
@@ -26,11 +26,11 @@ def check_name(context: click.Context, parameter: click.Parameter, value: str | 
 
 
 def prepare_weights(weights: str) -> None:
-    """Convert the packaged weights in a process of its own, so that this one never holds them in memory.
+    """Convert the packaged weights in a subprocess, so that this process never holds them in memory.
 
     Raises:
-        Exit: it failed, and has said why.
-        ServerStartError: it was killed.
+        Exit: the conversion failed and printed the reason.
+        ServerStartError: the conversion was killed.
     """
     if weights != PACKAGED:
         return
@@ -46,10 +46,10 @@ def prepare_weights(weights: str) -> None:
 
 @contextmanager
 def explain_engine() -> Iterator[None]:
-    """Turn an error of the engine into one that the command line prints.
+    """Translate errors of weights and engine to an error that the command line prints.
 
     Raises:
-        ServingError: in the place of any WeightsError.
+        ServingError: replaces a WeightsError.
     """
     from workers.weights.errors import WeightsError
 

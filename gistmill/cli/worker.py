@@ -1,4 +1,4 @@
-"""``gistmill worker``: one process per GPU of this machine, kept alive."""
+"""Command ``gistmill worker``: run one supervised process per GPU of this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers.local.supervisor import Supervisor
 from workers.serving import find_trained_prompt
 from workers.weights.resolve import resolve_name
 
-# Ports that are tried for the metrics of a second worker on a machine.
+# Ports to try for the metrics of another worker on this machine.
 MAX_PORT_TRIES = 64
 
 
@@ -52,21 +52,21 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
     settings.require_broker_url()
     with open_transaction(settings) as session:
         wanted = [resolve_name(read_settings(weights_name=name), session) for name in names or (settings.weights_name,)]
-    for each in wanted:
-        prepare_weights(each.weights)
+    for resolved in wanted:
+        prepare_weights(resolved.weights)
         with explain_engine():
-            find_trained_prompt(each)
+            find_trained_prompt(resolved)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     settings = _choose_metrics_port(settings, processes=max(len(chosen), len(wanted)))
     programs = plan_processes(settings, chosen, names=names, is_automatic=True)
     folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
     command = Supervisor(folder, programs, logs=None).command
-    # The supervisor takes this process's place, so that signals reach it directly.
+    # Replace this process by the supervisor, so that it receives signals directly.
     os.execv(command[0], command)  # noqa: S606 - our own interpreter
 
 
 def _choose_metrics_port(settings: Settings, *, processes: int) -> Settings:
-    """Return settings with ports for the metrics that are free, if nobody has said which to take."""
+    """Return the settings with free metrics ports, unless a port was set explicitly."""
     if "metrics_port" in settings.model_fields_set:
         return settings
     for first in range(settings.metrics_port, settings.metrics_port + MAX_PORT_TRIES, processes):

@@ -1,10 +1,10 @@
-"""The definitions of the views that people query: one current SQL file for each view.
+"""Definitions of the views: one current SQL file a view.
 
 ``NAME.sql`` is the current definition. ``history/NAME_REVISION.sql`` is the definition that a revision applied and a
-later one replaced: migrating to that revision, upwards or downwards, makes the same schema as it did when it was new.
-Each text exists once, and it never changes once a revision has applied it, because databases have it.
+later one replaced, so that migrating to that revision, upwards or downwards, always makes the same schema. A text is
+never changed once a revision has applied it, because databases have it.
 
-A view is changed by a revision, like a table:
+To change a view, write a revision:
 
 1. ``git mv NAME.sql history/NAME_OLD.sql``, where OLD is the revision that applied it, and write the new NAME.sql.
 2. In the new revision, call ``apply_view(NAME, revision)`` to upgrade and ``apply_view(NAME, OLD)`` to downgrade.
@@ -21,16 +21,16 @@ FOLDER = Path(__file__).parent
 
 
 def read_view(name: str, revision: str) -> str:
-    """Return the SQL that a revision applies: the replaced definition of that revision, or else the current one."""
+    """Return the SQL that a revision applies: its definition in ``history``, or else the current one."""
     replaced = FOLDER / "history" / f"{name}_{revision}.sql"
     return (replaced if replaced.exists() else FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def apply_view(name: str, revision: str) -> None:
-    """Create a view, or replace it and keep the rights to read it.
+    """Create a view, or replace it and keep its privileges.
 
-    PostgreSQL replaces a view only if its columns stay and new ones come last. Where a column goes, as in the downgrade
-    of a revision that added one, drop the view first; the rights to read it must then be granted again.
+    PostgreSQL replaces a view only if its columns stay and new ones come last. To remove a column, as in the downgrade
+    of a revision that added one, drop the view first; its privileges must then be granted again.
     """
-    # Without parameters the file is sent as it is: several statements, with colons and percent signs of SQL's own.
+    # Without parameters the file is sent unparsed: it holds several statements, colons and percent signs.
     op.get_bind().exec_driver_sql(read_view(name, revision), execution_options={"no_parameters": True})

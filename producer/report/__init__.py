@@ -1,1 +1,1 @@
-"""The report of a batch: one page with everything in it, to read anywhere and to send to someone."""
+"""Report of a batch as one self-contained HTML page."""

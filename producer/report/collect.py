@@ -1,4 +1,4 @@
-"""What a report shows of a whole batch: its state, its calls over time, its lengths and its measures."""
+"""Data of a report about the whole batch: state, engine calls over time, lengths and metrics."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from models.tables import Evaluation
 from models.views import JobSummary, TimelineStep, view_of
 from producer.status import Failure, Snapshot, list_failures, take_snapshot
 
-# Failures that a table of the page lists; each document says its own in any case.
+# Rows in the page's table of failures; the sections of the documents hold them all.
 SHOWN_FAILURES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of the engine, in seconds since the first of the batch began."""
+    """One call of the engine; times in seconds since the batch's first call began."""
 
     worker: str
     kind: str
@@ -40,7 +40,7 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class StrategyComparison:
-    """What one strategy and style made of the batch."""
+    """Results of one combination of weights, strategy and style."""
 
     weights: str
     strategy: str
@@ -58,7 +58,7 @@ class StrategyComparison:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The values of one metric over the batch, and how often there was none."""
+    """Values of one metric over the batch, and the number of missing ones."""
 
     metric: str
     values: tuple[float, ...]
@@ -67,7 +67,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything about a batch that is not about one document."""
+    """All data about a batch as a whole."""
 
     snapshot: Snapshot
     calls: tuple[Call, ...]
@@ -78,7 +78,7 @@ class Overview:
 
 
 def collect_overview(session: Session, batch_id: UUID) -> Overview:
-    """Return what a report shows of a batch as a whole."""
+    """Return the data of a report about the whole batch."""
     return Overview(
         snapshot=take_snapshot(session, batch_id),
         calls=tuple(list_calls(session, batch_id)),
@@ -90,7 +90,7 @@ def collect_overview(session: Session, batch_id: UUID) -> Overview:
 
 
 def list_calls(session: Session, batch_id: UUID) -> list[Call]:
-    """Return the finished calls of the engine, first begun first; what came from the cache was none."""
+    """Return the finished engine calls, by start; cached steps made none."""
     view = view_of(TimelineStep)
     begun = func.extract("epoch", view.c.started_at)
     ended = func.extract("epoch", view.c.finished_at)
@@ -111,7 +111,7 @@ def list_calls(session: Session, batch_id: UUID) -> list[Call]:
 
 
 def list_lengths(session: Session, batch_id: UUID) -> list[Length]:
-    """Return how long the documents with a summary and their summaries are."""
+    """Return the lengths of the documents that have a summary, and of the summaries."""
     view = view_of(JobSummary)
     rows = session.execute(
         select(view.c.document_characters, view.c.summary_characters).where(
@@ -122,7 +122,7 @@ def list_lengths(session: Session, batch_id: UUID) -> list[Length]:
 
 
 def compare_ways(session: Session, batch_id: UUID) -> list[StrategyComparison]:
-    """Return how the strategies, styles and weights of a batch compare."""
+    """Return the results of a batch by weights, strategy and style."""
     rows = session.execute(
         text(
             """
@@ -143,7 +143,7 @@ def compare_ways(session: Session, batch_id: UUID) -> list[StrategyComparison]:
 
 
 def list_measures(session: Session, batch_id: UUID) -> list[Measured]:
-    """Return every metric that was measured in a batch, or could not be."""
+    """Return every metric of a batch, missing values included."""
     rows = session.execute(
         select(Evaluation.metric, Evaluation.value)
         .join(Job, Job.id == Evaluation.job_id)

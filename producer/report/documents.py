@@ -1,4 +1,4 @@
-"""What a report shows of one document: its source, its summary and the steps between them."""
+"""Data of a report about one document: its text, its summary and the steps between them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from producer.provenance import Node, Provenance, build_trees, read_provenance, 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a summary; with a sentence if there is a doubt about it."""
+    """A span of a summary; ``sentence`` is set if the check doubts it."""
 
     text: str
     sentence: CheckedSentence | None = None
@@ -27,15 +27,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPart:
-    """One job of the batch, ready to be shown.
+    """One job of the batch, prepared for the template.
 
     Args:
-        provenance: everything about the job.
-        text: the document.
-        pieces: the summary, cut at the sentences in doubt.
-        trees: the steps above what they read, one tree for an ended job.
-        chain: the steps of refine, the first one first.
-        chunks: by index.
+        provenance: all records of the job.
+        text: text of the document.
+        pieces: the summary, cut at the doubtful sentences.
+        trees: trees of its steps, without refine.
+        chain: refine steps in order of execution.
+        chunks: chunks by index.
     """
 
     provenance: Provenance
@@ -47,7 +47,7 @@ class DocumentPart:
 
 
 def list_documents(session: Session, batch_id: UUID, *, limit: int | None) -> Iterator[DocumentPart]:
-    """Yield the jobs of a batch in the order of their submission."""
+    """Yield the jobs of a batch in order of submission."""
     ids = session.scalars(
         select(Job.id).where(Job.batch_id == batch_id).order_by(Job.created_at, Job.source, Job.id).limit(limit)
     ).all()
@@ -72,7 +72,7 @@ def _read_part(session: Session, job_id: UUID) -> DocumentPart:
 
 
 def cut_summary(summary: str, evidence: Evidence) -> Iterator[Piece]:
-    """Yield a summary piece by piece, the sentences in doubt apart from what is between them."""
+    """Yield the pieces of a summary, with each doubtful sentence as a piece of its own."""
     end = 0
     for sentence in evidence.sentences:
         if sentence.doubts:

@@ -1,4 +1,4 @@
-"""Places calls that ran side by side on lanes, so that a timeline shows each, and merges what is too short to see."""
+"""Layout of a timeline: puts overlapping calls on separate lanes, and merges calls too short to see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from producer.report.collect import Call
 
-# Bars that the eye tells apart across a timeline; shorter neighbours of a kind become one.
+# Distinguishable bars across a timeline; shorter neighbours of one kind are merged.
 RESOLUTION = 1200
 
 
@@ -22,7 +22,7 @@ class Lane:
 
 
 def arrange_lanes(calls: Iterable[Call]) -> list[Lane]:
-    """Return the lanes of all workers, each worker's together, with as few as its calls allow."""
+    """Return the lanes, grouped by worker, with the fewest lanes that keep calls from overlapping."""
     lanes: dict[str, list[list[Call]]] = defaultdict(list)
     free: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for call in sorted(calls, key=lambda call: call.start):
@@ -41,7 +41,7 @@ def arrange_lanes(calls: Iterable[Call]) -> list[Lane]:
 
 
 def _merge_short(calls: Iterable[Call], shortest: float) -> list[Call]:
-    """Merge neighbours of one kind that are closer and shorter than can be seen."""
+    """Merge neighbours of one kind whose gap and length are below ``shortest`` seconds."""
     merged: list[Call] = []
     for call in calls:
         last = merged[-1] if merged else None

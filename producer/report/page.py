@@ -1,4 +1,4 @@
-"""Writes a report as one HTML page that needs no network and runs no script."""
+"""Rendering of a report as one HTML page without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from producer.report.documents import list_documents
 from producer.report.plots import Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
 from producer.wording import format_seconds
 
-# Pieces of the template that are joined before they are written.
+# Template pieces joined per write.
 BUFFERED_PIECES = 200
 
 
 def write_report(session: Session, batch_id: UUID, file: TextIO, *, limit: int | None = None) -> None:
-    """Write the report of a batch.
+    """Write the report of a batch as HTML.
 
     Args:
-        session: its reads all see the same moment if the caller's transaction says so.
-        batch_id: which batch.
-        file: takes the page piece by piece, so that it may be larger than the memory.
-        limit: documents to show one by one; the overview counts all.
+        session: use a repeatable-read transaction for a consistent report.
+        batch_id: id of the batch.
+        file: destination, written in pieces, so that the page may exceed the memory.
+        limit: maximum number of documents with a section of their own; the overview counts all.
     """
     overview = collect_overview(session, batch_id)
     environment = _make_environment()
@@ -47,7 +47,7 @@ def write_report(session: Session, batch_id: UUID, file: TextIO, *, limit: int |
 
 
 def draw_plots(overview: Overview) -> list[Plot]:
-    """Return the plots for which there is something to show."""
+    """Return the plots that have data."""
     plots = []
     if overview.calls:
         plots += [plot_timeline(overview.calls), plot_speed(overview.calls)]
@@ -61,7 +61,7 @@ def draw_plots(overview: Overview) -> list[Plot]:
 def _make_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,  # whatever the suffix: every text of a document is hostile
+        autoescape=True,  # document texts are hostile
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,4 +1,4 @@
-"""The plots of a report as SVG that takes its colours from the page, so that dark mode reaches them."""
+"""Plots of a report as SVG whose colours are CSS variables of the page, for dark mode."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from producer.report.collect import Call, Length, Measured
 
-# Colours that stand for the page's variables; the SVG is written with the left and shown with the right.
+# Placeholder colours for matplotlib; ``VARIABLES`` maps them to the page's CSS variables.
 INK, FAINT, ACCENT = "#010203", "#010204", "#010205"
 KIND_COLOURS = {
     "map": "#010206",
@@ -30,7 +30,7 @@ KIND_COLOURS = {
 }
 VARIABLES = {INK: "ink", FAINT: "faint", ACCENT: "accent"} | {colour: kind for kind, colour in KIND_COLOURS.items()}
 PIXELS_PER_INCH = 96
-# Widths in pixels: of the text column on a desk, and of a phone held upright.
+# Widths in pixels of the text column: on a desktop, and on a phone in portrait.
 WIDE, NARROW = 860, 330
 STYLE = {
     "svg.fonttype": "none",
@@ -51,7 +51,7 @@ STYLE = {
     "grid.linewidth": 0.5,
     "legend.frameon": False,
 }
-# Points of the curve of tokens per second.
+# Time intervals of the plot of tokens per second.
 BUCKETS = 120
 LABEL_CHARACTERS = 18
 
@@ -60,7 +60,7 @@ Draw = Callable[["Axes"], None]
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot in both widths, in words for those who do not see it, and the kinds of steps that its colours mean."""
+    """A plot as SVG in two widths, its description in words, and the step kinds of its legend."""
 
     title: str
     words: str
@@ -70,10 +70,10 @@ class Plot:
 
 
 def plot_timeline(calls: Sequence[Call]) -> Plot:
-    """Show who ran what when: a lane for each call that ran beside others."""
+    """Plot the calls of each worker over time, concurrent calls in separate lanes."""
     lanes = arrange_lanes(calls)
     workers = sorted({lane.worker for lane in lanes})
-    # Half a row of air between two workers.
+    # Half a row of space between two workers.
     rows = {id(lane): row + workers.index(lane.worker) / 2 for row, lane in enumerate(lanes)}
 
     def draw(axes: Axes) -> None:
@@ -96,14 +96,14 @@ def plot_timeline(calls: Sequence[Call]) -> Plot:
 
 
 def plot_speed(calls: Sequence[Call]) -> Plot:
-    """Show the tokens that were written per second, all workers together."""
+    """Plot the generated tokens per second of all workers."""
     import numpy as np
 
     starts = np.array([call.start for call in calls])
     spans = np.maximum(np.array([call.end for call in calls]) - starts, 1e-3)
     tokens = np.array([call.tokens for call in calls], dtype=float)
     edges = np.linspace(0, float((starts + spans).max()), BUCKETS + 1)
-    # A call's tokens are spread evenly over its time: what was written until each edge, and then the differences.
+    # Spread a call's tokens evenly over its duration: cumulative tokens at each edge, then differences.
     written = np.array([(tokens * np.clip((edge - starts) / spans, 0, 1)).sum() for edge in edges])
     rates = np.diff(written) / np.diff(edges)
 
@@ -120,7 +120,7 @@ def plot_speed(calls: Sequence[Call]) -> Plot:
 
 
 def plot_lengths(lengths: Sequence[Length]) -> Plot:
-    """Show how long each summary is for its document."""
+    """Plot the length of each summary against its document's."""
 
     def draw(axes: Axes) -> None:
         documents = [length.document for length in lengths]
@@ -142,13 +142,13 @@ def plot_lengths(lengths: Sequence[Length]) -> Plot:
 
 
 def plot_measures(measures: Sequence[Measured]) -> Plot:
-    """Show the spread of every metric that has values."""
-    measured = [each for each in measures if each.values]
+    """Plot the distribution of every metric that has values."""
+    measured = [metric for metric in measures if metric.values]
 
     def draw(axes: Axes) -> None:
-        for row, each in enumerate(measured):
+        for row, metric in enumerate(measured):
             axes.boxplot(
-                each.values,
+                metric.values,
                 positions=[row],
                 orientation="horizontal",
                 widths=0.5,
@@ -158,12 +158,12 @@ def plot_measures(measures: Sequence[Measured]) -> Plot:
                 capprops={"color": INK},
                 medianprops={"color": ACCENT},
             )
-            axes.scatter(each.values, [row] * len(each.values), s=8, color=ACCENT, alpha=0.6, linewidth=0)
-        axes.set_yticks(range(len(measured)), [_shorten(each.metric) for each in measured])
+            axes.scatter(metric.values, [row] * len(metric.values), s=8, color=ACCENT, alpha=0.6, linewidth=0)
+        axes.set_yticks(range(len(measured)), [_shorten(metric.metric) for metric in measured])
         axes.invert_yaxis()
         axes.grid(axis="x")
 
-    words = "Medians: " + ", ".join(f"{each.metric} {median(each.values):.3f}" for each in measured) + "."
+    words = "Medians: " + ", ".join(f"{metric.metric} {median(metric.values):.3f}" for metric in measured) + "."
     return _render("Is it true, is it close to the reference", words, draw, height=70 + 34 * len(measured))
 
 
@@ -176,17 +176,17 @@ def _draw_svg(label: str, draw: Draw, width: int, height: int) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # The salt keeps the ids of one page apart and the same page the same.
+    # The salt makes the SVG's ids unique in the page and reproducible.
     with mpl.rc_context(STYLE | {"svg.hashsalt": f"{label} {width}"}):  # type: ignore[arg-type]
         figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), layout="constrained")
         draw(figure.subplots())
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _adapt(file.getvalue(), label)
+    return _embed_svg(file.getvalue(), label)
 
 
-def _adapt(svg: str, label: str) -> str:
-    """Return the element alone, labelled, with the page's colours and a width that follows the page."""
+def _embed_svg(svg: str, label: str) -> str:
+    """Return the svg element for embedding: labelled, with CSS variables as colours and without a fixed size."""
     from markupsafe import escape
 
     element = svg[svg.index("<svg") :]
@@ -197,7 +197,7 @@ def _adapt(svg: str, label: str) -> str:
 
 
 def _write_numbers(axis: Axis) -> None:
-    """Label a logarithmic axis by plain numbers, as many as there is room for."""
+    """Label a logarithmic axis with plain numbers, as many as fit."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(base=10, subs=(1, 3), numticks=8))

@@ -1,6 +1,6 @@
-"""Reading: files, folders, tables, standard input and web pages become normalized sources.
+"""Reading of files, folders, tables, standard input and web pages as normalized sources.
 
-Importing this package loads the standard library only; every parser is loaded when a document needs it.
+Importing this package loads only the standard library; parsers are imported on first use.
 """
 
 from producer.sources.html import normalize_html

@@ -1,4 +1,4 @@
-"""Decides which network addresses a URL may lead to: the public ones, so that no document can reach inside."""
+"""Filter for the addresses of URLs: only public ones, as protection against server-side request forgery."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from producer.errors import SourceUsageError, UnreadableError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Prefixes of IPv6 that lead to the IPv4 address in their last 32 bits, through a gateway (RFC 6052, RFC 8215).
+# IPv6 prefixes that a gateway translates to the IPv4 address in the last 32 bits (RFC 6052, RFC 8215).
 TRANSLATED_NETWORKS = tuple(ipaddress.IPv6Network(prefix) for prefix in ("64:ff9b::/96", "64:ff9b:1::/48"))
 
-# What IANA keeps for protocols, relays, documentation and sites, and Python's tables (partly) take for public.
+# Networks that IANA reserves for protocols, relays, documentation and sites, but some versions of Python call global.
 SPECIAL_NETWORKS = tuple(
     ipaddress.ip_network(prefix) for prefix in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "fec0::/10")
 )
@@ -22,26 +22,26 @@ SPECIAL_NETWORKS = tuple(
 def is_public_address(address: Address) -> bool:
     """Return False for loopback, private, link-local, shared, multicast and reserved addresses.
 
-    IPv6 addresses that carry an IPv4 address (mapped, 6to4, Teredo, NAT64) are as public as what they carry.
+    An IPv6 address with an embedded IPv4 address (mapped, 6to4, Teredo, NAT64) is as public as that address.
     """
     if isinstance(address, ipaddress.IPv6Address):
-        carried = _find_carried(address)
-        if carried is not None:
-            return is_public_address(carried)
+        embedded = _find_embedded(address)
+        if embedded is not None:
+            return is_public_address(embedded)
     is_special = address.is_multicast or address.is_reserved or any(address in network for network in SPECIAL_NETWORKS)
     return address.is_global and not is_special
 
 
 async def resolve_host(host: str, port: int, *, allow_private: bool) -> str:
-    """Return the address to connect to; the name is not resolved again after this check.
+    """Resolve a host once and return the checked address to connect to.
 
     Args:
-        host: a name or an address.
-        port: the TCP port.
-        allow_private: True to take any address.
+        host: name or address.
+        port: TCP port.
+        allow_private: accept addresses that are not public.
 
     Raises:
-        UnreadableError: the name has no address.
+        UnreadableError: the host has no address.
         SourceUsageError: one of its addresses is not public.
     """
     try:
@@ -58,7 +58,7 @@ async def resolve_host(host: str, port: int, *, allow_private: bool) -> str:
     return addresses[0]
 
 
-def _find_carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+def _find_embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if any(address in network for network in TRANSLATED_NETWORKS):
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     teredo_client = address.teredo[1] if address.teredo else None

@@ -1,4 +1,4 @@
-"""Chooses the columns of a table that hold a document's text, id and title."""
+"""Choice of the columns of a table that hold a document's text, id and title."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from producer.errors import SourceUsageError
 from producer.sources.text import clean_label
 
-# Names that can only mean the text of a document; anything else has to be said.
+# Names that clearly mean the text of a document; others need --text-column.
 TEXT_NAMES = frozenset({"text", "article", "content", "body", "writeup"})
 TITLE_NAMES = ("title", "headline")
-# Characters of a column's name in a message: a damaged header can be one name of a million.
+# Characters of a column's name in a message; a damaged header can be one name of a million.
 SHOWN_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns to read: ``id`` and ``title`` are "" where there is none."""
+    """The columns to read; ``id`` and ``title`` are "" if there is none."""
 
     text: str
     id: str = ""
@@ -31,13 +31,13 @@ class Columns:
 
 
 def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_column: str | None) -> Columns:
-    """Return the columns to read, the text's guessed if it is not given and only one can be meant.
+    """Return the columns to read; the text's is guessed if not given and unambiguous.
 
     Raises:
-        SourceUsageError: a given column does not exist, or none is given and none is obvious.
+        SourceUsageError: a given column does not exist, or no text column is given and the guess is ambiguous.
     """
     if not columns:
-        # Not one row could be read: each says why, and a list of columns would say nothing.
+        # No row could be read; the rows carry the reasons.
         return Columns(text_column or "text", id_column or "")
     for option, column in (("--text-column", text_column), ("--id-column", id_column)):
         if column is not None and column not in columns:
@@ -60,7 +60,6 @@ def _list_nearest(column: str, columns: tuple[str, ...]) -> str:
     def distance(name: str) -> float:
         return -difflib.SequenceMatcher(None, column.lower(), name.lower()).ratio()
 
-    # More names than this make no readable sentence.
     shown = sorted(columns, key=distance)[:12]
     more = f" and {len(columns) - len(shown)} more" if len(columns) > len(shown) else ""
     return ", ".join(repr(clean_label(name, max_chars=SHOWN_CHARS)) for name in shown) + more

@@ -1,4 +1,4 @@
-"""Streams CSV and TSV files with Python's csv module, and notices what it would swallow in silence."""
+"""Streaming reader of CSV and TSV files, with errors for unclosed quotes and surplus cells that csv accepts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from producer.errors import SourceError, UnreadableError
 from producer.sources.limits import ReadLimits
 from producer.sources.table import BrokenTableError, Record, Table, number_records, read_lines
 
-# What separates cells in the wild; the one that the header uses most outside of quotes is taken.
+# Candidate delimiters; the one most frequent in the header, outside quotes, is taken.
 DELIMITERS = ",;\t|"
 QUOTED = re.compile(r'"[^"]*"?')
 
@@ -22,13 +22,13 @@ def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
 
     Args:
         path: the file; its first line that is not blank is the header.
-        limits: how long a cell may be.
-        delimiter: what separates cells, "" to see it in the header.
+        limits: bound the length of a cell.
+        delimiter: separator of cells; "" detects it from the header.
 
     Raises:
         SourceError: the file is empty or not text.
     """
-    # The default of 128 KiB is less than many an article. The setting is global, so it only ever grows.
+    # The default of 128 KiB is too small for long articles. The setting is global, so it is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), limits.text_chars))
     lines = _UntilEnd(read_lines(path, limits))
     header = next((line for line in lines if line.strip()), None)
@@ -42,7 +42,7 @@ def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
 
 
 class _UntilEnd:
-    """Lines that remember whether more were asked for than there are."""
+    """Iterator over lines that records whether it was read past the end."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -60,7 +60,7 @@ class _UntilEnd:
 
 
 def _check_ends(records: Iterator[list[str]], lines: _UntilEnd) -> Iterator[list[str]]:
-    """Yield records; one that runs into the end of the file has a quote that never closes."""
+    """Yield records; a record that reads past the end of the file has an unclosed quote."""
     try:
         for record in records:
             if lines.is_exhausted:
@@ -71,7 +71,7 @@ def _check_ends(records: Iterator[list[str]], lines: _UntilEnd) -> Iterator[list
 
 
 def _match_columns(records: Iterator[list[str]], columns: tuple[str, ...]) -> Iterator[Record | SourceError]:
-    """Pair cells with columns; an empty line is layout, not a row."""
+    """Pair cells with columns; an empty line is no row."""
     for record in records:
         if any(record[len(columns) :]):
             reason = f"has {len(record)} cells where the header has {len(columns)}; put its text in quotes"

@@ -1,4 +1,4 @@
-"""Turns bytes into text: byte order mark, then strict UTF-8, then what the document declares, then detection."""
+"""Decoding of bytes: by byte order mark, strict UTF-8, the declared encoding, then detection, in this order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from producer.errors import UnreadableError
 
-# The UTF-32 marks come first: UTF-16's little-endian mark is a prefix of UTF-32's.
+# UTF-32 before UTF-16, whose little-endian mark is a prefix of UTF-32's.
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -17,27 +17,27 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Bytes looked at in one go; also the sample that detection works on.
+# Bytes per read; also the size of the sample for detection.
 CHUNK_BYTES = 1 << 20
-# Control characters that no text has; tab, line ends, form feed and escape (ISO-2022) are not among them.
+# Control characters that are not in texts, so without tab, line ends, form feed and escape (ISO-2022).
 CONTROL_BYTES = bytes(set(range(32)) - {8, 9, 10, 11, 12, 13, 27})
-# Above this share of control characters a file is binary, not a text with a few stray ones.
+# Maximum share of control characters in a text with a few stray ones; above it a file is binary.
 BINARY_SHARE = 0.02
-# A document may declare any codec that Python knows, some of them slow or not for text: only these families count.
+# Families of codecs that a document may declare; Python has others that are slow or not for text.
 DECLARABLE = re.compile(r"(utf|iso|windows|cp\d|koi8|gb|big5|euc|shift|sjis|tis|mac|latin|ascii|us-ascii)", re.I)
 DECLARED_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.I)
-# What files that are not UTF-8 are encoded in, likeliest first: the order decides between equally good guesses.
+# Encodings of files that are not UTF-8, likeliest first; the order breaks ties.
 LEGACY_ENCODINGS = [
     "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256",
     "cp932", "euc_jp", "gb18030", "big5", "cp949", "mac_roman",
 ]  # fmt: skip
-# This many good characters for each bad one make a file damaged UTF-8 rather than another encoding.
+# Minimum ratio of valid to invalid characters in damaged UTF-8, as opposed to another encoding.
 GOOD_PER_BAD = 4
-# Letters and marks of Western European text, and how many of them may follow each other: Cyrillic and Greek read as
-# windows-1252 give longer runs, other Latin alphabets give other characters.
+# Letters and marks of Western European text. Cyrillic and Greek decoded as windows-1252 give runs of three or more,
+# other Latin alphabets give other characters.
 WESTERN = "àâäáåæçèéêëîïíñòóôöøœùûüúßÀÂÄÅÆÇÈÉÊÖØŒÜÑ“”„‘’‚«»‹›–—…•·°§€£™®©\xa0¡½"  # noqa: RUF001 - quotes are meant
 NOT_WESTERN = re.compile(f"[^\\x00-\\x7f{WESTERN}]|[{WESTERN}]{{3}}")
-# Bytes in which HTML has to declare its encoding.
+# Bytes that may hold an HTML document's declaration of its encoding.
 DECLARATION_BYTES = 4096
 
 
@@ -46,7 +46,7 @@ def decode_text(data: bytes, *, declared: str | None = None) -> str:
 
     Args:
         data: the whole document.
-        declared: the encoding that an HTTP header or the document itself names, used if it is not UTF-8.
+        declared: encoding named by an HTTP header or the document, used if the bytes are not UTF-8.
 
     Raises:
         UnreadableError: the bytes are not text.
@@ -59,7 +59,7 @@ def decode_text(data: bytes, *, declared: str | None = None) -> str:
 
 
 def find_encoding(stream: BinaryIO, *, declared: str | None = None) -> str:
-    """Return the encoding of a seekable stream, reading all of it in constant memory, and rewind it.
+    """Return the encoding of a seekable stream and rewind it; reads all of it in constant memory.
 
     Raises:
         UnreadableError: the stream is binary or in no known encoding.
@@ -75,7 +75,7 @@ def find_encoding(stream: BinaryIO, *, declared: str | None = None) -> str:
 
 
 def find_declared_charset(data: bytes) -> str | None:
-    """Return the encoding that an HTML or XHTML document names in its first bytes."""
+    """Return the encoding that an HTML or XHTML document declares, None if it declares none."""
     match = DECLARED_CHARSET.search(data[:DECLARATION_BYTES])
     return match[1].decode("ascii") if match else None
 
@@ -112,13 +112,13 @@ def _detect_encoding(sample: bytes, declared: str | None) -> str:
     if declared and _can_decode(sample, declared):
         return _widen_latin_1(declared)
     _check_damaged_utf8(sample)
-    # Lines of plain ASCII say nothing about the encoding and blur the statistics.
-    telling = b"\n".join(line for line in _split_whole_lines(sample) if not line.isascii())
-    if _is_western(telling):
+    # Lines of plain ASCII would dilute the statistics.
+    distinctive = b"\n".join(line for line in _split_whole_lines(sample) if not line.isascii())
+    if _is_western(distinctive):
         return "cp1252"
     from charset_normalizer import from_bytes
 
-    matches = from_bytes(telling, cp_isolation=LEGACY_ENCODINGS)
+    matches = from_bytes(distinctive, cp_isolation=LEGACY_ENCODINGS)
     best = matches.best()
     if best is None:
         raise undecodable()
@@ -128,13 +128,13 @@ def _detect_encoding(sample: bytes, declared: str | None) -> str:
 
 
 def _split_whole_lines(sample: bytes) -> list[bytes]:
-    """Return the lines of a sample; a chunk from the middle of a file begins and ends with a torn one."""
+    """Return the complete lines of a sample; a chunk from the middle of a file has partial ones at its ends."""
     lines = sample.splitlines()
     return lines[1:-1] if len(sample) == CHUNK_BYTES and len(lines) > 2 else lines
 
 
 def _is_western(sample: bytes) -> bool:
-    """Return True for windows-1252: detection weighs words, and a few quotes and dashes are too little for it."""
+    """Return True for windows-1252; statistical detection fails on a text with only a few quotes and dashes."""
     try:
         return NOT_WESTERN.search(sample.decode("cp1252")) is None
     except UnicodeDecodeError:
@@ -142,7 +142,7 @@ def _is_western(sample: bytes) -> bool:
 
 
 def _check_damaged_utf8(sample: bytes) -> None:
-    """Refuse UTF-8 with a few bad bytes: any other encoding would garble all its good characters in silence."""
+    """Reject UTF-8 with a few invalid bytes: decoding it as another encoding would garble the valid characters."""
     text = sample.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     good = sum(not character.isascii() for character in text) - bad
@@ -154,7 +154,7 @@ def _can_decode(sample: bytes, declared: str) -> bool:
     if not DECLARABLE.match(declared):
         return False
     try:
-        # A multi-byte character may be cut at the end of the sample, so its last bytes do not count.
+        # Incremental, because the sample may end within a multi-byte character.
         codecs.getincrementaldecoder(_widen_latin_1(declared))().decode(sample)
     except (LookupError, UnicodeError):
         return False
@@ -162,5 +162,5 @@ def _can_decode(sample: bytes, declared: str) -> bool:
 
 
 def _widen_latin_1(declared: str) -> str:
-    """Return windows-1252 for Latin-1, as every browser does: its extra characters are what authors meant."""
+    """Return windows-1252 for Latin-1, as browsers do (WHATWG Encoding Standard)."""
     return "cp1252" if codecs.lookup(declared).name == "iso8859-1" else declared

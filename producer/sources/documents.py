@@ -1,4 +1,4 @@
-"""Reads one document: bytes of a known or unknown kind become content, within the bounds."""
+"""Reader of one document: detects its kind and converts its bytes to content, within the limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_file(path: Path, kind: FileKind | None, *, sandbox: Sandbox, limits: Re
     """Return the content of a document file.
 
     Raises:
-        SourceError: it cannot be read, or only beyond a bound.
+        SourceError: it cannot be read, or exceeds a limit.
     """
     return read_document(read_bytes(path, limits), kind, sandbox=sandbox, limits=limits)
 
@@ -29,18 +29,18 @@ def read_stdin(*, sandbox: Sandbox, limits: ReadLimits) -> Content:
     """Return the document on standard input.
 
     Raises:
-        SourceError: it cannot be read, or only beyond a bound.
+        SourceError: it cannot be read, or exceeds a limit.
     """
     data = _read_bounded(sys.stdin.buffer, limits.file_bytes)
     return read_document(data, None, sandbox=sandbox, limits=limits)
 
 
 def read_bytes(path: Path, limits: ReadLimits) -> bytes:
-    """Return the bytes of a file that is not too large.
+    """Return the bytes of a file.
 
     Raises:
-        UnreadableError: the system does not let us.
-        LimitError: it is too large.
+        UnreadableError: the operating system refuses access.
+        LimitError: the file is too large.
     """
     try:
         with path.open("rb") as stream:
@@ -55,14 +55,14 @@ def read_document(
     """Return the content of a document.
 
     Args:
-        data: the whole document.
-        kind: its kind, None to let the content tell.
-        sandbox: where its parser runs.
-        limits: how much it may cost.
-        charset: the encoding that an HTTP header names.
+        data: bytes of the document.
+        kind: kind of the document; None detects it from the content.
+        sandbox: runs the parser.
+        limits: limits of reading.
+        charset: encoding named by an HTTP header.
 
     Raises:
-        SourceError: it cannot be read, or only beyond a bound.
+        SourceError: it cannot be read, or exceeds a limit.
     """
     if not data.strip():
         raise UnreadableError("is empty; give a file with text in it")
@@ -76,10 +76,10 @@ def read_document(
 
 
 def read_text(text: str, kind: FileKind | None, sandbox: Sandbox) -> Content:
-    """Return decoded text as content; HTML is recognized where no kind is given.
+    """Return decoded text as content; without a kind, HTML is detected.
 
     Raises:
-        SourceError: it cannot be read, or only beyond a bound.
+        SourceError: it cannot be read, or exceeds a limit.
     """
     if kind is FileKind.MARKDOWN:
         return read_markdown(text)
@@ -91,10 +91,10 @@ def read_text(text: str, kind: FileKind | None, sandbox: Sandbox) -> Content:
 
 
 def check_content(content: Content, limits: ReadLimits) -> Content:
-    """Return the content if there is any and it is not too long.
+    """Return the content if it is neither empty nor too long.
 
     Raises:
-        UnreadableError: it has neither a letter nor a digit.
+        UnreadableError: it has no letter and no digit.
         LimitError: it has too many characters.
     """
     if not any(map(str.isalnum, content.text)):
@@ -105,7 +105,7 @@ def check_content(content: Content, limits: ReadLimits) -> Content:
 
 
 def explain_os_error(error: OSError) -> UnreadableError | SourceUsageError:
-    """Return what the system says about a path as a source error."""
+    """Translate an error of the operating system about a path to a source error."""
     if isinstance(error, FileNotFoundError):
         return SourceUsageError("does not exist; check the path")
     if isinstance(error, PermissionError):

@@ -1,7 +1,7 @@
-"""Turns HTML, whole pages and fragments alike, into Markdown that keeps every visible word.
+"""Conversion of HTML pages and fragments to Markdown that keeps every visible word.
 
-Headings become ``#`` to ``######``, code blocks are fenced, tables stay tables. What a reader of the page does not
-see (scripts, styles, hidden elements) or does not read (navigation, link targets) is left out.
+Headings become ``#`` to ``######``, code blocks are fenced, tables stay tables. Invisible parts (scripts, styles,
+hidden elements), navigation and link targets are left out.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 DROPPED_TAGS = frozenset({"script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "title"})
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-# Left behind by a table that only lays out a page; as blocks its headings and paragraphs survive.
+# Tags of a layout table that are renamed to div, so that its headings and paragraphs survive.
 TABLE_TAGS = ("table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th")
 INVISIBLE_STYLE = re.compile(r"(display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
-# What tells HTML from prose that mentions a tag and from Markdown that embeds a few: how it starts, what it closes.
+# Signs of HTML, as opposed to prose or Markdown with a few tags: a block tag at the start, and closed blocks.
 LEADING_TAG = re.compile(
     r"\s*<(!doctype|html|head|body|main|article|section|div|p|h[1-6]|ul|ol|dl|table|pre|blockquote|span|b|strong)\b",
     re.I,
 )
 CLOSING_BLOCK = re.compile(r"</(html|div|p|h[1-6]|ul|ol|li|table|td|section|article|pre)\s*>", re.I)
 MARKDOWN_LINE = re.compile(r"^(#{1,6} \S|```)", re.M)
-# Without a leading tag, this many closed blocks make a fragment of HTML.
+# Closed blocks that make a fragment HTML if it has no leading tag.
 MIN_CLOSED_BLOCKS = 3
 BLANK_LINES = re.compile(r"\n{3,}")
 SPACES = re.compile(r"[\xa0\u200b]")
@@ -40,7 +40,7 @@ def normalize_html(html: str, *, max_depth: int = HTML_DEPTH) -> Content:
 
     Args:
         html: the source text.
-        max_depth: levels of nesting to convert; what lies deeper is kept as plain text.
+        max_depth: levels of nesting to convert; deeper content is kept as plain text.
 
     Raises:
         UnreadableError: the text holds NUL or broken Unicode characters.
@@ -48,7 +48,7 @@ def normalize_html(html: str, *, max_depth: int = HTML_DEPTH) -> Content:
     soup = _parse(normalize_text(html))
     title = clean_label(soup.title.get_text()) if soup.title else ""
     metadata = _read_metadata(soup)
-    _drop_unread(soup)
+    _drop_unwanted(soup)
     _flatten_depths(soup, max_depth)
     _unwrap_layout_tables(soup)
     text = _convert(soup)
@@ -56,7 +56,7 @@ def normalize_html(html: str, *, max_depth: int = HTML_DEPTH) -> Content:
 
 
 def is_html(text: str) -> bool:
-    """Return True for a page or fragment of HTML, False for prose or Markdown that mentions or holds a tag."""
+    """Return True for a page or fragment of HTML, False for prose or Markdown that holds a few tags."""
     closed = len(CLOSING_BLOCK.findall(text))
     needed = 1 if LEADING_TAG.match(text) else MIN_CLOSED_BLOCKS
     return closed >= needed and closed > len(MARKDOWN_LINE.findall(text))
@@ -66,7 +66,7 @@ def _parse(html: str) -> BeautifulSoup:
     from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
 
     with warnings.catch_warnings():
-        # A cell may hold nothing but a URL, and EPUB chapters are XHTML: both are fine here.
+        # Cells that are only a URL, and EPUB chapters in XHTML, are both valid input.
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
         return BeautifulSoup(html, "lxml")
@@ -78,8 +78,8 @@ def _read_metadata(soup: BeautifulSoup) -> dict[str, str]:
     return {name: clean_label(metas[name]) for name in known if metas.get(name)}
 
 
-def _drop_unread(soup: BeautifulSoup) -> None:
-    for tag in soup.find_all(_is_unread):
+def _drop_unwanted(soup: BeautifulSoup) -> None:
+    for tag in soup.find_all(_is_unwanted):
         if not tag.decomposed:
             tag.decompose()
     for heading in soup.find_all(HEADINGS):
@@ -87,13 +87,13 @@ def _drop_unread(soup: BeautifulSoup) -> None:
             heading.unwrap()
 
 
-def _is_unread(tag: Tag) -> bool:
+def _is_unwanted(tag: Tag) -> bool:
     is_invisible = tag.has_attr("hidden") or INVISIBLE_STYLE.search(str(tag.get("style", "")))
     return tag.name in DROPPED_TAGS or bool(is_invisible)
 
 
 def _flatten_depths(soup: BeautifulSoup, max_depth: int) -> None:
-    """Replace the content of the deepest elements by its text, because the converter recurses."""
+    """Replace elements below ``max_depth`` by their text, because the converter recurses."""
     from bs4 import Tag
 
     level: list[Tag] = [soup]

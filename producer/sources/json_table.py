@@ -1,4 +1,4 @@
-"""Streams JSONL files line by line, and reads JSON files of one array at once."""
+"""Readers of JSONL files, line by line, and of JSON files with one array, at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from producer.sources.documents import read_bytes
 from producer.sources.limits import ReadLimits
 from producer.sources.table import Record, Table, peek_columns, read_lines
 
-# A record that is a plain string is its own text.
+# Column for records that are plain strings.
 STRING_COLUMN = "text"
 
 
 def open_jsonl(path: Path, limits: ReadLimits) -> Table:
-    """Return a file with one JSON object or string a line as a table; blank lines are layout.
+    """Return a file with one JSON object or string per line as a table; blank lines are skipped.
 
     Raises:
         SourceError: the file is empty or not text.

@@ -1,4 +1,4 @@
-"""Tells what kind of document a file is: by its suffix, else by its first bytes."""
+"""Detection of a document's kind by file suffix, else by its first bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from producer.errors import SourceUsageError
 SAVE_AS_DOCX = "save it as .docx or PDF"
 RUN_OCR = "run text recognition (OCR) on it first"
 UNPACK = "unpack it first"
-# Kinds that people do try, and what to do instead.
+# Advice by the suffix of frequent but unsupported kinds.
 UNSUPPORTED = {
     **dict.fromkeys(
         (".doc", ".odt", ".rtf", ".pages", ".wpd", ".ppt", ".pptx", ".odp", ".mobi", ".azw3"), SAVE_AS_DOCX
@@ -22,7 +22,7 @@ UNSUPPORTED = {
 
 
 class FileKind(StrEnum):
-    """The kinds of documents and tables that can be read."""
+    """Kinds of documents and tables that can be read."""
 
     HTML = "HTML"
     MARKDOWN = "Markdown"
@@ -38,7 +38,7 @@ class FileKind(StrEnum):
 
     @property
     def is_table(self) -> bool:
-        """True if the file holds one document a row."""
+        """True if the file holds one document per row."""
         return self in {FileKind.CSV, FileKind.TSV, FileKind.JSONL, FileKind.JSON, FileKind.PARQUET}
 
 
@@ -66,7 +66,7 @@ OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def find_kind(suffix: str) -> FileKind | None:
-    """Return the kind that a file name suffix (".md") stands for, None if its content has to tell.
+    """Return the kind for a file name suffix (".md"), None for an unknown one.
 
     Raises:
         SourceUsageError: the suffix belongs to a kind that is not supported.
@@ -78,17 +78,17 @@ def find_kind(suffix: str) -> FileKind | None:
 
 
 def sniff_kind(data: bytes) -> FileKind | None:
-    """Return the kind that the first bytes of a document give away, None for any text.
+    """Return the kind of a document by its first bytes, None for any text.
 
     Raises:
-        SourceUsageError: they give away a kind that is not supported.
+        SourceUsageError: the kind is not supported.
     """
     if data.startswith(b"%PDF-"):
         return FileKind.PDF
     if data.startswith(OLE_MAGIC):
         raise SourceUsageError(f"is an old or encrypted Office file; {SAVE_AS_DOCX} without a password")
     if data.startswith(b"PK\x03\x04"):
-        # The names of the files inside stand in the archive as they are.
+        # A zip archive holds the names of its files uncompressed.
         if b"META-INF/container.xml" in data:
             return FileKind.EPUB
         if b"word/document.xml" in data:

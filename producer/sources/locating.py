@@ -1,4 +1,4 @@
-"""Finds what a command line names: files, folders, globs, standard input and URLs."""
+"""Resolution of command line arguments to files: paths, folders and globs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ URL_SCHEMES = ("http://", "https://")
 
 @dataclass(frozen=True, slots=True)
 class FileTarget:
-    """A file to read, and how to show it.
+    """A file to read, with its display name.
 
     Args:
-        path: where it is.
-        name: its path inside the folder or glob that the user gave, else its file name.
-        is_listed: True if the user named a folder or a glob, not this very file.
+        path: path of the file.
+        name: path relative to the given folder or glob, else the file name.
+        is_listed: True if found in a folder or by a glob, False if given by name.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class FileTarget:
     is_listed: bool = False
 
     def find_kind(self) -> FileKind | None:
-        """Return the kind that the file's suffix stands for, None if its content has to tell.
+        """Return the kind for the file's suffix, None for an unknown one.
 
         Raises:
             SourceUsageError: the suffix belongs to a kind that is not supported.
@@ -42,15 +42,15 @@ class FileTarget:
 
 
 def is_url(argument: str) -> bool:
-    """Return True if an argument is a URL, of whatever scheme."""
+    """Return True if an argument is a URL of any scheme."""
     return "://" in argument
 
 
 def locate_files(argument: str) -> Iterator[FileTarget | SourceProblem]:
-    """Yield the files that a path, folder or glob stands for, in sorted order, without hidden ones.
+    """Yield the files of a path, folder or glob in sorted order, without hidden ones.
 
     Raises:
-        SourceUsageError: there is nothing at the path, no match for the glob or no file in the folder.
+        SourceUsageError: the path does not exist, the glob has no match or the folder no file.
     """
     if not argument.strip():
         raise SourceUsageError("is blank, which is no path; give a file, or . for this folder")
@@ -79,7 +79,7 @@ def _require_any(targets: Iterator[FileTarget | SourceProblem], otherwise: str) 
 
 
 def _walk_folder(root: Path) -> Iterator[FileTarget | SourceProblem]:
-    """Walk a folder without following links to folders, so that no cycle can trap it."""
+    """Walk a folder without following links to folders, which may form cycles."""
     denied: list[OSError] = []
     for folder, names, files in os.walk(root, onerror=denied.append):
         names[:] = sorted(name for name in names if not name.startswith("."))

@@ -1,4 +1,4 @@
-"""markdownify with the choices that serve a summary; a module of its own because it loads bs4 on import."""
+"""Configuration of markdownify for summarizing; a separate module because it imports bs4."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LANGUAGE_CLASS = re.compile(r"^lang(?:uage)?-([\w+#-]+)$")
 
 
 class Options(TypedDict):
-    """The options of markdownify that we set."""
+    """Options of markdownify that we set."""
 
     heading_style: str
     bullets: str
@@ -23,7 +23,7 @@ class Options(TypedDict):
     strip: list[str]
 
 
-# Text stays verbatim: nothing is escaped, links are their words, images their description.
+# Text stays verbatim: no escapes; links are reduced to their text, images to their description.
 OPTIONS: Options = {
     "heading_style": ATX,
     "bullets": "-",
@@ -35,7 +35,7 @@ OPTIONS: Options = {
 
 
 class SummaryMarkdownConverter(MarkdownConverter):
-    """Converts a parsed page; every ``convert_*`` method is found by markdownify by its name."""
+    """Converter of a parsed page; markdownify calls the ``convert_*`` methods by tag name."""
 
     def __init__(self) -> None:
         super().__init__(**OPTIONS)
@@ -45,16 +45,16 @@ class SummaryMarkdownConverter(MarkdownConverter):
         return " " if "_inline" in parent_tags else "\n"
 
     def convert_img(self, el: Tag, _text: str, **_: object) -> str:
-        """Keep a description in words; a single word is nearly always a file name."""
+        """Keep a description of several words; a single word is usually a file name."""
         alt = str(el.get("alt") or "").strip()
         return alt if " " in alt else ""
 
     def convert_sup(self, _el: Tag, text: str, **_: object) -> str:
-        """Keep 10^-3 apart from 10-3."""
+        """Write superscripts with a caret, to distinguish 10^-3 from 10-3."""
         return f"^{text}" if text.strip() else ""
 
     def convert_pre(self, el: Tag, text: str, **_: object) -> str:
-        """Fence code with its language, by more backticks than the code itself holds."""
+        """Fence code with its language, with more backticks than the code contains in a row."""
         code = text.strip("\n")
         if not code.strip():
             return ""

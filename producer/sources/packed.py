@@ -1,6 +1,6 @@
-"""Reads PDF, DOCX and EPUB through markitdown, after checking what a hostile file could do to it.
+"""Readers of PDF, DOCX and EPUB: check a file for attacks on the parser, then convert it by markitdown.
 
-Runs in the sandbox's child process: markitdown takes a second to import, and its parsers trust their input.
+They run in the sandbox's child process: markitdown takes a second to import, and its parsers trust their input.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from markitdown import DocumentConverter
 
 XML_SUFFIXES = (".xml", ".rels", ".opf", ".ncx", ".xhtml", ".html", ".htm")
-# Fields of a PDF's information dictionary that a reader of the summary may want.
+# Fields of a PDF's information dictionary that become metadata.
 PDF_FIELDS = ("Title", "Author", "Subject", "CreationDate")
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
 def read_pdf(data: bytes, limits: ReadLimits) -> Content:
-    """Return the text of a PDF file, page after page.
+    """Return the text of a PDF file in page order.
 
     Raises:
         UnreadableError: it is corrupted, encrypted or holds no text.
@@ -47,12 +47,12 @@ def read_docx(data: bytes, limits: ReadLimits) -> Content:
 
     Raises:
         UnreadableError: it is corrupted.
-        LimitError: it unpacks to too much.
+        LimitError: its unpacked size is too large.
     """
     from markitdown.converters import DocxConverter
 
     metadata = _check_zip(data, limits, required="word/document.xml")
-    return _name_markdown(_convert(DocxConverter, data, ".docx"), metadata)
+    return _make_content(_convert(DocxConverter, data, ".docx"), metadata)
 
 
 def read_epub(data: bytes, limits: ReadLimits) -> Content:
@@ -60,29 +60,29 @@ def read_epub(data: bytes, limits: ReadLimits) -> Content:
 
     Raises:
         UnreadableError: it is corrupted.
-        LimitError: it unpacks to too much.
+        LimitError: its unpacked size is too large.
     """
     from markitdown.converters import EpubConverter
 
     metadata = _check_zip(data, limits, required="META-INF/container.xml")
-    return _name_markdown(_convert(EpubConverter, data, ".epub"), metadata)
+    return _make_content(_convert(EpubConverter, data, ".epub"), metadata)
 
 
 def _convert(converter: type[DocumentConverter], data: bytes, suffix: str) -> str:
-    """Call one converter of markitdown directly: its front door would guess kinds and load network converters."""
+    """Call a converter of markitdown directly; its entry point would guess kinds and load network converters."""
     from markitdown import StreamInfo
 
     options: Options = {**OPTIONS, "strip": ["a", "img", "video"]}
     return converter().convert(io.BytesIO(data), StreamInfo(extension=suffix), **options).markdown
 
 
-def _name_markdown(markdown: str, metadata: dict[str, str]) -> Content:
+def _make_content(markdown: str, metadata: dict[str, str]) -> Content:
     text = normalize_text(markdown).strip()
     return Content(text, "markdown", metadata.pop("title", "") or find_title(text), metadata)
 
 
 def _check_pdf(data: bytes, limits: ReadLimits) -> dict[str, str]:
-    """Refuse what cannot be read, and return the document's own title, author, subject and date."""
+    """Reject encrypted and too long files, and return the title, author, subject and date."""
     from pdfminer.pdfdocument import PDFDocument, PDFEncryptionError, PDFPasswordIncorrect
     from pdfminer.pdfpage import PDFPage
     from pdfminer.pdfparser import PDFParser
@@ -100,9 +100,9 @@ def _check_pdf(data: bytes, limits: ReadLimits) -> dict[str, str]:
 
 
 def _check_zip(data: bytes, limits: ReadLimits, *, required: str) -> dict[str, str]:
-    """Refuse zip bombs and XML entities before any library opens them, and return the Dublin Core metadata.
+    """Reject zip bombs and XML entities before a parser opens them, and return the Dublin Core metadata.
 
-    The declared sizes stop honest bombs here; a header that lies meets the sandbox's memory bound.
+    Only declared sizes are checked here; the sandbox's memory limit stops archives that declare false ones.
     """
     if data.startswith(OLE_MAGIC):
         raise UnreadableError("is encrypted; save a copy without a password")
@@ -123,7 +123,7 @@ def _check_zip(data: bytes, limits: ReadLimits, *, required: str) -> dict[str, s
 
 
 def _check_entities(xml: bytes) -> None:
-    """Refuse XML that declares entities (billion laughs, external files); ill-formed XML is the library's affair."""
+    """Reject XML that declares entities (billion laughs, external files); ill-formed XML is left to the parser."""
     from xml.sax import ContentHandler, SAXException
 
     from defusedxml import DefusedXmlException, sax

@@ -1,8 +1,7 @@
-"""Fetches one web page, within bounds of size and time, and never from inside the network unless it is allowed.
+"""Fetching of one web page, within limits of size and time, from public addresses only unless allowed otherwise.
 
-Each hop's host is resolved once, checked, and the connection goes to the checked address, so a name that resolves
-to something else a moment later (DNS rebinding) gains nothing. Proxies of the environment are not used: they
-would resolve the name themselves.
+The host of each redirect is resolved once, and the connection goes to the checked address, which prevents DNS
+rebinding. Proxies of the environment are ignored, because they would resolve the name themselves.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_PORT = 65535
 HEADERS = {"User-Agent": "gistmill", "Accept": "text/html, text/*;q=0.9, application/pdf;q=0.8, */*;q=0.1"}
-# Compressions whose ratio is bounded (about 1,000 to 1), so that one network read cannot fill the memory.
+# Compressions with a bounded ratio (about 1,000 to 1), so that one network read cannot exhaust the memory.
 ENCODINGS = "gzip, deflate"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a URL gave: the bytes, their kind (None if they have to tell) and declared encoding, and the last URL."""
+    """A response: body, kind (None if to be detected), declared encoding, and URL after redirects."""
 
     data: bytes
     kind: FileKind | None
@@ -44,7 +43,7 @@ def read_page(url: str, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
     """Return the content of one web page.
 
     Raises:
-        SourceError: the URL is refused, or the page cannot be read, or only beyond a bound.
+        SourceError: the URL is refused, or the page cannot be read or exceeds a limit.
     """
     page = fetch_page(url, limits)
     content = read_document(page.data, page.kind, sandbox=sandbox, limits=limits, charset=page.charset)
@@ -52,11 +51,11 @@ def read_page(url: str, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
 
 
 def fetch_page(url: str, limits: ReadLimits) -> Page:
-    """Return what a URL gives after its redirects.
+    """Fetch a URL and follow its redirects.
 
     Raises:
-        SourceUsageError: the URL is none, not http(s), carries a password, or leads to a private address.
-        UnreadableError: the server cannot be reached, fails, or sends something that is no document.
+        SourceUsageError: the URL is invalid, not http(s), has a password, or leads to a private address.
+        UnreadableError: the server cannot be reached, fails, or sends no document.
         LimitError: the page is too large, too slow or redirected too often.
     """
     import httpx
@@ -66,7 +65,7 @@ def fetch_page(url: str, limits: ReadLimits) -> Page:
     except TimeoutError as error:
         raise LimitError(f"took more than {limits.url_seconds} s to fetch; download it and give the file") from error
     except (httpx.InvalidURL, UnicodeError) as error:
-        # A host that is no name in any script (IDNA) is found out when it is asked for, and is a UnicodeError.
+        # httpx raises UnicodeError for a host that IDNA cannot encode.
         raise SourceUsageError(f"is not a valid URL ({error}); check it") from error
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
@@ -92,7 +91,7 @@ async def _fetch(url: httpx.URL, limits: ReadLimits) -> Page:
 
 
 async def _pin_request(url: httpx.URL, limits: ReadLimits) -> httpx.Request:
-    """Return a request that goes to the checked address, for the host that the URL names."""
+    """Return a request to the checked address, with the URL's host as Host header and SNI."""
     import httpx
 
     if url.scheme not in DEFAULT_PORTS or not url.host:
@@ -104,7 +103,7 @@ async def _pin_request(url: httpx.URL, limits: ReadLimits) -> httpx.Request:
         raise SourceUsageError(f"leads to port {port}, and there are 1 to {MAX_PORT}; check the URL")
     address = await resolve_host(url.host, port, allow_private=limits.allow_private_hosts)
     headers = HEADERS | {"Host": url.netloc.decode("ascii"), "Accept-Encoding": ENCODINGS}
-    # The certificate has to be the named host's, although the connection goes to its address.
+    # TLS verifies the certificate against the host name, although the connection goes to the address.
     extensions = {"sni_hostname": url.raw_host.decode("ascii"), "timeout": httpx.Timeout(limits.url_seconds).as_dict()}
     return httpx.Request("GET", url.copy_with(host=address), headers=headers, extensions=extensions)
 
@@ -125,10 +124,10 @@ async def _read_response(response: httpx.Response, url: httpx.URL, limits: ReadL
 
 
 def _find_media_kind(headers: Mapping[str, str]) -> FileKind | None:
-    """Return the kind that the server declares, None if the content has to tell.
+    """Return the kind by the Content-Type header, None if it is to be detected.
 
     Raises:
-        UnreadableError: the server declares something that is no document.
+        UnreadableError: the media type is not a document's.
     """
     media_type = headers.get("Content-Type", "").split(";")[0].strip().lower()
     if media_type in MEDIA_TYPES:

@@ -1,4 +1,4 @@
-"""Streams Parquet files in small batches through pyarrow."""
+"""Streaming reader of Parquet files by pyarrow."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from producer.sources.table import BrokenTableError, Record, Table, number_recor
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
-# Rows decoded at a time: enough to be fast, few enough for rows of a megabyte.
+# Rows per batch: enough for speed, few enough for rows of a megabyte.
 BATCH_ROWS = 64
 
 
 def open_parquet(path: Path, limits: ReadLimits) -> Table:
-    """Return a Parquet file as a table of its columns that are not nested.
+    """Return a Parquet file as a table, without nested columns.
 
     Raises:
         UnreadableError: the file is corrupted.
-        LimitError: a row group would unpack to too much.
+        LimitError: the unpacked size of a row group is too large.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile

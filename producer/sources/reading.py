@@ -1,4 +1,4 @@
-"""Reads whatever a user names as a stream of sources, problems, duplicates and notes: nothing goes in silence."""
+"""Entry point of reading: turns paths, URLs and standard input into a stream of sources, problems and notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from producer.sources.source import (
 from producer.sources.text import clean_label
 
 DEFAULT_LIMITS = ReadLimits()
-# What must not get into messages and the database: the user name and password of a URL.
+# User name and password of a URL, removed from messages and the database.
 PASSWORD = re.compile(r"(?<=://)[^/?#]*@")
 
 
@@ -39,19 +39,19 @@ def read_sources(
     limit: int | None = None,
     limits: ReadLimits = DEFAULT_LIMITS,
 ) -> Iterator[ReadEvent]:
-    """Read documents one at a time, in constant memory, in the order given.
+    """Read documents lazily, in the order given.
 
     Args:
         paths: files, folders (recursively), glob patterns, http(s) URLs, and "-" for standard input.
-        text_column: the column of CSV, JSONL and Parquet files that holds the text; guessed if obvious.
-        id_column: the column that names the documents; without it rows are called ``file.csv#row 3``.
-        limit: stop after so many sources; problems, duplicates and notes do not count.
-        limits: how much a source may cost to read.
+        text_column: text column of CSV, JSONL and Parquet files; guessed if unambiguous.
+        id_column: column with the names of the documents; without it rows are called ``file.csv#row 3``.
+        limit: maximum number of sources; problems, duplicates and notes are not counted.
+        limits: limits of reading, per source.
 
     Yields:
-        A ``Source`` for each document; a ``SourceProblem`` for each that cannot be read; a ``SourceDuplicate``
-        for each that has the name and text of an earlier one (for rows without an id: its text); a
-        ``SourceNote`` for each choice made on the way.
+        A ``Source`` for each document; a ``SourceProblem`` for each that cannot be read; a ``SourceDuplicate`` for
+        each with the name and text of an earlier one (for rows without an id: the text); a ``SourceNote`` for each
+        choice made for the user.
 
     Raises:
         SourceUsageError: ``limit`` is below 1.
@@ -90,7 +90,7 @@ def _drop_duplicate(event: ReadEvent, seen: SeenDigests) -> ReadEvent:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads one argument after the other with the same options."""
+    """Reader of arguments with the same options."""
 
     text_column: str | None
     id_column: str | None

@@ -1,4 +1,4 @@
-"""Reads reference summaries: a table with a column that names documents and one that holds their good summaries."""
+"""Reader of reference summaries: a table with a column of document names and a column of good summaries."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ReferencesError(ProducerError):
 
 
 def read_references(path: Path, *, id_column: str, reference_column: str) -> dict[str, str]:
-    """Return references by the names of their documents, as jobs are named that were submitted from such a table.
+    """Return references by document name; names are normalized like the sources of jobs.
 
     Raises:
-        ReferencesError: the file is no such table, lacks a column, has a broken row or names a document twice.
+        ReferencesError: the file is no table, lacks a column, has a broken row or two references for a document.
     """
     try:
         table = _open_table(path)
@@ -48,7 +48,7 @@ def read_references(path: Path, *, id_column: str, reference_column: str) -> dic
 def _open_table(path: Path) -> Table:
     kind = find_kind(path.suffix)
     if kind is None or not kind.is_table:
-        tables = ", ".join(each.value for each in FileKind if each.is_table)
+        tables = ", ".join(table.value for table in FileKind if table.is_table)
         raise ReferencesError(f"{path} is no table; give references as one of {tables}")
     return OPENERS[kind](path, ReadLimits())
 

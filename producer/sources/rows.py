@@ -1,4 +1,4 @@
-"""Turns the rows of a table into sources, one row at a time."""
+"""Conversion of table rows to sources, one row at a time."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ OPENERS: dict[FileKind, Callable[[Path, ReadLimits], Table]] = {
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """Reads the rows of one table file.
+    """Reader of the rows of one table file.
 
     Args:
-        path: the file.
-        name: its display name, which rows without an id build on.
-        columns: where text, id and title are.
-        sandbox: where cells that hold HTML are converted.
-        limits: how much a row may cost.
+        path: path of the file.
+        name: display name of the file, part of the names of rows without an id.
+        columns: columns of text, id and title.
+        sandbox: converts cells that hold HTML.
+        limits: limits of reading, per row.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class RowReader:
         """Return one row as a source.
 
         Raises:
-            SourceError: the row holds no text, or its text cannot be read.
+            SourceError: the row has no text, or its text cannot be read.
         """
         if row.problem:
             raise row.problem
@@ -64,7 +64,7 @@ class RowReader:
         return replace(content, title=title, metadata=metadata).name_source(self.name_row(row))
 
     def name_row(self, row: Row) -> str:
-        """Return the row's id, or its file and number."""
+        """Return the row's id, else its file and number."""
         return self.read_id(row) or f"{self.name}#row {row.number}"
 
     def read_id(self, row: Row) -> str:
@@ -100,7 +100,7 @@ def read_rows(
     """Yield a source, a problem or a duplicate for every row of a table file.
 
     Raises:
-        SourceError: the file is no such table, or lacks a column.
+        SourceError: the file is not such a table, or lacks a column.
     """
     try:
         table = OPENERS[kind](path, limits)
@@ -119,7 +119,7 @@ def read_rows(
 
 
 def _read_event(reader: RowReader, row: Row, seen: SeenDigests) -> ReadEvent:
-    """Read one row; among rows without an id, the same text is the same document."""
+    """Read one row; a row without an id is a duplicate if an earlier one has the same text."""
     name = reader.name_row(row)
     try:
         source = reader.read_row(row)
@@ -130,7 +130,7 @@ def _read_event(reader: RowReader, row: Row, seen: SeenDigests) -> ReadEvent:
 
 
 def _format_cell(value: object) -> str:
-    """Return a cell for people: nested JSON stays JSON, nothing stays ""."""
+    """Return a cell as text: nested values as JSON, null and bytes as ""."""
     if value is None or isinstance(value, bytes):
         return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

@@ -1,7 +1,7 @@
-"""Converts untrusted documents in a child process, because parsers hang, crash and eat memory on hostile input.
+"""Sandbox for parsers: a child process, because hostile documents make parsers hang, crash or exhaust the memory.
 
-The child starts with the first document that needs it, serves one document after the other, and is killed and
-replaced when one takes too long. Frames of bytes and JSON go between the two, never pickles.
+The child starts with the first document that needs it and serves one document after the other; after a timeout it is
+killed and replaced. The processes exchange frames of bytes and JSON, never pickles.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.source import Content
 
-# A frame is its length as an unsigned 64-bit number, then so many bytes.
+# A frame is a length as an unsigned 64-bit number, followed by so many bytes.
 FRAME_HEAD = struct.Struct(">Q")
 ERRORS: dict[str, type[SourceError]] = {
     error.__name__: error for error in (LimitError, SourceUsageError, UnreadableError)
@@ -32,14 +32,14 @@ ERRORS: dict[str, type[SourceError]] = {
 
 
 def write_frame(stream: IO[bytes], data: bytes) -> None:
-    """Send one frame."""
+    """Write one frame."""
     stream.write(FRAME_HEAD.pack(len(data)))
     stream.write(data)
     stream.flush()
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
-    """Receive one frame, None if the other side is gone."""
+    """Read one frame; return None at the end of the stream."""
     head = stream.read(FRAME_HEAD.size)
     if len(head) < FRAME_HEAD.size:
         return None
@@ -49,7 +49,7 @@ def read_frame(stream: IO[bytes]) -> bytes | None:
 
 
 class Sandbox:
-    """A child process that converts documents; a context manager that ends it."""
+    """Child process that converts documents; as a context manager, it ends the process."""
 
     def __init__(self, limits: ReadLimits) -> None:
         self._limits = limits
@@ -67,7 +67,7 @@ class Sandbox:
         """End the child process; the next conversion starts a new one."""
         if self._child is not None:
             self._child.kill()
-            with suppress(OSError):  # what could not be flushed to a dead child does not matter
+            with suppress(OSError):  # flushing to a dead child fails
                 self._child.communicate()
             self._child = None
 
@@ -76,11 +76,11 @@ class Sandbox:
 
         Raises:
             UnreadableError: it is corrupted, encrypted or empty, or it crashed its parser.
-            LimitError: it takes more time, memory, pages or unpacked bytes than allowed.
+            LimitError: it exceeds a limit of time, memory, pages or unpacked size.
         """
         self._child = child = self._child or self._start_child()
         timed_out = threading.Event()
-        timer = threading.Timer(self._limits.conversion_seconds, _kill_late, (child, timed_out))
+        timer = threading.Timer(self._limits.conversion_seconds, _kill_on_timeout, (child, timed_out))
         timer.start()
         try:
             reply = _exchange_frames(child, kind, data)
@@ -90,12 +90,12 @@ class Sandbox:
             timer.cancel()
         if reply is None:
             self.close()
-            raise self._explain_death(kind, is_late=timed_out.is_set())
+            raise self._explain_failure(kind, is_late=timed_out.is_set())
         return _parse_reply(reply)
 
     def _start_child(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GISTMILL_")}
-        # The child finds this package wherever it was started, and nothing in the current directory (-P).
+        # The child must import this package, but nothing from the current directory (-P).
         root = str(Path(producer.__path__[0]).parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
         limits = json.dumps(dataclasses.asdict(self._limits))
@@ -106,12 +106,12 @@ class Sandbox:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        # Its start is not the document's fault, so the clock waits until the child says that it is ready.
+        # Wait for the child's first frame, so that its start does not count towards the document's time limit.
         if child.stdout is not None:
             read_frame(child.stdout)
         return child
 
-    def _explain_death(self, kind: FileKind, *, is_late: bool) -> SourceError:
+    def _explain_failure(self, kind: FileKind, *, is_late: bool) -> SourceError:
         if is_late:
             return LimitError(f"took more than {self._limits.conversion_seconds} s to convert; split or simplify it")
         return UnreadableError(f"crashed the {kind} parser, so it is damaged or too large; save it again or split it")
@@ -125,7 +125,7 @@ def _exchange_frames(child: subprocess.Popen[bytes], kind: FileKind, data: bytes
     return read_frame(child.stdout)
 
 
-def _kill_late(child: subprocess.Popen[bytes], timed_out: threading.Event) -> None:
+def _kill_on_timeout(child: subprocess.Popen[bytes], timed_out: threading.Event) -> None:
     timed_out.set()
     child.kill()
 

@@ -1,4 +1,4 @@
-"""The sandbox's child process: bounds its own memory, then converts what it is sent until its input ends."""
+"""Main program of the sandbox's child process: limits its memory, then converts documents until its input ends."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from producer.sources.source import Content
 def main() -> None:
     """Serve the parent process over standard input and output."""
     limits = ReadLimits(**json.loads(sys.argv[1]))
-    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
+    # Ctrl-C reaches the whole process group, but only the parent ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_memory(limits.conversion_bytes)
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
-    # Whatever a library prints must not end up among the replies.
+    # Keep the output of libraries out of the replies.
     sys.stdout = sys.stderr
     write_frame(replies, b"ready")
     serve(requests, replies, limits)
 
 
 def limit_memory(size: int) -> None:
-    """Make allocations beyond ``size`` bytes fail, where the operating system can."""
+    """Limit the address space to ``size`` bytes, if the operating system supports it."""
     if sys.platform != "win32":
         import resource
 
@@ -44,7 +44,7 @@ def serve(requests: IO[bytes], replies: IO[bytes], limits: ReadLimits) -> None:
 
 
 def answer(kind: FileKind, data: bytes, limits: ReadLimits) -> dict[str, object]:
-    """Return the converted document, or the error that tells why there is none, as JSON fields."""
+    """Return the converted document, or the error, as JSON fields."""
     try:
         return dataclasses.asdict(convert_safely(kind, data, limits))
     except SourceError as error:
@@ -52,7 +52,7 @@ def answer(kind: FileKind, data: bytes, limits: ReadLimits) -> dict[str, object]
 
 
 def convert_safely(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
-    """Convert a document; whatever its parser raises becomes a ``SourceError``."""
+    """Convert a document; every exception of its parser becomes a ``SourceError``."""
     try:
         return convert(kind, data, limits)
     except SourceError:
@@ -61,17 +61,17 @@ def convert_safely(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
         size = format_bytes(limits.conversion_bytes)
         raise LimitError(f"takes more than {size} of memory to convert; split it") from error
     except Exception as error:
-        # Parsers of hostile bytes raise anything; this is their edge.
+        # Parsers raise any exception on hostile bytes.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UnreadableError(f"is not a readable {kind} file ({reason}); save it again or as another kind") from error
 
 
 def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
-    """Return the content of one document; HTML comes decoded, as UTF-8.
+    """Return the content of one document; HTML must be encoded as UTF-8.
 
     Raises:
-        SourceError: it cannot be read, or only beyond a bound.
-        Exception: whatever the parser of a corrupted document raises.
+        SourceError: it cannot be read, or exceeds a limit.
+        Exception: any error of the parser.
     """
     if kind is FileKind.HTML:
         return normalize_html(data.decode(), max_depth=limits.html_depth)

@@ -1,4 +1,4 @@
-"""What reading gives: sources, and everything that has to be said about what was not read."""
+"""Events of reading: sources, problems, duplicates and notes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TextFormat = Literal["markdown", "text"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One document, ready to be submitted.
+    """One normalized document.
 
     Args:
-        name: what users call it: path inside the given folder, id of a row, ``file.csv#row 3`` or URL.
-        text: the normalized text; spans of chunks count its characters.
+        name: display name: path inside the given folder, id of a row, ``file.csv#row 3`` or URL.
+        text: normalized text; the spans of chunks are offsets in its characters.
         format: "markdown" if headings, tables and code blocks are marked up, else "text".
-        title: the document's own title, "" if it has none.
-        metadata: what else is known about it (author, URL, other columns of its row).
+        title: title found in the document, "" if it has none.
+        metadata: further facts, such as author, URL, other columns of its row.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceProblem:
-    """Something that could not be read, in one sentence; ``exit_code`` is 2 for usage and 1 for content."""
+    """A source that cannot be read, and why; ``exit_code`` is 2 for usage and 1 for content."""
 
     name: str
     message: str
@@ -41,7 +41,7 @@ class SourceProblem:
 
 @dataclass(frozen=True, slots=True)
 class SourceDuplicate:
-    """A source that was dropped because ``first_name`` has the same name and text."""
+    """A source dropped as a duplicate of ``first_name``."""
 
     name: str
     first_name: str
@@ -49,7 +49,7 @@ class SourceDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class SourceNote:
-    """A choice that reading made for the user: a guessed column, a file of another kind in a folder."""
+    """A choice made for the user: a guessed column, a skipped file of a folder."""
 
     name: str
     message: str
@@ -60,7 +60,7 @@ ReadEvent = Source | SourceProblem | SourceDuplicate | SourceNote
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The normalized content of a document that has no name yet."""
+    """Normalized content of a document without a name."""
 
     text: str
     format: TextFormat
@@ -73,22 +73,22 @@ class Content:
 
 
 def describe_problem(name: str, error: SourceError) -> SourceProblem:
-    """Return an error about a source as one sentence that names it."""
+    """Return the problem for a source's error, with its name in front of the message."""
     return SourceProblem(name, f"{name} {error}.", error.exit_code)
 
 
-# 16 bytes make an accidental collision among a billion documents less likely than a disk error.
+# Bytes of a digest; with 16 a collision among a billion documents is less likely than a disk error.
 DIGEST_BYTES = 16
 
 
 class SeenDigests:
-    """The documents so far: a digest each, so that a million of them take some 200 MB at most."""
+    """Digests of the documents read so far; a million take 200 MB at most."""
 
     def __init__(self) -> None:
         self._names: dict[bytes, str] = {}
 
     def find_first(self, key: str, text: str, *, name: str) -> str | None:
-        """Return the name of an earlier document with this key and text; without one, remember this one."""
+        """Return the name of an earlier document with this key and text; if there is none, add this one."""
         digest = blake2b(f"{len(key)}:{key}".encode(), digest_size=DIGEST_BYTES)
         digest.update(text.encode())
         first_name = self._names.get(digest.digest())

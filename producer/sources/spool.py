@@ -1,4 +1,4 @@
-"""Keeps what reading gave in a temporary file, so that everything can be judged before the first row is written."""
+"""Spooling of read events to a temporary file, so that ``--strict`` finds all problems before it submits."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ KINDS: dict[str, Callable[..., ReadEvent]] = {
 def spool_events(
     events: Iterable[ReadEvent], *, report: Callable[[ReadEvent], None]
 ) -> Iterator[tuple[Iterator[ReadEvent], int]]:
-    """Read everything to its end, in constant memory.
+    """Read all events to a temporary file, in constant memory.
 
     Args:
-        events: what reading gives.
-        report: told of every event as it is read.
+        events: events of ``read_sources``.
+        report: called with every event as it is read.
 
     Yields:
-        The same events once more, and how many of them are problems.
+        An iterator over the spooled events, and the number of problems among them.
     """
     problems = 0
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A table as a stream: its columns and its rows, one at a time, whatever the size of the file."""
+"""Tables as streams: columns, and rows read one at a time, so that a file of any size takes constant memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from producer.errors import SourceError, UnreadableError
 from producer.sources.decoding import find_encoding
 from producer.sources.limits import ReadLimits
 
-# Records of JSON may leave fields out: the columns are those of the first so many records.
+# Leading records that determine the columns of a JSON table; records may lack fields.
 PEEKED_RECORDS = 100
 
 Record = dict[str, object]
 
 
 class BrokenTableError(Exception):
-    """The reader of a table lost its place, so nothing after this row can be trusted."""
+    """A table is broken at a row, so that the rest cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its number, counted from 1 without the header, and its values or what is wrong with it."""
+    """One row: its number, from 1 without the header, and its values or the problem with it."""
 
     number: int
     values: Record
@@ -32,14 +32,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of a file and its rows, read as they are consumed."""
+    """The columns of a file and a lazy iterator over its rows."""
 
     columns: tuple[str, ...]
     rows: Iterator[Row]
 
 
 def peek_columns(records: Iterator[Record | SourceError]) -> Table:
-    """Return a table whose columns are the names that its first records use.
+    """Return a table whose columns are the field names of its first records.
 
     Raises:
         UnreadableError: there is no record.
@@ -53,7 +53,7 @@ def peek_columns(records: Iterator[Record | SourceError]) -> Table:
 
 
 def number_records(records: Iterator[Record | SourceError]) -> Iterator[Row]:
-    """Count rows from 1; a reader that breaks off becomes a last row which says that the rest was not read."""
+    """Number records from 1; an error of the reader becomes a last row with the problem."""
     number = 0
     try:
         for number, record in enumerate(records, start=1):
@@ -65,12 +65,12 @@ def number_records(records: Iterator[Record | SourceError]) -> Iterator[Row]:
 
 
 def read_lines(path: Path, limits: ReadLimits) -> Iterator[str]:
-    """Yield lines with their ends; one line may not be longer than one document may be.
+    """Yield lines with their line ends; the limit of a document's length holds for a line.
 
     Raises:
         BrokenTableError: a line is too long.
         SourceError: the file is not text.
-        OSError: the system does not let us read it.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
         encoding = find_encoding(stream)

@@ -1,4 +1,4 @@
-"""Normalizes plain and Markdown text, and finds its title, without changing a word of it."""
+"""Normalization of plain and Markdown text: line ends, front matter and title; the words stay as they are."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from producer.sources.source import Content, TextFormat
 FRONT_MATTER = re.compile(r"\A---\n((?:[\w-]+:[ \t]+\S.*\n)+)---\n")
 TOP_HEADING = re.compile(r"^(?:# +(.+?)[ #]*|(\S.*)\n=+ *)$", re.M)
 FENCED_CODE = re.compile(r"^(```+|~~~+).*?(?:^\1|\Z)", re.M | re.S)
-# A heading, a fence or a table's second line: enough to call a text without a file name Markdown.
+# Markdown structure: a heading, a fence or the delimiter row of a table.
 MARKDOWN_SIGN = re.compile(r"^(#{1,6} \S|```|\|? ?:?-{3,}:? ?\|)", re.M)
 
 
 def normalize_text(text: str) -> str:
-    """Return the text with line feeds as line ends and no byte order mark; nothing else is changed.
+    """Return the text with line feeds as line ends and without a byte order mark.
 
     Raises:
-        UnreadableError: it holds characters that no database stores: NUL or half of a surrogate pair.
+        UnreadableError: it holds NUL or lone surrogates, which Postgres cannot store.
     """
     if "\0" in text:
         raise UnreadableError("holds NUL characters, so it is binary or damaged; give clean text")
@@ -30,7 +30,7 @@ def normalize_text(text: str) -> str:
 
 
 def clean_label(label: str, *, max_chars: int = 1000) -> str:
-    """Return a name, title or metadata value as one line that every terminal and database can hold."""
+    """Return a name, title or metadata value as one line of valid UTF-8 without NUL."""
     printable = label.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     line = " ".join(printable.split())
     return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
@@ -48,21 +48,21 @@ def read_markdown(text: str) -> Content:
 
 
 def read_plain_text(text: str) -> Content:
-    """Return text as content, exactly as it is."""
+    """Return plain text as content."""
     return Content(normalize_text(text), "text")
 
 
 def find_title(markdown: str) -> str:
-    """Return the top-level heading of a Markdown text, "" if it has none or several: those are its chapters."""
+    """Return the only top-level heading of a Markdown text, "" if it has none or several (chapters)."""
     titles = [clean_label(match[1] or match[2]) for match in TOP_HEADING.finditer(FENCED_CODE.sub("", markdown))]
     return titles[0] if len(titles) == 1 else ""
 
 
 def guess_format(text: str) -> TextFormat:
-    """Return "markdown" for a text that carries Markdown structure, else "text"."""
+    """Return "markdown" for a text with Markdown structure, else "text"."""
     return "markdown" if MARKDOWN_SIGN.search(text) else "text"
 
 
 def read_unknown_text(text: str) -> Content:
-    """Return text of unknown kind as Markdown or plain text, by what it looks like."""
+    """Return text of unknown format as Markdown or plain text."""
     return read_markdown(text) if guess_format(text) == "markdown" else read_plain_text(text)
