@@ -83,7 +83,7 @@ def find_processes(session: Session, host: str) -> list[Worker]:
 def take_back_lost(session: Session) -> list[LostStep]:
     """Make steps ready again whose lease ran out; each runs alone from now on, after a growing pause.
 
-    Nobody can tell which of the steps of a dead worker killed it; running alone does (``queries.begin_alone``).
+    Nobody can tell which of the steps of a dead worker killed it; running alone does (``step_updates.begin_alone``).
     """
     expired = (
         select(Step.id)
