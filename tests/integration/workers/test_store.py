@@ -1,4 +1,4 @@
-"""The rows of running steps: what a lost lease, a lost reply and an outage of Postgres leave behind."""
+"""The rows of running steps after a lost lease, a reply that was lost and an outage of Postgres."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def refuse_connections(database: Engine, times: int) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("strategy", ["map-reduce", "stuff"])
-def test_whatever_ends_a_run_whose_lease_was_lost_changes_nothing(
-    cluster: Cluster, store: StepStore, strategy: str
-) -> None:
+def test_a_run_whose_lease_was_lost_cannot_change_its_step(cluster: Cluster, store: StepStore, strategy: str) -> None:
     first = plan(cluster, strategy)[0]
     lost = store.claim(first)
     assert lost is not None
