@@ -90,20 +90,28 @@ class CeleryPublisher:
 
 
 class OutboxPublisher:
-    """Rings after commits; once the broker was away it is not tried again, because each try costs seconds."""
+    """Publishes the messages of committed steps, and marks the steps whose message did not go out: the rescue sends it.
 
-    def __init__(self, database: Engine, publisher: Publisher) -> None:
+    Args:
+        database: where the steps are.
+        publisher: sends.
+        keeps_trying: False for a command, which ends soon: once the broker was away, each try would only cost seconds.
+    """
+
+    def __init__(self, database: Engine, publisher: Publisher, *, keeps_trying: bool = False) -> None:
         self._database = database
         self._publisher = publisher
-        self._is_away = False
+        self._keeps_trying = keeps_trying
+        self._has_given_up = False
         self.unsent = 0
 
-    def publish(self, step_messages: Sequence[StepMessage]) -> None:
-        """Send what can be sent of messages whose steps are committed."""
-        sent = 0 if self._is_away or not step_messages else self._publisher.publish(step_messages)
+    def publish(self, step_messages: Sequence[StepMessage]) -> int:
+        """Send every message it can and return how many did not go out; the caller has committed their steps."""
+        sent = 0 if self._has_given_up or not step_messages else self._publisher.publish(step_messages)
         unsent = step_messages[sent:]
         if unsent:
-            self._is_away = True
+            self._has_given_up = not self._keeps_trying
             self.unsent += len(unsent)
             with Session(self._database) as session, session.begin():
                 mark_undispatched(session, [step_message.step_id for step_message in unsent])
+        return len(unsent)

@@ -81,7 +81,8 @@ def find_processes(session: Session, host: str) -> list[Worker]:
 def take_back_lost(session: Session) -> list[LostStep]:
     """Return steps with an expired lease to ready, each to run alone after an exponential backoff.
 
-    Any of the steps that shared the dead worker may have killed it; running alone identifies the one.
+    Any of the steps that shared the dead worker may have killed it; running alone identifies the one
+    (``step_updates.begin_alone``).
     """
     expired = (
         select(Step.id)

@@ -1,7 +1,7 @@
-"""Ending a step with a result, and finding a result that is there already: one statement each.
+"""Finishing a step with a result, and finding a result that is there already: one statement each.
 
 A step whose siblings still run, as nearly all of a large document do, needs no transaction: its statement counts it
-too. What else can end the run of a step is in ``queries``.
+too. The other ends of a step's run are in ``step_updates``.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import CTE, Connection, bindparam, cast, func, insert, null, select, true, update
+from sqlalchemy import Connection, TextClause, bindparam, cast, select, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, aliased
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.orm import Session
 
 from models.base import Json, constant
 from models.claims import Claim
 from models.job import Job
-from models.step import AttemptOutcome, Step, StepAttempt, StepState
+from models.step import Step, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,60 +37,67 @@ class StepResult:
     guards: tuple[Json, ...] = ()
 
 
-# The step's job if other steps of its wave are still to end, locked: a job's row always is before that of a step.
-_BUSY_JOB = (
-    select(Job.id)
-    .where(Job.id == bindparam("this_job"), Job.pending > constant(1), Job.cancel_requested_at.is_(None))
-    .with_for_update()
-    .cte("job")
-)
-_END = (
-    update(Step)
-    .where(
-        Step.id == bindparam("this_step"),
-        Step.lease_token == bindparam("this_token"),
-        Step.state == constant(StepState.RUNNING),
+# The part that both ways to finish share, after a CTE ``job`` that has locked the job's row: a job's row is always
+# locked before that of a step. The lease token fences it: a worker that lost its lease changes nothing.
+_STORE_RESULT = """
+ended AS (
+    UPDATE steps
+    SET state = 'done',
+        crashes = :crashes,
+        done_token = lease_token,
+        lease_token = NULL,
+        lease_until = NULL,
+        worker = :worker,
+        finished_at = clock_timestamp(),
+        output = :output,
+        output_tokens = :output_tokens,
+        identity = :identity,
+        cached_from = :cached_from,
+        prompt_fingerprint = :prompt_fingerprint,
+        weights_fingerprint = :weights_fingerprint,
+        params = :params,
+        prompt_tokens = :prompt_tokens,
+        completion_tokens = :completion_tokens,
+        finish_reason = :finish_reason,
+        seconds = :seconds,
+        guards = :guards
+    WHERE id = :step_id AND lease_token = :token AND state = 'running' AND EXISTS (SELECT FROM job)
+    RETURNING id, job_id, attempt, lease_owner, started_at
+),
+attempt AS (
+    INSERT INTO step_attempts (step_id, attempt, worker, started_at, outcome)
+    SELECT id, attempt, lease_owner, started_at, 'done' FROM ended
+)"""
+# Finishes any step and returns its job, locked, to a caller who counts the step and decides what comes next.
+FINISH = f"""
+WITH job AS (
+    SELECT * FROM jobs WHERE id = :job_id FOR UPDATE
+),{_STORE_RESULT}
+SELECT
+    job.id, job.batch_id, job.identity, job.document_sha256, job.source, job.options, job.weights, job.priority,
+    job.state, job.strategy, job.plan, job.pending, job.summary, job.round, job.reason, job.review,
+    job.cancel_requested_at, job.created_at, job.started_at, job.finished_at
+FROM job, ended
+"""  # noqa: S608 - both parts are constants
+# Finishes a step and counts it, if other steps of its wave are still to end: then nothing is to decide.
+FINISH_AMONG_SIBLINGS = f"""
+WITH job AS (
+    SELECT id FROM jobs WHERE id = :job_id AND pending > 1 AND cancel_requested_at IS NULL FOR UPDATE
+),{_STORE_RESULT}
+UPDATE jobs SET pending = pending - 1 WHERE id IN (SELECT job_id FROM ended) RETURNING id
+"""  # noqa: S608 - both parts are constants
+
+
+def _type_json(statement: str) -> TextClause:
+    return text(statement).bindparams(
+        *(bindparam(name, type_=Step.__table__.c[name].type) for name in ("params", "guards"))
     )
-    .values(
-        state=constant(StepState.DONE),
-        crashes=bindparam("crashes_before"),
-        done_token=Step.lease_token,
-        lease_token=null(),
-        lease_until=null(),
-        worker=bindparam("this_worker"),
-        finished_at=func.clock_timestamp(),
-        **{name: bindparam(f"new_{name}", type_=Step.__table__.c[name].type) for name in StepResult.__slots__},
-    )
-    .returning(Step.id, Step.job_id, Step.attempt, Step.lease_owner, Step.started_at)
+
+
+_FINISH = (
+    select(Job).from_statement(_type_json(FINISH).columns(*Job.__table__.c)).execution_options(populate_existing=True)
 )
-_ENDED_AMONG_SIBLINGS = _END.where(select(_BUSY_JOB.c.id).exists()).cte("ended")
-
-
-def _record_attempt(ended: CTE) -> ReturningInsert[UUID]:
-    rows = select(ended.c.id, ended.c.attempt, ended.c.lease_owner, ended.c.started_at, constant(AttemptOutcome.DONE))
-    columns = ["step_id", "attempt", "worker", "started_at", "outcome"]
-    return insert(StepAttempt).from_select(columns, rows).returning(StepAttempt.step_id)
-
-
-# The job's row as it is once it is locked, before the step's.
-_LOCKED_JOB = select(Job.__table__).where(Job.id == bindparam("this_job")).with_for_update().cte("job")
-_ENDED = _END.where(select(_LOCKED_JOB.c.id).exists()).cte("ended")
-END_STEP = (
-    select(aliased(Job, _LOCKED_JOB))
-    .join(_ENDED, true())
-    .add_cte(_record_attempt(_ENDED).cte("attempt"))
-    .execution_options(populate_existing=True)
-)
-# SQLAlchemy fills the index of a table's columns when a statement that needs it is first built. Two threads that do
-# so at once may see half of it, and read from all jobs besides: so one does it, here.
-END_STEP.compile()
-END_AMONG_SIBLINGS = (
-    update(Job)
-    .where(Job.id.in_(select(_ENDED_AMONG_SIBLINGS.c.job_id)))
-    .values(pending=Job.pending - constant(1))
-    .returning(Job.id)
-    .add_cte(_record_attempt(_ENDED_AMONG_SIBLINGS).cte("attempt"))
-)
+_FINISH_AMONG_SIBLINGS = _type_json(FINISH_AMONG_SIBLINGS)
 
 
 def end_among_siblings(connection: Connection, claim: Claim, result: StepResult, *, worker: str) -> bool:
@@ -100,7 +106,7 @@ def end_among_siblings(connection: Connection, claim: Claim, result: StepResult,
     Returns:
         False if it is the last, if its job is being cancelled or if its lease was lost: then nothing is written.
     """
-    return connection.execute(END_AMONG_SIBLINGS, _describe_end(claim, result, worker)).one_or_none() is not None
+    return connection.execute(_FINISH_AMONG_SIBLINGS, _describe_end(claim, result, worker)).one_or_none() is not None
 
 
 def end_step(session: Session, claim: Claim, result: StepResult, *, worker: str) -> Job | None:
@@ -109,17 +115,18 @@ def end_step(session: Session, claim: Claim, result: StepResult, *, worker: str)
     Returns:
         The job as it is now; None if the step's lease was lost: then nothing may be written.
     """
-    return session.execute(END_STEP, _describe_end(claim, result, worker)).scalar_one_or_none()
+    return session.execute(_FINISH, _describe_end(claim, result, worker)).scalar_one_or_none()
 
 
 def _describe_end(claim: Claim, result: StepResult, worker: str) -> Json:
     return {
-        "this_job": claim.job_id,
-        "this_step": claim.step_id,
-        "this_token": claim.token,
-        "this_worker": worker,
-        "crashes_before": claim.crashes,
-        **{f"new_{name}": getattr(result, name) for name in StepResult.__slots__},
+        "job_id": claim.job_id,
+        "step_id": claim.step_id,
+        "token": claim.token,
+        "worker": worker,
+        # As it was before ``begin_alone``: the run ended in order.
+        "crashes": claim.crashes,
+        **{name: getattr(result, name) for name in StepResult.__slots__},
     }
 
 

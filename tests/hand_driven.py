@@ -12,6 +12,7 @@ from workers.broker.tasks import run_step
 from workers.errors import StepError
 from workers.execution.executor import Flow
 from workers.execution.leases import Leases
+from workers.execution.store import StepStore
 from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 
@@ -43,24 +44,18 @@ class Worker:
         **settings: object,
     ) -> None:
         self.bell = Bell()
+        statements = cluster.engine.execution_options(isolation_level="AUTOCOMMIT")
+        store = StepStore(statements, self.bell, worker_id=node, lease_seconds=60)
         self.leases = Leases(
             cluster.engine,
+            must_end=store.must_end,
             worker_id=node,
             lease_seconds=60,
             heartbeat_seconds=0.2,
             is_hung=lambda: False,
             on_hang=lambda: None,
         )
-        self.flow = Flow(
-            cluster.engine,
-            cluster.engine.execution_options(isolation_level="AUTOCOMMIT"),
-            generator,
-            self.bell,
-            self.leases,
-            settings=Settings(**settings),
-            worker_id=node,
-            trained_prompt=trained_prompt,
-        )
+        self.flow = Flow(store, generator, self.leases, settings=Settings(**settings), trained_prompt=trained_prompt)
 
     def run_all(self, step_messages: Iterable[StepMessage]) -> int:
         """Run steps until no message is left; return how many messages there were."""

@@ -25,6 +25,7 @@ from models.tables import Worker
 from workers.execution.executor import Flow
 from workers.execution.leases import Leases
 from workers.execution.reclaim import Reclaimer, ReclaimThread, host_identity
+from workers.execution.store import StepStore
 from workers.health import StatusServer
 from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
@@ -79,24 +80,19 @@ class Service:
             url, pool_size=2, application=application, idle_in_transaction_timeout=settings.lease_seconds
         )
         publisher = CeleryPublisher(app)
+        store = StepStore(
+            self._steps_database, publisher, worker_id=self.worker_id, lease_seconds=settings.lease_seconds
+        )
         self._leases = Leases(
             self._database,
+            must_end=store.must_end,
             worker_id=self.worker_id,
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
             is_hung=lambda: served.seconds_since_progress() > settings.hang_seconds,
             on_hang=end_process,
         )
-        self.flow = Flow(
-            self._steps_database.execution_options(isolation_level="READ COMMITTED"),
-            self._steps_database,
-            served.generator,
-            publisher,
-            self._leases,
-            settings=settings,
-            worker_id=self.worker_id,
-            trained_prompt=served.trained_prompt,
-        )
+        self.flow = Flow(store, served.generator, self._leases, settings=settings, trained_prompt=served.trained_prompt)
         rescue = Reclaimer(
             self._database,
             settings.require_broker_url(),

@@ -45,6 +45,7 @@ from workers.errors import StepError
 from workers.evaluation.intervals import estimate_mean
 from workers.execution.executor import Flow
 from workers.execution.leases import Leases
+from workers.execution.store import StepStore
 from workers.generation import TextGenerator
 from workers.weights.packaged import find_packaged_adapter
 
@@ -76,8 +77,11 @@ class Runner:
     """Runs steps on many threads, with a list for a broker."""
 
     def __init__(self, database: Engine, generator: TextGenerator) -> None:
+        statements = database.execution_options(isolation_level="AUTOCOMMIT")
+        store = StepStore(statements, self, worker_id="bench", lease_seconds=3600)
         leases = Leases(
             database,
+            must_end=store.must_end,
             worker_id="bench",
             lease_seconds=3600,
             heartbeat_seconds=60,
@@ -85,8 +89,7 @@ class Runner:
             on_hang=lambda: None,
         )
         self._waiting: list[StepMessage] = []
-        statements = database.execution_options(isolation_level="AUTOCOMMIT")
-        self._flow = Flow(database, statements, generator, self, leases, settings=Settings(), worker_id="bench")
+        self._flow = Flow(store, generator, leases, settings=Settings())
 
     def publish(self, step_messages: Iterable[StepMessage]) -> int:
         """Take messages, as a broker does."""

@@ -23,6 +23,7 @@ from tests.jobs import add_jobs
 from workers.broker.tasks import run_step
 from workers.execution.executor import Flow
 from workers.execution.leases import Leases
+from workers.execution.store import StepStore
 
 SOURCES = [Source(f"text{number}", write_text(f"text{number}", 2), "markdown") for number in range(6)]
 JOBS = 60
@@ -82,18 +83,19 @@ def test_fifty_submissions_of_the_same_create_every_job_once(scene: Scene) -> No
 
 
 def test_the_last_maps_that_finish_together_create_exactly_one_reduce(scene: Scene) -> None:
+    bell = Silence()
+    statements = scene.engine.execution_options(isolation_level="AUTOCOMMIT")
+    store = StepStore(statements, bell, worker_id="w", lease_seconds=600)
     leases = Leases(
         scene.engine,
+        must_end=store.must_end,
         worker_id="w",
         lease_seconds=600,
         heartbeat_seconds=60,
         is_hung=lambda: False,
         on_hang=lambda: None,
     )
-    bell = Silence()
-    settings = Settings(lease_seconds=600)
-    statements = scene.engine.execution_options(isolation_level="AUTOCOMMIT")
-    flow = Flow(scene.engine, statements, FakeGenerator(), bell, leases, settings=settings, worker_id="w")
+    flow = Flow(store, FakeGenerator(), leases, settings=Settings())
     texts = [write_text(f"text{number}", MAPS) for number in range(JOBS)]
     _, plans = add_jobs(scene.engine, texts, options=choose_options(strategy="map-reduce"))
     for plan in plans:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,6 @@ from models.queues import StepMessage
 from models.results import StepResult
 from models.tables import Document, Evaluation
 from workers.evaluation.errors import EvaluationInterruptedError
-from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.metric import Metric, reject
 from workers.evaluation.options import EvaluationOptions
 from workers.execution.progression import (
@@ -32,7 +31,6 @@ from workers.execution.progression import (
     read_output,
     read_progress,
 )
-from workers.execution.store import run_statements
 from workers.generation import TextGenerator
 from workers.summarization.steps import Conclusion, NextSteps
 from workers.summarization.strategies import next_steps
@@ -41,21 +39,23 @@ OPTIONS = EvaluationOptions()
 
 
 def measure_summary(
-    database: Engine, generator: TextGenerator, claim: Claim, stopped: threading.Event, seconds: float
+    generator: TextGenerator, *, source: str, summary: str, stopped: threading.Event, seconds: float
 ) -> StepOutcome | None:
-    """Measure the summary that a check is about.
+    """Measure a summary.
 
     Args:
-        database: where the summary and its document are; commits every statement by itself.
         generator: asks, answers and scores.
-        claim: of the check; its input is the step that wrote the summary, if that is not the job's own.
+        source: text of the summary's document.
+        summary: as it is stored.
         stopped: set when it must stop.
-        seconds: that it may take once it has read both.
+        seconds: that it may take.
 
     Returns:
         The metrics; None if it was stopped or its deadline passed.
     """
-    source, summary = run_statements(database, lambda connection: _read_texts(connection, claim), must_end=stopped)
+    # Importing the metrics takes most of a second, and not every worker has a check to run.
+    from workers.evaluation.evaluate import evaluate_summary
+
     started = time.monotonic()
     try:
         measured = evaluate_summary(
@@ -80,8 +80,8 @@ def describe_metrics(metrics: Mapping[str, Metric]) -> str:
     )
 
 
-def _read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
-    """Return the document and the summary that the check is about."""
+def read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
+    """Return the document and the summary that a check is about: its input, or else the job's own."""
     texts = select(Document.text, Job.summary).join(Job, Job.document_sha256 == Document.sha256)
     source, summary = connection.execute(texts.where(Job.id == claim.job_id)).one()
     if claim.inputs:

@@ -52,12 +52,23 @@ class Lease:
 
 
 class Leases:
-    """All leases of this process."""
+    """All leases of this process.
+
+    Args:
+        engine: on the results database.
+        must_end: set when steps must stop because the process ends.
+        worker_id: as it is registered.
+        lease_seconds: by which a lease is extended.
+        heartbeat_seconds: between two renewals.
+        is_hung: tells whether the engine hangs.
+        on_hang: ends the process.
+    """
 
     def __init__(
         self,
         engine: Engine,
         *,
+        must_end: threading.Event,
         worker_id: str,
         lease_seconds: float,
         heartbeat_seconds: float,
@@ -70,8 +81,7 @@ class Leases:
         self._heartbeat_seconds = heartbeat_seconds
         self._is_hung = is_hung
         self._on_hang = on_hang
-        # Set when steps must stop because the process ends: nobody waits for anything any longer.
-        self.must_end = threading.Event()
+        self._must_end = must_end
         self._held: dict[UUID, Lease] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -92,7 +102,7 @@ class Leases:
         lease = Lease(claim)
         with self._lock:
             self._held[claim.token] = lease
-        if self.must_end.is_set():
+        if self._must_end.is_set():
             lease.stop(StopReason.DRAINING)
         try:
             yield lease
@@ -102,7 +112,7 @@ class Leases:
 
     def stop_all(self) -> None:
         """Tell every step, running or still to come, to stop: this process ends."""
-        self.must_end.set()
+        self._must_end.set()
         for lease in self._snapshot().values():
             lease.stop(StopReason.DRAINING)
 

@@ -21,10 +21,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
-from models import outbox, recovery
+from models import recovery
 from models.broker_state import BrokerProcess, LossReason, record_broker
-from models.publisher import BROKER_OPTIONS, Publisher
-from models.queues import PRIORITY_STEPS, StepMessage
+from models.publisher import BROKER_OPTIONS, OutboxPublisher, Publisher
+from models.queues import PRIORITY_STEPS
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class Reclaimer:
         self._engine = engine
         timeouts = {name: BROKER_OPTIONS[name] for name in ("socket_timeout", "socket_connect_timeout")}
         self._broker = redis.Redis.from_url(broker_url, decode_responses=True, **timeouts)
-        self._publisher = publisher
+        self._publisher = OutboxPublisher(engine, publisher, keeps_trying=True)
         self._redispatch_seconds = redispatch_seconds
         self._restart_grace_seconds = restart_grace_seconds
         self._next_look = 0.0
@@ -171,7 +171,7 @@ class Reclaimer:
             empty = self._find_empty(recovery.find_ready_queues(session))
             resent = recovery.dispatch_forgotten(session, empty, self._redispatch_seconds)
             resent += recovery.dispatch_old(session)
-        return len(unsent), len(resent), self._publish([*unsent, *resent])
+        return len(unsent), len(resent), self._publisher.publish([*unsent, *resent])
 
     def _find_empty(self, queues: Sequence[str]) -> list[tuple[str, int]]:
         """Return the queues and levels on which no message waits."""
@@ -180,13 +180,6 @@ class Reclaimer:
             for queue, level in places:
                 pipeline.exists(f"{queue}{LEVEL_SEPARATOR}{level}" if level else queue)
             return [place for place, is_there in zip(places, pipeline.execute(), strict=True) if not is_there]
-
-    def _publish(self, step_messages: Sequence[StepMessage]) -> int:
-        sent = self._publisher.publish(step_messages)
-        if sent < len(step_messages):
-            with Session(self._engine) as session, session.begin():
-                outbox.mark_undispatched(session, (step_message.step_id for step_message in step_messages[sent:]))
-        return len(step_messages) - sent
 
 
 class ReclaimThread:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 
 import structlog
-from sqlalchemy import Engine, select
 
-from models import results
 from models.claims import Claim
 from models.options import JobOptions
 from models.results import StepResult
 from models.step import StepKind
-from models.tables import Document
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.execution.attempts import Answer, ask
-from workers.execution.progression import StepOutcome, read_inputs, read_outputs
-from workers.execution.store import run_statements
+from workers.execution.checks import measure_summary
+from workers.execution.progression import StepOutcome, read_inputs
+from workers.execution.store import StepStore
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
@@ -40,13 +37,13 @@ class StepRunner:
     """Runs steps with one set of weights.
 
     Args:
-        database: commits every statement by itself; nothing is written.
+        store: is only read.
         generator: what generates.
         trained_prompt: how it wants to be asked.
     """
 
-    def __init__(self, database: Engine, generator: TextGenerator, trained_prompt: TrainedPrompt) -> None:
-        self._database = database
+    def __init__(self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt) -> None:
+        self._store = store
         self._generator = generator
         self._trained_prompt = trained_prompt
 
@@ -66,21 +63,19 @@ class StepRunner:
         """
         try:
             if claim.kind == StepKind.PLAN:
-                return self._plan(claim, stopped)
+                return self._plan(claim)
             if claim.kind == StepKind.EVALUATE:
-                # What checks import takes most of a second, and not every worker has one to run.
-                from workers.execution.checks import measure_summary
-
-                return measure_summary(self._database, self._generator, claim, stopped, seconds)
+                return self._check(claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
             raise PermanentError(str(error)) from error
 
-    def _plan(self, claim: Claim, stopped: threading.Event) -> StepOutcome:
-        document = select(Document.text, Document.format).where(Document.sha256 == claim.document_sha256)
-        text, document_format = run_statements(
-            self._database, lambda connection: connection.execute(document).one(), must_end=stopped
-        )
+    def _check(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
+        source, summary = self._store.read_texts(claim)
+        return measure_summary(self._generator, source=source, summary=summary, stopped=stopped, seconds=seconds)
+
+    def _plan(self, claim: Claim) -> StepOutcome:
+        text, document_format = self._store.read_document(claim)
         options = choose_style(read_options(claim.options), self._trained_prompt)
         plan = plan_job(
             SourceDocument(text, document_format),  # type: ignore[arg-type]  # the table allows no other
@@ -101,7 +96,7 @@ class StepRunner:
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
             chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks or ()},
-            outputs=self._read_outputs(claim, [each for each in inputs if isinstance(each, StepKey)], stopped),
+            outputs=self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)]),
         )
         params = GenerationParams(**options.generation.model_dump())
         params = vary_params(params) if claim.round else params
@@ -112,9 +107,7 @@ class StepRunner:
             weights_fingerprint=self._generator.fingerprint,
         )
         if params.is_deterministic if options.cache is None else options.cache:
-            cached = run_statements(
-                self._database, lambda connection: results.find_cached(connection, identity), must_end=stopped
-            )
+            cached = self._store.find_cached(identity)
             if cached is not None:
                 return StepOutcome(cached)
         answer = ask(
@@ -129,15 +122,6 @@ class StepRunner:
         if answer is None:
             return None
         return StepOutcome(self._describe(answer, rendered, prompts, identity))
-
-    def _read_outputs(self, claim: Claim, keys: list[StepKey], stopped: threading.Event) -> Mapping[StepKey, str]:
-        if not keys:
-            return {}
-        return run_statements(
-            self._database,
-            lambda connection: read_outputs(connection, claim.job_id, keys, round_number=claim.round),
-            must_end=stopped,
-        )
 
     def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
         notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)

@@ -1,18 +1,38 @@
-"""Reads and writes through an outage of Postgres: what a step has cost must not be lost because a server restarts."""
+"""The rows of running steps, as one worker process reads and writes them: claims, inputs, ends.
+
+Every method goes on through an outage of Postgres: the seconds that a step has cost must not be lost because a server
+restarts. A COMMIT whose reply was lost is repeated too; the lease token tells the repetition apart from another
+worker's run.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, repeat
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
+from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from models import claims, outbox, results, step_updates
+from models.base import Json
+from models.claims import Claim
+from models.job import OPEN_STATES, Job, JobState
+from models.publisher import OutboxPublisher, Publisher
+from models.queues import StepMessage
+from models.recovery import finish_cancel
+from models.results import StepResult
 from models.session import IDLE_TIMEOUT_STATE
+from models.step import AttemptOutcome, StepKind
+from models.tables import Document
+from workers.execution.checks import conclude_check, fail_check, read_texts
+from workers.execution.progression import StepOutcome, advance_job, read_outputs
+from workers.summarization.steps import StepKey
 
 log = structlog.get_logger()
 
@@ -21,8 +41,145 @@ PAUSES = (0.2, 0.5, 1, 2, 4)
 # SQLSTATE classes of what passes: connections, rollbacks for concurrency, full disks and too many clients, shutdowns.
 # A server that was not reached, or a connection that broke, has no SQLSTATE at all.
 PASSING_STATES = ("08", IDLE_TIMEOUT_STATE, "40", "53", "57P")
+# Steps of which a wave may have several.
+SIBLING_KINDS = (StepKind.MAP, StepKind.COLLAPSE)
+# Figures of a finished step for the log, never a text.
+LOGGED = ("prompt_tokens", "completion_tokens", "seconds", "finish_reason")
 
-Result = TypeVar("Result")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DOCUMENT = select(Document.text, Document.format).where(Document.sha256 == bindparam("sha256"))
+
+
+class StepStore:
+    """Claims steps, reads their inputs and writes how they ended; one per process, used by many threads.
+
+    A write under a lease that was lost changes nothing. All methods raise ``DBAPIError`` if Postgres is away and
+    ``must_end`` is set.
+
+    Args:
+        database: commits every statement by itself.
+        publisher: sends the messages of the steps that come next.
+        worker_id: as it is registered.
+        lease_seconds: length of a claim.
+    """
+
+    def __init__(self, database: Engine, publisher: Publisher, *, worker_id: str, lease_seconds: float) -> None:
+        self.worker_id = worker_id
+        # Set when the process ends: there is no time left to wait for Postgres.
+        self.must_end = threading.Event()
+        self._lease_seconds = lease_seconds
+        self._statements = database
+        self._transactions = database.execution_options(isolation_level="READ COMMITTED")
+        self._publisher = OutboxPublisher(self._transactions, publisher, keeps_trying=True)
+
+    def claim(self, step_id: UUID) -> Claim | None:
+        """Claim a step if it is ready; None if another worker has it or it has ended."""
+        return self._run(
+            claims.claim_step, step_id, token=uuid.uuid4(), worker=self.worker_id, lease_seconds=self._lease_seconds
+        )
+
+    def read_document(self, claim: Claim) -> tuple[str, str]:
+        """Return the text and the format of the document of a step's job."""
+        return self._run(_read_document, claim.document_sha256)
+
+    def read_outputs(self, claim: Claim, keys: Sequence[StepKey]) -> Mapping[StepKey, str]:
+        """Return the outputs of finished steps of the same job and round."""
+        return self._run(read_outputs, claim.job_id, keys, round_number=claim.round) if keys else {}
+
+    def read_texts(self, claim: Claim) -> tuple[str, str]:
+        """Return the document and the summary that a check is about."""
+        return self._run(read_texts, claim)
+
+    def find_cached(self, identity: str) -> StepResult | None:
+        """Return the result of a finished step with this identity, if there is a clean one."""
+        return self._run(results.find_cached, identity)
+
+    def begin_alone(self, claim: Claim) -> None:
+        """Count the run as a crash before it begins; its end in order takes the count back."""
+        self._write(step_updates.begin_alone, claim)
+
+    def complete(self, claim: Claim, outcome: StepOutcome) -> list[StepMessage]:
+        """Store a step's result, create the steps that come next and return their messages."""
+        if claim.kind in SIBLING_KINDS and self._run(
+            results.end_among_siblings, claim, outcome.result, worker=self.worker_id
+        ):
+            _log_done(claim, outcome)
+            return []
+        return self._write(self._complete, claim, outcome)
+
+    def fail(self, claim: Claim, error: Json) -> list[StepMessage]:
+        """End a step without a result, create the steps that come next and return their messages."""
+        return self._write(self._fail, claim, error)
+
+    def retry(self, claim: Claim, error: Json, *, delay_seconds: float) -> None:
+        """Make a step ready again after an error, which is counted."""
+        self._write(
+            step_updates.release_step, claim, outcome=AttemptOutcome.ERROR, delay_seconds=delay_seconds, error=error
+        )
+
+    def release(self, claim: Claim, outcome: AttemptOutcome = AttemptOutcome.RELEASED) -> None:
+        """Give a step back without counting its run, and end its job if it is being cancelled."""
+        self._write(_release, claim, outcome)
+
+    def publish(self, step_messages: Sequence[StepMessage]) -> None:
+        """Send messages of committed steps; what cannot be sent is left to the rescue."""
+        self._repeat(self._publisher.publish, step_messages)
+
+    def _complete(self, session: Session, claim: Claim, outcome: StepOutcome) -> list[StepMessage]:
+        job = results.end_step(session, claim, outcome.result, worker=self.worker_id)
+        if job is not None:
+            _log_done(claim, outcome)
+            return _advance(session, job, claim, outcome)
+        if step_updates.was_completed(session, claim):
+            # The reply to the COMMIT was lost, and with it the messages that were to be sent.
+            return outbox.find_unclaimed(session, claim.job_id)
+        log.warning("result_came_too_late", kind=claim.kind)
+        return []
+
+    def _fail(self, session: Session, claim: Claim, error: Json) -> list[StepMessage]:
+        job = step_updates.lock_job(session, claim.job_id)
+        if not step_updates.fail_step(session, claim, error, worker=self.worker_id):
+            return []
+        step_updates.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.ERROR, error=error)
+        if claim.kind == StepKind.PLAN:
+            step_updates.end_job(job, JobState.FAILED, reason=error["message"])
+            return []
+        if claim.kind == StepKind.EVALUATE:
+            fail_check(session, job, error["message"], round_number=claim.round)
+            return []
+        return _advance(session, job, claim, None)
+
+    def _run(self, run: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run reads, or a single write, without a transaction around them."""
+
+        def run_once() -> T:
+            with self._statements.connect() as connection:
+                return run(connection, *args, **kwargs)
+
+        return self._repeat(run_once)
+
+    def _write(self, write: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a transaction."""
+
+        def write_once() -> T:
+            with Session(self._transactions) as session, session.begin():
+                return write(session, *args, **kwargs)
+
+        return self._repeat(write_once)
+
+    def _repeat(self, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something again and again while Postgres is away."""
+        pauses = chain(PAUSES, repeat(PAUSES[-1]))
+        while True:
+            try:
+                return run(*args, **kwargs)
+            except DBAPIError as error:
+                if self.must_end.is_set() or not is_outage(error):
+                    raise
+                log.warning("postgres_is_away", error=str(error.orig).strip(), action="it is asked again")
+            self.must_end.wait(next(pauses))
 
 
 def is_outage(error: BaseException) -> bool:
@@ -33,51 +190,31 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, OperationalError) if state is None else state.startswith(PASSING_STATES)
 
 
-def write_rows(database: Engine, write: Callable[[Session], Result], *, must_end: threading.Event) -> Result:
-    """Run a transaction, again and again while Postgres is away.
-
-    Args:
-        database: where to write.
-        write: the statements; fenced by a lease token, because a COMMIT whose reply was lost is repeated.
-        must_end: set when there is no time left to wait.
-
-    Raises:
-        DBAPIError: Postgres is away and there is no time left.
-    """
-
-    def run() -> Result:
-        with Session(database) as session, session.begin():
-            return write(session)
-
-    return _repeat(run, must_end)
+def _read_document(connection: Connection, sha256: str) -> tuple[str, str]:
+    text, document_format = connection.execute(_DOCUMENT, {"sha256": sha256}).one()
+    return text, document_format
 
 
-def run_statements(database: Engine, run: Callable[[Connection], Result], *, must_end: threading.Event) -> Result:
-    """Run statements that need no transaction around them, again and again while Postgres is away.
-
-    Args:
-        database: commits every statement by itself.
-        run: reads, and at most one write, fenced as those of ``write_rows``.
-        must_end: set when there is no time left to wait.
-
-    Raises:
-        DBAPIError: Postgres is away and there is no time left.
-    """
-
-    def connect_and_run() -> Result:
-        with database.connect() as connection:
-            return run(connection)
-
-    return _repeat(connect_and_run, must_end)
+def _release(session: Session, claim: Claim, outcome: AttemptOutcome) -> None:
+    step_updates.lock_job(session, claim.job_id)
+    step_updates.release_step(session, claim, outcome=outcome)
+    finish_cancel(session, claim.job_id)
 
 
-def _repeat(run: Callable[[], Result], must_end: threading.Event) -> Result:
-    pauses = chain(PAUSES, repeat(PAUSES[-1]))
-    while True:
-        try:
-            return run()
-        except DBAPIError as error:
-            if must_end.is_set() or not is_outage(error):
-                raise
-            log.warning("postgres_is_away", error=str(error.orig).strip(), action="it is asked again")
-        must_end.wait(next(pauses))
+def _advance(session: Session, job: Job, claim: Claim, outcome: StepOutcome | None) -> list[StepMessage]:
+    if job.cancel_requested_at is not None:
+        finish_cancel(session, job.id)
+        return []
+    if outcome is not None and outcome.metrics is not None:
+        return conclude_check(session, job, outcome.metrics, round_number=claim.round)
+    if outcome is not None and outcome.options is not None:
+        job.options = outcome.options.model_dump(mode="json")
+    plan = None if outcome is None else outcome.plan
+    step_messages = advance_job(session, job, plan, round_number=claim.round)
+    if not claim.round and job.state not in OPEN_STATES:
+        log.info("job_ended", state=job.state)
+    return step_messages
+
+
+def _log_done(claim: Claim, outcome: StepOutcome) -> None:
+    log.info("step_done", kind=claim.kind, **{name: getattr(outcome.result, name) for name in LOGGED})
