@@ -16,9 +16,9 @@ from models.base import Json
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A step that this worker may run until its lease ends, with what its job says about it.
+    """A claimed step with the options of its job; valid until its lease expires.
 
-    Tracebacks may show what it looks like, so texts of users are not in that.
+    Tracebacks may show its repr, so that leaves out the texts of users.
     """
 
     step_id: UUID
@@ -26,16 +26,16 @@ class Claim:
     job_id: UUID
     batch_id: UUID
     document_sha256: str
-    # As JSON, which is the same for all jobs of a batch.
+    # JSON text, equal for all jobs of a batch, so that its parsed form can be cached.
     options: str = field(repr=False)
-    # As the plan step has found them; None before it.
+    # Set by the plan step; None before it.
     limits: Json | None
     round: int
     kind: str
     level: int
     index: int
     inputs: list[Json]
-    # Of every chunk among the inputs: index, headings, text. None if there is none.
+    # Index, headings and text of every input chunk; None without one.
     chunks: list[tuple[int, list[str], str]] | None = field(repr=False)
     attempt: int
     errors: int
@@ -43,7 +43,7 @@ class Claim:
     is_solo: bool
 
 
-# A message becomes a claimed step here. The texts of its chunks come along: it saves every map step a round trip.
+# Turns a message into a claimed step. Returns the texts of its chunks, which saves map steps a round trip.
 CLAIM = """
 UPDATE steps
 SET state = 'running',
@@ -93,7 +93,7 @@ _CLAIM = text(CLAIM)
 
 
 def claim_step(connection: Connection, step: UUID, *, token: UUID, worker: str, lease_seconds: float) -> Claim | None:
-    """Take a ready step of a job; None means that there is nothing to do and the message can go."""
+    """Claim a ready step; None means that the message is a duplicate or its job has ended, and can be dropped."""
     length = timedelta(seconds=lease_seconds)
     values = {"step_id": step, "token": token, "worker": worker, "lease_length": length}
     row = connection.execute(_CLAIM, values).one_or_none()

@@ -1,4 +1,4 @@
-"""Publishing step messages: a Celery app that sends, many messages in one round trip, after the rows are committed."""
+"""Publishing of step messages over Celery, after the commit of their rows, with many messages per round trip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from models.outbox import mark_undispatched
 from models.queues import PRIORITY_STEPS, StepMessage, task_name
 
-# Messages of one round trip: enough to hide it, few enough to lose when the broker goes away in the middle.
+# Messages per round trip: enough to hide its latency; an outage makes one block uncertain.
 BLOCK_MESSAGES = 200
 
 
@@ -32,15 +32,15 @@ BROKER_OPTIONS: dict[str, Any] = {
 
 
 class Publisher(Protocol):
-    """Sends wake-ups; the caller has committed the rows already."""
+    """Publisher of step messages whose rows are committed."""
 
     def publish(self, step_messages: Sequence[StepMessage]) -> int:
-        """Send every message it can and return how many went out; never raises for a broker that is away."""
+        """Publish messages in order until the broker fails, and return the number published."""
         ...
 
 
 def make_celery(broker_url: str) -> Celery:
-    """Return the Celery app that producers send with and that the worker extends."""
+    """Return the Celery app for publishing, which the worker extends."""
     app = Celery("gistmill", broker=broker_url)
     app.conf.update(
         accept_content=["json"],
@@ -50,20 +50,20 @@ def make_celery(broker_url: str) -> Celery:
         result_backend=None,
         task_default_queue="unrouted",
         task_ignore_result=True,
-        task_publish_retry=False,  # the rescue retries
+        task_publish_retry=False,  # reclaiming retries
         task_serializer="json",
     )
     return app
 
 
 class CeleryPublisher:
-    """Rings over a Celery app's broker, many messages in one round trip."""
+    """Publisher over the broker of a Celery app."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def publish(self, step_messages: Sequence[StepMessage]) -> int:
-        """Send every message it can; of a block that fails none counts as sent, and one sent twice harms nobody."""
+        """Publish block by block; a failed block counts as unsent, and is sent again: duplicates are harmless."""
         sent = 0
         try:
             with self._app.producer_or_acquire() as producer:
@@ -76,7 +76,7 @@ class CeleryPublisher:
         return sent
 
     def _send(self, producer: Producer, step_messages: Sequence[StepMessage]) -> None:
-        # One message alone says at once whether it has arrived.
+        # A single message needs no batch, and its error is raised at once.
         with producer.batch(max_size=BLOCK_MESSAGES) if len(step_messages) > 1 else nullcontext():
             for step_message in step_messages:
                 self._app.send_task(
@@ -90,12 +90,12 @@ class CeleryPublisher:
 
 
 class OutboxPublisher:
-    """Publishes the messages of committed steps, and marks the steps whose message did not go out: the rescue sends it.
+    """Publishes the messages of committed steps, and marks unsent ones as not dispatched, for the reclaimer to send.
 
     Args:
-        database: where the steps are.
-        publisher: sends.
-        keeps_trying: False for a command, which ends soon: once the broker was away, each try would only cost seconds.
+        database: the results database.
+        publisher: publishes to the broker.
+        keeps_trying: False stops after a failure, for short-lived commands: each try costs seconds.
     """
 
     def __init__(self, database: Engine, publisher: Publisher, *, keeps_trying: bool = False) -> None:
@@ -106,7 +106,7 @@ class OutboxPublisher:
         self.unsent = 0
 
     def publish(self, step_messages: Sequence[StepMessage]) -> int:
-        """Send every message it can and return how many did not go out; the caller has committed their steps."""
+        """Publish the messages of committed steps, and return the number of unsent ones."""
         sent = 0 if self._has_given_up or not step_messages else self._publisher.publish(step_messages)
         unsent = step_messages[sent:]
         if unsent:

@@ -1,7 +1,7 @@
-"""Finishing a step with a result, and finding a result that is there already: one statement each.
+"""Finishing of a step with its result, and lookup of a cached result, in one statement each.
 
-A step whose siblings still run, as nearly all of a large document do, needs no transaction: its statement counts it
-too. The other ends of a step's run are in ``step_updates``.
+A step with unfinished siblings, as nearly all of a large document have, needs no explicit transaction: its statement
+also counts it. The other ends of an attempt are in ``step_updates``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from models.step import Step, StepState
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """Everything a finished step says about itself; the names are the columns'."""
+    """Result of a finished step; the fields are columns of ``steps``."""
 
     output: str
     output_tokens: int | None = None
@@ -37,8 +37,8 @@ class StepResult:
     guards: tuple[Json, ...] = ()
 
 
-# The part that both ways to finish share, after a CTE ``job`` that has locked the job's row: a job's row is always
-# locked before that of a step. The lease token fences it: a worker that lost its lease changes nothing.
+# Shared by both statements that finish a step, after a CTE ``job`` that locks the job's row: the lock order is job,
+# then step. The lease token is a fence: a worker that lost its lease changes nothing.
 _STORE_RESULT = """
 ended AS (
     UPDATE steps
@@ -68,7 +68,7 @@ attempt AS (
     INSERT INTO step_attempts (step_id, attempt, worker, started_at, outcome)
     SELECT id, attempt, lease_owner, started_at, 'done' FROM ended
 )"""
-# Finishes any step and returns its job, locked, to a caller who counts the step and decides what comes next.
+# Finishes any step and returns its job, locked; the caller counts the step and creates the next ones.
 FINISH = f"""
 WITH job AS (
     SELECT * FROM jobs WHERE id = :job_id FOR UPDATE
@@ -79,7 +79,7 @@ SELECT
     job.cancel_requested_at, job.created_at, job.started_at, job.finished_at
 FROM job, ended
 """  # noqa: S608 - both parts are constants
-# Finishes a step and counts it, if other steps of its wave are still to end: then nothing is to decide.
+# Finishes a step and counts it, if other steps of its wave are unfinished, so that no new steps are to be created.
 FINISH_AMONG_SIBLINGS = f"""
 WITH job AS (
     SELECT id FROM jobs WHERE id = :job_id AND pending > 1 AND cancel_requested_at IS NULL FOR UPDATE
@@ -101,19 +101,19 @@ _FINISH_AMONG_SIBLINGS = _type_json(FINISH_AMONG_SIBLINGS)
 
 
 def end_among_siblings(connection: Connection, claim: Claim, result: StepResult, *, worker: str) -> bool:
-    """Store a step's output and count the step as ended, if more steps of its wave are still to end.
+    """Store the result of a step and count it as ended, if other steps of its wave are unfinished.
 
     Returns:
-        False if it is the last, if its job is being cancelled or if its lease was lost: then nothing is written.
+        False, with nothing written, if it is the last, if its job is being cancelled or if its lease was lost.
     """
     return connection.execute(_FINISH_AMONG_SIBLINGS, _describe_end(claim, result, worker)).one_or_none() is not None
 
 
 def end_step(session: Session, claim: Claim, result: StepResult, *, worker: str) -> Job | None:
-    """Lock a step's job and store the step's output, for a caller who counts it.
+    """Lock a step's job and store the result of the step; the caller counts it.
 
     Returns:
-        The job as it is now; None if the step's lease was lost: then nothing may be written.
+        The job; None if the lease was lost, and the caller must not write.
     """
     return session.execute(_FINISH, _describe_end(claim, result, worker)).scalar_one_or_none()
 
@@ -124,7 +124,7 @@ def _describe_end(claim: Claim, result: StepResult, worker: str) -> Json:
         "step_id": claim.step_id,
         "token": claim.token,
         "worker": worker,
-        # As it was before ``begin_alone``: the run ended in order.
+        # The count before ``begin_alone``, because the attempt ended in order.
         "crashes": claim.crashes,
         **{name: getattr(result, name) for name in StepResult.__slots__},
     }
@@ -142,7 +142,7 @@ CACHED = (
 
 
 def find_cached(connection: Connection, identity: str) -> StepResult | None:
-    """Return the result of a finished step with this identity, if its output was generated and no guard stands."""
+    """Return the result of a finished step with this identity whose output no guard marks."""
     row = connection.execute(CACHED, {"this_identity": identity}).one_or_none()
     if row is None:
         return None
