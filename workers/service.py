@@ -93,14 +93,14 @@ class Service:
             on_hang=end_process,
         )
         self.flow = Flow(store, served.generator, self._leases, settings=settings, trained_prompt=served.trained_prompt)
-        rescue = Reclaimer(
+        reclaimer = Reclaimer(
             self._database,
             settings.require_broker_url(),
             publisher,
             redispatch_seconds=settings.redispatch_seconds,
             restart_grace_seconds=settings.restart_grace_seconds,
         )
-        self._reclaimer = ReclaimThread(rescue, worker_id=self.worker_id, interval_seconds=settings.rescue_seconds)
+        self._reclaimer = ReclaimThread(reclaimer, worker_id=self.worker_id, interval_seconds=settings.rescue_seconds)
         self._drain: threading.Timer | None = None
         port = settings.metrics_port
         self._status = StatusServer(settings.metrics_host, port, self._is_healthy) if port else None
