@@ -74,7 +74,7 @@ def test_greedy_is_what_plain_generate_gives_however_the_batch_is_mixed(
         assert generation.prompt_tokens == ids.shape[1] == engine.count_prompt_tokens(prompt)
 
 
-@pytest.mark.parametrize("is_guessing", [True, False])
+@pytest.mark.parametrize("is_speculative", [True, False])
 def test_the_last_few_tokens_of_a_prompt_longer_than_the_window_see_all_of_it(
     tiny_weights: Path, is_speculative: bool
 ) -> None:
