@@ -127,20 +127,19 @@ def explain_outage(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def open_database(
-    database_url: str, *, pool_size: int = 1, idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT
+    database_url: str, *, idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT
 ) -> Iterator[Engine]:
     """Connect for a block, with outages explained, and close every connection at its end.
 
     Args:
         database_url: address of Postgres.
-        pool_size: number of connections to keep.
         idle_in_transaction_timeout: seconds, as for ``connect``.
 
     Raises:
         SettingsError: the driver rejects the address, or its role lacks a privilege.
         UnreachableError: no server answers at the address, or it lacks our schema.
     """
-    engine = connect(database_url, pool_size=pool_size, idle_in_transaction_timeout=idle_in_transaction_timeout)
+    engine = connect(database_url, pool_size=1, idle_in_transaction_timeout=idle_in_transaction_timeout)
     try:
         with explain_outage(engine):
             yield engine

@@ -27,6 +27,7 @@ MAX_PORT = 65535
 HEADERS = {"User-Agent": "gistmill", "Accept": "text/html, text/*;q=0.9, application/pdf;q=0.8, */*;q=0.1"}
 # Compressions with a bounded ratio (about 1,000 to 1), so that one network read cannot exhaust the memory.
 ENCODINGS = "gzip, deflate"
+MAX_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ async def _fetch(url: httpx.URL, limits: ReadLimits) -> Page:
 
     client = httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=httpx.create_ssl_context())
     async with asyncio.timeout(limits.url_seconds), client:
-        for _ in range(limits.redirects + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             request = await _pin_request(url, limits)
             response = await client.send(request, stream=True)
             try:
@@ -87,7 +88,7 @@ async def _fetch(url: httpx.URL, limits: ReadLimits) -> Page:
                 return await _read_response(response, url, limits)
             finally:
                 await response.aclose()
-    raise LimitError(f"redirects more than {limits.redirects} times; give the last URL")
+    raise LimitError(f"redirects more than {MAX_REDIRECTS} times; give the last URL")
 
 
 async def _pin_request(url: httpx.URL, limits: ReadLimits) -> httpx.Request:
