@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 
 import models.tables  # noqa: F401 - SQLAlchemy resolves foreign keys only between imported tables
 from models.errors import SettingsError, UnreachableError
@@ -145,6 +146,17 @@ def open_database(
             yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def open_transaction(database_url: str) -> Iterator[Session]:
+    """Open a session that commits at the end of the block, for one-off statements rather than those of every step.
+
+    Raises:
+        UnreachableError: no server answers at the address, or it lacks our schema.
+    """
+    with open_database(database_url) as engine, Session(engine) as session, session.begin():
+        yield session
 
 
 def describe_database_error(error: DBAPIError) -> str:

@@ -6,12 +6,11 @@ import threading
 
 from workers.evaluation.consistency import choose_calibration
 from workers.evaluation.examination import Examiner
+from workers.evaluation.findings import Findings, describe_sentences
+from workers.evaluation.lexical import read_words
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.marks import describe_sentences
 from workers.evaluation.metric import Metric, reject
 from workers.evaluation.qags import summarize_questions
-from workers.evaluation.reading import Findings
-from workers.evaluation.words import read_words
 from workers.generation import TextGenerator
 
 # Why a signal has no value although the summary states something, by the signal's name.

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
 from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
+from workers.evaluation.findings import Findings, SentenceFindings
 from workers.evaluation.freeform import Questioner
+from workers.evaluation.lexical import Sentence, SourceIndex, index_source, read_words, split_sentences
 from workers.evaluation.likelihood import condition_on, cut_sentences, measure_gains, score_texts
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.overlap import SourceIndex, index_source
-from workers.evaluation.questions import Answered, QuestionTarget, choose_targets
-from workers.evaluation.reading import Findings, SentenceFindings
+from workers.evaluation.qags import Answered, QuestionTarget, choose_targets
 from workers.evaluation.retrieval import pick_excerpt
-from workers.evaluation.words import Sentence, read_words, split_sentences
 from workers.generation import PromptFormat, TextGenerator
 
 # Most questions about a summary; QAGS uses 10, each costs the engine a few short texts.
