@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_engine(*, pool_size: int = 1, is_read_only: bool = False) -> Iterator[Engine]:
+def open_engine(*, is_read_only: bool = False) -> Iterator[Engine]:
     """Connect to the results database of the settings for the length of a block.
 
     Args:
-        pool_size: connections that are kept.
         is_read_only: what is read may be written somewhere slowly, so a transaction may stand still.
 
     Raises:
@@ -28,7 +27,7 @@ def open_engine(*, pool_size: int = 1, is_read_only: bool = False) -> Iterator[E
 
     silence = None if is_read_only else IDLE_IN_TRANSACTION_TIMEOUT
     url = read_settings().require_database_url()
-    with open_database(url, pool_size=pool_size, idle_in_transaction_timeout=silence) as engine:
+    with open_database(url, idle_in_transaction_timeout=silence) as engine:
         yield engine
 
 

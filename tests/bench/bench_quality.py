@@ -46,7 +46,7 @@ def print_swaps(swaps: Iterable[Swap], generator: TextGenerator) -> float | None
     lower, pointed = [], []
     for swap in swaps:
         true, false = (
-            evaluate_summary(generator, source=swap.document.source, summary=summary).metrics["consistency"]
+            evaluate_summary(generator, source=swap.document.source, summary=summary)["consistency"]
             for summary in (swap.document.summary, swap.summary)
         )
         if true.value is None or false.value is None:

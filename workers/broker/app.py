@@ -99,9 +99,9 @@ def run_worker(app: Celery, *, node: str) -> None:
             app.service.close()
 
 
-def default_node(device: str = "worker") -> str:
-    """Return this process's node name: what the launcher says, or the device and the host."""
-    return os.environ.get(NODE_VARIABLE) or f"{device}@{socket.gethostname()}"
+def default_node() -> str:
+    """Return this process's node name: what the launcher says, or one with the host's name."""
+    return os.environ.get(NODE_VARIABLE) or f"worker@{socket.gethostname()}"
 
 
 @signals.setup_logging.connect

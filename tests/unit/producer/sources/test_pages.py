@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from producer.errors import LimitError, SourceUsageError, UnreadableError
-from producer.sources import ReadLimits, Source, addresses, read_sources
+from producer.sources import ReadLimits, Source, pages, read_sources
 from producer.sources.kinds import FileKind
 from producer.sources.pages import fetch_page
 from producer.sources.source import SourceProblem
@@ -111,8 +111,8 @@ def test_a_page_of_this_machine_is_refused_by_default(site: Site) -> None:
 )
 def test_a_redirect_to_the_inside_is_refused(site: Site, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     server = ipaddress.ip_address("127.0.0.1")
-    is_public = addresses.is_public_address
-    monkeypatch.setattr(addresses, "is_public_address", lambda address: address == server or is_public(address))
+    is_public = pages.is_public_address
+    monkeypatch.setattr(pages, "is_public_address", lambda address: address == server or is_public(address))
     with pytest.raises(SourceUsageError, match=r"leads to (10\.0\.0\.5|169\.254\.169\.254|file|ftp)"):
         fetch_page(site.add("/start", b"", 302, Location=target), ReadLimits())
 

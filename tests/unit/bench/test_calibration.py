@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from workers.evaluation.calibration import estimate_out_of_fold, fit_calibration
-from workers.evaluation.consistency import WITH_GENERATOR, WITHOUT_GENERATOR, Calibration, choose_calibration
-from workers.evaluation.intervals import correlate_values
+from tests.bench.calibration import estimate_out_of_fold, fit_calibration
+from tests.bench.correlations import correlate_values
 
 
 def make_rows(count: int) -> tuple[list[dict[str, float | None]], list[float]]:
@@ -43,15 +42,3 @@ def test_a_signal_that_was_not_measured_says_nothing_either_way() -> None:
 def test_judgements_that_all_agree_and_constant_signals_can_be_fitted() -> None:
     calibration = fit_calibration([{"flat": 1.0}] * 10, [1.0] * 10, names=("flat",))
     assert 0.9 < calibration.estimate({"flat": 1.0}) < 1
-
-
-@pytest.mark.parametrize("calibration", [WITH_GENERATOR, WITHOUT_GENERATOR])
-def test_the_shipped_calibrations_rise_with_their_signals_and_stay_between_0_and_1(calibration: Calibration) -> None:
-    worst, best = (dict.fromkeys(calibration.terms, value) for value in (0.0, 1.0))
-    assert all(term.weight >= 0 < term.deviation for term in calibration.terms.values())
-    assert 0 < calibration.estimate(worst) < calibration.estimate(best) < 1
-
-
-def test_the_calibration_fits_what_was_measured() -> None:
-    assert choose_calibration({"words": 1.0, "likelihood": None}) is WITHOUT_GENERATOR
-    assert choose_calibration({"words": 1.0, "likelihood": 2.0}) is WITH_GENERATOR

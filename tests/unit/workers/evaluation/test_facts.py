@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.evaluation.candidates import CandidateKind, find_candidates
+from workers.evaluation.facts import CandidateKind, find_candidates
 
 DATA = Path(__file__).parents[5] / "shared" / "data"
 

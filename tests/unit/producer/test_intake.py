@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.batches import batch_id, job_id, name_batch
+from producer.intake import batch_id, job_id, name_batch
 
 
 def test_the_same_submission_gets_the_same_name() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from workers.evaluation.answers import normalize_answer, score_f1
+from workers.evaluation.qags import normalize_answer, score_f1
 
 
 def test_answers_are_compared_without_case_punctuation_and_articles() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from producer.errors import SourceUsageError
-from producer.sources.columns import Columns, choose_columns
+from producer.sources.table import Columns, choose_columns
 
 
 def test_given_columns_are_taken() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, SourceProblem
-from producer.sources.spool import spool_events
+from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, SourceProblem, spool_events
 
 EVENTS: list[ReadEvent] = [
     Source("a.md", "# Läuft\n\u2028", "markdown", "Läuft", {"author": "B"}),
