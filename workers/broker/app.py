@@ -67,7 +67,7 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
         worker_concurrency=settings.slots,
         worker_consumer="workers.broker.compat_celery:BufferingConsumer",
-        worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
+        worker_disable_prefetch=True,  # waiting messages stay on the broker, for any free worker
         worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,  # for Flower
         worker_hijack_root_logger=False,
