@@ -13,12 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from playwright.sync_api import Browser
 from sqlalchemy import Engine, create_engine
 
 from migrations.run import upgrade
 from models.session import connect
-from tests.browser import NoChromiumError, open_chromium
 from tests.processes import make_open_folder, run_server
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.packaged_conversion import ensure_packaged_weights
@@ -27,7 +25,6 @@ from workers.local.home import Home, open_home
 # A run in the background of a script inherits an ignored SIGINT, and would pass it on to every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TEMPLATE = "gistmill_template"
 
 
@@ -78,12 +75,6 @@ def cluster(home: Home, template_database: str) -> Iterator[Cluster]:
     engine.dispose()
 
 
-@pytest.fixture
-def shared_data() -> Path:
-    """The folder of real inputs beside the checkout."""
-    return SHARED_DATA
-
-
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Gemma 3 of a few megabytes with a tokenizer of its own."""
@@ -95,17 +86,6 @@ def real_weights() -> Path:
     """The packaged Gemma 3 270M, converted once and kept between runs."""
     cache = Path(os.environ.get("GISTMILL_TEST_CACHE", Path.home() / ".cache" / "gistmill-tests"))
     return ensure_packaged_weights(cache / "gemma-3-270m")
-
-
-# For one module alone: while Playwright is open, an event loop runs in this thread and nobody else may run one.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium; only a machine that is not CI may do without."""
-    try:
-        with open_chromium() as browser:
-            yield browser
-    except NoChromiumError as error:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
 
 
 def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import wait_until
+from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
 GISTMILL = str(Path(sys.executable).with_name("gistmill"))
 # A cold start on a loaded machine: initdb, migration, imports of torch.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import wait_until
 from tests.e2e.conftest import GISTMILL, Local
-from tests.unit.workers.finetuning.conftest import write_pairs
+from tests.pairs import write_pairs
 
 TRAINING = ("--held-out", "0", "--steps", "20", "--batch-size", "4", "--accumulation", "1", "--learning-rate", "0.01")
 

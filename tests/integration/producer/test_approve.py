@@ -6,7 +6,7 @@ from models.approval import list_approved
 from models.job import JobState
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_job
+from tests.integration.conftest import Gistmill, read_job
 from tests.integration.producer.driver import Driver
 
 

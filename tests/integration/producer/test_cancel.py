@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from models.job import Job
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_job, read_jobs
+from tests.integration.conftest import Gistmill, read_job, read_jobs
 from tests.integration.producer.driver import Driver, ready_steps
 
 

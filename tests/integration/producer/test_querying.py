@@ -13,7 +13,7 @@ from models.step import Step
 from models.tables import Evaluation
 from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 
 PAGE = Path(__file__).parents[3] / "docs" / "querying.md"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 from tests.integration.producer.evidence import DOUBTED, add_evidence
 

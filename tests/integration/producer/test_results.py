@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from models.views import JobSummary
-from tests.integration.producer.conftest import Gistmill
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 
 

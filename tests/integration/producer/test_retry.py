@@ -14,7 +14,7 @@ from models.step import AttemptOutcome, Step, StepAttempt
 from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_job
+from tests.integration.conftest import Gistmill, read_job
 from tests.integration.producer.driver import WORKER, Driver, ready_steps
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from models.job import JobState
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 
 

@@ -18,7 +18,7 @@ from models.views import JobSummary
 from producer.status import Snapshot, take_snapshot
 from producer.watch import Outage, WatchEvent, follow_batch
 from tests.conftest import Cluster, wait_until
-from tests.integration.producer.conftest import Gistmill
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.views import JobSummary
-from tests.integration.producer.conftest import Gistmill
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.driver import Driver
 
 

@@ -12,21 +12,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from tests.unit.workers.engine.prompts import GREEDY, HOT, LONG, ask
 from workers.engine.config import EngineConfig
 from workers.engine.cpu import screened_head
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
 from workers.generation import FinishReason, Generation, GenerationParams, Part, Prompt, PromptFormat, Turn
-
-GREEDY = GenerationParams(do_sample=False, max_new_tokens=24)
-HOT = GenerationParams(temperature=3.0, top_k=0, top_p=1.0, repetition_penalty=1.8, max_new_tokens=24)
-# A seed with which "tell" does not happen to stop before somebody stops it.
-LONG = replace(HOT, max_new_tokens=3000, repetition_penalty=1.0, seed=1)
-
-
-def ask(text: str, *, stop: tuple[str, ...] = (), prompt_format: PromptFormat = PromptFormat.CHAT) -> Prompt:
-    return Prompt((Turn("user", (Part(text, is_untrusted=True),)),), format=prompt_format, stop=stop)
 
 
 @pytest.fixture

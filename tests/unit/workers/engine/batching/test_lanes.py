@@ -13,7 +13,7 @@ import torch
 from transformers import ContinuousBatchingConfig
 
 from tests.conftest import wait_until
-from tests.unit.workers.engine.test_engine import GREEDY, HOT, LONG, ask
+from tests.unit.workers.engine.prompts import GREEDY, HOT, LONG, ask
 from workers.engine.batching.lanes import Lanes
 from workers.engine.batching.loop import GenerationLoop
 from workers.engine.batching.sizing import size_lanes

@@ -16,8 +16,10 @@ from gistmill.cli.edge import run
 from gistmill.cli.main import make_group
 from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
+from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import Cluster
 from tests.integration.producer.driver import Driver
+from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
 
 @dataclass(frozen=True, slots=True)
