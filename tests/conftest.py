@@ -17,7 +17,7 @@ from sqlalchemy import Engine, create_engine
 
 from migrations.run import upgrade
 from models.session import connect
-from tests.processes import make_open_folder, run_server
+from tests.processes import PATIENCE, make_open_folder, run_server
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.local.home import Home, open_home
@@ -48,7 +48,13 @@ def _run_servers(home: Home) -> Iterator[Home]:
     home.postgres.initialize()
     home.valkey.initialize()
     with (
-        run_server(home.postgres.command, home.logs / "postgres.log", user=home.postgres.system_user),
+        # Nobody reads the data again: nothing need be on a disk, and there is nothing to shut down in order.
+        run_server(
+            [*home.postgres.command, "-c", "fsync=off"],
+            home.logs / "postgres.log",
+            user=home.postgres.system_user,
+            end_by=signal.SIGQUIT,
+        ),
         run_server(home.valkey.command, home.logs / "valkey.log"),
     ):
         wait_until(lambda: answers(home), "the embedded servers answer")
@@ -88,7 +94,7 @@ def real_weights() -> Path:
     return ensure_packaged_weights(cache / "gemma-3-270m")
 
 
-def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
+def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> None:
     """Wait for a condition, and fail with its name if it does not come true."""
     until = time.monotonic() + seconds
     while not is_true():

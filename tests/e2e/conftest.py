@@ -17,6 +17,7 @@ import pytest
 
 from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import wait_until
+from tests.processes import PATIENCE
 from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
 GISTMILL = str(Path(sys.executable).with_name("gistmill"))
@@ -89,7 +90,7 @@ def bring_up(environment: dict[str, str]) -> Iterator[Local]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.wait(timeout=90)
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,12 @@ from models.job import Job
 from models.results import StepResult
 from tests.conftest import Cluster
 from tests.jobs import add_jobs
+from tests.processes import PATIENCE
 
 # What SQLAlchemy fills while it builds a statement is filled by one thread, or another may see it half full.
 BUILD = """
 from sqlalchemy.sql.base import WriteableColumnCollection
+from tests.processes import PATIENCE
 from models import claims, results
 
 def fill(self):
@@ -48,7 +50,7 @@ FROM jobs, generate_series(1, 2000) AS place
 
 
 def test_nothing_that_threads_share_is_filled_while_they_build_a_statement() -> None:
-    subprocess.run([sys.executable, "-c", BUILD], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", BUILD], check=True, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("statement", [claims.CLAIM, results.FINISH, results.FINISH_AMONG_SIBLINGS])

@@ -14,8 +14,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from models.views import JobSummary
+from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
-from tests.integration.producer.driver import Driver
 from tests.pairs import write_pairs
 from tests.tiny_gemma import build_tiny_gemma
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.processes import PATIENCE
 from workers.engine.cpu import chunked_linear
 from workers.engine.cpu.chunked_linear import ChunkedLinear, build_linear, pack_side_by_side
 from workers.engine.cpu.half import Float16Linear
@@ -15,7 +16,7 @@ from workers.engine.cpu.half import Float16Linear
 
 def test_as_many_items_as_torch_has_threads_are_packed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    together = Barrier(2, timeout=10)  # broken if one comes alone
+    together = Barrier(2, timeout=PATIENCE)  # broken if one comes alone
 
     def pack(item: int) -> int:
         together.wait()
