@@ -123,9 +123,9 @@ class Driver(HandDrivenWorker):
         with Session(self.engine) as session, session.begin():
             step_updates.register_worker(session, worker)
 
-    def claim(self, job_id: UUID, kind: str, index: int = 0) -> Claim:
+    def claim(self, job_id: UUID, kind: str, index: int = 0, *, round_number: int = 0) -> Claim:
         """Begin a step."""
-        place = (Step.job_id == job_id, Step.kind == kind, Step.index == index)
+        place = (Step.job_id == job_id, Step.kind == kind, Step.index == index, Step.round == round_number)
         with Session(self.engine) as session:
             step = session.scalars(select(Step.id).where(*place)).one()
         claim = self.flow.claim(step)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog
 from sqlalchemy.orm import Session
 
 from gistmill.cli.edge import run
@@ -58,9 +60,12 @@ def gistmill(
 
 
 @pytest.fixture
-def driver(cluster: Cluster) -> Driver:
+def driver(cluster: Cluster) -> Iterator[Driver]:
     """Ends jobs as a worker would."""
-    return Driver(cluster.engine)
+    # Its log is not what the commands print that run beside it.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    yield Driver(cluster.engine)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
