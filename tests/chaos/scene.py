@@ -188,6 +188,12 @@ class Scene:
         self.wait_until(self.is_over, "every job is final", seconds=seconds)
         assert_nothing_lost_or_doubled(self.engine)
 
+    def assert_all_succeeded(self, jobs: int) -> None:
+        """Fail unless every one of so many jobs has its whole summary."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(text("SELECT state, count(*) FROM jobs GROUP BY state"))
+            assert [tuple(row) for row in rows] == [("succeeded", jobs)]
+
     def _describe_open(self) -> str:
         columns = (Step.kind, Step.level, Step.index, Step.state, Step.attempt, Step.is_solo, Step.dispatches)
         steps = [str(row) for state in ("ready", "running") for row in self.read_steps(*columns, state=state)]

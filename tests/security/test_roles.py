@@ -181,3 +181,4 @@ def test_producer_and_worker_do_their_whole_work_with_their_own_roles(
         wait_until(lambda: run(cluster.engine, reviewed) == 1, "its check and its second try end")
     for words in (["approve", "mine"], ["approve", "mine", "--revoke"]):
         subprocess.run(describe_command("-m", "gistmill", *words, **producer), check=True, timeout=PATIENCE)
+    assert run(cluster.engine, "SELECT * FROM step_attempts WHERE outcome = 'error'") == 0

@@ -15,12 +15,15 @@ from workers.execution.store import is_outage
 LOCK = text("SELECT pg_advisory_xact_lock(1)")
 
 
-def stand_still(engine: Engine) -> None:
-    """Take a lock, and say nothing for longer than a writer may."""
+HELD = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+
+
+def stand_still(engine: Engine) -> int:
+    """Take a lock, say nothing for longer than a writer may, and return how many locks are held then."""
     with engine.begin() as transaction:
         transaction.execute(LOCK)
         time.sleep(2)
-        transaction.execute(LOCK)
+        return int(transaction.scalar(HELD) or 0)
 
 
 def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Cluster) -> None:
@@ -49,5 +52,5 @@ def test_a_transaction_that_stood_still_is_an_outage_that_passes(cluster: Cluste
 
 def test_who_only_reads_may_be_slow(cluster: Cluster) -> None:
     engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=None)
-    stand_still(engine)
+    assert stand_still(engine) == 1
     engine.dispose()

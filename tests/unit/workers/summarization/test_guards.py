@@ -65,7 +65,8 @@ def test_an_answer_longer_than_its_source_is_marked() -> None:
 
 
 def test_a_tiny_source_may_have_a_longer_answer() -> None:
-    assert check("This section links to the data page of the competition.", source="# Data\nlink").is_clean
+    answer = "This section links to the data page of the competition."
+    assert check(answer, source="# Data\nlink") == Verdict(answer, ())
 
 
 def test_a_loop_is_marked() -> None:
@@ -112,12 +113,13 @@ def test_a_refusal_is_marked(output: str) -> None:
     ],
 )
 def test_an_answer_that_only_sounds_like_a_refusal_is_clean(output: str) -> None:
-    assert check(output).is_clean
+    assert check(output) == Verdict(output, ())
 
 
 def test_a_source_may_refuse() -> None:
     source = f"I cannot go on, said the captain. {SOURCE}"
-    assert check("I cannot go on, said the captain of the ship.", source=source).is_clean
+    answer = "I cannot go on, said the captain of the ship."
+    assert check(answer, source=source) == Verdict(answer, ())
 
 
 def test_another_language_than_that_of_the_source_is_marked() -> None:
@@ -137,7 +139,8 @@ def test_a_users_template_may_ask_for_another_language() -> None:
 
 
 def test_a_language_that_nothing_can_detect_is_not_judged() -> None:
-    assert check(LANGUAGES["french"], source=LANGUAGES["english"] * 3, language="Klingon").is_clean
+    verdict = check(LANGUAGES["french"], source=LANGUAGES["english"] * 3, language="Klingon")
+    assert verdict == Verdict(LANGUAGES["french"], ())
 
 
 def test_the_best_try_is_the_one_with_the_mildest_marks_and_never_an_empty_one() -> None:

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from workers.engine.cpu.memory import LazyZeros, is_mapped_from_file, release_pages
+from workers.engine.cpu.memory import LazyZeros, is_mapped, is_mapped_from_file, release_pages
 
 SIZE = 256 * 2**20
 
@@ -81,5 +81,9 @@ def test_memory_that_no_file_holds_is_kept() -> None:
 
 
 def test_less_than_a_page_is_left_alone() -> None:
-    release_pages(torch.ones(3))
-    release_pages(torch.ones(0))
+    few, none = torch.ones(3), torch.ones(0)
+    assert not is_mapped(few)
+    assert not is_mapped(none)
+    release_pages(few)
+    release_pages(none)
+    assert (few.tolist(), none.tolist()) == ([1, 1, 1], [])
