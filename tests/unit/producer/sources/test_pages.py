@@ -193,7 +193,9 @@ def test_an_invalid_url_leaves_the_other_sources_alone(site: Site) -> None:
     good = site.add("/a", b"text", Content_Type="text/plain")
     problem, source = read_sources(["http://8.8.8.8:99999/", good], limits=HERE)
     assert isinstance(problem, SourceProblem)
+    assert "8.8.8.8:99999" in problem.message
     assert isinstance(source, Source)
+    assert source.text == "text"
 
 
 def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:

@@ -81,7 +81,8 @@ def test_every_question_shows_both_answers_its_span_and_its_f1() -> None:
 
 def test_the_evidence_can_be_stored_as_json() -> None:
     for metric in evaluate(FALSE).values():
-        json.dumps(metric.evidence)
+        stored = json.loads(json.dumps(metric.evidence))
+        assert stored.keys() == metric.evidence.keys()
 
 
 def test_base_weights_are_asked_in_two_calls() -> None:

@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 
 from workers.evaluation.facts import CandidateKind, find_candidates
 
-DATA = Path(__file__).parents[5] / "shared" / "data"
-
 
 def find(text: str, kind: CandidateKind) -> list[str]:
     return [each.text for each in find_candidates(text) if each.kind is kind]
@@ -64,7 +62,7 @@ def test_candidates_of_any_text_are_spans_that_do_not_overlap(text: str) -> None
     assert all(one.end <= other.start for one, other in pairwise(found))
 
 
-def test_nearly_every_reference_summary_of_real_news_has_something_to_ask_for() -> None:
-    with (DATA / "cnn_dailymail_eval.csv").open(encoding="utf-8") as file:
+def test_nearly_every_reference_summary_of_real_news_has_something_to_ask_for(shared_data: Path) -> None:
+    with (shared_data / "cnn_dailymail_eval.csv").open(encoding="utf-8") as file:
         summaries = [row["highlights"] for row in csv.DictReader(file)]
     assert all(find_candidates(summary) for summary in summaries)

@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 
 from gistmill.cli.output import clean_line, clean_text, print_fields, print_json_array, print_table
-from producer.wording import count
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x1b]0;title\x07", "a\rb", "\u202eevil", "\x9b31m", "\x00"])
@@ -38,7 +37,3 @@ def test_a_stream_of_values_is_one_json_array(values: list[object], capsys: pyte
     print_json_array(iter(values))
 
     assert len(json.loads(capsys.readouterr().out)) == len(values)
-
-
-def test_numbers_agree_with_their_nouns() -> None:
-    assert (count(1, "job"), count(2000, "job"), count(2, "retry", "retries")) == ("1 job", "2,000 jobs", "2 retries")

@@ -1,12 +1,16 @@
-"""Zeros from fresh pages are what torch.zeros gives, and take no memory before they are written to."""
+"""Memory of weights: pages of a file are given back, and zeros take none before they are written to."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import psutil
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
-from workers.engine.cpu.memory import LazyZeros
+from workers.engine.cpu.memory import LazyZeros, is_mapped, is_mapped_from_file, release_pages
 
 SIZE = 256 * 2**20
 
@@ -58,3 +62,28 @@ def test_more_than_is_free_is_a_memory_error() -> None:
     free = psutil.virtual_memory().available
     with LazyZeros(), pytest.raises(MemoryError, match=r"cannot allocate memory of .* GiB, .* GiB are free"):
         torch.zeros(free + 2**30, dtype=torch.uint8)
+
+
+def test_released_memory_of_a_file_is_read_from_it_again(tmp_path: Path) -> None:
+    save_file({"numbers": torch.arange(1_000_000)}, tmp_path / "file.safetensors")
+    with safe_open(tmp_path / "file.safetensors", "pt") as file:
+        tensor = file.get_tensor("numbers")
+    assert is_mapped_from_file(tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes)
+    release_pages(tensor)
+    assert torch.equal(tensor, torch.arange(1_000_000))
+
+
+def test_memory_that_no_file_holds_is_kept() -> None:
+    tensor = torch.arange(1_000_000)
+    assert not is_mapped_from_file(tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes)
+    release_pages(tensor)
+    assert torch.equal(tensor, torch.arange(1_000_000))
+
+
+def test_less_than_a_page_is_left_alone() -> None:
+    few, none = torch.ones(3), torch.ones(0)
+    assert not is_mapped(few)
+    assert not is_mapped(none)
+    release_pages(few)
+    release_pages(none)
+    assert (few.tolist(), none.tolist()) == ([1, 1, 1], [])

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog
 from sqlalchemy.orm import Session
 
 from gistmill.cli.edge import run
 from gistmill.cli.main import make_group
 from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
+from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import Cluster
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,12 @@ def gistmill(
 
 
 @pytest.fixture
-def driver(cluster: Cluster) -> Driver:
+def driver(cluster: Cluster) -> Iterator[Driver]:
     """Ends jobs as a worker would."""
-    return Driver(cluster.engine)
+    # Its log is not what the commands print that run beside it.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    yield Driver(cluster.engine)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
