@@ -1,4 +1,4 @@
-"""How much a source may cost to read: every bound in one place, because documents come from strangers."""
+"""Limits of reading: all bounds on untrusted documents in one place."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """The bounds of reading; the defaults let a long book through and stop a bomb.
+    """Limits of reading; the defaults pass a long book and stop a decompression bomb.
 
     Args:
-        file_bytes: size of a document file or of standard input. Tables (CSV, JSONL, Parquet) are
-            streamed, so it bounds none of them but JSON.
-        page_bytes: size of a web page, after decompression.
+        file_bytes: size of a document file or of standard input; of tables only JSON, because the others are streamed.
+        page_bytes: size of a web page after decompression.
         unpacked_bytes: size of a DOCX or EPUB file, or of a Parquet row group, after decompression.
         zip_entries: number of files inside a DOCX or EPUB file.
         pages: number of pages of a PDF file.
         text_chars: characters of one document, one cell or one line of JSONL.
         conversion_seconds: time to convert one HTML, PDF, DOCX or EPUB document.
-        conversion_bytes: memory to convert it.
-        url_seconds: time to fetch one page, all redirects together.
-        allow_private_hosts: True to read URLs of this machine and of private networks.
+        conversion_bytes: memory to convert one document.
+        url_seconds: time to fetch one page, redirects included.
+        allow_private_hosts: allow URLs of this machine and of private networks.
     """
 
     file_bytes: int = 100 * MIB
@@ -38,5 +37,5 @@ class ReadLimits:
 
 
 def format_bytes(size: int) -> str:
-    """Return a size for people: "20 MiB", "512 bytes"."""
+    """Return a size in words: "20 MiB", "512 bytes"."""
     return f"{size / MIB:,.0f} MiB" if size >= MIB else f"{size:,} bytes"
