@@ -100,7 +100,7 @@ def run_worker(app: Celery, *, node: str) -> None:
 
 
 def default_node() -> str:
-    """Return this process's node name: what the launcher says, or one with the host's name."""
+    """Return this process's node name, from the launcher or from the host's name."""
     return os.environ.get(NODE_VARIABLE) or f"worker@{socket.gethostname()}"
 
 

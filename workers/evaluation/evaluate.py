@@ -13,7 +13,7 @@ from workers.evaluation.metric import Metric, reject
 from workers.evaluation.qags import summarize_questions
 from workers.generation import TextGenerator
 
-# Why a signal has no value although the summary states something, by the signal's name.
+# Reason for the absence of a signal's value, by signal.
 _ABSENCE = {
     "bigrams": "no sentence of the summary has two words",
     "facts": "the summary states no name, number or date",
@@ -36,11 +36,11 @@ def evaluate_summary(
     """Return every metric of a summary: ``consistency`` and its signals.
 
     Args:
-        generator: the weights that ask, answer and score; None measures what needs none.
-        source: the whole document, however long.
-        summary: the summary of it.
-        deadline: ``time.monotonic`` value after which the evaluation ends; None for no limit.
-        cancelled: ends the evaluation when set.
+        generator: engine for questions and likelihoods; None measures only the signals without a generator.
+        source: the whole document.
+        summary: its summary.
+        deadline: ``time.monotonic`` value of the end; None for no limit.
+        cancelled: event of the cancellation; None if it cannot be cancelled.
 
     Raises:
         EvaluationInterruptedError: cancelled, or past the deadline.

@@ -16,23 +16,23 @@ from workers.evaluation.qags import Answered, QuestionTarget, choose_targets
 from workers.evaluation.retrieval import pick_excerpt
 from workers.generation import PromptFormat, TextGenerator
 
-# Most questions about a summary; QAGS uses 10, each costs the engine a few short texts.
+# Maximum questions about a summary; QAGS uses 10, and each costs the engine a few short texts.
 MAX_QUESTIONS = 6
 
-# Most tokens of the source that one prompt shows; BM25 chooses them.
+# Maximum tokens of the source in one prompt, chosen by BM25.
 MAX_SOURCE_TOKENS = 512
 
-# A prompt leaves at least this share of the context to what is scored, asked or answered behind it.
+# An excerpt takes at most one part in this many of the context; the rest is for scored and generated text.
 ROOM_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Examines summaries with one set of weights, or without any.
+    """Examiner of summaries, with or without a generator.
 
     Args:
-        generator: the weights; None measures the cheap signals alone.
-        limits: when to stop.
+        generator: engine; None measures only the signals without a generator.
+        limits: stop conditions.
     """
 
     generator: TextGenerator | None
@@ -84,14 +84,14 @@ class Examiner:
     def _pose_clozes(
         self, generator: TextGenerator, excerpt: str, targets: Sequence[QuestionTarget], index: SourceIndex
     ) -> list[Cloze]:
-        """Return the targets' cloze questions; none if the weights follow instructions, and so ask in words."""
+        """Return the targets' cloze questions; none for instruct weights, which get free-form questions."""
         if generator.prompt_format is PromptFormat.CHAT:
             return []
         rivals = collect_rivals(excerpt)
         return [pose_cloze(target, rivals=rivals, index=index) for target in targets]
 
     def _excerpt(self, generator: TextGenerator, text: str, *, query: str) -> str:
-        """Return what of a text a prompt can show."""
+        """Return the excerpt of a text that fits a prompt."""
         budget = min(MAX_SOURCE_TOKENS, generator.context_tokens // ROOM_SHARE)
         return pick_excerpt(text, query, counter=generator, budget_tokens=budget)
 

@@ -49,11 +49,11 @@ def estimate_mean(values: Sequence[float]) -> Interval:
 
 
 def bootstrap(count: int, estimate: Callable[[npt.NDArray[np.int64]], float]) -> Interval:
-    """Return an estimate with its interval.
+    """Return an estimate with its percentile bootstrap interval.
 
     Args:
         count: number of items.
-        estimate: computes the estimate from the indices of some of them; resamples without a number are left out.
+        estimate: computes the estimate from item indices, shape (count,); resamples that give NaN are left out.
     """
     random = np.random.default_rng(SEED)
     resampled = [estimate(random.integers(0, count, count)) for _ in range(RESAMPLES)]

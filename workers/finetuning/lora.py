@@ -20,7 +20,7 @@ class LoraSettings:
 
     Args:
         r: rank of each adapter matrix.
-        alpha: the adapter's output is scaled by ``alpha / r``.
+        alpha: numerator of the output scale ``alpha / r``.
         dropout: share of adapter inputs dropped while training.
     """
 

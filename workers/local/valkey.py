@@ -13,7 +13,7 @@ class Valkey:
     Args:
         folder: folder of the append-only file.
         port: TCP port on 127.0.0.1.
-        password: of the default user.
+        password: password of the default user.
     """
 
     folder: Path
