@@ -1,4 +1,4 @@
-# Every target makes its own environment: a fresh clone needs only Python 3.11 and make.
+# Targets that need an environment build it first: a fresh clone needs only Python 3.11 and make.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin

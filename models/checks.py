@@ -106,7 +106,7 @@ def cancel_check(session: Session, job_id: UUID) -> bool:
     now = func.clock_timestamp()
     waiting = update_steps().where(Step.job_id == job_id, Step.state == StepState.READY)
     session.execute(waiting.values(state=StepState.CANCELLED, finished_at=now))
-    # Cancelling the last step of the second try cancels all of it: the flow then creates none of the others.
+    # A cancelled last step cancels the whole second try: ``add_wave`` then creates none of its other steps.
     [last] = describe_steps(job, [NewStep(StepKind.EVALUATE, 0, 0, round=SECOND_ROUND)])
     cancelled = {**last, "state": StepState.CANCELLED, "dispatches": 0}
     session.execute(upsert(Step).values(**cancelled, finished_at=now).on_conflict_do_nothing())

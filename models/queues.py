@@ -12,8 +12,8 @@ from uuid import UUID
 from models.job import Priority
 from models.step import StepKind
 
-# In the order of service: steps that finish a job come first, so that running jobs end before new ones start, and
-# planning comes after the other steps of a summary; an idle slot still plans at once.
+# In the order of service at one level: steps that combine outputs, map steps, plans, checks. A level outranks this
+# order: the plan of an urgent job is served before the reduce step of a normal one.
 QUEUES = ("reduce", "map", "plan", "evaluate")
 QUEUE_OF_KIND = {
     StepKind.PLAN: "plan",
@@ -27,7 +27,7 @@ QUEUE_OF_KIND = {
 TASK_PREFIX = "gistmill."
 # Levels of the broker's lists: three for each of the three priorities of a job.
 PRIORITY_STEPS = list(range(max(Priority) + 3))
-# Map indexes at which the level rises, so that the first chunks of a new small job overtake the last of a huge one.
+# Map indexes at which the level rises: the plan and first chunks of a new job overtake the last of a huge one.
 LEVEL_ENDS = (8, 64)
 
 

@@ -65,8 +65,9 @@ class Settings(BaseSettings):
     slots: int = Field(16, ge=1, le=1024)
     """Slots: maximum number of concurrent sequences of a process."""
     kv_cache_gb: float | None = Field(None, gt=0)
-    """KV cache of a process in GB. A small one costs a CPU its second lane, then every process context, which
-    `gistmill plan` does not take into account.  [default: a part of the free memory]"""
+    """Size of the KV cache of a process in GB. If it is small, an engine on a CPU runs one lane instead of two; if it is
+    smaller still, every engine shortens its context, which `gistmill plan` does not take into account.  [default: a
+    part of the free memory]"""
 
     lease_seconds: float = Field(60, gt=0)
     """Time until an unrenewed lease is reclaimed, and until a silent transaction of a worker is ended."""
@@ -87,7 +88,7 @@ class Settings(BaseSettings):
     max_errors: int = Field(3, ge=1)
     """Errors after which a step fails."""
     max_crashes: int = Field(4, ge=1)
-    """Crashes of workers that ran a step alone after which the step fails."""
+    """Crashes after which a step fails; a crash counts only for a step that ran alone in its worker."""
 
     flower_port: int = Field(5555, ge=0, le=65535)
     """Port of Flower under `gistmill up`; 0 picks a free one."""

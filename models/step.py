@@ -1,4 +1,4 @@
-"""Steps: one call of the engine, with its lease, inputs, output and attempts."""
+"""Steps, the units of work: a plan, a generated text or a check, with its lease, inputs, output and attempts."""
 
 from __future__ import annotations
 

@@ -3,10 +3,13 @@
 GistmillError (models.errors)
 └── ProducerError
     ├── SubmissionError           an all-or-nothing submission was refused (exit code 2)
+    ├── ReferencesError           a file of references cannot be used (exit code 2; ``sources.references``)
     └── SourceError               a source cannot be read; its message continues a sentence that begins with its name
         ├── SourceUsageError      the path, column, kind or scheme does not exist (exit code 2)
         ├── UnreadableError       the source is empty, binary, corrupted, encrypted or unreachable
         └── LimitError            reading would exceed a limit: size, unpacked size, pages, memory or time
+
+``sources.table.BrokenTableError`` is internal to ``sources``, which converts it to one of these.
 """
 
 from __future__ import annotations

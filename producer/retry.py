@@ -72,7 +72,7 @@ def retry_jobs(
 def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> tuple[RetryOutcome, list[StepMessage]]:
     """Reopen an ended job and make its failed and cancelled steps ready.
 
-    Later waves are deleted, because their inputs change; the flow creates them again. Metrics and the second try of a
+    Later waves are deleted, because their inputs change; workers create them again. Metrics and the second try of a
     check are deleted too.
 
     Args:

@@ -7,6 +7,8 @@ WorkerError (GistmillError)
 ├── DeviceError          a requested GPU does not exist
 ├── ServingError         the weights cannot be served
 ├── ShortageError        too little free memory for the weights, for now
+├── PlanningError        a dry run finds no valid plan (``planner``)
+├── FinetuningError      see ``finetuning.errors``
 └── StepError
     ├── RetryableError   the next attempt may succeed
     └── PermanentError   every attempt would fail

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     DONE = 0
     FAILED = 1
     USAGE = 2
-    # All jobs have ended, but some not well.
+    # All jobs have ended: some partial, failed, cancelled or in need of review.
     INCOMPLETE = 3
     # The shells' code for a process ended by SIGINT.
     INTERRUPTED = 130

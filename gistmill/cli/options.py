@@ -132,7 +132,7 @@ def _read_examples(path: Path) -> list[Any]:
         ) from None
 
 
-# Plain words: of a member of an enumeration click would offer the name.
+# As strings: for the members of an enumeration click would list their names, not their values.
 STATES = tuple(state.value for state in JobState)
 
 

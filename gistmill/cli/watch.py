@@ -24,13 +24,15 @@ PLAIN_INTERVAL = 5.0
 
 @click.command()
 @click.argument("batch", required=False)
-@click.option("--interval", type=click.FloatRange(min=0.1), help="Seconds between two looks.  [default: 1, plain 5]")
+@click.option(
+    "--interval", type=click.FloatRange(min=0.1), help="Seconds between two snapshots.  [default: 1, plain 5]"
+)
 @json_option
 def watch(batch: str | None, interval: float | None, *, as_json: bool) -> int:
     """Follow a batch, the latest one by default, until all its jobs and their checks have ended.
 
     Ctrl-C ends the watching, not the work. A restart of the servers is waited for. Exit code 3 if
-    some jobs did not succeed or need review. With --json every look is one line.
+    some jobs did not succeed or need review. With --json every snapshot is one line.
 
     \b
     Examples:

@@ -97,7 +97,7 @@ def read_rows(
     """Yield a source, a problem or a duplicate for every row of a table file.
 
     Raises:
-        SourceError: the file is not such a table, or lacks a column.
+        SourceError: the file is not a table of this kind, or lacks a column.
     """
     try:
         table = OPENERS[kind](path, limits)

@@ -39,15 +39,17 @@ log = structlog.get_logger()
 class Channel(redis.Channel):
     """Channel that drops malformed messages and reuses one client for all its commands."""
 
-    _kept: Any = None
-    _asking: tuple[tuple[str, ...], list[bytes]] = ((), [])
+    _shared_client: Any = None
+    # The queues and the packed BRPOP for their lists.
+    _brpop_command: tuple[tuple[str, ...], list[bytes]] = ((), [])
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
         """Yield the shared client; kombu would create one per command, which costs more than the command."""
-        if client is None and (self._kept is None or self._kept.connection_pool is not self.pool):
-            self._kept = self._create_client()
-        yield client or self._kept
+        shared = self._shared_client
+        if client is None and (shared is None or shared.connection_pool is not self.pool):
+            shared = self._shared_client = self._create_client()
+        yield client or shared
 
     def basic_consume(self, queue: str, no_ack: bool, *arguments: Any, **options: Any) -> Any:
         """Consume without acknowledgement, and so without kombu's list of unacknowledged messages."""
@@ -66,17 +68,17 @@ class Channel(redis.Channel):
             return
         self._in_poll = connection = self.client.connection
         self._brpop_sent_at = time.monotonic()
-        if queues != self._asking[0]:
+        if queues != self._brpop_command[0]:
             lists = [self._q_for_pri(queue, level) for level in self.priority_steps for queue in queues]
             command = connection.pack_command("BRPOP", *lists, self.brpop_timeout)
-            self._asking = queues, command
-        connection.send_packed_command(self._asking[1])
+            self._brpop_command = queues, command
+        connection.send_packed_command(self._brpop_command[1])
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)
         except (ValueError, TypeError, KeyError) as error:
-            # The message is already off the queue; a step behind it will be reclaimed and published again.
+            # BRPOP has removed the message. If it named a step, the reclaimer publishes that again.
             log.warning("malformed_message_dropped", error=str(error))
             return True
 

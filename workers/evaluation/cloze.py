@@ -1,7 +1,8 @@
 """Cloze questions: a sentence of the summary with a blank, for weights without instruction tuning.
 
-The summary's answer is its own text in the blank. The source's answer is the span of the source with the highest
-likelihood in the blank after an excerpt of the source; without a related sentence in the source there is no answer.
+The summary's answer is the blanked text. The options of the source are that text, if the source has it, and a few
+distractors: similar spans of the source. Its answer is the option with the highest likelihood in the blank after an
+excerpt of the source; without options there is none.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from workers.evaluation.qags import UNANSWERABLE, Answered, QuestionTarget, norm
 
 BLANK = "____"
 
-# Alternative answers per question; each costs one scored sentence.
-MAX_RIVALS = 3
+# Distractors per question; each costs one scored sentence.
+MAX_DISTRACTORS = 3
 
-# Factor on the shared words of a rival of the same kind, in the ranking of rivals.
+# Distractors are ranked by the number of shared words, times this factor if their kind is the same.
 SAME_KIND_WEIGHT = 2
 
-# Words after the blank that are scored with an answer: they show whether it fits, and each costs time.
+# Words after the blank that are scored with an answer: their likelihood depends on it, and each costs time.
 SCORED_WORDS_BEHIND = 3
 
-# Characters before the blank that are scored: bounds the memory of the logits for a pathological sentence.
+# Characters before the blank that are scored; a limit, because the logits of a very long sentence fill the memory.
 SCORED_CHARACTERS_BEFORE = 300
 
-# Without capitals a name is found as a phrase, so these two kinds may replace each other.
+# A name in lower case is classified as a phrase, so candidates of these two kinds may replace each other.
 _WORDY = {CandidateKind.NAME, CandidateKind.PHRASE}
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
-    """Alternative answer from the source, with the content words of its sentence."""
+class Distractor:
+    """Alternative answer: a span of the source, with the content words of its sentence."""
 
     candidate: Candidate
     context: frozenset[str]
@@ -80,26 +81,30 @@ class Cloze:
         return Answered(self.target, self.question, own, source_answer, self.is_in_source)
 
 
-def collect_rivals(excerpt: str) -> list[Rival]:
+def collect_distractors(excerpt: str) -> list[Distractor]:
     """Return the candidates of an excerpt with the content words of their sentences."""
     return [
-        Rival(candidate, _get_content(sentence.text))
+        Distractor(candidate, _get_content(sentence.text))
         for sentence in split_sentences(excerpt)
         for candidate in find_candidates(sentence.text)
     ]
 
 
-def pose_cloze(target: QuestionTarget, *, rivals: Sequence[Rival], index: SourceIndex) -> Cloze:
-    """Return the cloze question of a target, with the best-matching rivals as options."""
+def pose_cloze(target: QuestionTarget, *, distractors: Sequence[Distractor], index: SourceIndex) -> Cloze:
+    """Return the cloze question of a target, with the best-matching distractors as options."""
     own = target.candidate.text
     around = _get_content(" ".join(target.cloze))
-    fitting = [rival for rival in rivals if rival.context & around and _can_replace(rival.candidate, target, around)]
-    fitting.sort(key=lambda rival: -len(rival.context & around) * _weigh_kind(rival.candidate, target))
+    fitting = [
+        distractor
+        for distractor in distractors
+        if distractor.context & around and _can_replace(distractor.candidate, target, around)
+    ]
+    fitting.sort(key=lambda distractor: -len(distractor.context & around) * _weigh_kind(distractor.candidate, target))
     has_own = index.has_sequence([word.key for word in read_words(own)])
     distinct = {normalize_answer(own): own}
-    for rival in fitting:
-        distinct.setdefault(normalize_answer(rival.candidate.text), rival.candidate.text)
-    options = list(distinct.values())[: 1 + MAX_RIVALS]
+    for distractor in fitting:
+        distinct.setdefault(normalize_answer(distractor.candidate.text), distractor.candidate.text)
+    options = list(distinct.values())[: 1 + MAX_DISTRACTORS]
     return Cloze(target, tuple(options if has_own else options[1:]), is_in_source(own, index))
 
 

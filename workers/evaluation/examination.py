@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
+from workers.evaluation.cloze import Cloze, collect_distractors, pose_cloze
 from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
 from workers.evaluation.findings import Findings, SentenceFindings
 from workers.evaluation.freeform import Questioner
@@ -87,8 +87,8 @@ class Examiner:
         """Return the targets' cloze questions; none for instruct weights, which get free-form questions."""
         if generator.prompt_format is PromptFormat.CHAT:
             return []
-        rivals = collect_rivals(excerpt)
-        return [pose_cloze(target, rivals=rivals, index=index) for target in targets]
+        distractors = collect_distractors(excerpt)
+        return [pose_cloze(target, distractors=distractors, index=index) for target in targets]
 
     def _excerpt(self, generator: TextGenerator, text: str, *, query: str) -> str:
         """Return the excerpt of a text that fits a prompt."""

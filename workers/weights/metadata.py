@@ -49,7 +49,7 @@ class AdapterMetadata:
     def __post_init__(self) -> None:
         words, facts = (self.prompt_style, self.base, self.base_fingerprint), (self.training, self.data, self.metrics)
         if not all(isinstance(word, str) for word in words) or not all(isinstance(fact, dict) for fact in facts):
-            raise TypeError("a value is of another type than in any note")
+            raise TypeError("a value has the wrong type")
 
     def write(self, folder: Path) -> None:
         """Write the metadata into an adapter or weights folder."""

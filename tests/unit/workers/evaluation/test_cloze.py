@@ -1,4 +1,4 @@
-from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
+from workers.evaluation.cloze import Cloze, collect_distractors, pose_cloze
 from workers.evaluation.lexical import index_source
 from workers.evaluation.qags import UNANSWERABLE, QuestionTarget, choose_targets
 
@@ -7,7 +7,7 @@ SOURCE = "Arsenal beat Chelsea 2-1 on Monday. Everton beat Leeds 4-0 on Friday. 
 
 def pose(summary: str, text: str) -> Cloze:
     target = next(each for each in choose_targets(summary, most=99) if each.candidate.text == text)
-    return pose_cloze(target, rivals=collect_rivals(SOURCE), index=index_source(SOURCE))
+    return pose_cloze(target, distractors=collect_distractors(SOURCE), index=index_source(SOURCE))
 
 
 def test_the_question_is_the_sentence_with_a_blank() -> None:
