@@ -11,7 +11,7 @@ from workers.engine.cpu.half import Float16Linear
 
 @pytest.mark.parametrize("has_bias", [True, False])
 def test_a_wide_layer_in_pieces_says_what_it_says_as_a_whole(monkeypatch: pytest.MonkeyPatch, has_bias: bool) -> None:
-    monkeypatch.setattr(chunked_linear, "OUTPUTS_AT_ONCE", 40)
+    monkeypatch.setattr(chunked_linear, "CHUNK_OUTPUTS", 40)
     linear, rows = nn.Linear(64, 100, bias=has_bias), torch.randn(2, 3, 64)
     built = build_linear(linear, Float16Linear)
     assert isinstance(built, ChunkedLinear)
