@@ -1,7 +1,6 @@
-"""Sampling parameters: their names, their defaults, and the range of each number that a user may ask for.
+"""Sampling parameters: names, defaults and allowed ranges, for job options, the engine and the command line.
 
-Defined here once. A job's options, the engine's parameters and the command line take them from here, so this module
-imports nothing but the standard library: ``--help`` and the pure core of the worker read it.
+The module imports only the standard library, because ``--help`` and the pure core of the worker import it.
 """
 
 from __future__ import annotations
@@ -11,17 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How the next token is chosen, and how many at most; the defaults are conservative sampling.
+    """Parameters of sampling or beam search; the defaults sample conservatively.
 
     Args:
         do_sample: False takes the likeliest token.
-        temperature: divides the scores.
-        top_k: candidates for the next token; 0 for all.
-        top_p: probability that the candidates reach together.
-        num_beams: sequences of a beam search; 1 for none.
-        max_new_tokens: longest output.
-        repetition_penalty: divides the scores of tokens that are there already.
-        seed: of the random numbers; None for a new one each time.
+        temperature: divisor of the logits.
+        top_k: number of the likeliest tokens to sample from; 0 for all.
+        top_p: cumulative probability of the tokens to sample from (Holtzman et al. 2020).
+        num_beams: beams of a beam search; 1 for none.
+        max_new_tokens: maximum length of the output.
+        repetition_penalty: penalty on the logits of tokens that occur already (Keskar et al. 2019); 1 for none.
+        seed: seed of the random numbers; None for a new one per request.
     """
 
     do_sample: bool = True
@@ -36,12 +35,12 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """What a number may be.
+    """Allowed range of a number.
 
     Args:
-        minimum: the least.
-        maximum: the largest.
-        is_above: whether the minimum itself is left out.
+        minimum: lower bound.
+        maximum: inclusive upper bound.
+        is_above: whether the lower bound is exclusive.
     """
 
     minimum: float
@@ -51,14 +50,14 @@ class NumberRange:
 
 PARAMETERS = SamplingParams.__slots__
 RANGES = {
-    # Below this, scores divided by it run over the largest number of a dtype, and what is drawn is not a number.
+    # Below this, logits divided by it overflow, and the probabilities are not numbers.
     "temperature": NumberRange(0.01, 10),
     "top_k": NumberRange(0, 1_000_000),
     "top_p": NumberRange(0, 1, is_above=True),
-    # More beams than this are more memory than any answer is worth.
+    # More beams need more memory than any answer is worth.
     "num_beams": NumberRange(1, 32),
     "max_new_tokens": NumberRange(1, 1_000_000),
     "repetition_penalty": NumberRange(0.1, 10),
-    # What a column of 64 bits holds.
+    # The range of a 64-bit column.
     "seed": NumberRange(-(2**63), 2**63 - 1),
 }
