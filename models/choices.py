@@ -1,6 +1,6 @@
-"""Values that users choose from: strategies, styles, splitters and the states of a job.
+"""Strategies, styles, splitters and the states of a job.
 
-The module imports only the standard library, so that ``--help`` starts quickly.
+This module imports only the standard library, so that ``--help`` stays fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class JobState(StrEnum):
     QUEUED = "queued"  # not planned yet
     RUNNING = "running"
     SUCCEEDED = "succeeded"
-    PARTIAL = "partial"  # its summary is incomplete, for the reason in ``reason``
+    PARTIAL = "partial"  # has a summary; ``reason`` names what is missing from it
     FAILED = "failed"
     CANCELLED = "cancelled"
 

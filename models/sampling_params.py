@@ -1,6 +1,7 @@
-"""Sampling parameters: names, defaults and allowed ranges, for job options, the engine and the command line.
+"""Sampling parameters: names, defaults and valid ranges.
 
-The module imports only the standard library, because ``--help`` and the pure core of the worker import it.
+A job's options, the engine's parameters and the command line share them. This module imports only the standard library,
+for a fast ``--help`` and for the pure core of the worker.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """Parameters of sampling or beam search; the defaults sample conservatively.
+    """Sampling parameters of a request; the defaults sample conservatively.
 
     Args:
-        do_sample: False takes the likeliest token.
+        do_sample: sample; False decodes greedily.
         temperature: divisor of the logits.
-        top_k: number of the likeliest tokens to sample from; 0 for all.
-        top_p: cumulative probability of the tokens to sample from (Holtzman et al. 2020).
-        num_beams: beams of a beam search; 1 for none.
-        max_new_tokens: maximum length of the output.
-        repetition_penalty: penalty on the logits of tokens that occur already (Keskar et al. 2019); 1 for none.
+        top_k: number of candidates for the next token; 0 for all.
+        top_p: cumulative probability of the candidates (nucleus sampling, Holtzman et al. 2020).
+        num_beams: number of beams; 1 for no beam search.
+        max_new_tokens: maximum length of the output in tokens.
+        repetition_penalty: divisor of the logits of tokens that have occurred (Keskar et al. 2019).
         seed: seed of the random numbers; None for a new one per request.
     """
 
@@ -35,12 +36,12 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """Allowed range of a number.
+    """Valid range of a number.
 
     Args:
         minimum: lower bound.
-        maximum: inclusive upper bound.
-        is_above: whether the lower bound is exclusive.
+        maximum: upper bound, inclusive.
+        is_above: exclude the lower bound.
     """
 
     minimum: float
@@ -50,14 +51,14 @@ class NumberRange:
 
 PARAMETERS = SamplingParams.__slots__
 RANGES = {
-    # Below this, logits divided by it overflow, and the probabilities are not numbers.
+    # Below this, the divided logits overflow their dtype, and the probabilities become NaN.
     "temperature": NumberRange(0.01, 10),
     "top_k": NumberRange(0, 1_000_000),
     "top_p": NumberRange(0, 1, is_above=True),
-    # More beams need more memory than any answer is worth.
+    # Bounds the memory of a request.
     "num_beams": NumberRange(1, 32),
     "max_new_tokens": NumberRange(1, 1_000_000),
     "repetition_penalty": NumberRange(0.1, 10),
-    # The range of a 64-bit column.
+    # Range of a signed 64-bit integer.
     "seed": NumberRange(-(2**63), 2**63 - 1),
 }
