@@ -88,7 +88,7 @@ def run_threads(engine: Engine, prompts: Sequence[Prompt], tokens: int, *, threa
     params = GenerationParams(do_sample=False, max_new_tokens=tokens)
     with ThreadPoolExecutor(threads) as pool:
         generations = list(pool.map(lambda prompt: engine.generate(prompt, params), prompts))
-    return [(each.text, each.completion_tokens) for each in generations]
+    return [(generation.text, generation.completion_tokens) for generation in generations]
 
 
 def run_batch(network: Any, engine: Engine, prompts: Sequence[Prompt], tokens: int) -> int:

@@ -167,7 +167,7 @@ def attend_decode(
     requests, queries = group.queries.shape
     _, heads, size = query.shape
     key_heads = keys.shape[1]
-    # By key head of a request: (requests * key heads, most keys, head size).
+    # By key head of a request: (requests * key heads, max keys, head size).
     key, value = (
         cached.index_select(0, group.keys.flatten()).view(requests, -1, key_heads, size).transpose(1, 2).flatten(0, 1)
         for cached in (keys, values)
