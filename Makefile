@@ -4,8 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser demo test test-all lint audit up bench bench-engine bench-queue bench-scaling bench-start bench-submit \
-	bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
+.PHONY: install browser demo test test-all lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
+	bench-submit bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
 
 install: $(STAMP)
 
@@ -24,7 +24,7 @@ up: install
 
 # Half of what the tests do is to wait, so two processes share them; the files with the longest tests come first.
 test: install browser
-	$(BIN)/python -m pytest -m "not gpu and not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not gpu" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Pages are tested in Debian's Chromium, and a cluster of separate hosts with iproute2; root gets what is missing.
 SYSTEM := chromium fonts-liberation iproute2
@@ -53,9 +53,14 @@ lint: install
 	$(BIN)/deptry $(CORE) --optional-dependencies-dev-groups $(EXTRAS) --ignore DEP002
 	$(BIN)/deptry tests $(TESTS_ALONE) --ignore DEP002,DEP004
 	$(BIN)/python -m tests.structure
+	$(BIN)/python -m tests.reference --check
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml gistmill models producer workers migrations
 	@if $(BIN)/python -c $(HAS_INDEX) 2> /dev/null; then $(AUDIT) || true; \
 		else echo "dependencies are not audited: no index of vulnerabilities can be reached from here"; fi
+
+# The pages that repeat the code: docs/configuration.md, docs/cli.md and .env.example.
+docs: install
+	$(BIN)/python -m tests.reference
 
 # Known vulnerabilities of the pinned versions. Their news must not fail a change that has nothing to do with them, so
 # that `make lint` shows them and goes on.

@@ -1,6 +1,6 @@
-"""Words that users choose from: strategies, styles, splitters and the states of a job.
+"""Strategies, styles, splitters and the states of a job.
 
-Defined here once, and importing nothing but the standard library, so that ``--help`` can name them at once.
+This module imports only the standard library, so that ``--help`` stays fast.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ SPLITTERS: tuple[Splitter, ...] = get_args(Splitter)
 
 
 class JobState(StrEnum):
-    """Where a job is; the last four are final."""
+    """State of a job; the last four are final."""
 
     QUEUED = "queued"  # not planned yet
     RUNNING = "running"
     SUCCEEDED = "succeeded"
-    PARTIAL = "partial"  # there is a summary, and ``reason`` says what is missing from it
+    PARTIAL = "partial"  # has a summary; ``reason`` names what is missing from it
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -31,5 +31,5 @@ class JobState(StrEnum):
 OPEN_STATES = (JobState.QUEUED, JobState.RUNNING)
 SUMMARIZED_STATES = (JobState.SUCCEEDED, JobState.PARTIAL)
 FINAL_STATES = (JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
-# In the order in which counts of jobs are shown.
+# In the order of display.
 SHOWN_STATES = (*FINAL_STATES, JobState.RUNNING, JobState.QUEUED)

@@ -11,9 +11,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
-from models.choices import FINAL_STATES, OPEN_STATES, SUMMARIZED_STATES, JobState
+from models.choices import OPEN_STATES, SUMMARIZED_STATES, JobState
 
-__all__ = ["FINAL_STATES", "OPEN_STATES", "SUMMARIZED_STATES", "Chunk", "Job", "JobState", "Priority"]
+__all__ = ["OPEN_STATES", "SUMMARIZED_STATES", "Chunk", "Job", "JobState", "Priority"]
 
 
 class Priority(IntEnum):

@@ -1,7 +1,7 @@
-"""Sampling parameters: their names, their defaults, and the range of each number that a user may ask for.
+"""Sampling parameters: names, defaults and valid ranges.
 
-Defined here once. A job's options, the engine's parameters and the command line take them from here, so this module
-imports nothing but the standard library: ``--help`` and the pure core of the worker read it.
+A job's options, the engine's parameters and the command line share them. This module imports only the standard library,
+for a fast ``--help`` and for the pure core of the worker.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How the next token is chosen, and how many at most; the defaults are conservative sampling.
+    """Sampling parameters of a request; the defaults sample conservatively.
 
     Args:
-        do_sample: False takes the likeliest token.
-        temperature: divides the scores.
-        top_k: candidates for the next token; 0 for all.
-        top_p: probability that the candidates reach together.
-        num_beams: sequences of a beam search; 1 for none.
-        max_new_tokens: longest output.
-        repetition_penalty: divides the scores of tokens that are there already.
-        seed: of the random numbers; None for a new one each time.
+        do_sample: sample; False decodes greedily.
+        temperature: divisor of the logits.
+        top_k: number of candidates for the next token; 0 for all.
+        top_p: cumulative probability of the candidates (nucleus sampling).
+        num_beams: number of beams; 1 for no beam search.
+        max_new_tokens: maximum length of the output in tokens.
+        repetition_penalty: divisor of the logits of tokens that have occurred.
+        seed: seed of the random numbers; None for a new one per request.
     """
 
     do_sample: bool = True
@@ -36,12 +36,12 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """What a number may be.
+    """Valid range of a number.
 
     Args:
-        minimum: the least.
-        maximum: the largest.
-        is_above: whether the minimum itself is left out.
+        minimum: lower bound.
+        maximum: upper bound, inclusive.
+        is_above: exclude the lower bound.
     """
 
     minimum: float
@@ -51,14 +51,14 @@ class NumberRange:
 
 PARAMETERS = SamplingParams.__slots__
 RANGES = {
-    # Below this, scores divided by it run over the largest number of a dtype, and what is drawn is not a number.
+    # Below this, the divided logits overflow their dtype, and the probabilities become NaN.
     "temperature": NumberRange(0.01, 10),
     "top_k": NumberRange(0, 1_000_000),
     "top_p": NumberRange(0, 1, is_above=True),
-    # More beams than this are more memory than any answer is worth.
+    # Bounds the memory of a request.
     "num_beams": NumberRange(1, 32),
     "max_new_tokens": NumberRange(1, 1_000_000),
     "repetition_penalty": NumberRange(0.1, 10),
-    # What a column of 64 bits holds.
+    # Range of a signed 64-bit integer.
     "seed": NumberRange(-(2**63), 2**63 - 1),
 }

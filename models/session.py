@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 
 import models.tables  # noqa: F401 - SQLAlchemy resolves foreign keys only between imported tables
 from models.errors import SettingsError, UnreachableError
@@ -127,25 +128,35 @@ def explain_outage(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def open_database(
-    database_url: str, *, pool_size: int = 1, idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT
+    database_url: str, *, idle_in_transaction_timeout: float | None = IDLE_IN_TRANSACTION_TIMEOUT
 ) -> Iterator[Engine]:
     """Connect for a block, with outages explained, and close every connection at its end.
 
     Args:
         database_url: address of Postgres.
-        pool_size: number of connections to keep.
         idle_in_transaction_timeout: seconds, as for ``connect``.
 
     Raises:
         SettingsError: the driver rejects the address, or its role lacks a privilege.
         UnreachableError: no server answers at the address, or it lacks our schema.
     """
-    engine = connect(database_url, pool_size=pool_size, idle_in_transaction_timeout=idle_in_transaction_timeout)
+    engine = connect(database_url, pool_size=1, idle_in_transaction_timeout=idle_in_transaction_timeout)
     try:
         with explain_outage(engine):
             yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def open_transaction(database_url: str) -> Iterator[Session]:
+    """Open a session that commits at the end of the block, for one-off statements rather than those of every step.
+
+    Raises:
+        UnreachableError: no server answers at the address, or it lacks our schema.
+    """
+    with open_database(database_url) as engine, Session(engine) as session, session.begin():
+        yield session
 
 
 def describe_database_error(error: DBAPIError) -> str:

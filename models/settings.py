@@ -34,39 +34,71 @@ class Settings(BaseSettings):
         env_prefix="GISTMILL_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("gistmill")))
-    database_url: str | None = None
-    broker_url: str | None = None
+    # `make docs` writes docs/configuration.md and .env.example from the fields and their docstrings.
+    database_url: str | None = Field(None, examples=["postgresql://gistmill_worker:PASSWORD@db.example:5432/gistmill"])
+    """Address of Postgres, which holds jobs, steps and summaries.  [default: the server of `gistmill up`]"""
+    broker_url: str | None = Field(None, examples=["redis://:PASSWORD@broker.example:6379/0"])
+    """Address of the Redis-protocol broker, which carries step messages; `rediss://` for TLS
+    (docs/security.md).  [default: the server of `gistmill up`]"""
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("gistmill")), examples=["/data/gistmill"]
+    )
+    """Folder for the data of `gistmill up` and for the converted packaged weights.  [default: gistmill in the user's
+    data folder, on Linux `$XDG_DATA_HOME` or `~/.local/share`]"""
 
     weights: str = PACKAGED
-    weights_name: str = Field(DEFAULT_NAME, pattern=WEIGHTS_NAME)
-    # None: the packaged adapter for the packaged weights, none for others.
-    adapter: str | None = None
+    """Weights to serve: `packaged` (Gemma 3 270M), a folder or a hub id."""
     revision: str | None = None
+    """Revision of a hub id.  [default: the hub's main one]"""
+    weights_name: str = Field(DEFAULT_NAME, pattern=WEIGHTS_NAME)
+    """Name under which jobs ask for the weights."""
+    adapter: str | None = None
+    """LoRA adapter to merge at load: a folder, a hub id, `packaged` or `none`.  [default: packaged for the packaged
+    weights, none for others]"""
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    """Type to compute and store in; `auto` takes the one that suits the weights and the device."""
     quantization: Literal["auto", "none", "bf16", "half", "int8", "nf4"] = "auto"
+    """Quantization of the weights: `bf16` and `half` on CPUs, `int8` on both, `nf4` on GPUs."""
     device_map: Literal["none", "auto"] = "none"
+    """`auto` spreads one set of weights over several GPUs: one process per name, with the GPUs divided among the
+    names."""
     slots: int = Field(16, ge=1, le=1024)
+    """Slots: maximum number of concurrent sequences of a process."""
     kv_cache_gb: float | None = Field(None, gt=0)
+    """KV cache of a process in GB. A small one costs a CPU its second lane, then every process context, which
+    `gistmill plan` does not take into account.  [default: a part of the free memory]"""
 
     lease_seconds: float = Field(60, gt=0)
+    """Time until an unrenewed lease is reclaimed, and until a silent transaction of a worker is ended."""
     heartbeat_seconds: float = Field(10, gt=0)
+    """Interval at which a worker renews its leases."""
     rescue_seconds: float = Field(5, gt=0)
-    # A ready step whose message may be lost is sent again after this long, then ever more rarely.
+    """Interval of the rescue, which reclaims lost work."""
     redispatch_seconds: float = Field(30, gt=0)
-    # After a restart of Postgres nobody could renew a lease: none is taken away for this long.
+    """Time until the message of a waiting step is sent again, at first; then ever more rarely."""
     restart_grace_seconds: float = Field(60, ge=0)
+    """Time after a start of Postgres in which no lease is reclaimed, because none could be renewed."""
     step_deadline_seconds: float = Field(1800, gt=0)
+    """Maximum duration of a step."""
     drain_seconds: float = Field(60, gt=0)
+    """Maximum duration of a worker's drain, after which it gives its running steps back."""
     hang_seconds: float = Field(300, gt=0)
+    """Time without progress after which an engine counts as hung."""
     max_errors: int = Field(3, ge=1)
+    """Errors after which a step fails."""
     max_crashes: int = Field(4, ge=1)
+    """Crashes of workers that ran a step alone after which the step fails."""
 
     flower_port: int = Field(5555, ge=0, le=65535)
+    """Port of Flower under `gistmill up`; 0 picks a free one."""
     metrics_host: str = "127.0.0.1"
+    """Address on which a worker process serves metrics and health probes."""
     metrics_port: int = Field(9464, ge=0, le=65535)
+    """Port of the first worker process for metrics and health probes, the next ones follow; 0 turns both off."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log events of a worker that are written."""
     log_format: Literal["auto", "json", "pretty"] = "auto"
+    """Form of a worker's log; `auto` is pretty on a terminal and JSON elsewhere."""
 
     @cached_property
     def _servers(self) -> dict[str, str]:

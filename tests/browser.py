@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -31,3 +33,14 @@ def open_chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+# For one module alone: while Playwright is open, an event loop runs in this thread and nobody else may run one.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; only a machine that is not CI may do without."""
+    try:
+        with open_chromium() as browser:
+            yield browser
+    except NoChromiumError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))

@@ -13,13 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from playwright.sync_api import Browser
 from sqlalchemy import Engine, create_engine
 
 from migrations.run import upgrade
 from models.session import connect
-from tests.browser import NoChromiumError, open_chromium
-from tests.processes import make_open_folder, run_server
+from tests.processes import PATIENCE, make_open_folder, run_server
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.local.home import Home, open_home
@@ -27,7 +25,6 @@ from workers.local.home import Home, open_home
 # A run in the background of a script inherits an ignored SIGINT, and would pass it on to every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TEMPLATE = "gistmill_template"
 
 
@@ -51,7 +48,13 @@ def _run_servers(home: Home) -> Iterator[Home]:
     home.postgres.initialize()
     home.valkey.initialize()
     with (
-        run_server(home.postgres.command, home.logs / "postgres.log", user=home.postgres.system_user),
+        # Nobody reads the data again: nothing need be on a disk, and there is nothing to shut down in order.
+        run_server(
+            [*home.postgres.command, "-c", "fsync=off"],
+            home.logs / "postgres.log",
+            user=home.postgres.system_user,
+            end_by=signal.SIGQUIT,
+        ),
         run_server(home.valkey.command, home.logs / "valkey.log"),
     ):
         wait_until(lambda: answers(home), "the embedded servers answer")
@@ -78,12 +81,6 @@ def cluster(home: Home, template_database: str) -> Iterator[Cluster]:
     engine.dispose()
 
 
-@pytest.fixture
-def shared_data() -> Path:
-    """The folder of real inputs beside the checkout."""
-    return SHARED_DATA
-
-
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Gemma 3 of a few megabytes with a tokenizer of its own."""
@@ -97,18 +94,7 @@ def real_weights() -> Path:
     return ensure_packaged_weights(cache / "gemma-3-270m")
 
 
-# For one module alone: while Playwright is open, an event loop runs in this thread and nobody else may run one.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium; only a machine that is not CI may do without."""
-    try:
-        with open_chromium() as browser:
-            yield browser
-    except NoChromiumError as error:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
-
-
-def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
+def wait_until(is_true: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> None:
     """Wait for a condition, and fail with its name if it does not come true."""
     until = time.monotonic() + seconds
     while not is_true():

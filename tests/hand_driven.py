@@ -1,19 +1,42 @@
-"""One worker's flow, driven by hand: what waits on the broker is a list."""
+"""The flow of one worker, driven by hand: its broker is a list, its engine a fake, or results that a test writes."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
+from uuid import UUID
 
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from models import step_updates
+from models.base import Json
+from models.claims import Claim
+from models.job import Job
+from models.options import JobOptions
 from models.queues import StepMessage
+from models.results import StepResult
 from models.settings import Settings
-from tests.conftest import Cluster
+from models.step import Step, StepKind, StepState
+from models.tables import Document, Worker
 from tests.fake_engine import FakeGenerator
 from workers.broker.tasks import run_step
-from workers.errors import StepError
+from workers.errors import PermanentError, StepError
 from workers.execution.executor import Flow
 from workers.execution.leases import Leases
+from workers.execution.progression import StepOutcome
 from workers.execution.store import StepStore
+from workers.summarization.chunks import PlannedChunk, Split
+from workers.summarization.estimate import estimate_totals
+from workers.summarization.limits import Limits
+from workers.summarization.planning import Plan
+from workers.summarization.steps import JobProgress, NextSteps, Strategy
+from workers.summarization.strategies import next_steps
 from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
+
+WORKER = "cpu@test#1"
+# Room for every output of a test in one prompt.
+LIMITS = Limits(8192, max_new_tokens=512, output_tokens=512, map_frame=50, combine_frame=50, refine_frame=50)
 
 
 class Bell:
@@ -31,40 +54,166 @@ class Bell:
         return len(step_messages)
 
 
-class Worker:
-    """One worker's flow, driven by hand."""
+class HandDrivenWorker:
+    """One worker's flow; its steps run when a test says so, in the threads that it says."""
 
     def __init__(
         self,
-        cluster: Cluster,
+        engine: Engine,
         generator: FakeGenerator,
         *,
         node: str = "w1",
         trained_prompt: TrainedPrompt = UNTRAINED,
         **settings: object,
     ) -> None:
+        self.engine = engine
         self.bell = Bell()
-        statements = cluster.engine.execution_options(isolation_level="AUTOCOMMIT")
-        store = StepStore(statements, self.bell, worker_id=node, lease_seconds=60)
+        statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        store = StepStore(statements, self.bell, worker_id=node, lease_seconds=600)
         self.leases = Leases(
-            cluster.engine,
+            engine,
             must_end=store.must_end,
             worker_id=node,
-            lease_seconds=60,
+            lease_seconds=600,
             heartbeat_seconds=0.2,
             is_hung=lambda: False,
             on_hang=lambda: None,
         )
         self.flow = Flow(store, generator, self.leases, settings=Settings(**settings), trained_prompt=trained_prompt)
 
-    def run_all(self, step_messages: Iterable[StepMessage]) -> int:
+    def run_step(self, step_id: UUID) -> None:
+        """Take the message of one step."""
+        run_step(self.flow, step_id)
+
+    def run_all(self, step_messages: Iterable[StepMessage] = ()) -> int:
         """Run steps until no message is left; return how many messages there were."""
         self.bell.waiting += step_messages
         count = 0
         while self.bell.waiting:
             count += 1
             try:
-                run_step(self.flow, self.bell.waiting.pop(0).step_id)
+                self.run_step(self.bell.waiting.pop(0).step_id)
             except StepError:
                 continue
         return count
+
+
+class ScriptedRunner:
+    """Stands in for the runner of a flow: every step ends as the test has said."""
+
+    def __init__(self) -> None:
+        self.outcome: StepOutcome | None = None
+
+    def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
+        return self.outcome
+
+
+class Driver(HandDrivenWorker):
+    """Ends any step of any job with a result that the test writes; the flow does the rest as for every worker."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, FakeGenerator(), node=WORKER)
+        self._runner = ScriptedRunner()
+        self.flow._runner = self._runner  # type: ignore[assignment]
+
+    def register(self) -> None:
+        """Be there, as a worker process is."""
+        worker = Worker(id=WORKER, node="cpu@test", host="test", pid=1, device="cpu")
+        worker.weights, worker.weights_fingerprint = "default", "f"
+        with Session(self.engine) as session, session.begin():
+            step_updates.register_worker(session, worker)
+
+    def claim(self, job_id: UUID, kind: str, index: int = 0, *, round_number: int = 0) -> Claim:
+        """Begin a step."""
+        place = (Step.job_id == job_id, Step.kind == kind, Step.index == index, Step.round == round_number)
+        with Session(self.engine) as session:
+            step = session.scalars(select(Step.id).where(*place)).one()
+        claim = self.flow.claim(step)
+        assert claim is not None
+        return claim
+
+    def plan(self, job_id: UUID, *, chunks: int = 3, strategy: Strategy = "map-reduce") -> None:
+        """End the plan step: the document is cut evenly, and the strategy is the test's."""
+        with Session(self.engine) as session:
+            job = session.get_one(Job, job_id)
+            options = JobOptions.model_validate(job.options).model_copy(update={"style": "technical"})
+            length = session.get_one(Document, job.document_sha256).characters
+        claim = self.claim(job_id, StepKind.PLAN)
+        result = StepResult(output=f"{strategy}: chosen by the test")
+        self._end(claim, StepOutcome(result, make_plan(strategy, length, chunks), options=options))
+
+    def finish(self, claim: Claim, *, output: str, reason: str | None = None) -> None:
+        """End a step that has begun; a reason says what is wrong with its output."""
+        guards: tuple[Json, ...] = () if reason is None else ({"name": "g", "words": reason, "try": 1, "stands": True},)
+        result = StepResult(
+            output=output,
+            prompt_tokens=100,
+            completion_tokens=20,
+            finish_reason="stop",
+            seconds=2.0,
+            weights_fingerprint="f",
+            prompt_fingerprint="p",
+            params={"temperature": 0.1},
+            guards=guards,
+        )
+        self._end(claim, StepOutcome(result))
+
+    def fail(self, job_id: UUID, kind: str, index: int = 0, *, message: str = "it broke") -> None:
+        """Fail a step for good."""
+        self.flow.fail(self.claim(job_id, kind, index), PermanentError(message))
+
+    def run(
+        self, job_id: UUID, *, chunks: int = 3, strategy: Strategy = "map-reduce", words: str = "a summary"
+    ) -> None:
+        """Run a job to its success."""
+        self.plan(job_id, chunks=chunks, strategy=strategy)
+        self.finish_maps(job_id, chunks=chunks, strategy=strategy, words=words)
+        self.close(job_id, chunks=chunks, strategy=strategy, words=words)
+
+    def finish_maps(
+        self, job_id: UUID, *, chunks: int = 3, strategy: Strategy = "map-reduce", words: str = "m"
+    ) -> None:
+        """End everything before the last step."""
+        if strategy == "map-reduce":
+            for index in range(chunks):
+                self.finish(self.claim(job_id, "map", index), output=f"part {index} of {words}")
+        if strategy == "refine":
+            for index in range(chunks - 1):
+                self.finish(self.claim(job_id, "refine", index), output=f"draft {index} of {words}")
+
+    def close(
+        self,
+        job_id: UUID,
+        *,
+        chunks: int = 3,
+        strategy: Strategy = "map-reduce",
+        words: str = "a summary",
+        reason: str | None = None,
+    ) -> None:
+        """End the last step, and with it the job; a reason makes it partial."""
+        kind = {"map-reduce": "reduce", "refine": "refine", "stuff": "stuff"}[strategy]
+        claim = self.claim(job_id, kind, chunks - 1 if kind == "refine" else 0)
+        self.finish(claim, output=words, reason=reason)
+
+    def _end(self, claim: Claim, outcome: StepOutcome) -> None:
+        self._runner.outcome = outcome
+        self.flow.run(claim)
+
+
+def make_plan(strategy: Strategy, length: int, chunks: int) -> Plan:
+    """Return a plan that cuts a document of some length evenly."""
+    ends = [length * (index + 1) // chunks for index in range(chunks)]
+    spans = enumerate(zip([0, *ends[:-1]], ends, strict=True))
+    split = tuple(PlannedChunk(index, start, end, (f"Part {index}",), tokens=50) for index, (start, end) in spans)
+    state = JobProgress(strategy, LIMITS, chunks)
+    first = next_steps(state)
+    assert isinstance(first, NextSteps)
+    totals = estimate_totals(state, [50] * chunks)
+    return Plan(strategy, "chosen by the test", Split(split, "headers", "so"), LIMITS, first.steps, totals)
+
+
+def ready_steps(engine: Engine) -> list[tuple[str, int]]:
+    """Return kind and index of every step that waits."""
+    with Session(engine) as session:
+        rows = session.execute(select(Step.kind, Step.index).where(Step.state == StepState.READY)).all()
+    return sorted((kind, index) for kind, index in rows)

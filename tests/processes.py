@@ -10,9 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+# Seconds that a test waits for what takes a moment, before it fails: a loaded machine may need a hundred moments.
+PATIENCE = 240
+
 
 @contextmanager
-def run_server(command: Sequence[str], log: Path, *, user: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def run_server(
+    command: Sequence[str], log: Path, *, user: str | None = None, end_by: signal.Signals = signal.SIGINT
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server for the length of a block; SIGINT is Postgres' fast shutdown and Valkey's orderly one."""
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -22,8 +27,8 @@ def run_server(command: Sequence[str], log: Path, *, user: str | None = None) ->
         yield process
     finally:
         process.send_signal(signal.SIGCONT)
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        process.send_signal(end_by)
+        process.wait(timeout=PATIENCE)
 
 
 @contextmanager

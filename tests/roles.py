@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from tests.processes import PATIENCE
 from workers.local.postgres import binaries
 
 ROLES_SQL = Path(__file__).resolve().parents[1] / "docs" / "roles.sql"
@@ -22,7 +23,7 @@ def apply_roles(database_url: str) -> dict[str, str]:
         [*psql, "--no-psqlrc", "--quiet", "--single-transaction", "--file", str(ROLES_SQL)],
         env=os.environ | {f"GISTMILL_{name.upper()}_PASSWORD": value for name, value in passwords.items()},
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     return {
         name: make_url(database_url)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
-from workers.evaluation.compare import Difference, Measures, compare_batches
+from workers.evaluation.intervals import Difference, Measures, compare_batches
 
 # Columns of the jobs view that are compared besides the metrics.
 FIGURES = ("summary_characters", "prompt_tokens", "completion_tokens", "generation_seconds", "seconds")

@@ -11,9 +11,9 @@ from models.base import Json
 from models.errors import SettingsError, UnreachableError
 from models.job import Job
 from models.options import JobOptions
+from models.session import open_transaction
 from models.settings import DEFAULT_NAME, Settings
 from models.step import Step, StepKind, StepState
-from workers.database import open_transaction
 from workers.engine.tokenizer import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.runner import choose_style, make_prompts, plan_options
@@ -22,7 +22,7 @@ from workers.summarization.errors import SummarizationError
 from workers.summarization.planning import SourceDocument, plan_job
 from workers.summarization.structure import DocumentFormat
 from workers.weights.errors import WeightsError
-from workers.weights.resolve import resolve_name
+from workers.weights.registration import resolve_name
 
 
 class PlanningError(WorkerError):
@@ -43,7 +43,7 @@ class Planner:
         self._slots = settings.slots
         self.rates = find_rates(settings, options.weights)
         if options.weights != DEFAULT_NAME:
-            with open_transaction(settings) as session:
+            with open_transaction(settings.require_database_url()) as session:
                 settings = resolve_name(settings.model_copy(update={"weights_name": options.weights}), session)
         try:
             options = choose_style(options, find_trained_prompt(settings))
@@ -115,7 +115,7 @@ USUAL_RATES = Rates(USUAL_PROMPT_RATE, USUAL_COMPLETION_RATE, "as the packaged w
 def find_rates(settings: Settings, weights: str) -> Rates:
     """Return the measured rates of the named weights; the usual rates without measurements or database."""
     try:
-        with open_transaction(settings) as session:
+        with open_transaction(settings.require_database_url()) as session:
             return measure_rates(session, weights) or USUAL_RATES
     except (SettingsError, UnreachableError):
         return USUAL_RATES

@@ -15,9 +15,9 @@ from models.lookup import JobFilter, list_jobs
 from models.step_updates import lock_job
 from models.views import JobSummary
 from workers.evaluation.intervals import Interval, estimate_mean
+from workers.evaluation.lexical import read_words
 from workers.evaluation.metric import Metric, reject
 from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
-from workers.evaluation.words import read_words
 from workers.execution.checks import store_metrics
 
 # F1 by metric, or the reason for its absence.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import REGISTRY
 
+from models.session import open_transaction
 from models.settings import NO_ADAPTER, PACKAGED, Settings
-from workers.database import open_transaction
 from workers.engine.errors import InsufficientMemoryError
 from workers.errors import ServingError, ShortageError
 from workers.importing import import_without_gc
@@ -18,7 +18,7 @@ from workers.weights.errors import WeightsError
 from workers.weights.fingerprint import begin_hashing
 from workers.weights.folder import find_folder
 from workers.weights.packaged import packaged_folder
-from workers.weights.resolve import resolve_name
+from workers.weights.registration import resolve_name
 from workers.weights.trained_prompt import TrainedPrompt, read_trained_prompt
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load_served(settings: Settings) -> Served:
         ShortageError: too little memory is free.
         UnknownIdError: the name is not registered, and the settings give no weights.
     """
-    with open_transaction(settings) as session:
+    with open_transaction(settings.require_database_url()) as session:
         settings = resolve_name(settings, session)
     try:
         weights, adapter = find_folders(settings)

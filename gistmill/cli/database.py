@@ -1,4 +1,4 @@
-"""The connection of one command: settings read, Postgres reached, an outage explained."""
+"""Database connection of a command: reads the settings, connects, and explains an outage."""
 
 from __future__ import annotations
 
@@ -12,38 +12,37 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_engine(*, pool_size: int = 1, is_read_only: bool = False) -> Iterator[Engine]:
-    """Connect to the results database of the settings for the length of a block.
+def open_engine(*, is_read_only: bool = False) -> Iterator[Engine]:
+    """Connect to the results database of the settings for a block.
 
     Args:
-        pool_size: connections that are kept.
-        is_read_only: what is read may be written somewhere slowly, so a transaction may stand still.
+        is_read_only: allow idle transactions, because the output of a reader may be slow.
 
     Raises:
         SettingsError: no server is known.
-        UnreachableError: it does not answer, or has no tables.
+        UnreachableError: the server does not answer, or lacks our schema.
     """
     from models.session import IDLE_IN_TRANSACTION_TIMEOUT, open_database
     from models.settings import read_settings
 
-    silence = None if is_read_only else IDLE_IN_TRANSACTION_TIMEOUT
+    timeout = None if is_read_only else IDLE_IN_TRANSACTION_TIMEOUT
     url = read_settings().require_database_url()
-    with open_database(url, pool_size=pool_size, idle_in_transaction_timeout=silence) as engine:
+    with open_database(url, idle_in_transaction_timeout=timeout) as engine:
         yield engine
 
 
 @contextmanager
 def open_session() -> Iterator[Session]:
-    """Open a session for reading; what was changed in it is thrown away.
+    """Open a session for reading; changes are rolled back.
 
     Raises:
         SettingsError: no server is known.
-        UnreachableError: it does not answer, or has no tables.
+        UnreachableError: the server does not answer, or lacks our schema.
     """
     from sqlalchemy.orm import Session
 
     with open_engine(is_read_only=True) as engine:
-        # An outage is told before anything is printed or a file is begun.
+        # Connect first, so that an outage is reported before any output.
         engine.connect().close()
         with Session(engine) as session:
             yield session

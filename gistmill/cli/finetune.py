@@ -93,9 +93,9 @@ def _require_free(settings: Settings, name: str) -> None:
     """Reject a taken name before the training starts."""
     from models.errors import NameInUseError
     from models.registry import list_weights
-    from workers.database import open_transaction
+    from models.session import open_transaction
 
-    with open_transaction(settings) as session:
+    with open_transaction(settings.require_database_url()) as session:
         if name in {weights.name for weights in list_weights(session)}:
             raise NameInUseError(f"{name!r} is registered already; choose another --name")
 
@@ -103,13 +103,13 @@ def _require_free(settings: Settings, name: str) -> None:
 def _read_pairs(settings: Settings, config: FinetuneConfig, batches: tuple[str, ...]) -> PairSet:
     from models.approval import list_approved
     from models.lookup import find_batch
-    from workers.database import open_transaction
+    from models.session import open_transaction
     from workers.finetuning.errors import TooFewPairsError
     from workers.finetuning.pairs import read_pairs
 
     approved: list[tuple[str, str]] = []
     for batch in batches:
-        with open_transaction(settings) as session:
+        with open_transaction(settings.require_database_url()) as session:
             found = list(list_approved(session, find_batch(session, batch).batch_id))
         if not found:
             raise TooFewPairsError(f"batch {batch!r} has no approved summary: read some and run `gistmill approve`")
@@ -137,10 +137,10 @@ def _train(config: FinetuneConfig, pairs: PairSet) -> FinetuneResult:
 
 
 def _register(settings: Settings, name: str, output: Path, base: BaseWeights) -> None:
-    from workers.database import open_transaction
+    from models.session import open_transaction
     from workers.weights.registration import register_trained
 
-    with open_transaction(settings) as session:
+    with open_transaction(settings.require_database_url()) as session:
         register_trained(session, name, output, base=base)
     click.echo(f"registered as {name}; serve it with: gistmill worker --name {name}")
 

@@ -18,7 +18,7 @@ from workers.generation import PromptFormat
 TRAINED_STYLES = tuple(style for style in STYLES if style not in ("auto", "few-shot", "custom"))
 DEFAULTS = FinetuneConfig(data=(), base=Path(), output=Path())
 PACE = DEFAULTS.training
-# An option's name, where the config's is another.
+# Fields of the config by option.
 LORA = {"rank": "r", "alpha": "alpha", "dropout": "dropout"}
 BUDGET = {"source_tokens": "most", "least_source_tokens": "least"}
 TRAINING = {

@@ -9,8 +9,7 @@ import click
 
 from gistmill.cli.edge import ExitCode
 from gistmill.cli.options import COUNT, add_job_options, build_job_options
-from gistmill.cli.output import json_option, print_json, print_table, warn_unsent
-from gistmill.cli.served import warn_unserved
+from gistmill.cli.output import json_option, print_json, print_table, warn_unsent, warn_unserved
 from gistmill.cli.watch import explain_interrupt, follow
 from producer.wording import count
 
@@ -112,8 +111,7 @@ def make_request(
 ) -> SubmissionRequest:
     """Return the submission request for the options of the command line."""
     from models.job import Priority
-    from producer.batches import name_batch
-    from producer.intake import SubmissionRequest
+    from producer.intake import SubmissionRequest, name_batch
 
     if name is not None and not name.strip():
         raise click.UsageError("--batch needs a name that is not blank")
@@ -165,7 +163,7 @@ def _send(reading: ReadOptions, request: SubmissionRequest, *, is_strict: bool) 
 
 def _submit_all_or_nothing(submission: Submission, reading: ReadOptions, progress: ReadingProgress) -> None:
     from producer.errors import SubmissionError
-    from producer.sources.spool import spool_events
+    from producer.sources.source import spool_events
 
     with spool_events(reading.read(), report=progress.report) as (events, problems):
         if problems:

@@ -151,10 +151,10 @@ def add(name: str, location: str, base: str | None) -> None:
       gistmill weights add gemma-3-270m /weights/gemma-3-270m
       gistmill weights add reports adapters/reports
     """
-    from workers.database import open_transaction
+    from models.session import open_transaction
     from workers.weights.registration import register_weights
 
-    with explain_engine(), open_transaction(read_settings()) as session:
+    with explain_engine(), open_transaction(read_settings().require_database_url()) as session:
         row = register_weights(session, name, location, base=base)
         of = f" of {row.base}" if row.base else ""
         click.echo(f"{name}: {row.kind}{of}, {row.fingerprint[:12]}; serve it with: gistmill worker --name {name}")
@@ -175,7 +175,7 @@ def merge(adapter: str, output: Path, base: str, name: str | None) -> None:
       gistmill weights merge reports --output merged/reports --name reports-merged
       gistmill weights merge adapters/reports --base /weights/gemma-3-270m --output merged/again
     """
-    from workers.database import open_transaction
+    from models.session import open_transaction
     from workers.finetuning.base_weights import locate_adapter
     from workers.finetuning.merge import merge_adapter
     from workers.weights.registration import register_trained
@@ -186,6 +186,6 @@ def merge(adapter: str, output: Path, base: str, name: str | None) -> None:
         merge_adapter(found.folder, folder, output)
         click.echo(f"merged weights in {output}")
         if name is not None:
-            with open_transaction(settings) as session:
+            with open_transaction(settings.require_database_url()) as session:
                 register_trained(session, name, output, base=found)
             click.echo(f"registered as {name}; serve them with: gistmill worker --name {name}")

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from gistmill.cli.weights_checks import explain_engine, prepare_weights
+from models.session import open_transaction
 from models.settings import Settings, read_settings
-from workers.database import open_transaction
 from workers.health import is_free
 from workers.local.launch import choose_gpus, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
 from workers.serving import find_trained_prompt
-from workers.weights.resolve import resolve_name
+from workers.weights.registration import resolve_name
 
 # Ports to try for the metrics of another worker on this machine.
 MAX_PORT_TRIES = 64
@@ -50,7 +50,7 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
         os.environ["GISTMILL_SLOTS"] = str(slots)
     settings = read_settings()
     settings.require_broker_url()
-    with open_transaction(settings) as session:
+    with open_transaction(settings.require_database_url()) as session:
         wanted = [resolve_name(read_settings(weights_name=name), session) for name in names or (settings.weights_name,)]
     for resolved in wanted:
         prepare_weights(resolved.weights)

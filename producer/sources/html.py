@@ -10,7 +10,6 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from producer.sources.limits import HTML_DEPTH
 from producer.sources.source import Content
 from producer.sources.text import clean_label, find_title, normalize_text
 
@@ -33,14 +32,13 @@ MARKDOWN_LINE = re.compile(r"^(#{1,6} \S|```)", re.M)
 MIN_CLOSED_BLOCKS = 3
 BLANK_LINES = re.compile(r"\n{3,}")
 SPACES = re.compile(r"[\xa0\u200b]")
+# Levels of nesting that are converted. Real pages stay below 40; the converter recurses, and Python allows it some
+# hundreds.
+MAX_DEPTH = 100
 
 
-def normalize_html(html: str, *, max_depth: int = HTML_DEPTH) -> Content:
+def normalize_html(html: str) -> Content:
     """Return an HTML page or fragment as Markdown content.
-
-    Args:
-        html: the source text.
-        max_depth: levels of nesting to convert; deeper content is kept as plain text.
 
     Raises:
         UnreadableError: the text holds NUL or broken Unicode characters.
@@ -49,7 +47,7 @@ def normalize_html(html: str, *, max_depth: int = HTML_DEPTH) -> Content:
     title = clean_label(soup.title.get_text()) if soup.title else ""
     metadata = _read_metadata(soup)
     _drop_unwanted(soup)
-    _flatten_depths(soup, max_depth)
+    _flatten_depths(soup)
     _unwrap_layout_tables(soup)
     text = _convert(soup)
     return Content(text, "markdown", title or find_title(text), metadata)
@@ -92,12 +90,12 @@ def _is_unwanted(tag: Tag) -> bool:
     return tag.name in DROPPED_TAGS or bool(is_invisible)
 
 
-def _flatten_depths(soup: BeautifulSoup, max_depth: int) -> None:
-    """Replace elements below ``max_depth`` by their text, because the converter recurses."""
+def _flatten_depths(soup: BeautifulSoup) -> None:
+    """Replace elements below ``MAX_DEPTH`` by their text, because the converter recurses."""
     from bs4 import Tag
 
     level: list[Tag] = [soup]
-    for _ in range(max_depth):
+    for _ in range(MAX_DEPTH):
         level = [child for tag in level for child in tag.children if isinstance(child, Tag)]
     for tag in level:
         tag.string = tag.get_text(" ")

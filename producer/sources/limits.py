@@ -1,35 +1,27 @@
-"""How much a source may cost to read: every bound in one place, because documents come from strangers."""
+"""Limits of reading: all bounds on untrusted documents in one place."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 MIB = 1024 * 1024
-# Real pages stay below 40 levels; the converter recurses, and Python allows it some hundreds.
-HTML_DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """The bounds of reading; the defaults let a long book through and stop a bomb.
+    """Limits of reading; the defaults pass a long book and stop a decompression bomb.
 
     Args:
-        file_bytes: size of a document file or of standard input. Tables (CSV, JSONL, Parquet) are
-            streamed, so it bounds none of them but JSON.
-        page_bytes: size of a web page, after decompression.
+        file_bytes: size of a document file or of standard input; of tables only JSON, because the others are streamed.
+        page_bytes: size of a web page after decompression.
         unpacked_bytes: size of a DOCX or EPUB file, or of a Parquet row group, after decompression.
         zip_entries: number of files inside a DOCX or EPUB file.
         pages: number of pages of a PDF file.
         text_chars: characters of one document, one cell or one line of JSONL.
-        html_depth: levels of nested HTML elements; what lies deeper is kept as plain text.
         conversion_seconds: time to convert one HTML, PDF, DOCX or EPUB document.
-        conversion_bytes: memory to convert it.
-        url_seconds: time to fetch one page, all redirects together.
-        redirects: number of redirects to follow.
-        allow_private_hosts: True to read URLs of this machine and of private networks.
-
-    Raises:
-        ValueError: a bound is below 1 (below 0 for ``redirects``).
+        conversion_bytes: memory to convert one document.
+        url_seconds: time to fetch one page, redirects included.
+        allow_private_hosts: allow URLs of this machine and of private networks.
     """
 
     file_bytes: int = 100 * MIB
@@ -38,20 +30,12 @@ class ReadLimits:
     zip_entries: int = 10_000
     pages: int = 5_000
     text_chars: int = 20_000_000
-    html_depth: int = HTML_DEPTH
     conversion_seconds: int = 120
     conversion_bytes: int = 3 * 1024 * MIB
     url_seconds: int = 30
-    redirects: int = 5
     allow_private_hosts: bool = False
-
-    def __post_init__(self) -> None:
-        for bound in fields(self):
-            least = 0 if bound.name in {"redirects", "allow_private_hosts"} else 1
-            if getattr(self, bound.name) < least:
-                raise ValueError(f"{bound.name} must be {least} or more, not {getattr(self, bound.name)}")
 
 
 def format_bytes(size: int) -> str:
-    """Return a size for people: "20 MiB", "512 bytes"."""
+    """Return a size in words: "20 MiB", "512 bytes"."""
     return f"{size / MIB:,.0f} MiB" if size >= MIB else f"{size:,} bytes"

@@ -15,7 +15,6 @@ from producer.sources.source import SourceProblem, describe_problem
 from producer.sources.text import clean_label
 
 STDIN = "-"
-URL_SCHEMES = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from producer.errors import ProducerError, SourceError
-from producer.sources.columns import choose_columns
 from producer.sources.decoding import decode_text
 from producer.sources.kinds import FileKind, find_kind
 from producer.sources.limits import ReadLimits
 from producer.sources.rows import OPENERS
-from producer.sources.table import BrokenTableError, Record, Table
+from producer.sources.table import BrokenTableError, Record, Table, choose_columns
 from producer.sources.text import clean_label
 
 

@@ -9,17 +9,14 @@ from itertools import chain
 from pathlib import Path
 
 from producer.errors import SourceError, UnreadableError
-from producer.sources.columns import Columns, choose_columns
-from producer.sources.csv_table import open_csv
 from producer.sources.decoding import decode_text
 from producer.sources.documents import check_content, read_text
-from producer.sources.json_table import open_json, open_jsonl
 from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
-from producer.sources.parquet_table import open_parquet
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import ReadEvent, SeenDigests, Source, SourceDuplicate, SourceNote, describe_problem
-from producer.sources.table import BrokenTableError, Record, Row, Table
+from producer.sources.table import BrokenTableError, Columns, Record, Row, Table, choose_columns
+from producer.sources.table_files import open_csv, open_json, open_jsonl, open_parquet
 from producer.sources.text import clean_label
 
 OPENERS: dict[FileKind, Callable[[Path, ReadLimits], Table]] = {

@@ -74,7 +74,7 @@ def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
         Exception: any error of the parser.
     """
     if kind is FileKind.HTML:
-        return normalize_html(data.decode(), max_depth=limits.html_depth)
+        return normalize_html(data.decode())
     from producer.sources.packed import read_docx, read_epub, read_pdf
 
     read_packed = {FileKind.PDF: read_pdf, FileKind.DOCX: read_docx, FileKind.EPUB: read_epub}[kind]

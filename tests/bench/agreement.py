@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from tests.bench.calibration import estimate_out_of_fold, fit_calibration
+from tests.bench.correlations import correlate_ranks, correlate_values, estimate_correlation
 from tests.bench.judgements import FILES, Judged
-from workers.evaluation.calibration import estimate_out_of_fold, fit_calibration
 from workers.evaluation.consistency import WITH_GENERATOR, WITHOUT_GENERATOR, Signals, choose_calibration
 from workers.evaluation.examination import Examiner
-from workers.evaluation.intervals import Interval, correlate_ranks, correlate_values, estimate_correlation
+from workers.evaluation.intervals import Interval
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.options import EvaluationOptions
 from workers.generation import TextGenerator
 
 CHEAP = tuple(WITHOUT_GENERATOR.terms)
@@ -26,7 +26,7 @@ def measure_signals(judged: Sequence[Judged], generator: TextGenerator, *, items
     rows: list[Signals] = []
     for place, item in enumerate(judged):
         is_asked = sum(other.dataset == item.dataset for other in judged[:place]) < items
-        examiner = Examiner(generator if is_asked else None, EvaluationOptions(), StopConditions())
+        examiner = Examiner(generator if is_asked else None, StopConditions())
         rows.append(examiner.examine(item.source, item.summary).signals)
         if is_asked and place % 10 == 0:
             print(f"judged summaries: {place} of {len(judged)}", file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ from tests.bench.agreement import measure_signals, print_agreement, print_calibr
 from tests.bench.bench_adapter import ADAPTED, ADAPTER, LEAD, list_systems
 from tests.bench.judgements import read_judgements
 from tests.bench.swaps import Document, Swap, plant_swaps
-from tests.conftest import SHARED_DATA
+from tests.shared_data import SHARED_DATA
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
 from workers.engine.packaged_conversion import ensure_packaged_weights
@@ -46,7 +46,7 @@ def print_swaps(swaps: Iterable[Swap], generator: TextGenerator) -> float | None
     lower, pointed = [], []
     for swap in swaps:
         true, false = (
-            evaluate_summary(generator, source=swap.document.source, summary=summary).metrics["consistency"]
+            evaluate_summary(generator, source=swap.document.source, summary=summary)["consistency"]
             for summary in (swap.document.summary, swap.summary)
         )
         if true.value is None or false.value is None:

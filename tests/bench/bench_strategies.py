@@ -35,8 +35,8 @@ from producer.sources.reading import read_sources
 from producer.sources.source import Source
 from tests.bench.bench_quality import find_weights
 from tests.chaos.arena import open_arena
-from tests.conftest import SHARED_DATA
 from tests.jobs import add_jobs
+from tests.shared_data import SHARED_DATA
 from workers.broker.tasks import run_step
 from workers.comparison import compare_jobs
 from workers.engine.config import EngineConfig

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
-from workers.evaluation.words import split_sentences
+from workers.evaluation.facts import Candidate, CandidateKind, find_candidates
+from workers.evaluation.lexical import split_sentences
 
 # Which facts are swapped, in turns, so that no kind rules the test.
 TURNS = (CandidateKind.NAME, CandidateKind.NUMBER, CandidateKind.DATE)

@@ -17,11 +17,8 @@ import redis
 from migrations.run import upgrade
 from models.session import connect
 from models.tables import Base
-from tests.processes import make_open_folder
+from tests.processes import PATIENCE, make_open_folder
 from workers.local.home import Home, open_home
-
-# Seconds for a server to answer on a busy machine, crash recovery included.
-START_SECONDS = 60
 
 
 class Server:
@@ -49,7 +46,7 @@ class Server:
                     cwd="/",
                     start_new_session=True,
                 )
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + PATIENCE
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
                 raise AssertionError(f"{self._command[0]} does not answer; see {self._log}")
@@ -67,7 +64,7 @@ class Server:
             return
         self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(number)
-        self._process.wait(timeout=START_SECONDS)
+        self._process.wait(timeout=PATIENCE)
         self._process = None
 
     def signal(self, number: signal.Signals) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tests.chaos.arena import Arena
-from tests.chaos.worker import WorkerProcess
+from tests.fake_worker import WorkerProcess
 
 # Seconds between faults, and how long a server stays away.
 PAUSE = (2.0, 5.0)

@@ -24,18 +24,20 @@ from models.session import connect
 from models.step import Step
 from tests.chaos.arena import Arena
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
-from tests.chaos.worker import Behaviour, WorkerProcess
+from tests.fake_worker import HELD, Behaviour, WorkerProcess
 from tests.jobs import add_jobs
+from tests.processes import PATIENCE
 from workers.execution.reclaim import LEVEL_SEPARATOR
 
-# Everything that takes a minute in production takes a second or three here.
+# Everything that takes a minute in production takes a second or so here. Leases are longer than any pause of a loaded
+# machine; nothing waits for them where a worker of the same host is dead. Tests of frozen workers ask for short ones.
 QUICK: dict[str, object] = {
-    "lease_seconds": 3,
+    "lease_seconds": 60,
     "heartbeat_seconds": 0.5,
     "rescue_seconds": 0.3,
     "redispatch_seconds": 1,
     "restart_grace_seconds": 1,
-    "drain_seconds": 20,
+    "drain_seconds": 60,
     "hang_seconds": 1.5,
     "step_deadline_seconds": 60,
     "slots": 4,
@@ -94,11 +96,11 @@ class Scene:
         log = (self.folder / f"w{worker}.log").read_text()
         return any(event in log for event in events)
 
-    def switch(self, name: str, *, on: bool = True) -> None:
-        """Turn one of the engine's switches."""
+    def switch(self, name: str, *, on: bool = True, kind: str = "") -> None:
+        """Turn one of the engine's switches, for steps of a kind or for all."""
         path = self.folder / name
         if on:
-            path.touch()
+            path.write_text(kind)
         else:
             path.unlink(missing_ok=True)
 
@@ -151,7 +153,7 @@ class Scene:
         with Session(self.engine) as session:
             return [session.get_one(Job, job).state for job in jobs]
 
-    def wait_until(self, is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
+    def wait_until(self, is_true: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> None:
         """Wait for a condition through outages of Postgres."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -171,16 +173,26 @@ class Scene:
         running = "SELECT count(*) FROM steps WHERE state = 'running' AND kind <> 'plan'"
         self.wait_until(lambda: self.count(running) >= count, f"{count} steps run")
 
+    def wait_for_held(self, count: int = 1) -> None:
+        """Wait until the switch ``hold`` keeps that many generations."""
+        self.wait_until(lambda: len(list(self.folder.glob(f"{HELD}*"))) >= count, f"{count} generations wait")
+
     def is_over(self) -> bool:
         """Tell whether every job and its check have ended."""
         is_open = select(func.count()).where(or_(Job.state.in_(OPEN_STATES), is_being_checked()))
         with Session(self.engine) as session:
             return session.scalar(is_open) == 0
 
-    def wait_for_end(self, *, seconds: float = 90) -> None:
+    def wait_for_end(self, *, seconds: float = PATIENCE) -> None:
         """Wait until every job and its check have ended, and look at every promise."""
         self.wait_until(self.is_over, "every job is final", seconds=seconds)
         assert_nothing_lost_or_doubled(self.engine)
+
+    def assert_all_succeeded(self, jobs: int) -> None:
+        """Fail unless every one of so many jobs has its whole summary."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(text("SELECT state, count(*) FROM jobs GROUP BY state"))
+            assert [tuple(row) for row in rows] == [("succeeded", jobs)]
 
     def _describe_open(self) -> str:
         columns = (Step.kind, Step.level, Step.index, Step.state, Step.attempt, Step.is_solo, Step.dispatches)

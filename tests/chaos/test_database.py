@@ -44,10 +44,10 @@ def test_steps_survive_a_postgres_that_goes_away_again_and_again(scene: Scene, n
 
 def test_a_result_that_is_ready_while_postgres_is_away_is_stored_when_it_is_back(scene: Scene) -> None:
     scene.switch("hold")
-    scene.add_worker(restart_grace_seconds=10)
+    scene.add_worker(lease_seconds=3, restart_grace_seconds=60)
     [job] = scene.submit([write_text("alpha", 1)], strategy="stuff")
     # Before the engine has the step, its worker still has to read its texts, and would give it back.
-    scene.wait_until((scene.folder / "held-w0").exists, "the engine has the step")
+    scene.wait_for_held()
     scene.arena.postgres.end(signal.SIGINT)
     scene.switch("hold", on=False)
     # Longer than the lease: nobody can take it away meanwhile, and afterwards there is a time of grace.
@@ -105,7 +105,7 @@ def test_connections_to_postgres_that_are_reset_lose_and_double_nothing(scene: S
 
 def test_a_worker_that_freezes_within_its_rescue_does_not_keep_others_from_theirs(scene: Scene, proxy: Proxy) -> None:
     scene.switch("hold")
-    frozen = scene.add_worker(slots=2, database_url=through(proxy, scene))
+    frozen = scene.add_worker(slots=2, lease_seconds=3, database_url=through(proxy, scene))
     scene.submit([write_text("alpha", 4)], strategy="map-reduce")
     scene.wait_for_running(2)
     locks: list[bytes] = []

@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from models.options import JobOptions
 from models.publisher import OutboxPublisher, make_celery
-from models.queues import StepMessage
 from models.session import connect
-from models.settings import Settings
 from models.step import Step
 from producer.intake import SubmissionRequest
 from producer.sources.source import Source
 from producer.submit import Submission, SubmissionResult
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.chaos.scene import Scene, choose_options, write_text
-from tests.chaos.worker import CONTEXT, MortalDoorbell
 from tests.fake_engine import FakeGenerator
+from tests.fake_worker import CONTEXT, MortalDoorbell
+from tests.hand_driven import Bell, HandDrivenWorker
 from tests.jobs import add_jobs
-from workers.broker.tasks import run_step
-from workers.execution.executor import Flow
-from workers.execution.leases import Leases
-from workers.execution.store import StepStore
+from tests.processes import PATIENCE
 
 SOURCES = [Source(f"text{number}", write_text(f"text{number}", 2), "markdown") for number in range(6)]
 JOBS = 60
 MAPS = 4
-
-
-class Silence:
-    """A doorbell that nobody hears, and that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.rung: list[StepMessage] = []
-
-    def publish(self, step_messages: Iterable[StepMessage]) -> int:
-        step_messages = list(step_messages)
-        self.rung += step_messages
-        return len(step_messages)
 
 
 def submit_and_die(database_url: str, broker_url: str, scene_folder: str, options: JobOptions) -> None:
@@ -57,7 +40,7 @@ def test_jobs_of_a_producer_that_died_after_its_commit_are_done(scene: Scene) ->
     arguments = (scene.database_url, scene.arena.broker_url, str(scene.folder), choose_options())
     producer = CONTEXT.Process(target=submit_and_die, args=arguments)
     producer.start()
-    producer.join(30)
+    producer.join(PATIENCE)
     assert producer.exitcode == -signal.SIGKILL
     assert scene.count_messages() == 0
     scene.add_worker()
@@ -70,7 +53,7 @@ def test_fifty_submissions_of_the_same_create_every_job_once(scene: Scene) -> No
     database = connect(scene.database_url, pool_size=30)
 
     def submit(_: int) -> SubmissionResult:
-        return Submission(database, OutboxPublisher(database, Silence()), request, SubmissionResult()).run(SOURCES)
+        return Submission(database, OutboxPublisher(database, Bell()), request, SubmissionResult()).run(SOURCES)
 
     with ThreadPoolExecutor(50) as pool:
         tallies = list(pool.map(submit, range(50)))
@@ -83,35 +66,23 @@ def test_fifty_submissions_of_the_same_create_every_job_once(scene: Scene) -> No
 
 
 def test_the_last_maps_that_finish_together_create_exactly_one_reduce(scene: Scene) -> None:
-    bell = Silence()
-    statements = scene.engine.execution_options(isolation_level="AUTOCOMMIT")
-    store = StepStore(statements, bell, worker_id="w", lease_seconds=600)
-    leases = Leases(
-        scene.engine,
-        must_end=store.must_end,
-        worker_id="w",
-        lease_seconds=600,
-        heartbeat_seconds=60,
-        is_hung=lambda: False,
-        on_hang=lambda: None,
-    )
-    flow = Flow(store, FakeGenerator(), leases, settings=Settings())
+    worker = HandDrivenWorker(scene.engine, FakeGenerator())
     texts = [write_text(f"text{number}", MAPS) for number in range(JOBS)]
     _, plans = add_jobs(scene.engine, texts, options=choose_options(strategy="map-reduce"))
     for plan in plans:
-        run_step(flow, plan.step_id)
+        worker.run_step(plan.step_id)
     # Thread n runs the nth map of every job, so the maps of one job always end at about the same time.
-    maps = sorted(bell.rung, key=lambda step_message: str(step_message.step_id))
-    bell.rung = []
+    maps = sorted(worker.bell.waiting, key=lambda step_message: str(step_message.step_id))
+    worker.bell.waiting = []
     places = {row.id: row for row in scene.read_steps(Step.id, Step.job_id, Step.index, kind="map")}
     by_thread = [
         [w for w in sorted(maps, key=lambda w: str(places[w.step_id].job_id)) if places[w.step_id][2] == number]
         for number in range(MAPS)
     ]
     with ThreadPoolExecutor(MAPS) as pool:
-        list(pool.map(lambda step_messages: [run_step(flow, each.step_id) for each in step_messages], by_thread))
-    assert [step_message.kind for step_message in bell.rung] == ["reduce"] * JOBS
-    for step_message in bell.rung:
-        run_step(flow, step_message.step_id)
+        list(pool.map(lambda step_messages: [worker.run_step(each.step_id) for each in step_messages], by_thread))
+    assert [step_message.kind for step_message in worker.bell.waiting] == ["reduce"] * JOBS
+    for step_message in worker.bell.waiting:
+        worker.run_step(step_message.step_id)
     assert_nothing_lost_or_doubled(scene.engine)
     assert scene.count("SELECT count(*) FROM jobs WHERE state = 'succeeded'") == JOBS

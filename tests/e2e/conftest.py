@@ -15,7 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import wait_until
+from tests.processes import PATIENCE
+from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
 GISTMILL = str(Path(sys.executable).with_name("gistmill"))
 # A cold start on a loaded machine: initdb, migration, imports of torch.
@@ -87,7 +90,7 @@ def bring_up(environment: dict[str, str]) -> Iterator[Local]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.wait(timeout=90)
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

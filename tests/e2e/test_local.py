@@ -15,6 +15,7 @@ import pytest
 import producer
 from tests.conftest import wait_until
 from tests.e2e.conftest import GISTMILL, Local, bring_up, make_environment
+from tests.processes import PATIENCE
 
 SAMPLES = Path(producer.__file__).parent / "samples"
 SHORT = ("--max-new-tokens", "8", "--no-cache")
@@ -53,7 +54,7 @@ def test_the_first_writeup_has_a_map_step_for_each_of_its_six_sections(local: Lo
         *("--text-column", "writeup", "--id-column", "link", "--limit", "1"),
         *("--strategy", "map-reduce", "--batch", "six sections", "--chunk-tokens", "3000"),
     )
-    wait_until(lambda: count_steps(local, "six sections", "map", "done") == 6, "six map steps are done", seconds=120)
+    wait_until(lambda: count_steps(local, "six sections", "map", "done") == 6, "six map steps are done")
     assert count_steps(local, "six sections", "map") == 6
 
 
@@ -71,13 +72,12 @@ def test_a_killed_worker_is_started_again_and_its_step_runs_to_its_one_row(local
         "--chunk-tokens", "700", "--max-new-tokens", "150",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    wait_until(lambda: count_steps(local, "killed", "map", "running") > 0, "a map step runs", seconds=120)
+    wait_until(lambda: count_steps(local, "killed", "map", "running") > 0, "a map step runs")
     [worker] = find_workers(local)
     os.kill(worker.pid, signal.SIGKILL)
     wait_until(
         lambda: local.query("SELECT state FROM job_summaries WHERE batch = 'killed'")[0][0] in ("succeeded", "partial"),
         "the job has ended",
-        seconds=240,
     )
     doubled = local.query("SELECT job_id, kind, level, index FROM steps GROUP BY 1, 2, 3, 4 HAVING count(*) > 1")
     assert doubled == []
@@ -130,7 +130,9 @@ def test_a_server_that_is_away_is_named_with_its_address(tmp_path: Path, tiny_we
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     environment = make_environment(tmp_path / "home", tmp_path / "no-such-weights")
-    done = subprocess.run([GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(
+        [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     assert done.returncode == 1
     assert "no-such-weights" in done.stderr
     assert "Traceback" not in done.stderr

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.conftest import wait_until
 from tests.e2e.conftest import GISTMILL, Local
-from tests.unit.workers.finetuning.conftest import write_pairs
+from tests.pairs import write_pairs
+from tests.processes import PATIENCE
 
 TRAINING = ("--held-out", "0", "--steps", "20", "--batch-size", "4", "--accumulation", "1", "--learning-rate", "0.01")
 
@@ -29,13 +30,13 @@ def serve(local: Local, name: str, log: Path) -> Iterator[None]:
         )
     try:
         is_served = f"SELECT 1 FROM workers WHERE weights = '{name}' AND stopped_at IS NULL"
-        wait_until(lambda: bool(local.query(is_served)) or process.poll() is not None, "the worker serves", seconds=120)
+        wait_until(lambda: bool(local.query(is_served)) or process.poll() is not None, "the worker serves")
         assert process.poll() is None, log.read_text()
         yield
     finally:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGTERM)
-        process.wait(timeout=90)
+        process.wait(timeout=PATIENCE)
 
 
 def test_a_base_and_its_adapter_answer_the_jobs_that_name_them(

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from tests.e2e.conftest import GISTMILL, Local
+from tests.processes import PATIENCE
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 # A block of commands, and what is printed below it if the page shows that.
@@ -28,7 +29,7 @@ def type_in(commands: str, local: Local, folder: Path) -> subprocess.CompletedPr
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
     )
 

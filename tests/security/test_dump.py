@@ -10,7 +10,7 @@ from sqlalchemy import make_url, text
 from tests.conftest import Cluster, wait_until
 from tests.dumps import dump_database
 from tests.fake_worker import describe_command
-from tests.processes import run_server
+from tests.processes import PATIENCE, run_server
 from tests.roles import apply_roles
 
 
@@ -23,7 +23,7 @@ def test_a_dump_holds_no_password_and_no_address_of_a_server(cluster: Cluster, t
         submit = describe_command(
             "-m", "gistmill", "submit", str(article), **settings | {"database_url": roles["producer"]}
         )
-        subprocess.run(submit, check=True, timeout=120)
+        subprocess.run(submit, check=True, timeout=PATIENCE)
         wait_until(lambda: _is_done(cluster), "the job ends")
     dump = dump_database(cluster.database_url)
     assert "The pump stopped on Monday." in dump

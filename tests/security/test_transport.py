@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -117,5 +117,5 @@ def ask(url: str, *, login: str | None = None) -> int:
     except HTTPError as error:
         error.close()
         return error.code
-    except URLError:
+    except OSError:  # nobody listens yet, or it takes long to answer
         return 0

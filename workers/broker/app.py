@@ -67,7 +67,7 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,  # threads cannot be cancelled
         worker_concurrency=settings.slots,
         worker_consumer="workers.broker.compat_celery:BufferingConsumer",
-        worker_disable_prefetch=True,  # what waits stays on the broker, where another worker sees it
+        worker_disable_prefetch=True,  # waiting messages stay on the broker, for any free worker
         worker_enable_prefetch_count_reduction=False,
         worker_enable_remote_control=True,  # for Flower
         worker_hijack_root_logger=False,
@@ -99,9 +99,9 @@ def run_worker(app: Celery, *, node: str) -> None:
             app.service.close()
 
 
-def default_node(device: str = "worker") -> str:
-    """Return this process's node name: what the launcher says, or the device and the host."""
-    return os.environ.get(NODE_VARIABLE) or f"{device}@{socket.gethostname()}"
+def default_node() -> str:
+    """Return this process's node name, from the launcher or from the host's name."""
+    return os.environ.get(NODE_VARIABLE) or f"worker@{socket.gethostname()}"
 
 
 @signals.setup_logging.connect

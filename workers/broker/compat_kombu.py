@@ -1,26 +1,26 @@
-"""The broker's connection as a worker needs it: cheap, and not to be ended by what somebody pushed on a queue.
+"""Redis transport for workers: fewer commands per message, and tolerant of malformed messages on a queue.
 
-Messages are not acknowledged. Redis forgets one when it hands it over, which saves half of the commands of a message;
-if it is lost together with the worker, the rescue sends it again.
+Messages are not acknowledged: Redis deletes a message when it delivers it, which saves half of its commands. A step
+whose message is lost with its worker is reclaimed and published again.
 
-Names of kombu that it does not document, all of them here; a new version is checked against this table:
+This module has all undocumented names of kombu; check a new version against this table:
 
 kombu.transport
-    TRANSPORT_ALIASES  the transport of a broker address, for which there is no setting
+    TRANSPORT_ALIASES  transport by URL scheme, for which there is no setting
 kombu.transport.redis
-    Channel._brpop_read  reads a message, whatever it is
-    Channel._brpop_start  asks for one
-    Channel._brpop_sent_at  when it was asked, for the timeout of a dead connection
-    Channel._create_client  makes the client that is kept
-    Channel._in_poll  the connection that waits for the answer
-    Channel._q_for_pri  the list of a queue and a level
-    Channel._queue_cycle  the order of the queues
-    Channel.active_queues  queues that are consumed
-    Channel.brpop_timeout  how long one question waits
+    Channel._brpop_read  reads the reply of BRPOP
+    Channel._brpop_start  sends BRPOP
+    Channel._brpop_sent_at  time of the last BRPOP, for the timeout of a dead connection
+    Channel._create_client  creates a client
+    Channel._in_poll  connection that waits for the reply
+    Channel._q_for_pri  key of a queue's list at a priority
+    Channel._queue_cycle  order of the queues
+    Channel.active_queues  consumed queues
+    Channel.brpop_timeout  seconds that a BRPOP waits
     Channel.conn_or_acquire  yields the client of a command
-    Channel.global_keyprefix  as a setting, here only to leave such a channel as it is
-    Channel.pool  its connections; another one after a reconnection
-    Channel.priority_steps  the levels of a queue
+    Channel.global_keyprefix  setting; a channel with a prefix keeps kombu's own commands
+    Channel.pool  connection pool, replaced after a reconnection
+    Channel.priority_steps  priorities of a queue
 """
 
 from __future__ import annotations

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.evaluation.answers import UNANSWERABLE, normalize_answer
-from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
-from workers.evaluation.facts import is_in_source
-from workers.evaluation.overlap import SourceIndex
-from workers.evaluation.questions import Answered, QuestionTarget
-from workers.evaluation.words import read_words, split_sentences
+from workers.evaluation.facts import Candidate, CandidateKind, find_candidates, is_in_source
+from workers.evaluation.lexical import SourceIndex, read_words, split_sentences
+from workers.evaluation.qags import UNANSWERABLE, Answered, QuestionTarget, normalize_answer
 
 BLANK = "____"
 

@@ -48,9 +48,9 @@ class Calibration:
         return {name: term.contribute(signals.get(name)) for name, term in self.terms.items()}
 
 
-# Fitted by ``calibration.fit_calibration`` on all 236 summaries of qags_mturk_cnndm.jsonl and qags_mturk_xsum.jsonl,
-# with the packaged Gemma 3 270M, whose questions add nothing to the other signals; the quality bench prints both
-# tables. docs/quality.md says how well they do on summaries that they have not seen.
+# Fitted by ``fit_calibration`` of the quality bench on all 236 summaries of qags_mturk_cnndm.jsonl and
+# qags_mturk_xsum.jsonl, with the packaged Gemma 3 270M, whose questions add nothing to the other signals; the bench
+# prints both tables. docs/quality.md has their accuracy on summaries outside the calibration data.
 WITH_GENERATOR = Calibration(
     intercept=0.5513,
     terms={

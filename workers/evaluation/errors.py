@@ -3,7 +3,6 @@
 EvaluationError
 ├── MetricError    a metric has neither a value nor a reason, or both: the caller's bookkeeping is wrong
 ├── EvaluationInterruptedError  the job was cancelled, or the deadline has passed
-├── OptionsError   an option is outside its range
 └── PairingError   two lists that belong together have different lengths, or share no document
 """
 
@@ -20,10 +19,6 @@ class MetricError(EvaluationError):
 
 class EvaluationInterruptedError(EvaluationError):
     """The evaluation ended before it had its numbers; it may be run again."""
-
-
-class OptionsError(EvaluationError):
-    """An evaluation option is outside its range."""
 
 
 class PairingError(EvaluationError):

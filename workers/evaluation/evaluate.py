@@ -6,19 +6,14 @@ import threading
 
 from workers.evaluation.consistency import choose_calibration
 from workers.evaluation.examination import Examiner
+from workers.evaluation.findings import Findings, describe_sentences
+from workers.evaluation.lexical import read_words
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.marks import describe_sentences
-from workers.evaluation.metric import EvaluationResult, Metric, reject
-from workers.evaluation.options import EvaluationOptions
+from workers.evaluation.metric import Metric, reject
 from workers.evaluation.qags import summarize_questions
-from workers.evaluation.reading import Findings
-from workers.evaluation.rouge import score_rouge
-from workers.evaluation.words import read_words
 from workers.generation import TextGenerator
 
-_DEFAULTS = EvaluationOptions()
-
-# Why a signal has no value although the summary states something, by the signal's name.
+# Reason for the absence of a signal's value, by signal.
 _ABSENCE = {
     "bigrams": "no sentence of the summary has two words",
     "facts": "the summary states no name, number or date",
@@ -35,35 +30,22 @@ def evaluate_summary(
     *,
     source: str,
     summary: str,
-    reference: str | None = None,
-    options: EvaluationOptions = _DEFAULTS,
     deadline: float | None = None,
     cancelled: threading.Event | None = None,
-) -> EvaluationResult:
-    """Return every metric of a summary: ``consistency`` and its signals, and ROUGE where there is a reference.
+) -> dict[str, Metric]:
+    """Return every metric of a summary: ``consistency`` and its signals.
 
     Args:
-        generator: the weights that ask, answer and score; None measures what needs none.
-        source: the whole document, however long.
-        summary: the summary of it.
-        reference: a summary known to be good, or None.
-        options: how thoroughly.
-        deadline: ``time.monotonic`` value after which the evaluation ends; None for no limit.
-        cancelled: ends the evaluation when set.
+        generator: engine for questions and likelihoods; None measures only the signals without a generator.
+        source: the whole document.
+        summary: its summary.
+        deadline: ``time.monotonic`` value of the end; None for no limit.
+        cancelled: event of the cancellation; None if it cannot be cancelled.
 
     Raises:
         EvaluationInterruptedError: cancelled, or past the deadline.
     """
-    metrics = _measure_truth(generator, source, summary, options, StopConditions(deadline, cancelled))
-    if reference is not None:
-        metrics |= {name: Metric(value) for name, value in score_rouge(summary, reference).items()}
-    return EvaluationResult(metrics)
-
-
-def _measure_truth(
-    generator: TextGenerator | None, source: str, summary: str, options: EvaluationOptions, limits: StopConditions
-) -> dict[str, Metric]:
-    findings = Examiner(generator, options, limits).examine(source, summary)
+    findings = Examiner(generator, StopConditions(deadline, cancelled)).examine(source, summary)
     problem = _find_problem(source, findings)
     if problem is not None:
         return {name: reject(problem) for name in ("consistency", *_METRICS.values())}

@@ -7,33 +7,35 @@ from dataclasses import dataclass
 
 from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
 from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
+from workers.evaluation.findings import Findings, SentenceFindings
 from workers.evaluation.freeform import Questioner
+from workers.evaluation.lexical import Sentence, SourceIndex, index_source, read_words, split_sentences
 from workers.evaluation.likelihood import condition_on, cut_sentences, measure_gains, score_texts
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.options import EvaluationOptions, QuestionStyle
-from workers.evaluation.overlap import SourceIndex, index_source
-from workers.evaluation.questions import Answered, QuestionTarget, choose_targets
-from workers.evaluation.reading import Findings, SentenceFindings
+from workers.evaluation.qags import Answered, QuestionTarget, choose_targets
 from workers.evaluation.retrieval import pick_excerpt
-from workers.evaluation.words import Sentence, read_words, split_sentences
-from workers.generation import TextGenerator
+from workers.generation import PromptFormat, TextGenerator
 
-# A prompt leaves at least this share of the context to what is scored, asked or answered behind it.
+# Maximum questions about a summary; QAGS uses 10, and each costs the engine a few short texts.
+MAX_QUESTIONS = 6
+
+# Maximum tokens of the source in one prompt, chosen by BM25.
+MAX_SOURCE_TOKENS = 512
+
+# An excerpt takes at most one part in this many of the context; the rest is for scored and generated text.
 ROOM_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Examines summaries with one set of weights, or without any.
+    """Examiner of summaries, with or without a generator.
 
     Args:
-        generator: the weights; None measures the cheap signals alone.
-        options: how thoroughly.
-        limits: when to stop.
+        generator: engine; None measures only the signals without a generator.
+        limits: stop conditions.
     """
 
     generator: TextGenerator | None
-    options: EvaluationOptions
     limits: StopConditions
 
     def examine(self, source: str, summary: str) -> Findings:
@@ -44,7 +46,7 @@ class Examiner:
         """
         index = index_source(source)
         sentences = split_sentences(summary)
-        targets = choose_targets(summary, most=self.options.questions)
+        targets = choose_targets(summary, most=MAX_QUESTIONS)
         gains: list[float | None] = [None] * len(sentences)
         answered: list[Answered] = []
         if self.generator is not None and targets and index.keys:
@@ -82,15 +84,15 @@ class Examiner:
     def _pose_clozes(
         self, generator: TextGenerator, excerpt: str, targets: Sequence[QuestionTarget], index: SourceIndex
     ) -> list[Cloze]:
-        """Return the targets' cloze questions; none if the weights ask in words."""
-        if self.options.style.resolve(generator.prompt_format) is QuestionStyle.FREE_FORM:
+        """Return the targets' cloze questions; none for instruct weights, which get free-form questions."""
+        if generator.prompt_format is PromptFormat.CHAT:
             return []
         rivals = collect_rivals(excerpt)
         return [pose_cloze(target, rivals=rivals, index=index) for target in targets]
 
     def _excerpt(self, generator: TextGenerator, text: str, *, query: str) -> str:
-        """Return what of a text a prompt can show."""
-        budget = min(self.options.source_tokens, generator.context_tokens // ROOM_SHARE)
+        """Return the excerpt of a text that fits a prompt."""
+        budget = min(MAX_SOURCE_TOKENS, generator.context_tokens // ROOM_SHARE)
         return pick_excerpt(text, query, counter=generator, budget_tokens=budget)
 
 

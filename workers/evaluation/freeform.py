@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from workers.evaluation.answers import UNANSWERABLE, normalize_answer, score_f1
 from workers.evaluation.facts import is_in_source
+from workers.evaluation.lexical import SourceIndex
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.overlap import SourceIndex
-from workers.evaluation.questions import Answered, QuestionTarget
+from workers.evaluation.qags import UNANSWERABLE, Answered, QuestionTarget, normalize_answer, score_f1
 from workers.generation import GenerationParams, Part, Prompt, TextGenerator, Turn
 
 # Minimum words of a question, as in the paper.

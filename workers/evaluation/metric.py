@@ -36,10 +36,3 @@ class Metric:
 def reject(reason: str, evidence: Evidence | None = None) -> Metric:
     """Return a metric that is not measurable."""
     return Metric(None, reason, evidence or {})
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationResult:
-    """All metrics of one summary, by name."""
-
-    metrics: Mapping[str, Metric]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import bm25s
 
-from workers.evaluation.words import Sentence, read_words, split_sentences
+from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.generation import TokenCounter
 
 # Long enough to keep a fact with its context, short enough for several passages in one prompt.

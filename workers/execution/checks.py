@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -21,7 +20,6 @@ from models.results import StepResult
 from models.tables import Document, Evaluation
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.metric import Metric, reject
-from workers.evaluation.options import EvaluationOptions
 from workers.execution.progression import (
     OUTCOMES,
     StepOutcome,
@@ -34,8 +32,6 @@ from workers.execution.progression import (
 from workers.generation import TextGenerator
 from workers.summarization.steps import Conclusion, NextSteps
 from workers.summarization.strategies import next_steps
-
-OPTIONS = EvaluationOptions()
 
 
 def measure_summary(
@@ -55,21 +51,22 @@ def measure_summary(
     """
     # Importing the metrics takes most of a second, and not every worker has a check to run.
     from workers.evaluation.evaluate import evaluate_summary
+    from workers.evaluation.examination import MAX_QUESTIONS, MAX_SOURCE_TOKENS
 
     started = time.monotonic()
     try:
-        measured = evaluate_summary(
-            generator, source=source, summary=summary, options=OPTIONS, deadline=started + seconds, cancelled=stopped
+        metrics = evaluate_summary(
+            generator, source=source, summary=summary, deadline=started + seconds, cancelled=stopped
         )
     except EvaluationInterruptedError:
         return None
     result = StepResult(
-        output=describe_metrics(measured.metrics),
+        output=describe_metrics(metrics),
         weights_fingerprint=generator.fingerprint,
-        params=asdict(OPTIONS),
+        params={"questions": MAX_QUESTIONS, "source_tokens": MAX_SOURCE_TOKENS},
         seconds=time.monotonic() - started,
     )
-    return StepOutcome(result, metrics=measured.metrics)
+    return StepOutcome(result, metrics=metrics)
 
 
 def describe_metrics(metrics: Mapping[str, Metric]) -> str:

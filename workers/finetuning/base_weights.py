@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.registry import find_weights
+from models.session import open_transaction
 from models.settings import PACKAGED, Settings
 from models.tables import Weights, WeightsKind
-from workers.database import open_transaction
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.errors import ServingError
 from workers.weights.folder import find_folder, read_metadata
@@ -62,7 +62,7 @@ def is_name(given: str) -> bool:
 
 def read_registered(settings: Settings, name: str) -> tuple[Weights, Weights | None]:
     """Return the rows of registered weights and of their base, if any."""
-    with open_transaction(settings) as session:
+    with open_transaction(settings.require_database_url()) as session:
         row = find_weights(session, name)
         base = None if row.base is None else find_weights(session, row.base)
         session.expunge_all()

@@ -48,7 +48,6 @@ class TrainingSettings:
         warmup_steps: optimizer steps from 0 to the peak learning rate.
         epochs: passes over the training pairs; ignored if ``max_steps`` is given.
         max_steps: number of optimizer steps; None counts epochs instead.
-        max_gradient_norm: gradients are clipped to this norm.
         optimizer: optimizer of the adapter.
         checkpoint_steps: optimizer steps between two checkpoints.
         evaluation_steps: optimizer steps between two held-out losses; None measures only before and after.
@@ -63,7 +62,6 @@ class TrainingSettings:
     warmup_steps: int = 8
     epochs: float = 1.0
     max_steps: int | None = None
-    max_gradient_norm: float = 1.0
     optimizer: Optimizer = Optimizer.ADAMW
     checkpoint_steps: int = 25
     evaluation_steps: int | None = None

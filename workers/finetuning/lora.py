@@ -16,25 +16,21 @@ GEMMA_LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_
 
 @dataclass(frozen=True, slots=True)
 class LoraSettings:
-    """Size and place of the adapter (LoRA, Hu et al. 2021).
+    """Size of the adapter (LoRA, Hu et al. 2021).
 
     Args:
         r: rank of each adapter matrix.
-        alpha: the adapter's output is scaled by ``alpha / r``.
+        alpha: numerator of the output scale ``alpha / r``.
         dropout: share of adapter inputs dropped while training.
-        target_modules: names of the linear layers that get an adapter.
     """
 
     r: int = 6
     alpha: int = 12
     dropout: float = 0.0
-    target_modules: tuple[str, ...] = GEMMA_LINEAR_LAYERS
 
     def __post_init__(self) -> None:
-        if self.r < 1 or self.alpha < 1 or not 0 <= self.dropout < 1 or not self.target_modules:
-            raise TrainingSettingsError(
-                f"LoRA needs r and alpha of 1 or more, dropout in [0, 1) and target modules, not {self}"
-            )
+        if self.r < 1 or self.alpha < 1 or not 0 <= self.dropout < 1:
+            raise TrainingSettingsError(f"LoRA needs r and alpha of 1 or more, and dropout in [0, 1), not {self}")
 
     def build_config(self) -> Any:
         """Return the PEFT configuration."""
@@ -44,7 +40,7 @@ class LoraSettings:
             r=self.r,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
-            target_modules=list(self.target_modules),
+            target_modules=list(GEMMA_LINEAR_LAYERS),
             task_type="CAUSAL_LM",
         )
 

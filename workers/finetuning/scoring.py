@@ -9,8 +9,8 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from rouge_score.rouge_scorer import RougeScorer
 
+from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
 from workers.finetuning.dataset import TrainingExample
 
 # Prompts generated together.
@@ -45,9 +45,8 @@ class SummaryScores:
 
 def score_summaries(summaries: Sequence[GeneratedSummary], targets: Sequence[str]) -> SummaryScores:
     """Score summaries against their targets."""
-    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
-    rows = [scorer.score(target, summary.text) for target, summary in zip(targets, summaries, strict=True)]
-    rouge = {name: 100 * fmean(row[name].fmeasure for row in rows) for name in ("rouge1", "rouge2", "rougeL")}
+    rows = [score_rouge(summary.text, target) for target, summary in zip(targets, summaries, strict=True)]
+    rouge = {name: 100 * fmean(row[name] for row in rows) for name in ROUGE_METRICS}
     return SummaryScores(
         rouge1=rouge["rouge1"],
         rouge2=rouge["rouge2"],

@@ -19,6 +19,8 @@ from workers.finetuning.dataset import IGNORED
 
 # The last checkpoint, and one more in case the machine fails during its writing.
 KEPT_CHECKPOINTS = 2
+# Longer gradients are scaled down to this norm, as TRL and PEFT do by default.
+MAX_GRADIENT_NORM = 1.0
 
 
 class CompletionTrainer(SFTTrainer):
@@ -63,7 +65,7 @@ def build_arguments(config: FinetuneConfig, placement: Placement) -> SFTConfig:
         warmup_steps=settings.warmup_steps,
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
-        max_grad_norm=settings.max_gradient_norm,
+        max_grad_norm=MAX_GRADIENT_NORM,
         optim=choose_optimizer(settings.optimizer, placement).value,
         save_steps=settings.checkpoint_steps,
         save_total_limit=KEPT_CHECKPOINTS,

@@ -1,36 +1,36 @@
-"""supervisord as a class: it ends itself when nothing is left to supervise.
+"""supervisord as a class that shuts down with its last program.
 
-Supervisor documents its configuration and its XML-RPC methods, not its Python. Names of it that are used all the same,
-all of them here; a new version is checked against this table:
+Supervisor documents its configuration and its XML-RPC methods, not its Python API. This module has all undocumented
+names in use; check a new version against this table:
 
 supervisor.supervisord
-    Supervisor.main  runs it; reads first and test of the options, which supervisord's own entry point sets as we do
-    Supervisor.options  its state is there
-    Supervisor.process_groups  what it supervises
-    Supervisor.runforever  its loop
+    Supervisor.main  runs the daemon; reads ``first`` and ``test`` of the options, set by supervisord's entry point
+    Supervisor.options  options and state
+    Supervisor.process_groups  supervised programs
+    Supervisor.runforever  main loop
 supervisor.options
-    ServerOptions.close_httpservers  at the end
-    ServerOptions.close_logger  at the end
-    ServerOptions.mood  the state that it goes to
+    ServerOptions.close_httpservers  clean-up
+    ServerOptions.close_logger  clean-up
+    ServerOptions.mood  target state of the daemon
     ServerOptions.realize  reads the command line and the configuration
-    ProcessConfig.autorestart  after which codes a program is started again
-    ProcessConfig.exitcodes  codes that were expected
+    ProcessConfig.autorestart  restart policy of a program
+    ProcessConfig.exitcodes  expected exit codes
 supervisor.process
-    Subprocess.config  of one program
-    Subprocess.exitstatus  its last code
+    Subprocess.config  configuration of a program
+    Subprocess.exitstatus  last exit code
     Subprocess.state  see ProcessStates
 supervisor.events
-    ProcessStateExitedEvent  a program has ended after it had started
-    subscribe  to events
+    ProcessStateExitedEvent  exit of a program that had started
+    subscribe  registers a callback
 supervisor.datatypes
     RestartWhenExitUnexpected  autorestart=unexpected
 supervisor.medusa.asyncore_25
-    ExitNow  ends its loop
+    ExitNow  ends the main loop
 supervisor.states
-    ProcessStates.EXITED  ended after it had started
-    SupervisorStates.SHUTDOWN  about to end
+    ProcessStates.EXITED  state of a program that has exited after its start
+    SupervisorStates.SHUTDOWN  state of a daemon that shuts down
 supervisor.xmlrpc
-    SupervisorTransport  XML-RPC over a socket file
+    SupervisorTransport  XML-RPC over a Unix socket
 """
 
 from __future__ import annotations
@@ -49,23 +49,23 @@ __all__ = ["SupervisorTransport", "run_daemon"]
 
 
 class Daemon(supervisord.Supervisor):  # type: ignore[misc]  # supervisor has no types
-    """Ends itself once every program has ended with the code that says that another start is of no use."""
+    """supervisord that shuts down once every program has exited with its final code."""
 
-    is_deserted = False
+    has_no_programs = False
 
     def runforever(self) -> None:
-        """Serve until a signal, or until nothing is left."""
-        events.subscribe(events.ProcessStateExitedEvent, self._look_around)
+        """Serve until a signal, or until the last program has exited permanently."""
+        events.subscribe(events.ProcessStateExitedEvent, self._shut_down_after_last)
         super().runforever()
 
-    def _look_around(self, event: events.ProcessStateExitedEvent) -> None:
+    def _shut_down_after_last(self, event: events.ProcessStateExitedEvent) -> None:
         processes = [process for group in self.process_groups.values() for process in group.processes.values()]
-        if all(_has_ended_for_good(process) for process in processes):
-            self.is_deserted = True
+        if all(_has_exited_permanently(process) for process in processes):
+            self.has_no_programs = True
             self.options.mood = SupervisorStates.SHUTDOWN
 
 
-def _has_ended_for_good(process: Subprocess) -> bool:
+def _has_exited_permanently(process: Subprocess) -> bool:
     is_final = (
         process.config.autorestart is RestartWhenExitUnexpected and process.exitstatus in process.config.exitcodes
     )
@@ -73,14 +73,14 @@ def _has_ended_for_good(process: Subprocess) -> bool:
 
 
 def run_daemon() -> bool:
-    """Run supervisord in the foreground, by the command line; return whether it ended because nothing was left."""
+    """Run supervisord in the foreground by its command line; return whether it ended for lack of programs."""
     options = ServerOptions()
     options.realize()
     options.first, options.test = True, False
     daemon = Daemon(options)
-    # How supervisord's loop ends.
+    # supervisord's loop ends with this exception.
     with suppress(ExitNow):
         daemon.main()
     options.close_httpservers()
     options.close_logger()
-    return daemon.is_deserted
+    return daemon.has_no_programs

@@ -1,6 +1,6 @@
-"""supervisord that ends when nothing is left to supervise: ``python -m workers.local.daemon --configuration FILE``.
+"""Supervisor daemon that exits with its last program: ``python -m workers.local.daemon --configuration FILE``.
 
-supervisord itself goes on for ever with programs that no start can help.
+Plain supervisord keeps running after every program has exited permanently.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from workers.local.compat_supervisor import run_daemon
 
 
 def main() -> int:
-    """Run supervisord in the foreground; 1 if it ended because nothing was left."""
-    is_deserted = run_daemon()
-    if is_deserted:
+    """Run supervisord in the foreground; return 1 if no program was left, 0 after a signal."""
+    has_no_programs = run_daemon()
+    if has_no_programs:
         print("gistmill: error: no worker process is left; each has said above why it cannot serve", file=sys.stderr)
-    return int(is_deserted)
+    return int(has_no_programs)
 
 
 if __name__ == "__main__":

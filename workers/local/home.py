@@ -62,11 +62,11 @@ class Home:
         return servers
 
     def publish_servers(self, **addresses: str) -> None:
-        """Tell every other command where the servers listen; readable by the owner alone, passwords are in it."""
+        """Write the servers' addresses for other commands; readable by the owner only, as they contain passwords."""
         _write_json(self.servers_file, addresses)
 
     def withdraw_servers(self) -> None:
-        """Take the addresses back when the servers stop."""
+        """Remove the addresses when the servers stop."""
         self.servers_file.unlink(missing_ok=True)
 
 

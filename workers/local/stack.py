@@ -25,8 +25,7 @@ from workers.errors import ServerStartError
 from workers.local.home import Home, free_ports, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
-from workers.weights.registration import describe_packaged
-from workers.weights.resolve import resolve_name
+from workers.weights.registration import describe_packaged, resolve_name
 
 # Seconds for an embedded server to answer, crash recovery included.
 SERVER_SECONDS = 60

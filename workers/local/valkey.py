@@ -13,14 +13,12 @@ class Valkey:
     Args:
         folder: folder of the append-only file.
         port: TCP port on 127.0.0.1.
-        password: of the default user.
-        is_persistent: False for tests of what happens when everything on the broker is lost.
+        password: password of the default user.
     """
 
     folder: Path
     port: int
     password: str
-    is_persistent: bool = True
 
     @property
     def url(self) -> str:
@@ -42,7 +40,7 @@ class Valkey:
             "port": self.port,
             "dir": f'"{self.folder}"',
             "requirepass": self.password,
-            "appendonly": "yes" if self.is_persistent else "no",
+            "appendonly": "yes",
             "save": '""',
             # A full broker must refuse messages, never evict them.
             "maxmemory-policy": "noeviction",

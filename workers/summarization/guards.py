@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workers.generation import FinishReason, Prompt
-from workers.summarization.echo import repeats_instructions, repeats_source
 from workers.summarization.languages import detect_language, find_language
-from workers.summarization.repetition import has_loop
+from workers.summarization.repetition import has_loop, repeats_instructions, repeats_source
 from workers.summarization.scaffolding import list_instructions, remove_scaffolding
 
 Guard = Literal["empty", "cut", "too-long", "repetition", "echo", "refusal", "language"]

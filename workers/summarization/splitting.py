@@ -11,10 +11,9 @@ from dataclasses import replace
 from functools import cache
 
 from workers.generation import TokenCounter
-from workers.summarization.chunks import Split, Splitter
+from workers.summarization.chunks import SectionCutter, Split, Splitter, find_sections
 from workers.summarization.errors import SplitError
 from workers.summarization.packing import PARAGRAPHS, SENTENCES, SUBHEADINGS, WORDS, Packer
-from workers.summarization.sections import SectionCutter, find_sections
 from workers.summarization.structure import DocumentFormat, Structure, read_structure
 
 # Default separator of the character splitter, as in LangChain.

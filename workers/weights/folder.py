@@ -25,18 +25,18 @@ METADATA_FILE = "gistmill.json"
 ADAPTER_TENSORS = "adapter_model.safetensors"
 # Per kind: the file that identifies it, and the pattern of its tensor files.
 NEEDED_FILES = {"weights": ("config.json", "*.safetensors"), "adapter": ("adapter_config.json", ADAPTER_TENSORS)}
-# Names the file of every tensor where there are several files.
+# Maps tensors to files if there are several.
 INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """One tensor of a safetensors file.
+    """Tensor of a safetensors file, from its header.
 
     Args:
         path: the file.
-        dtype: the type as the file names it, such as ``BF16``.
-        shape: its dimensions.
+        dtype: safetensors' name of the type, such as ``BF16``.
+        shape: dimensions.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class TensorEntry:
 
     @property
     def elements(self) -> int:
-        """How many numbers the tensor has."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
@@ -151,13 +151,11 @@ def list_tensors(folder: Path) -> dict[str, TensorEntry]:
 def list_file(path: Path) -> dict[str, TensorEntry]:
     """Return every tensor of one file by name, in the order of their data.
 
-    safetensors refuses a header that is too long, does not fit the file's size or leaves a gap between two tensors.
-
     Raises:
-        WeightsCorruptError: it does so.
+        WeightsCorruptError: the header is too long, does not match the file's size or has a gap between two tensors.
     """
     try:
-        # Nothing is read here but the header, which needs no framework.
+        # Only the header is read, so the framework does not matter.
         with safe_open(path, framework="numpy") as file:
             return {name: _describe_tensor(path, file.get_slice(name)) for name in file.offset_keys()}
     except (OSError, SafetensorError) as error:

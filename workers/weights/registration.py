@@ -1,4 +1,7 @@
-"""Registration: describe a weights folder as a row of the ``weights`` table, with kind, base and metrics."""
+"""Names of weights: describe a folder as a row of the ``weights`` table, and resolve a worker's name by those rows.
+
+A registered name takes precedence over the environment.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.registry import add_weights, find_fingerprint, find_weights
-from models.settings import PACKAGED
+from models.errors import UnknownIdError
+from models.registry import add_weights, find_fingerprint, find_weights, suggest_nearest
+from models.settings import DEFAULT_NAME, NO_ADAPTER, PACKAGED, Settings
 from models.tables import Weights, WeightsKind
 from workers.weights.fingerprint import hash_folder
 from workers.weights.folder import find_folder, read_metadata
@@ -141,3 +146,29 @@ class BaseWeights:
     folder: Path
     location: str
     name: str
+
+
+def resolve_name(settings: Settings, session: Session) -> Settings:
+    """Return settings with the weights and the adapter behind the name to serve.
+
+    Raises:
+        UnknownIdError: the name is not registered, and the settings give no weights.
+    """
+    name = settings.weights_name
+    row = session.get(Weights, name)
+    if row is not None:
+        return settings.model_copy(update=locate_weights(row, session))
+    if name == DEFAULT_NAME or "weights" in settings.model_fields_set:
+        return settings
+    known = session.scalars(select(Weights.name).order_by(Weights.name)).all()
+    raise UnknownIdError(
+        f"no weights are registered as {name!r} and GISTMILL_WEIGHTS is not set{suggest_nearest(name, known)}"
+    )
+
+
+def locate_weights(row: Weights, session: Session) -> dict[str, Any]:
+    """Return the settings that serve registered weights; an adapter comes with its base."""
+    # GISTMILL_REVISION applies to GISTMILL_WEIGHTS alone.
+    if row.kind != WeightsKind.ADAPTER:
+        return {"weights": row.location, "adapter": NO_ADAPTER, "revision": None}
+    return {"weights": session.get_one(Weights, row.base).location, "adapter": row.location, "revision": None}

@@ -1,7 +1,7 @@
-"""The first values of every tensor of a safetensors file, rounded to bfloat16 without torch.
+"""First values of every tensor of a safetensors file, rounded to bfloat16 without torch.
 
-safetensors hands out tensors of numpy's types only, and bfloat16 is none of them, so their bytes are read here. Where
-each tensor begins follows from the header: the format leaves no gap between tensors, and the last one ends the file.
+safetensors returns numpy arrays, which have no bfloat16, so the bytes are read here. The offsets follow from the
+header: the format has no gap between tensors, and the last one ends the file.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ BFLOAT16_NAN = 0x7FC0
 
 
 def read_first_values(path: Path, count: int) -> Iterator[tuple[str, TensorEntry, bytes]]:
-    """Yield every tensor, by name, with the first values of its first row as bfloat16.
+    """Yield every tensor in order of names, with the first values of its first row as bfloat16.
 
     Args:
-        path: a safetensors file.
-        count: values of each tensor, at most.
+        path: safetensors file.
+        count: maximum number of values of each tensor.
 
     Raises:
         WeightsCorruptError: the file is damaged.
@@ -63,16 +63,16 @@ def _read_values(file: BinaryIO, tensor: TensorEntry, count: int) -> bytes:
     wanted = min(in_row, count)
     stored = file.read(wanted * _count_bits(tensor) // 8)
     if tensor.dtype not in NUMPY_TYPES:
-        # bfloat16 already, or a type of 8 bits or fewer, or complex: neither can be rounded.
+        # bfloat16 already, or a type that is not rounded: at most 8 bits, or complex.
         return stored
     return round_to_bfloat16(np.frombuffer(stored, dtype=NUMPY_TYPES[tensor.dtype])).tobytes()
 
 
 def round_to_bfloat16(values: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-    """Return the bits of numbers (count,) in bfloat16, rounded to the nearest and, between two, to the even one."""
+    """Round numbers, shape (count,), to bfloat16 and return their bits; ties go to even."""
     with np.errstate(over="ignore"):
         bits = values.astype("<f4").view("<u4")
-    # Half of the last bit that is kept, less one unless that bit is set: a tie goes to the even neighbour.
+    # Adds half of the last kept bit, minus one unless that bit is set: ties go to the even neighbour.
     rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2")
     return np.where(np.isnan(values), np.uint16(BFLOAT16_NAN), rounded)
 
@@ -82,6 +82,6 @@ def _count_bytes(tensor: TensorEntry) -> int:
 
 
 def _count_bits(tensor: TensorEntry) -> int:
-    """Return the size of one number, which the name of its type begins with: 16 of ``BF16``, 8 of ``F8_E4M3``."""
+    """Return the bits of one element, the first number in the name of its type: 16 of ``BF16``, 8 of ``F8_E4M3``."""
     size = re.search(r"\d+", tensor.dtype)
     return int(size[0]) if size else 8

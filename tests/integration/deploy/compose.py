@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tests.processes import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 PER_GPU = ROOT / "docs" / "compose" / "per-gpu.yml"
@@ -41,7 +43,7 @@ def resolve(folder: Path, *, without: str = "") -> subprocess.CompletedProcess[s
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processes import PATIENCE
+
 # A private range that is unlikely to be in use on the machine of a developer; each switch takes a free part of it.
 RANGE = "10.213"
 OPERATOR = 254
@@ -49,7 +51,7 @@ class Host:
             yield
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
 
 
 class Switch:

@@ -38,7 +38,10 @@ def test_the_file_follows_the_compose_specification(path: Path) -> None:
     import jsonschema
 
     folder = Path(builtin_schemas.__file__).parent / "vendor"
-    jsonschema.validate(load(path), json.loads((folder / "compose-spec.json").read_text()))
+    specification = json.loads((folder / "compose-spec.json").read_text())
+    jsonschema.validate(load(path), specification)
+    with pytest.raises(jsonschema.ValidationError, match="imagine"):
+        jsonschema.validate({"services": {"ours": {"imagine": "x"}}}, specification)
 
 
 @pytest.mark.parametrize("secret", SECRETS)

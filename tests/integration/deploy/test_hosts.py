@@ -19,6 +19,7 @@ from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.conftest import wait_until
 from tests.fake_worker import describe_command
 from tests.integration.deploy.hosts import Host, Switch, explain_missing
+from tests.processes import PATIENCE
 from workers.local.home import open_home
 
 JOBS = 50
@@ -107,7 +108,9 @@ def submit_from(host: Host, servers: Servers, folder: Path) -> None:
     """Submit a folder from a host."""
     urls = {"database_url": servers.database_url, "broker_url": servers.broker_url}
     words = ["submit", str(folder), "--batch", "hosts", "--strategy", "map-reduce", "--chunk-tokens", "100"]
-    subprocess.run(host.describe_command(describe_command("-m", "gistmill", *words, **urls)), check=True, timeout=120)
+    subprocess.run(
+        host.describe_command(describe_command("-m", "gistmill", *words, **urls)), check=True, timeout=PATIENCE
+    )
 
 
 def count(engine: Engine, query: str) -> int:
@@ -141,9 +144,8 @@ def test_a_worker_host_that_is_cut_off_and_joined_again_costs_no_job(
         wait_until(
             lambda: count(engine, f"workers WHERE node LIKE '%worker2' AND heartbeat_at > '{before}'") == 1,
             "the host that was cut off is back",
-            seconds=180,
         )
-        wait_until(lambda: count(engine, "jobs WHERE state IN ('queued', 'running')") == 0, "all jobs end", seconds=180)
+        wait_until(lambda: count(engine, "jobs WHERE state IN ('queued', 'running')") == 0, "all jobs end")
     assert count(engine, "jobs WHERE state = 'succeeded'") == JOBS
     assert count(engine, "(SELECT DISTINCT worker FROM steps WHERE kind = 'map') AS hosts") == 2
     assert_nothing_lost_or_doubled(engine)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.processes import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[3]
 DOCKERFILES = ("workers/Dockerfile", "producer/Dockerfile")
 
@@ -25,7 +27,7 @@ def instructions(path: str, name: str) -> list[str]:
 @pytest.mark.parametrize("path", DOCKERFILES)
 def test_hadolint_has_nothing_to_say(path: str) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
-    done = subprocess.run([hadolint, ROOT / path], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([hadolint, ROOT / path], capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (0, "")
 
 

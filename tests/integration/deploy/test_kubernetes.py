@@ -53,6 +53,8 @@ def containers() -> Iterator[dict[str, Any]]:
 )
 def test_the_manifest_follows_the_schema_of_kubernetes(manifest: dict[str, Any]) -> None:
     kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError, match="imagine"):
+        kubernetes_validate.validate(manifest | {"imagine": 1}, kubernetes_validate.latest_version(), strict=True)
 
 
 def test_every_manifest_is_listed_and_every_file_that_is_generated_from_has_an_example() -> None:

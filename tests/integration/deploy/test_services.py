@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.integration.deploy.compose import ROOT, read_services
-from tests.processes import run_server
+from tests.processes import PATIENCE, run_server
 from workers.local.home import Home, free_ports, open_home
 from workers.local.postgres import binaries
 
@@ -66,7 +66,7 @@ class Machine:
         command = ["env", "--ignore-environment", *settings, *self.command(name), *more]
         log = self.home.logs / f"{name}.log"
         with run_server(command, log, user=user) as process:
-            wait_until(lambda: self.is_healthy(name) or process.poll() is not None, f"{name} is healthy", seconds=180)
+            wait_until(lambda: self.is_healthy(name) or process.poll() is not None, f"{name} is healthy")
             assert process.poll() is None, log.read_text()
             yield
 
@@ -80,7 +80,7 @@ class Machine:
     def run(self, name: str, command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command line to its end in a service's environment."""
         done = subprocess.run(
-            command, env=self.environment(name), cwd="/", capture_output=True, text=True, timeout=240, check=False
+            command, env=self.environment(name), cwd="/", capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0 or not check, done.stderr
         return done

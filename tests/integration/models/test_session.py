@@ -15,20 +15,23 @@ from workers.execution.store import is_outage
 LOCK = text("SELECT pg_advisory_xact_lock(1)")
 
 
-def stand_still(engine: Engine) -> None:
-    """Take a lock, and say nothing for longer than a writer may."""
+HELD = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+
+
+def stand_still(engine: Engine) -> int:
+    """Take a lock, say nothing for longer than a writer may, and return how many locks are held then."""
     with engine.begin() as transaction:
         transaction.execute(LOCK)
-        time.sleep(0.5)
-        transaction.execute(LOCK)
+        time.sleep(2)
+        return int(transaction.scalar(HELD) or 0)
 
 
 def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Cluster) -> None:
-    engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=0.1)
+    engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=1)
     silent = engine.connect()
     silent.execute(LOCK)
     with cluster.engine.begin() as other:
-        other.execute(text("SET LOCAL lock_timeout = '30s'"))
+        other.execute(text("SET LOCAL lock_timeout = '180s'"))
         other.execute(LOCK)
         assert other.scalar(text("SELECT pid = pg_backend_pid() FROM pg_locks WHERE locktype = 'advisory'"))
     silent.invalidate()
@@ -37,7 +40,7 @@ def test_who_says_nothing_in_the_middle_of_writing_loses_its_locks(cluster: Clus
 
 
 def test_a_transaction_that_stood_still_is_an_outage_that_passes(cluster: Cluster) -> None:
-    engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=0.1)
+    engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=1)
     with pytest.raises(UnreachableError, match="was silent for 60 s; run it again") as caught, explain_outage(engine):
         stand_still(engine)
     assert caught.value.__cause__ is not None
@@ -49,5 +52,5 @@ def test_a_transaction_that_stood_still_is_an_outage_that_passes(cluster: Cluste
 
 def test_who_only_reads_may_be_slow(cluster: Cluster) -> None:
     engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=None)
-    stand_still(engine)
+    assert stand_still(engine) == 1
     engine.dispose()

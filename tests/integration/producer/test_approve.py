@@ -3,11 +3,10 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from models.approval import list_approved
-from models.job import JobState
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_job
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill, read_job
 
 
 def list_pairs(cluster: Cluster, job: JobSummary) -> list[str]:
@@ -21,7 +20,7 @@ def test_a_batch_is_approved_without_the_jobs_that_are_not_whole(
     driver.run(submitted[0].job_id, words="first")
     driver.plan(submitted[1].job_id)
     driver.finish_maps(submitted[1].job_id)
-    driver.close(submitted[1].job_id, words="second", state=JobState.PARTIAL, reason="a part is missing")
+    driver.close(submitted[1].job_id, words="second", reason="a part is missing")
     driver.run(submitted[2].job_id, words="third")
 
     done = gistmill("approve", "pile")

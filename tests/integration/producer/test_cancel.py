@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 from models.job import Job
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_job, read_jobs
-from tests.integration.producer.driver import Driver, ready_steps
+from tests.hand_driven import Driver, ready_steps
+from tests.integration.conftest import Gistmill, read_job, read_jobs
 
 
 def test_cancelling_a_batch_ends_its_open_jobs_and_keeps_what_is_finished(

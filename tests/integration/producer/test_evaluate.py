@@ -11,8 +11,8 @@ from models.step import Step
 from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_job, read_jobs
-from tests.integration.producer.driver import Driver, ready_steps
+from tests.hand_driven import Driver, ready_steps
+from tests.integration.conftest import Gistmill, read_job, read_jobs
 from tests.integration.producer.evidence import add_evidence
 from workers.evaluation.rouge import score_rouge
 

@@ -18,9 +18,9 @@ from models.job import Job, JobState
 from models.lookup import JobFilter, find_target, list_jobs
 from models.settings import Settings
 from tests.conftest import Cluster
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
 from tests.integration.deploy.commands import check_gistmill
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
 
 GROUP = make_group()
 # They end by themselves; what the others start is run by tests/e2e and tests/integration/deploy.

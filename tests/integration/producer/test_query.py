@@ -4,7 +4,7 @@ import pytest
 
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_jobs
+from tests.integration.conftest import Gistmill, read_jobs
 
 
 def test_rows_are_printed_as_a_table_or_as_json(gistmill: Gistmill, submitted: list[JobSummary]) -> None:

@@ -8,13 +8,12 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.orm import Session
 
-from models.job import JobState
 from models.step import Step
 from models.tables import Evaluation
 from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
 
 PAGE = Path(__file__).parents[3] / "docs" / "querying.md"
 QUERIES = re.findall(r"^([^\n]+)\n\n```sql\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
@@ -26,7 +25,7 @@ def worked(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list
     driver.run(submitted[0].job_id)
     driver.run(submitted[1].job_id, strategy="stuff", chunks=1, words="a long summary " * 40)
     driver.plan(submitted[2].job_id, strategy="stuff", chunks=1)
-    driver.close(submitted[2].job_id, strategy="stuff", state=JobState.PARTIAL, reason="the end is cut")
+    driver.close(submitted[2].job_id, strategy="stuff", reason="the end is cut")
     driver.fail(submitted[3].job_id, "plan")
     gistmill("submit", "a.md", "--batch", "again", "--strategy", "refine")
     guard = {"name": "cut", "words": "it is cut", "try": 1, "stands": True}

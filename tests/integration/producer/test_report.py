@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.evidence import DOUBTED, add_evidence
 
 HOSTILE = '<script>alert(1)</script> "quoted" \'& {{ 7 * 7 }} <img src=x onerror=alert(2)> ${jndi}'

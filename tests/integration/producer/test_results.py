@@ -8,8 +8,8 @@ import pytest
 from pyarrow import parquet
 
 from models.views import JobSummary
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
 
 
 @pytest.fixture

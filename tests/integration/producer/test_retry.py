@@ -7,15 +7,14 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from models import outbox, step_updates
-from models.job import Job, JobState
-from models.results import StepResult, end_step
+from models import step_updates
+from models.job import Job
 from models.step import AttemptOutcome, Step, StepAttempt
 from models.tables import Evaluation
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_job
-from tests.integration.producer.driver import WORKER, Driver, ready_steps
+from tests.hand_driven import Driver, ready_steps
+from tests.integration.conftest import Gistmill, read_job
 
 
 def steps_of(cluster: Cluster, job: UUID) -> dict[tuple[str, int], str]:
@@ -32,17 +31,10 @@ def pending_of(cluster: Cluster, job: UUID) -> int:
 def fail_one_map(cluster: Cluster, driver: Driver, job: UUID, *, index: int = 1) -> None:
     """End a job partial: one of its three maps failed and the reduce went on without it."""
     driver.plan(job)
-    with Session(cluster.engine) as session, session.begin():
-        step_updates.lock_job(session, job)
-        claim = driver._claim(session, job, "map", index)
-        step_updates.fail_step(session, claim, {"type": "X", "message": "it broke"}, worker=WORKER)
+    driver.fail(job, "map", index)
     for other in {0, 1, 2} - {index}:
-        with Session(cluster.engine) as session, session.begin():
-            driver._finish(session, job, "map", other, output="part")
-    with Session(cluster.engine) as session, session.begin():
-        inputs = tuple({"kind": "map", "level": 0, "index": other} for other in sorted({0, 1, 2} - {index}))
-        outbox.add_steps(session, session.get_one(Job, job), [outbox.NewStep("reduce", 1, 0, inputs)])
-    driver.close(job, state=JobState.PARTIAL, reason="part 2 of 3, missing: it broke")
+        driver.finish(driver.claim(job, "map", other), output="part")
+    driver.close(job)
 
 
 def test_a_failed_plan_runs_again(
@@ -91,7 +83,8 @@ def test_a_restarted_step_has_fresh_counters_and_keeps_its_tries(
         step = session.scalars(select(Step).where(Step.job_id == job)).one()
         assert (step.state, step.errors, step.crashes, step.is_solo, step.error) == ("ready", 0, 0, False, None)
         assert step.attempt == 2
-        assert session.scalar(select(func.count()).select_from(StepAttempt)) == 1
+        tries = select(StepAttempt.attempt, StepAttempt.error["message"].astext).order_by(StepAttempt.attempt)
+        assert session.execute(tries).all() == [(1, "first"), (2, "it broke")]
 
 
 def test_a_cancelled_job_goes_on_where_it_stopped(
@@ -99,8 +92,7 @@ def test_a_cancelled_job_goes_on_where_it_stopped(
 ) -> None:
     job = submitted[0].job_id
     driver.plan(job)
-    with Session(cluster.engine) as session, session.begin():
-        driver._finish(session, job, "map", 0, output="part")
+    driver.finish(driver.claim(job, "map"), output="part")
     gistmill("cancel", str(job))
     assert steps_of(cluster, job)["map", 1] == "cancelled"
 
@@ -117,10 +109,8 @@ def test_a_job_that_was_cancelled_between_two_waves_runs_its_last_step_again(
     driver.plan(job, strategy="refine")
     claim = driver.claim(job, "refine")
     gistmill("cancel", str(job))
-    with Session(cluster.engine) as session, session.begin():
-        locked = end_step(session, claim, StepResult(output="draft"), worker=WORKER)
-        assert locked is not None
-        step_updates.end_job(locked, JobState.CANCELLED, reason="cancelled by request")
+    driver.finish(claim, output="draft")
+    assert read_job(cluster, job).state == "cancelled"
 
     gistmill("retry", str(job))
 

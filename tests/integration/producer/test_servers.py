@@ -8,7 +8,7 @@ import pytest
 
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
+from tests.integration.conftest import Gistmill
 from tests.roles import apply_roles
 
 AWAY = "postgresql://user:secret@127.0.0.1:1/db"

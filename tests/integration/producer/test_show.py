@@ -7,8 +7,8 @@ from models import step_updates
 from models.step import AttemptOutcome, Step
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
 from tests.integration.producer.evidence import DOUBTED, add_evidence
 
 

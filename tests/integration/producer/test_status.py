@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from models.job import JobState
 from models.views import JobSummary
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
 
 
 def test_without_a_name_the_latest_batches_are_listed(
@@ -189,11 +188,11 @@ def test_a_name_that_can_be_none_finds_nothing(name: str, gistmill: Gistmill, su
 def test_partial_jobs_say_what_is_missing(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
     job = submitted[0].job_id
     driver.plan(job, strategy="stuff", chunks=1)
-    driver.close(job, strategy="stuff", state=JobState.PARTIAL, reason="the end is cut")
+    driver.close(job, strategy="stuff", reason="the end is cut")
 
     done = gistmill("status", "pile")
 
-    assert "partial  a.md: the end is cut" in done.out
+    assert "partial  a.md: the whole document, step stuff 0.0: the end is cut" in done.out
     # Nothing has failed, so that a plain retry would find nothing to do.
     assert "run what guards marked again with: gistmill retry pile --marked" in done.out
 

@@ -18,7 +18,7 @@ from producer.intake import SubmissionRequest
 from producer.sources.source import Source
 from producer.submit import Submission, SubmissionResult
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill, read_jobs
+from tests.integration.conftest import Gistmill, read_jobs
 
 TEXT = "A document says something. " * 20
 

@@ -18,8 +18,9 @@ from models.views import JobSummary
 from producer.status import Snapshot, take_snapshot
 from producer.watch import Outage, WatchEvent, follow_batch
 from tests.conftest import Cluster, wait_until
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
+from tests.processes import PATIENCE
 
 
 def end_all(driver: Driver, jobs: list[JobSummary]) -> None:
@@ -128,6 +129,6 @@ def test_ctrl_c_ends_the_watching_and_not_the_work(
     wait_until(is_watching, "the command watches")
     process.send_signal(signal.SIGINT)
 
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=PATIENCE) == 130
     assert "stopped; the work goes on" in output.read_text()
     end_all(driver, submitted)

@@ -1,4 +1,4 @@
-"""The command line on real servers, and a tiny base to train adapters for."""
+"""A tiny base to train adapters for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.producer.conftest import driver, gistmill, submitted  # noqa: F401 - fixtures
 from tests.tiny_gemma import build_tiny_gemma
 
 

@@ -21,9 +21,8 @@ from models.tables import Evaluation
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
-from tests.hand_driven import Worker
+from tests.hand_driven import HandDrivenWorker
 from tests.jobs import add_jobs
-from workers.broker.tasks import run_step
 from workers.generation import GenerationParams, Prompt
 
 FERRY = (
@@ -83,9 +82,9 @@ def read_steps(cluster: Cluster, job: UUID) -> list[tuple[int, str, str]]:
 
 def test_a_summary_is_there_before_its_check_and_the_batch_is_over_after_it(cluster: Cluster) -> None:
     job, step_messages = submit(cluster, check=True)
-    worker = Worker(cluster, FakeGenerator(answer(TRUE, TRUE)))
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator(answer(TRUE, TRUE)))
     for _ in range(2):
-        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
+        worker.run_step((step_messages or worker.bell.waiting).pop(0).step_id)
     found = read_job(cluster, job)
     assert (found.state, found.summary) == ("succeeded", TRUE)
     assert read_steps(cluster, job)[-1] == (0, "evaluate", "ready")
@@ -103,7 +102,7 @@ def test_a_summary_is_there_before_its_check_and_the_batch_is_over_after_it(clus
 
 def test_a_second_try_that_passes_the_gate_replaces_the_summary_and_both_are_kept_as_steps(cluster: Cluster) -> None:
     job, step_messages = submit(cluster, gate=0.4)
-    Worker(cluster, FakeGenerator(answer(FALSE, TRUE))).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, FakeGenerator(answer(FALSE, TRUE))).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.summary, found.round, found.review) == ("succeeded", TRUE, 1, None)
     value = read_metrics(cluster, job)["consistency"][0]
@@ -119,7 +118,7 @@ def test_of_two_summaries_below_the_gate_the_better_is_kept_and_marked_for_revie
     first: str, second: str, cluster: Cluster
 ) -> None:
     job, step_messages = submit(cluster, gate=0.95)
-    Worker(cluster, FakeGenerator(answer(first, second))).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, FakeGenerator(answer(first, second))).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.summary, found.round) == ("succeeded", MIDDLING, int(second == MIDDLING))
     assert found.review
@@ -133,7 +132,7 @@ def test_of_two_summaries_below_the_gate_the_better_is_kept_and_marked_for_revie
 
 def test_what_is_not_measurable_is_marked_for_review_with_the_reason_and_no_number(cluster: Cluster) -> None:
     job, step_messages = submit(cluster, gate=0.4)
-    Worker(cluster, FakeGenerator(answer("It is what it is.", TRUE))).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, FakeGenerator(answer("It is what it is.", TRUE))).run_all(step_messages)
     reason = "the summary states no name, number, date or phrase that could be asked for"
     assert read_metrics(cluster, job)["consistency"] == (None, reason)
     assert read_job(cluster, job).review == f"its consistency is not measurable: {reason}"
@@ -147,7 +146,7 @@ def test_a_second_try_without_a_summary_leaves_the_first(cluster: Cluster) -> No
         raise RuntimeError("the device is on fire")
 
     job, step_messages = submit(cluster, gate=0.9)
-    Worker(cluster, FakeGenerator(reply), max_errors=1).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, FakeGenerator(reply), max_errors=1).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.summary) == ("succeeded", FALSE)
     assert found.review
@@ -160,7 +159,7 @@ def test_a_check_that_fails_says_so_and_costs_no_summary(cluster: Cluster) -> No
             raise RuntimeError("the device is on fire")
 
     job, step_messages = submit(cluster, check=True)
-    Worker(cluster, Broken(answer(TRUE, TRUE)), max_errors=1).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, Broken(answer(TRUE, TRUE)), max_errors=1).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.review) == ("succeeded", None)
     assert read_metrics(cluster, job) == {"consistency": (None, "the check failed: the device is on fire")}
@@ -173,9 +172,9 @@ def test_a_second_try_takes_the_approval_of_the_first_summary_away_until_somebod
     cluster: Cluster,
 ) -> None:
     job, step_messages = submit(cluster, gate=0.4)
-    worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator(answer(FALSE, TRUE)))
     for _ in range(2):
-        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
+        worker.run_step((step_messages or worker.bell.waiting).pop(0).step_id)
     batch = read_job(cluster, job).batch_id
     approve(cluster, Target(batch, "pile", job))
     assert list_summaries(cluster, batch) == [FALSE]
@@ -188,7 +187,7 @@ def test_a_second_try_takes_the_approval_of_the_first_summary_away_until_somebod
 def test_every_message_of_a_check_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:
     job, step_messages = submit(cluster, gate=0.95)
     generator = FakeGenerator(answer(MIDDLING, FALSE))
-    worker = Worker(cluster, generator)
+    worker = HandDrivenWorker(cluster.engine, generator)
     publish = worker.bell.publish
     worker.bell.publish = lambda each: publish([step_message for step_message in each for _ in range(10)])  # type: ignore[method-assign]
     worker.run_all(step_messages)
@@ -199,10 +198,10 @@ def test_every_message_of_a_check_delivered_ten_times_changes_nothing(cluster: C
 
 def test_a_second_try_that_is_called_off_between_its_steps_creates_no_more(cluster: Cluster) -> None:
     job, step_messages = submit(cluster, gate=0.95)
-    worker = Worker(cluster, FakeGenerator(answer(MIDDLING, FALSE)))
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator(answer(MIDDLING, FALSE)))
     worker.bell.waiting += step_messages
     while not any(number for number, _, _ in read_steps(cluster, job)):
-        run_step(worker.flow, worker.bell.waiting.pop(0).step_id)
+        worker.run_step(worker.bell.waiting.pop(0).step_id)
     claim = worker.flow.claim(worker.bell.waiting.pop(0).step_id)
     assert claim is not None
     with Session(cluster.engine) as session, session.begin():
@@ -217,9 +216,9 @@ def test_a_second_try_that_is_called_off_between_its_steps_creates_no_more(clust
 
 def test_a_check_that_was_called_off_can_be_ordered_again_with_its_second_try(cluster: Cluster) -> None:
     job, step_messages = submit(cluster, gate=0.4)
-    worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator(answer(FALSE, TRUE)))
     for _ in range(2):
-        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
+        worker.run_step((step_messages or worker.bell.waiting).pop(0).step_id)
     with Session(cluster.engine) as session, session.begin():
         assert cancel_check(session, job)
     worker.run_all([])
@@ -235,7 +234,7 @@ def test_a_job_that_was_cancelled_is_not_checked(cluster: Cluster) -> None:
     job, step_messages = submit(cluster, check=True)
     with Session(cluster.engine) as session, session.begin():
         session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=func.now()))
-    Worker(cluster, FakeGenerator()).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, FakeGenerator()).run_all(step_messages)
     assert [kind for _, kind, _ in read_steps(cluster, job)] == ["plan"]
 
 
@@ -244,9 +243,9 @@ def test_the_schema_before_has_neither_open_checks_nor_second_tries(
     taken: int, kept: list[str], cluster: Cluster
 ) -> None:
     _, step_messages = submit(cluster, gate=0.4)
-    worker = Worker(cluster, FakeGenerator(answer(FALSE, TRUE)))
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator(answer(FALSE, TRUE)))
     for _ in range(taken):
-        run_step(worker.flow, (step_messages or worker.bell.waiting).pop(0).step_id)
+        worker.run_step((step_messages or worker.bell.waiting).pop(0).step_id)
     downgrade(cluster.engine, "0003")
     try:
         with cluster.engine.connect() as connection:

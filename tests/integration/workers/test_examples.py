@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from gistmill.cli.main import make_group, weights
 from models.lookup import JobFilter, list_jobs
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
-from tests.unit.workers.finetuning.conftest import write_pairs
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
+from tests.pairs import write_pairs
 
 # What is given in addition, so that a run takes seconds.
 SHORT = "--steps 1 --scored 1 --max-new-tokens 4"

@@ -14,10 +14,10 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from models.views import JobSummary
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
+from tests.pairs import write_pairs
 from tests.tiny_gemma import build_tiny_gemma
-from tests.unit.workers.finetuning.conftest import write_pairs
 
 SHORT = ("--held-out", "12", "--scored", "2", "--max-new-tokens", "8", "--source-tokens", "48")
 TEXT = "Article:\nThe river rose by four metres in two days.\n\nSummary:\n"

@@ -17,9 +17,8 @@ from models.queues import StepMessage
 from models.step import Step, StepState
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
-from tests.hand_driven import Worker
+from tests.hand_driven import HandDrivenWorker
 from tests.jobs import add_jobs
-from workers.broker.tasks import run_step
 from workers.weights.trained_prompt import TrainedPrompt
 
 SECTIONS = "\n\n".join(
@@ -47,7 +46,7 @@ def options(**values: object) -> JobOptions:
 )
 def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: dict[str, int]) -> None:
     [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
-    Worker(cluster, FakeGenerator()).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, FakeGenerator()).run_all(step_messages)
     with read(cluster, job_id) as (session, job):
         assert (job.state, job.reason) == ("succeeded", None)
         assert job.summary
@@ -70,7 +69,9 @@ def test_a_job_that_asks_for_no_style_gets_the_one_of_its_weights_and_says_so(
 ) -> None:
     [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce", **asked))
     generator = FakeGenerator()
-    Worker(cluster, generator, trained_prompt=TrainedPrompt("custom", "In short: {text}")).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, generator, trained_prompt=TrainedPrompt("custom", "In short: {text}")).run_all(
+        step_messages
+    )
     with read(cluster, job_id) as (_, job):
         assert (job.state, job.options["style"], job.options["template"]) == ("succeeded", *used)
     beginnings = {"In short: ": "In short: {text}", "At length: ": "At length: {text}"}
@@ -81,7 +82,7 @@ def test_a_job_that_asks_for_no_style_gets_the_one_of_its_weights_and_says_so(
 def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:
     [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
     generator = FakeGenerator()
-    worker = Worker(cluster, generator)
+    worker = HandDrivenWorker(cluster.engine, generator)
     publish = worker.bell.publish
     worker.bell.publish = lambda each: publish([step_message for step_message in each for _ in range(10)])  # type: ignore[method-assign]
     worker.run_all(step_messages * 10)
@@ -93,7 +94,7 @@ def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> 
 
 def test_messages_that_a_dead_broker_loses_leave_their_steps_marked_as_unsent(cluster: Cluster) -> None:
     _, step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
-    worker = Worker(cluster, FakeGenerator())
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator())
     worker.bell.is_broken = True
     worker.run_all(step_messages)
     with Session(cluster.engine) as session:
@@ -108,7 +109,7 @@ def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(
         return "A good and short sentence."
 
     [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
-    worker = Worker(cluster, FakeGenerator(reply))
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator(reply))
     worker.run_all(step_messages)
     for _ in range(3):
         with Session(cluster.engine) as session, session.begin():
@@ -127,7 +128,7 @@ def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(
 
 def test_a_document_that_cannot_be_planned_fails_its_job_with_the_reason(cluster: Cluster) -> None:
     [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(generation={"max_new_tokens": 9000}))
-    Worker(cluster, FakeGenerator()).run_all(step_messages)
+    HandDrivenWorker(cluster.engine, FakeGenerator()).run_all(step_messages)
     with read(cluster, job_id) as (_, job):
         assert job.state == "failed"
         assert job.reason
@@ -137,8 +138,8 @@ def test_a_document_that_cannot_be_planned_fails_its_job_with_the_reason(cluster
 def test_a_step_that_has_killed_its_worker_too_often_is_failed_without_running(cluster: Cluster) -> None:
     [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="stuff"))
     generator = FakeGenerator()
-    worker = Worker(cluster, generator, max_crashes=4)
-    run_step(worker.flow, step_messages[0].step_id)
+    worker = HandDrivenWorker(cluster.engine, generator, max_crashes=4)
+    worker.run_step(step_messages[0].step_id)
     with Session(cluster.engine) as session, session.begin():
         session.execute(update(Step).where(Step.kind == "stuff").values(crashes=4, is_solo=True))
     worker.run_all([])
@@ -155,7 +156,7 @@ def test_a_second_job_with_the_same_document_is_served_from_finished_steps(clust
     for calls in (7, 0):
         generator.prompts.clear()
         [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=greedy)
-        Worker(cluster, generator).run_all(step_messages)
+        HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
         assert len(generator.prompts) == calls
     with read(cluster, job_id) as (session, job):
         assert job.state == "succeeded"
@@ -169,7 +170,7 @@ def test_an_edited_section_runs_its_own_map_step_and_the_reduce_again_and_nothin
     for text, calls in ((SECTIONS, 7), (SECTIONS.replace("value 3 is 21", "value 3 is now 22"), 2)):
         generator.prompts.clear()
         _, step_messages = add_jobs(cluster.engine, [text], options=greedy)
-        Worker(cluster, generator).run_all(step_messages)
+        HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
         assert len(generator.prompts) == calls
 
 
@@ -179,5 +180,5 @@ def test_without_cache_every_step_is_generated_again(cluster: Cluster) -> None:
         _, step_messages = add_jobs(
             cluster.engine, [SECTIONS], options=options(strategy="stuff", cache=False, generation={"do_sample": False})
         )
-        Worker(cluster, generator).run_all(step_messages)
+        HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
     assert len(generator.prompts) == 2

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from models.views import JobSummary
-from tests.integration.producer.conftest import Gistmill
-from tests.integration.producer.driver import Driver
+from tests.hand_driven import Driver
+from tests.integration.conftest import Gistmill
 
 
 @pytest.fixture

@@ -18,9 +18,8 @@ from models.registry import add_weights, renew_weights
 from models.settings import read_settings
 from models.tables import Weights, Worker
 from tests.conftest import Cluster
-from tests.integration.producer.conftest import Gistmill
-from workers.weights.registration import describe_packaged_base
-from workers.weights.resolve import resolve_name
+from tests.integration.conftest import Gistmill
+from workers.weights.registration import describe_packaged_base, resolve_name
 
 
 @pytest.fixture

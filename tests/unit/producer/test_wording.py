@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producer.wording import format_seconds, parse_since
+from producer.wording import count, format_seconds, parse_since
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -35,3 +35,7 @@ def test_a_moment_is_a_date_or_an_age(given: str, meant: datetime) -> None:
 def test_anything_else_is_no_moment(given: str) -> None:
     with pytest.raises(ValueError):
         parse_since(given, NOW)
+
+
+def test_numbers_agree_with_their_nouns() -> None:
+    assert (count(1, "job"), count(2000, "job"), count(2, "retry", "retries")) == ("1 job", "2,000 jobs", "2 retries")

@@ -6,6 +6,7 @@ import pytest
 
 from producer.sources import ReadLimits
 from producer.sources.sandbox import Sandbox
+from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="module")

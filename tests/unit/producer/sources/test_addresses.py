@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from producer.errors import SourceUsageError, UnreadableError
-from producer.sources.addresses import is_public_address, resolve_host
+from producer.sources.pages import is_public_address, resolve_host
 
 
 @pytest.mark.parametrize(

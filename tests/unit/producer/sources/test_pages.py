@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from producer.errors import LimitError, SourceUsageError, UnreadableError
-from producer.sources import ReadLimits, Source, addresses, read_sources
+from producer.sources import ReadLimits, Source, pages, read_sources
 from producer.sources.kinds import FileKind
 from producer.sources.pages import fetch_page
 from producer.sources.source import SourceProblem
@@ -111,8 +111,8 @@ def test_a_page_of_this_machine_is_refused_by_default(site: Site) -> None:
 )
 def test_a_redirect_to_the_inside_is_refused(site: Site, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     server = ipaddress.ip_address("127.0.0.1")
-    is_public = addresses.is_public_address
-    monkeypatch.setattr(addresses, "is_public_address", lambda address: address == server or is_public(address))
+    is_public = pages.is_public_address
+    monkeypatch.setattr(pages, "is_public_address", lambda address: address == server or is_public(address))
     with pytest.raises(SourceUsageError, match=r"leads to (10\.0\.0\.5|169\.254\.169\.254|file|ftp)"):
         fetch_page(site.add("/start", b"", 302, Location=target), ReadLimits())
 
@@ -193,7 +193,9 @@ def test_an_invalid_url_leaves_the_other_sources_alone(site: Site) -> None:
     good = site.add("/a", b"text", Content_Type="text/plain")
     problem, source = read_sources(["http://8.8.8.8:99999/", good], limits=HERE)
     assert isinstance(problem, SourceProblem)
+    assert "8.8.8.8:99999" in problem.message
     assert isinstance(source, Source)
+    assert source.text == "text"
 
 
 def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:

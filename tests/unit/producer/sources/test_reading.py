@@ -196,8 +196,11 @@ def test_standard_input_is_read_by_what_it_holds(data: bytes, text: str, monkeyp
 def test_reading_can_be_stopped_at_any_time(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\n<p>one</p>\n<p>two</p>\n")
     events = read_sources([tmp_path / "a.csv"], text_column="text")
-    assert isinstance(next(events), Source)
+    first = next(events)
+    assert isinstance(first, Source)
+    assert first.text == "one"
     events.close()  # type: ignore[attr-defined]
+    assert list(events) == []
 
 
 def test_importing_loads_no_parser() -> None:

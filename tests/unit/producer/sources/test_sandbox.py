@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_the_child_ends_with_its_sandbox() -> None:
         sandbox.convert(FileKind.HTML, b"<p>a</p>")
         child = sandbox._child
     assert child is not None
-    assert child.poll() is not None
+    assert child.poll() == -signal.SIGKILL
 
 
 def test_the_child_answers_requests_until_its_input_ends() -> None:

@@ -10,6 +10,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from tests.shared_data import shared_data  # noqa: F401 - a fixture
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine

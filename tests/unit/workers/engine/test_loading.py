@@ -236,7 +236,9 @@ def test_merged_weights_say_what_base_and_adapter_said(tiny_weights: Path, adapt
 def test_an_adapter_can_be_merged_into_quantized_weights(tiny_weights: Path, adapter: Path) -> None:
     with serve(tiny_weights, adapter=str(adapter), quantization="int8", device="cpu") as engine:
         assert isinstance(engine.weights.network.lm_head, Int8Linear | Float16Linear)
-        assert engine.generate(PROMPT, GREEDY).text
+        adapted = engine.generate(PROMPT, GREEDY).text
+    with serve(tiny_weights, quantization="int8", device="cpu") as engine:
+        assert adapted != engine.generate(PROMPT, GREEDY).text
 
 
 def test_an_adapter_for_other_weights_is_refused(tiny_weights: Path, adapter: Path, tmp_path: Path) -> None:

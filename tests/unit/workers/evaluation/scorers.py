@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tests.fake_engine import FakeGenerator
-from workers.evaluation.words import read_words
+from workers.evaluation.lexical import read_words
 from workers.generation import Prompt, PromptFormat
 
 

@@ -1,7 +1,6 @@
-from workers.evaluation.answers import UNANSWERABLE
 from workers.evaluation.cloze import Cloze, collect_rivals, pose_cloze
-from workers.evaluation.overlap import index_source
-from workers.evaluation.questions import QuestionTarget, choose_targets
+from workers.evaluation.lexical import index_source
+from workers.evaluation.qags import UNANSWERABLE, QuestionTarget, choose_targets
 
 SOURCE = "Arsenal beat Chelsea 2-1 on Monday. Everton beat Leeds 4-0 on Friday. Rain fell in Wales."
 

@@ -7,10 +7,9 @@ import pytest
 
 from tests.fake_engine import FakeGenerator
 from tests.unit.workers.evaluation.scorers import CopyingGenerator
-from workers.evaluation.errors import EvaluationInterruptedError, OptionsError
+from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.evaluate import evaluate_summary
-from workers.evaluation.metric import EvaluationResult
-from workers.evaluation.options import EvaluationOptions
+from workers.evaluation.metric import Metric
 from workers.generation import GenerationParams, Prompt
 
 
@@ -35,12 +34,12 @@ TRUE = "The ferry Aurora sank off Norway on Monday.\nCaptain Ingrid Berg saved 4
 FALSE = "The ferry Aurora sank off Denmark on Monday.\nCaptain Ingrid Berg saved 70 passengers."
 
 
-def evaluate(summary: str, source: str = SOURCE) -> EvaluationResult:
+def evaluate(summary: str, source: str = SOURCE) -> dict[str, Metric]:
     return evaluate_summary(CopyingGenerator(), source=source, summary=summary)
 
 
-def value_of(result: EvaluationResult, name: str) -> float:
-    value = result.metrics[name].value
+def value_of(result: dict[str, Metric], name: str) -> float:
+    value = result[name].value
     assert value is not None
     return value
 
@@ -52,14 +51,14 @@ def test_a_false_summary_scores_lower_in_every_metric_of_truth() -> None:
 
 
 def test_only_sentences_with_a_fact_that_the_source_lacks_are_marked() -> None:
-    sentences = evaluate(FALSE).metrics["consistency"].evidence["sentences"]
+    sentences = evaluate(FALSE)["consistency"].evidence["sentences"]
     assert isinstance(sentences, list)
     assert [sentence["is_marked"] for sentence in sentences] == [False, True]
     assert [doubt["text"] for doubt in sentences[1]["doubts"]] == ["70"]
 
 
 def test_a_fact_from_elsewhere_in_the_source_is_in_doubt_with_what_the_source_says() -> None:
-    sentences = evaluate(FALSE).metrics["consistency"].evidence["sentences"]
+    sentences = evaluate(FALSE)["consistency"].evidence["sentences"]
     assert isinstance(sentences, list)
     assert sentences[0]["doubts"] == [
         {"text": "Denmark", "start": 26, "end": 33, "reason": "the source says otherwise", "source_answer": "Norway"}
@@ -67,7 +66,7 @@ def test_a_fact_from_elsewhere_in_the_source_is_in_doubt_with_what_the_source_sa
 
 
 def test_every_question_shows_both_answers_its_span_and_its_f1() -> None:
-    evidence = evaluate(FALSE).metrics["qags"].evidence
+    evidence = evaluate(FALSE)["qags"].evidence
     questions = evidence["questions"]
     assert isinstance(questions, list)
     question = next(each for each in questions if each["expected"] == "70")
@@ -81,8 +80,9 @@ def test_every_question_shows_both_answers_its_span_and_its_f1() -> None:
 
 
 def test_the_evidence_can_be_stored_as_json() -> None:
-    for metric in evaluate(FALSE).metrics.values():
-        json.dumps(metric.evidence)
+    for metric in evaluate(FALSE).values():
+        stored = json.loads(json.dumps(metric.evidence))
+        assert stored.keys() == metric.evidence.keys()
 
 
 def test_base_weights_are_asked_in_two_calls() -> None:
@@ -94,7 +94,7 @@ def test_base_weights_are_asked_in_two_calls() -> None:
 def test_without_a_generator_the_cheap_signals_make_the_score() -> None:
     true, false = (evaluate_summary(None, source=SOURCE, summary=summary) for summary in (TRUE, FALSE))
     assert value_of(false, "consistency") < value_of(true, "consistency")
-    assert true.metrics["qags"].reason == "no generator was asked"
+    assert true["qags"].reason == "no generator was asked"
 
 
 @pytest.mark.parametrize(
@@ -106,12 +106,12 @@ def test_without_a_generator_the_cheap_signals_make_the_score() -> None:
     ],
 )
 def test_what_cannot_be_measured_has_a_reason_and_no_number(source: str, summary: str, reason: str) -> None:
-    metrics = evaluate(summary, source).metrics
+    metrics = evaluate(summary, source)
     assert {(metric.value, metric.reason) for metric in metrics.values()} == {(None, reason)}
 
 
 def test_a_summary_without_names_or_numbers_has_no_share_of_facts() -> None:
-    metric = evaluate("divers will look for the wreck").metrics["facts"]
+    metric = evaluate("divers will look for the wreck")["facts"]
     assert (metric.value, metric.reason) == (None, "the summary states no name, number or date")
 
 
@@ -144,20 +144,15 @@ def test_a_sentence_that_does_not_fit_the_context_costs_only_its_own_signals(
     summary: str, absent: dict[str, str]
 ) -> None:
     source = "Captain Ingrid Berg of the ferry Aurora saved 40 passengers and 12 dogs."
-    metrics = evaluate_summary(NarrowGenerator(), source=source, summary=summary).metrics
+    metrics = evaluate_summary(NarrowGenerator(), source=source, summary=summary)
     assert {name: metric.reason for name, metric in metrics.items() if metric.value is None} == absent
 
 
 def test_questions_that_do_not_fit_the_context_are_not_asked() -> None:
     generator = FakeGenerator(context_tokens=40)
-    metrics = evaluate_summary(generator, source=SOURCE, summary=TRUE).metrics
+    metrics = evaluate_summary(generator, source=SOURCE, summary=TRUE)
     assert metrics["qags"].reason == "none of 6 questions passed the filters or fits the context"
     assert generator.prompts == []
-
-
-def test_a_reference_adds_rouge() -> None:
-    metrics = evaluate_summary(None, source=SOURCE, summary=TRUE, reference=TRUE).metrics
-    assert [metrics[name].value for name in ("rouge1", "rouge2", "rougeL")] == [1.0, 1.0, 1.0]
 
 
 def test_a_cancelled_evaluation_ends() -> None:
@@ -172,15 +167,9 @@ def test_an_evaluation_past_its_deadline_ends() -> None:
         evaluate_summary(CopyingGenerator(), source=SOURCE, summary=TRUE, deadline=time.monotonic() - 1)
 
 
-@pytest.mark.parametrize("options", [{"questions": 0}, {"source_tokens": 31}])
-def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(OptionsError, match=next(iter(options))):
-        EvaluationOptions(**options)
-
-
 def test_instruct_weights_that_write_rubbish_give_no_qags() -> None:
     def babble(prompt: Prompt, params: GenerationParams) -> str:
         return "the the the"
 
-    metric = evaluate_summary(FakeGenerator(babble), source=SOURCE, summary=TRUE).metrics["qags"]
+    metric = evaluate_summary(FakeGenerator(babble), source=SOURCE, summary=TRUE)["qags"]
     assert (metric.value, metric.reason) == (None, "none of 6 questions passed the filters or fits the context")

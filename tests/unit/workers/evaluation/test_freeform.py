@@ -5,9 +5,9 @@ import pytest
 from tests.fake_engine import FakeGenerator
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.freeform import Questioner, read_answer
+from workers.evaluation.lexical import index_source
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.overlap import index_source
-from workers.evaluation.questions import Answered, choose_targets
+from workers.evaluation.qags import Answered, choose_targets
 from workers.generation import GenerationParams, Prompt
 
 SOURCE = "The ferry sank on Monday and 40 people were saved."

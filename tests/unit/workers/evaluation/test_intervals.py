@@ -1,9 +1,8 @@
-import math
-
 import numpy as np
 import pytest
 
-from workers.evaluation.intervals import correlate_ranks, correlate_values, estimate_correlation, estimate_mean
+from workers.evaluation.errors import PairingError
+from workers.evaluation.intervals import compare_batches, estimate_mean
 
 
 def test_the_same_values_give_the_same_interval() -> None:
@@ -21,21 +20,28 @@ def test_one_value_is_its_own_interval() -> None:
     assert (interval.low, interval.value, interval.high) == (3.0, 3.0, 3.0)
 
 
-def test_ranks_correlate_in_full_where_values_only_rise_together() -> None:
-    x, y = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 10.0, 100.0, 1000.0])
-    assert correlate_ranks(x, y) == pytest.approx(1.0)
-    assert correlate_values(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
+def test_differences_are_paired_by_document() -> None:
+    first = {"a": {"tokens": 10.0}, "b": {"tokens": 200.0}, "only-first": {"tokens": 0.0}}
+    second = {"b": {"tokens": 203.0}, "a": {"tokens": 11.0}}
+    (difference,) = compare_batches(first, second)
+    assert (difference.measure, difference.first, difference.second) == ("tokens", 105.0, 107.0)
+    assert (difference.difference.value, difference.difference.count) == (2.0, 2)
+    assert difference.difference.low > 0
 
 
-def test_ties_stand_at_their_mean_rank() -> None:
-    # The value that scipy.stats.spearmanr gives.
-    assert correlate_ranks(np.array([1.0, 2.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0, 4.0])) == pytest.approx(0.9486833)
+def test_a_document_without_a_measure_is_left_out_of_that_measure() -> None:
+    first = {"a": {"consistency": None, "seconds": 1.0}, "b": {"consistency": 0.5, "seconds": 1.0}}
+    second = {"a": {"consistency": 0.9, "seconds": 2.0}, "b": {"consistency": 0.4, "seconds": 0.0}}
+    consistency, seconds = compare_batches(first, second)
+    assert consistency.difference.count == 1
+    assert consistency.difference.value == pytest.approx(-0.1)
+    assert seconds.difference.low < 0 < seconds.difference.high
 
 
-def test_a_constant_has_no_correlation() -> None:
-    assert math.isnan(correlate_values(np.ones(3), np.array([1.0, 2.0, 3.0])))
+def test_a_measure_that_no_document_has_in_both_batches_is_not_compared() -> None:
+    assert compare_batches({"a": {"rouge1": 0.1, "facts": None}}, {"a": {"facts": 1.0}}) == []
 
 
-def test_a_correlation_lies_in_its_interval() -> None:
-    interval = estimate_correlation([1, 2, 3, 4, 5, 6], [1, 3, 2, 5, 4, 6], correlate=correlate_values)
-    assert interval.low <= interval.value <= interval.high
+def test_batches_over_different_documents_are_refused() -> None:
+    with pytest.raises(PairingError, match="no document in common"):
+        compare_batches({"a": {}}, {"b": {}})

@@ -4,21 +4,20 @@ import numpy as np
 import pytest
 
 from tests.bench.bench_quality import read_documents
+from tests.bench.calibration import estimate_out_of_fold
+from tests.bench.correlations import correlate_values
 from tests.bench.judgements import FILES, read_judgements
 from tests.bench.swaps import plant_swaps
-from workers.evaluation.calibration import estimate_out_of_fold
 from workers.evaluation.consistency import WITHOUT_GENERATOR
 from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.examination import Examiner
-from workers.evaluation.intervals import correlate_values
 from workers.evaluation.limits import StopConditions
 from workers.evaluation.metric import Metric
-from workers.evaluation.options import EvaluationOptions
 
 
 def test_planted_hallucinations_score_lower_and_are_pointed_at_even_without_weights(shared_data: Path) -> None:
     def check(source: str, summary: str) -> Metric:
-        return evaluate_summary(None, source=source, summary=summary).metrics["consistency"]
+        return evaluate_summary(None, source=source, summary=summary)["consistency"]
 
     lower = pointed = 0
     for swap in plant_swaps(read_documents(shared_data), most=20, seed=1):
@@ -36,7 +35,7 @@ def test_planted_hallucinations_score_lower_and_are_pointed_at_even_without_weig
 
 
 def test_the_cheap_signals_agree_with_people_better_than_the_paper_reports_for_qags(shared_data: Path) -> None:
-    judged, examiner = read_judgements(shared_data), Examiner(None, EvaluationOptions(), StopConditions())
+    judged, examiner = read_judgements(shared_data), Examiner(None, StopConditions())
     rows = [examiner.examine(item.source, item.summary).signals for item in judged]
     judgements = [item.judgement for item in judged]
     estimates = np.array(estimate_out_of_fold(rows, judgements, names=tuple(WITHOUT_GENERATOR.terms)))
@@ -49,4 +48,4 @@ def test_the_cheap_signals_agree_with_people_better_than_the_paper_reports_for_q
 def test_every_judged_summary_can_be_measured(dataset: str, shared_data: Path) -> None:
     items = [item for item in read_judgements(shared_data) if item.dataset == dataset][:20]
     results = [evaluate_summary(None, source=item.source, summary=item.summary) for item in items]
-    assert all(result.metrics["consistency"].value is not None for result in results)
+    assert all(result["consistency"].value is not None for result in results)

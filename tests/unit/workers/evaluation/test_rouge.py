@@ -6,11 +6,9 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
 
-DATA = Path(__file__).parents[5] / "shared" / "data"
 
-
-def test_rouge_equals_rouge_scores_own_on_real_pairs() -> None:
-    with (DATA / "cnn_dailymail_eval.csv").open(encoding="utf-8") as file:
+def test_rouge_equals_rouge_scores_own_on_real_pairs(shared_data: Path) -> None:
+    with (shared_data / "cnn_dailymail_eval.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     leads, references = [row["article"][:400] for row in rows], [row["highlights"] for row in rows]
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)

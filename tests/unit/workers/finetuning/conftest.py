@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.pairs import write_pairs
 from tests.tiny_gemma import build_tiny_gemma
 from workers.finetuning.config import FinetuneConfig, SourceBudget, TrainingSettings
 from workers.finetuning.lora import LoraSettings
 from workers.finetuning.progress import TrainingProgress
 from workers.finetuning.training import FinetuneResult, finetune
-
-COUNCILS = ("council", "team", "network", "engineers")
-DEEDS = ("closed both bridges", "measured the piers", "trained eight folds", "scored 0.898")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +22,6 @@ class FinishedRun:
     config: FinetuneConfig
     result: FinetuneResult
     news: tuple[TrainingProgress, ...]
-
-
-def write_pairs(path: Path, count: int) -> Path:
-    """Write pairs whose summary is a sentence of the text."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "article", "highlights"])
-        for number in range(count):
-            deed = f"The {COUNCILS[number % 4]} {DEEDS[number // 4 % 4]}."
-            writer.writerow([number, f"{deed} The river rose by {number} metres in two days.", deed])
-    return path
 
 
 def build_config(folder: Path, base: Path, *, pairs: int = 24, **changes: object) -> FinetuneConfig:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import wait_until
-from tests.processes import run_server
+from tests.processes import PATIENCE, run_server
 from workers.local.supervisor import STARTED_AFTER_SECONDS, Program, Supervisor
 
 FINAL = 78
@@ -23,7 +23,7 @@ def describe(name: str, folder: Path, code: int) -> Program:
 def test_it_ends_with_code_1_when_every_process_has_ended_for_good(tmp_path: Path) -> None:
     programs = [describe(name, tmp_path, FINAL) for name in ("first", "second")]
     command = Supervisor(tmp_path, programs, logs=None).command
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 1
     assert "no worker process is left" in done.stderr
     assert [(tmp_path / name).read_text() for name in ("first", "second")] == ["x", "x"]

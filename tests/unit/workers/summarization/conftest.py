@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.shared_data import shared_data  # noqa: F401 - a fixture
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import Prompt, TokenCounter
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.workers.summarization.test_languages import TEXTS
+from tests.unit.workers.summarization.texts import LANGUAGES
 from workers.generation import FinishReason, PromptFormat
 from workers.summarization.guards import Verdict, check_output, choose_best
 from workers.summarization.prompts import PromptSet
@@ -65,7 +65,8 @@ def test_an_answer_longer_than_its_source_is_marked() -> None:
 
 
 def test_a_tiny_source_may_have_a_longer_answer() -> None:
-    assert check("This section links to the data page of the competition.", source="# Data\nlink").is_clean
+    answer = "This section links to the data page of the competition."
+    assert check(answer, source="# Data\nlink") == Verdict(answer, ())
 
 
 def test_a_loop_is_marked() -> None:
@@ -112,32 +113,34 @@ def test_a_refusal_is_marked(output: str) -> None:
     ],
 )
 def test_an_answer_that_only_sounds_like_a_refusal_is_clean(output: str) -> None:
-    assert check(output).is_clean
+    assert check(output) == Verdict(output, ())
 
 
 def test_a_source_may_refuse() -> None:
     source = f"I cannot go on, said the captain. {SOURCE}"
-    assert check("I cannot go on, said the captain of the ship.", source=source).is_clean
+    answer = "I cannot go on, said the captain of the ship."
+    assert check(answer, source=source) == Verdict(answer, ())
 
 
 def test_another_language_than_that_of_the_source_is_marked() -> None:
-    verdict = check(TEXTS["german"], source=TEXTS["english"] * 3)
+    verdict = check(LANGUAGES["german"], source=LANGUAGES["english"] * 3)
     assert verdict.notes == ("the answer is in German instead of English",)
 
 
 def test_another_language_than_the_one_asked_for_is_marked() -> None:
-    assert check(TEXTS["german"], source=TEXTS["english"] * 3, language="German").is_clean
-    assert list_guards(check(TEXTS["french"], source=TEXTS["english"] * 3, language="German")) == ["language"]
+    assert check(LANGUAGES["german"], source=LANGUAGES["english"] * 3, language="German").is_clean
+    assert list_guards(check(LANGUAGES["french"], source=LANGUAGES["english"] * 3, language="German")) == ["language"]
 
 
 def test_a_users_template_may_ask_for_another_language() -> None:
-    source = TEXTS["english"] * 3
+    source = LANGUAGES["english"] * 3
     prompt = PromptSet("custom", PromptFormat.CHAT, template="Auf Deutsch bitte: {text}").render("map", text=source)
-    assert check_output(TEXTS["german"], finish_reason=STOP, source=source, prompt=prompt).is_clean
+    assert check_output(LANGUAGES["german"], finish_reason=STOP, source=source, prompt=prompt).is_clean
 
 
 def test_a_language_that_nothing_can_detect_is_not_judged() -> None:
-    assert check(TEXTS["french"], source=TEXTS["english"] * 3, language="Klingon").is_clean
+    verdict = check(LANGUAGES["french"], source=LANGUAGES["english"] * 3, language="Klingon")
+    assert verdict == Verdict(LANGUAGES["french"], ())
 
 
 def test_the_best_try_is_the_one_with_the_mildest_marks_and_never_an_empty_one() -> None:

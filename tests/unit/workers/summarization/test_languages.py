@@ -2,19 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.workers.summarization.texts import LANGUAGES
 from workers.summarization.languages import detect_language, find_language
 
-TEXTS = {
-    "english": "The approach is similar to audio classification, with many augmentations and a helper model.",
-    "german": "Der Ansatz \u00e4hnelt der Klassifizierung von Ton, mit vielen Erweiterungen und einem Modell.",
-    "french": "L'approche ressemble \u00e0 la classification du son, avec beaucoup de variantes et une aide.",
-    "spanish": "El enfoque se parece a la clasificaci\u00f3n de sonido, con muchas variantes y un modelo de ayuda.",
-}
 
-
-@pytest.mark.parametrize("language", TEXTS)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_language_of_prose_is_known(language: str) -> None:
-    assert detect_language(TEXTS[language]) == language
+    assert detect_language(LANGUAGES[language]) == language
 
 
 @pytest.mark.parametrize(

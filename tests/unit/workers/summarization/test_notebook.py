@@ -9,7 +9,7 @@ import pytest
 
 from producer.sources.html import normalize_html
 from tests.unit.workers.summarization.counters import CharacterCounter
-from tests.unit.workers.summarization.test_splitting import find_uncovered, read_bodies, split
+from tests.unit.workers.summarization.splits import find_uncovered, read_bodies, split
 from workers.generation import Part, Prompt, PromptFormat, TokenCounter, Turn
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet

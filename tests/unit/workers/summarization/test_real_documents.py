@@ -12,7 +12,7 @@ import pytest
 
 from producer.sources.html import normalize_html
 from tests.unit.workers.summarization.jobs import start_run
-from tests.unit.workers.summarization.test_splitting import find_uncovered
+from tests.unit.workers.summarization.splits import find_uncovered
 from workers.generation import FinishReason, GenerationParams, Prompt, PromptFormat, TokenCounter
 from workers.summarization.planning import PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.workers.summarization.counters import CharacterCounter
-from workers.generation import PromptFormat
+from workers.generation import GenerationParams, Part, Prompt, PromptFormat, Turn
 from workers.summarization.errors import StateError
 from workers.summarization.limits import Limits, measure_limits
 from workers.summarization.prompts import PromptSet
-from workers.summarization.rendering import RenderedStep, StepRenderer
+from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.steps import ChunkInput, StepKey, StepSpec
 
 PROMPTS = PromptSet("news", PromptFormat.COMPLETION)
@@ -72,3 +74,31 @@ def test_a_chunk_that_is_not_of_this_plan_is_refused() -> None:
     renderer = StepRenderer(PROMPTS, make_limits(), CharacterCounter())
     with pytest.raises(StateError, match=r"step map 0\.0 does not fit the context"):
         renderer.render_step(StepSpec(MAPS[0], (ChunkInput(0),)), chunk_texts={0: "x" * 1000}, outputs={})
+
+
+PROMPT = Prompt((Turn("user", (Part("Summarize: "), Part("text", is_untrusted=True))),))
+PARAMS = GenerationParams(do_sample=False)
+
+
+def identify(prompt: Prompt = PROMPT, params: GenerationParams = PARAMS, words: str = "w", weights: str = "g") -> str:
+    return identify_step(prompt, params, prompt_fingerprint=words, weights_fingerprint=weights)
+
+
+def test_equal_steps_have_the_same_identity() -> None:
+    again = Prompt((Turn("user", (Part("Summarize: "), Part("text", is_untrusted=True))),))
+    assert identify(again) == identify()
+    assert len(identify()) == 64
+
+
+def test_whatever_changes_the_output_changes_the_identity() -> None:
+    trusted = Prompt((Turn("user", (Part("Summarize: "), Part("text"))),))
+    others = {
+        identify(trusted),
+        identify(replace(PROMPT, format=PromptFormat.COMPLETION)),
+        identify(replace(PROMPT, stop=("\n",))),
+        identify(params=replace(PARAMS, max_new_tokens=7)),
+        identify(params=replace(PARAMS, seed=1)),
+        identify(words="other"),
+        identify(weights="other"),
+    }
+    assert len(others | {identify()}) == 8

@@ -5,43 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.workers.summarization.counters import CharacterCounter, CrossCounter, WordCounter
+from tests.unit.workers.summarization.splits import find_uncovered, read_bodies, split
 from tests.unit.workers.summarization.texts import documents
 from workers.generation import TokenCounter
-from workers.summarization.chunks import PlannedChunk, Split, Splitter
+from workers.summarization.chunks import Splitter
 from workers.summarization.errors import SplitError
-from workers.summarization.splitting import split_document
 from workers.summarization.structure import DocumentFormat
 
 SPLITTERS: tuple[Splitter, ...] = ("auto", "headers", "character", "recursive", "tokens")
 COUNTERS = (CharacterCounter(), WordCounter(), CrossCounter())
-
-
-def split(
-    text: str,
-    *,
-    tokens: int = 100,
-    overlap: int = 0,
-    splitter: Splitter = "auto",
-    kind: DocumentFormat = "markdown",
-    separator: str | None = None,
-    counter: TokenCounter = COUNTERS[0],
-) -> Split:
-    return split_document(
-        text,
-        document_format=kind,
-        splitter=splitter,
-        chunk_tokens=tokens,
-        overlap_tokens=overlap,
-        counter=counter,
-        separator=separator,
-    )
-
-
-def find_uncovered(text: str, chunks: tuple[PlannedChunk, ...]) -> list[int]:
-    covered = bytearray(len(text))
-    for chunk in chunks:
-        covered[chunk.start : chunk.end] = b"x" * (chunk.end - chunk.start)
-    return [offset for offset, is_in in enumerate(covered) if not is_in and not text[offset].isspace()]
 
 
 @given(
@@ -75,10 +47,6 @@ def test_spans_cover_every_character_in_order_and_every_chunk_fits(
         assert chunk.tokens == counter.count_tokens(chunk.read_text(text)) <= tokens
     if overlap == 0:
         assert all(before.end <= after.start for before, after in zip(found.chunks, found.chunks[1:], strict=False))
-
-
-def read_bodies(text: str, found: Split) -> list[str]:
-    return [text[chunk.start : chunk.end] for chunk in found.chunks]
 
 
 def test_auto_splits_at_headings_where_there_are_sections() -> None:

@@ -22,3 +22,11 @@ documents = st.one_of(
     st.lists(st.one_of(headings, sentences, fences, tables, items, breaks, blobs), max_size=30).map("".join),
     st.text(st.characters(codec="utf-8"), max_size=400),
 )
+
+# A sentence of prose in each language.
+LANGUAGES = {
+    "english": "The approach is similar to audio classification, with many augmentations and a helper model.",
+    "german": "Der Ansatz \u00e4hnelt der Klassifizierung von Ton, mit vielen Erweiterungen und einem Modell.",
+    "french": "L'approche ressemble \u00e0 la classification du son, avec beaucoup de variantes et une aide.",
+    "spanish": "El enfoque se parece a la clasificaci\u00f3n de sonido, con muchas variantes y un modelo de ayuda.",
+}

@@ -1,0 +1,101 @@
+from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
+from workers.evaluation.lexical import Overlap, index_source, read_words, split_sentences
+
+
+def keys(text: str) -> list[str]:
+    return [word.key for word in read_words(text)]
+
+
+def test_words_are_compared_by_stem_and_numerals_by_digit() -> None:
+    assert keys("Two cities") == keys("2 city")
+
+
+def test_a_possessive_s_is_no_word() -> None:
+    assert keys("the lion's father") == keys("the lion father")
+    assert keys("Grade S") == ["grade", "s"]
+
+
+def test_a_number_is_the_same_however_its_thousands_are_set() -> None:
+    assert keys("$ 53, 193, 914") == keys("$53,193,914")
+
+
+def test_scripts_without_spaces_are_read_by_the_character() -> None:
+    assert len(keys("東京都")) == 3
+
+
+def test_every_word_knows_its_place() -> None:
+    text = "Ada Lovelace's 1843 notes"
+    assert [text[word.start : word.end] for word in read_words(text)] == ["Ada", "Lovelace", "1843", "notes"]
+
+
+def test_sentences_end_at_stops_and_lines_but_not_behind_titles_and_initials() -> None:
+    text = "Mr. Smith met J. Doe in St. Ives. Did they talk? They did!\nNothing else"
+    assert [sentence.text for sentence in split_sentences(text)] == [
+        "Mr. Smith met J. Doe in St. Ives.",
+        "Did they talk?",
+        "They did!",
+        "Nothing else",
+    ]
+
+
+def test_sentences_know_their_places_and_have_words() -> None:
+    text = "  One.  \n\n - \n Two. "
+    assert [text[sentence.start : sentence.end] for sentence in split_sentences(text)] == ["One.", "Two."]
+
+
+SOURCE = "Ada met Bob in Paris on Monday. Cleo met Dan in Rome. They paid 20 euros for 2 tickets."
+
+
+def measure(sentence: str) -> Overlap:
+    return index_source(SOURCE).measure_overlap(read_words(sentence))
+
+
+def test_a_sentence_of_the_source_is_covered_in_full() -> None:
+    assert measure("Ada met Bob in Paris.") == Overlap(words=1.0, bigrams=1.0, links=1.0)
+
+
+def test_a_word_that_the_source_lacks_costs_its_word_and_both_its_bigrams() -> None:
+    overlap = measure("Ada met Eve in Paris.")
+    assert (overlap.words, overlap.bigrams) == (4 / 5, 2 / 4)
+
+
+def test_a_name_from_elsewhere_in_the_source_costs_bigrams_and_links_though_no_word() -> None:
+    overlap = measure("Ada met tickets")
+    assert overlap.words == 1.0
+    assert overlap.bigrams == 1 / 2
+    assert overlap.links is not None
+    assert overlap.links < 1
+
+
+def test_a_sentence_with_too_few_words_has_nothing_to_count() -> None:
+    assert measure("Ada") == Overlap(words=1.0, bigrams=None, links=None)
+    assert measure("") == Overlap(words=None, bigrams=None, links=None)
+
+
+def test_a_sequence_is_found_only_in_its_order() -> None:
+    index = index_source(SOURCE)
+    assert index.has_sequence([word.key for word in read_words("Bob in Paris")])
+    assert not index.has_sequence([word.key for word in read_words("Paris in Bob")])
+    assert not index.has_sequence([word.key for word in read_words("Bob in Rome")])
+
+
+def test_a_word_is_not_linked_with_itself_unless_it_stands_twice() -> None:
+    assert not index_source("one lion").has_link("lion", "lion")
+    assert index_source("lion eats lion").has_link("lion", "lion")
+
+
+def test_facts_are_in_the_source_in_any_notation_of_it() -> None:
+    index = index_source(SOURCE)
+    assert is_in_source("Two", index)
+    assert not is_in_source("30", index)
+    assert [fact.text for fact in find_facts("On Tuesday, Ada paid 30 euros")] == ["Tuesday", "Ada", "30"]
+
+
+def test_a_fact_that_the_source_says_of_something_else_is_unlinked() -> None:
+    source = (
+        "Ada met Bob in Paris on Monday. " + "Nothing of any importance happened for a while. " * 3 + "Cleo left Rome."
+    )
+    index = index_source(source)
+    assert [fact.text for fact in find_unlinked("Ada met Bob in Rome", index)] == ["Rome"]
+    assert find_unlinked("Ada met Bob in Paris", index) == ()
+    assert find_unlinked("Rome", index) == ()

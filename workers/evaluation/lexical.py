@@ -1,0 +1,172 @@
+"""Words and sentences with offsets, and the word overlap of a summary with its source: signals without a generator.
+
+- Words and bigrams: the share of a sentence's stemmed n-grams that also occur in the source. Abstractive summarizers
+  hallucinate in novel n-grams (Durmus et al., ACL 2020; Fabbri et al., SummEval 2021). Weakness: a correct paraphrase
+  is novel too, and source words in a false order are not.
+- Links: the share of a sentence's neighbouring content words that also occur near each other in the source, so that a
+  correct name beside a correct verb counts only if the source has them together. Weakness: negations are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from bm25s.stopwords import STOPWORDS_EN_PLUS
+from nltk.stem.porter import PorterStemmer
+
+# In scripts without spaces each character is a word; runs of digits are words, so "53,193" equals "53, 193".
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\d+|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
+_POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
+
+# A full stop after an initial or a common abbreviation ends no sentence.
+_SENTENCE_END = re.compile(
+    r"(?:(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs))(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc))\.|[!?…])[\"'”’)]*\s+|[。！？]|\n+"  # noqa: RUF001
+)
+
+_NUMERAL_WORDS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+NUMERALS = {word: str(number) for number, word in enumerate(_NUMERAL_WORDS)}
+
+# Words without content; "s" and "t" remain after an apostrophe.
+STOP_WORDS = frozenset(STOPWORDS_EN_PLUS) - NUMERALS.keys()
+
+_stemmer = PorterStemmer()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Word of a text.
+
+    Args:
+        text: the word as written.
+        key: stem in lower case, or digits for a numeral; words with equal keys are compared as equal.
+        start: offset of the first character.
+        end: offset after the last character.
+    """
+
+    text: str
+    key: str
+    start: int
+    end: int
+
+    @property
+    def is_content(self) -> bool:
+        """Whether the word is no stop word."""
+        return self.text.lower() not in STOP_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Sentence of a text without surrounding white space; the offsets are in characters, the end exclusive."""
+
+    text: str
+    start: int
+    end: int
+
+
+def read_words(text: str) -> tuple[Word, ...]:
+    """Return the words of a text, without possessive s."""
+    spans = (match.span() for match in _WORD.finditer(text))
+    return tuple(
+        Word(text[start:end], find_key(text[start:end]), start, end)
+        for start, end in spans
+        if not (text[start:end] in ("s", "S") and _POSSESSIVE.match(text, start - 1))
+    )
+
+
+@lru_cache(maxsize=100_000)
+def find_key(word: str) -> str:
+    """Return the key of a word."""
+    lowered = word.lower()
+    return NUMERALS.get(lowered) or _stemmer.stem(lowered)
+
+
+def split_sentences(text: str) -> tuple[Sentence, ...]:
+    """Return the sentences of a text that have at least one word."""
+    bounds = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    spans = (trim(text, start, end) for start, end in pairwise(bounds))
+    return tuple(Sentence(text[start:end], start, end) for start, end in spans if _WORD.search(text, start, end))
+
+
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a span without white space at its ends."""
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
+
+
+# Number of following content words to which a content word is linked.
+LINKED_WORDS = 2
+
+# Maximum distance of two linked words in the source, in words: about half a sentence.
+LINK_WINDOW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Shares, from 0 to 1, of a sentence's words, bigrams and links that occur in the source; None without any."""
+
+    words: float | None
+    bigrams: float | None
+    links: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIndex:
+    """Positional index of a source's words.
+
+    Args:
+        keys: keys of all words, in order.
+        places: positions in ``keys``, by key.
+    """
+
+    keys: tuple[str, ...]
+    places: Mapping[str, frozenset[int]]
+
+    def has_sequence(self, keys: Sequence[str]) -> bool:
+        """Tell whether the source has these words in direct sequence."""
+        rarest = min(range(len(keys)), key=lambda place: len(self.places.get(keys[place], ())))
+        starts = (place - rarest for place in self.places.get(keys[rarest], ()))
+        return any(
+            all(start + offset in self.places.get(key, ()) for offset, key in enumerate(keys)) for start in starts
+        )
+
+    def has_link(self, one: str, other: str) -> bool:
+        """Tell whether the source has two words near each other."""
+        few, many = sorted((self.places.get(one, frozenset()), self.places.get(other, frozenset())), key=len)
+        return any(
+            place + distance in many for place in few for distance in range(-LINK_WINDOW, LINK_WINDOW + 1) if distance
+        )
+
+    def measure_overlap(self, words: Sequence[Word]) -> Overlap:
+        """Return the overlap of a sentence with the source."""
+        keys = [word.key for word in words]
+        content = [word.key for word in words if word.is_content]
+        links = [
+            self.has_link(one, other)
+            for place, one in enumerate(content)
+            for other in content[place + 1 : place + 1 + LINKED_WORDS]
+        ]
+        return Overlap(
+            words=_find_share([key in self.places for key in keys]),
+            bigrams=_find_share([self.has_sequence(pair) for pair in pairwise(keys)]),
+            links=_find_share(links),
+        )
+
+
+def index_source(source: str) -> SourceIndex:
+    """Build the positional index of a source."""
+    keys = tuple(word.key for word in read_words(source))
+    places: dict[str, set[int]] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key, set()).add(place)
+    return SourceIndex(keys, {key: frozenset(found) for key, found in places.items()})
+
+
+def _find_share(flags: Sequence[bool]) -> float | None:
+    return sum(flags) / len(flags) if flags else None
