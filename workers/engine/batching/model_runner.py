@@ -53,14 +53,14 @@ class SamplingRunner(HookedRunner):
         hidden = self._compute_kept(model.base_model, batch_data.pop("logits_to_keep"), batch_data)
         samplers = self._list_samplers()
         if samplers:
-            candidates = [sampler.candidates for sampler in samplers for _ in range(sampler.rows)]
+            top_counts = [sampler.top_count for sampler in samplers for _ in range(sampler.rows)]
             ends = accumulate(sampler.rows for sampler in samplers)
             penalized = [
                 (slice(end - sampler.rows, end), ids)
                 for sampler, end in zip(samplers, ends, strict=True)
                 if (ids := sampler.penalized)
             ]
-            self._sample_rows(head.screen(hidden, candidates, penalized), samplers, output_ids)
+            self._sample_rows(head.screen(hidden, top_counts, penalized), samplers, output_ids)
 
     def _compute_kept(self, body: Any, kept: torch.Tensor, batch_data: dict[str, Any]) -> torch.Tensor:
         """Return the hidden states (kept tokens, hidden size) of which logits are needed."""

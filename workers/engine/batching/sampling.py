@@ -40,7 +40,7 @@ class Sampler:
         return len(self.proposed) + 1
 
     @property
-    def candidates(self) -> int:
+    def top_count(self) -> int:
         """Number of a row's largest logits, after the penalty, that sampling depends on; 0 for all."""
         if self.params.repetition_penalty < 1.0:
             return 0

@@ -136,7 +136,7 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "candidates", "penalized"),
+    ("changes", "top_count", "penalized"),
     [
         ({}, 1, []),
         ({"repetition_penalty": 1.3}, 1, [5, 6, 7]),
@@ -147,7 +147,7 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
     ],
 )
 def test_a_sampler_needs_only_its_candidates_and_penalized_ids_exactly(
-    changes: dict[str, Any], candidates: int, penalized: list[int]
+    changes: dict[str, Any], top_count: int, penalized: list[int]
 ) -> None:
     sampler = Sampler(replace(GREEDY, **changes), seen=[5, 6], proposed=[7])
-    assert (sampler.candidates, list(sampler.penalized)) == (candidates, penalized)
+    assert (sampler.top_count, list(sampler.penalized)) == (top_count, penalized)
