@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-from workers.engine.compat_torch import multiply_half, pack_half
+from workers.engine.compat_torch import multiply_float16, pack_float16
 
 
 class Float16Linear(nn.Module):
@@ -28,11 +28,11 @@ class Float16Linear(nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
         with use_fbgemm:
-            self._weight = pack_half(weight, bias)
+            self._packed = pack_float16(weight, bias)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs)."""
-        return multiply_half(rows, self._weight)
+        return multiply_float16(rows, self._packed)
 
 
 def has_fbgemm() -> bool:
