@@ -2,9 +2,9 @@
 
 Sixteen real chunks are summarized in float32 one at a time, from sixteen threads at once, and by transformers' own
 ``generate_batch``; then from sixteen threads with the linear layers in half precision, in int8 and, where the CPU
-computes in it, in bfloat16. Guesses of what comes next speed up one request more than many, so what batching alone
-gives is measured without them, and with one lane what two are worth. The texts of twenty chunks under greedy decoding
-tell what fewer bits change.
+computes in it, in bfloat16. Speculative tokens speed up one request more than many, so the gain of batching is measured
+without them, and that of two lanes against one. The texts of twenty chunks under greedy decoding show what fewer bits
+change.
 
 Run: ``python -m tests.bench.bench_engine [--rounds 3] [--tokens 32] [--weights FOLDER]``.
 """
@@ -88,7 +88,7 @@ def run_threads(engine: Engine, prompts: Sequence[Prompt], tokens: int, *, threa
     params = GenerationParams(do_sample=False, max_new_tokens=tokens)
     with ThreadPoolExecutor(threads) as pool:
         generations = list(pool.map(lambda prompt: engine.generate(prompt, params), prompts))
-    return [(each.text, each.completion_tokens) for each in generations]
+    return [(generation.text, generation.completion_tokens) for generation in generations]
 
 
 def run_batch(network: Any, engine: Engine, prompts: Sequence[Prompt], tokens: int) -> int:

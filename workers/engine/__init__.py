@@ -1,1 +1,1 @@
-"""Everything that touches weights: loading, chat template, continuous batching, LangChain chat model."""
+"""The engine: loading, chat template, continuous batching and LangChain chat model of one set of weights."""

@@ -1,4 +1,4 @@
-"""Merging a LoRA adapter into its base, so that serving it costs nothing."""
+"""Merge of a LoRA adapter (Hu et al. 2021) into its base, so that serving it costs nothing extra."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
 
     Args:
         base: the loaded base weights, not quantized.
-        folder: where they come from.
+        folder: of the base weights.
         adapter: the adapter's folder.
 
     Raises:
         AdapterMismatchError: the adapter was made for other weights.
         AdapterUnreadableError: it is broken, or no LoRA adapter.
-        WeightsCorruptError: its tensors are cut.
+        WeightsCorruptError: its tensors are truncated.
     """
     from peft import PeftModel
 
@@ -33,7 +33,7 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
     try:
         adapted = PeftModel.from_pretrained(base, adapter)
         check_tensors(adapted, given)
-        # Merged into copies: what is mapped from the weights' file stays as it is there.
+        # A safe merge copies: tensors that are mapped from the weights' file stay unchanged.
         return tie_head(adapted.merge_and_unload(safe_merge=True)).eval()
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AdapterMismatchError(
@@ -43,9 +43,9 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
 
 
 def untie_head(network: Any) -> None:
-    """Give a head that shares the embedding's tensor a parameter of its own, in place, over the same memory.
+    """Give a head that is tied to the embedding a parameter of its own, in place, over the same memory.
 
-    An adapter of one of them changes that one alone while it is apart, and both if it is merged into what they share.
+    Merged into a tied parameter, an adapter of one of the two would change both.
     """
     head, embedding = network.get_output_embeddings(), network.get_input_embeddings()
     if head.weight is embedding.weight:
@@ -53,9 +53,9 @@ def untie_head(network: Any) -> None:
 
 
 def tie_head(network: Any) -> Any:
-    """Return the network, its head sharing the embedding's parameter again unless an adapter has changed one of them.
+    """Tie the head to the embedding again unless an adapter has changed one of them, and return the network.
 
-    Then its config says that they are apart, so that they are saved and loaded as two tensors.
+    If one has changed, the config is set to untied, so that they are saved and loaded as two tensors.
     """
     head, embedding = network.get_output_embeddings(), network.get_input_embeddings()
     if head.weight.data_ptr() == embedding.weight.data_ptr():
@@ -66,7 +66,7 @@ def tie_head(network: Any) -> Any:
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:
-    """Return what an adapter says about itself.
+    """Return the config of an adapter.
 
     Raises:
         AdapterUnreadableError: it is broken, or no LoRA adapter.
@@ -85,16 +85,16 @@ def read_adapter_config(adapter: Path) -> dict[str, Any]:
 
 
 def check_tensors(adapted: Any, given: set[str]) -> None:
-    """Refuse an adapter whose tensors are not exactly those that its config makes of the base.
+    """Refuse an adapter whose tensors are not exactly those that its config implies for the base.
 
-    PEFT only warns of a tensor that is missing, and what it has put there instead changes nothing.
+    PEFT only warns of a missing tensor, and puts one in its place that has no effect.
 
     Raises:
         ValueError: the message names the tensors.
     """
     from peft import get_peft_model_state_dict
 
-    # Asked for embeddings, PEFT would look for the base on the hub; where the file has them, they are in the network.
+    # With embeddings, PEFT would look for the base on the hub; those of the file are in the network's state.
     expected = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     if missing := expected - given:
         raise ValueError(f"it lacks {name_some(missing)}")

@@ -1,4 +1,4 @@
-"""Kinds of weights, as ``model_type`` of their config names them, that no engine of ours can serve."""
+"""Kinds of weights, by ``model_type`` of their config, that the engine cannot serve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from workers.engine.errors import UnsupportedWeightsError
 
-# By the beginning of the name, what keeps weights that generate text from being served.
+# Reasons by prefix of ``model_type``, for weights that do generate text.
 REFUSED_KINDS = {
     "gemma4": "whose layers have heads of several sizes",
     "recurrent_gemma": "whose recurrent layers have no cache that requests can share",
@@ -24,7 +24,7 @@ def check_kind(weights_config: Any, name: object) -> None:
         name: of the weights, or their folder.
 
     Raises:
-        UnsupportedWeightsError: the message says why, and what to use instead.
+        UnsupportedWeightsError: with the reason, and weights to use instead.
     """
     kind = weights_config.model_type
     reason = next((reason for prefix, reason in REFUSED_KINDS.items() if kind.startswith(prefix)), None)
@@ -37,7 +37,7 @@ def check_kind(weights_config: Any, name: object) -> None:
 
 
 def explain_kind(kind: str, name: object, error: Exception) -> UnsupportedWeightsError:
-    """Return the error for weights that transformers or our layers cannot load, in one line."""
+    """Return the error, in one line, for weights that transformers or the engine's layers cannot load."""
     reason = (str(error).splitlines() or [repr(error)])[0]
     return UnsupportedWeightsError(
         f"{name} holds weights of the kind {kind}, which cannot be served here ({reason}); {ADVICE}"

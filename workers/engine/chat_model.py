@@ -1,4 +1,4 @@
-"""The engine as a LangChain chat model, so that any chain runs on it and shares its batch."""
+"""LangChain chat model on the engine, so that any chain shares its batch."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ DEFAULTS = GenerationParams()
 
 
 class ChatGemma(BaseChatModel):
-    """Chats with the weights of an engine; ``invoke``, ``batch``, ``stream`` and their async forms share its batch.
+    """Chat model on an engine; ``invoke``, ``batch``, ``stream`` and their async forms share its batch.
 
     Args:
         engine: a loaded engine.
-        model: the name under which traces show the weights.
+        model: name of the weights in traces.
         temperature: 0 decodes greedily.
-        top_k: most candidates for the next token, 0 for all.
-        top_p: probability that the candidates must reach together.
-        max_tokens: most new tokens.
+        top_k: number of candidates for the next token, 0 for all.
+        top_p: cumulative probability of the candidates.
+        max_tokens: maximum number of new tokens.
         repetition_penalty: above 1 makes seen tokens less likely.
         num_beams: above 1 searches beams instead of sampling one sequence.
         seed: makes sampling repeatable.
@@ -63,7 +63,7 @@ class ChatGemma(BaseChatModel):
         return self.engine.count_tokens(text)
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """Return the exact length of the prompt that the messages become.
+        """Return the exact number of tokens of the messages' prompt.
 
         Raises:
             ValueError: tools are given; Gemma's chat template has no place for them.
@@ -128,7 +128,7 @@ class ChatGemma(BaseChatModel):
         return Prompt(build_turns(messages), format=self.engine.prompt_format, stop=tuple(stops or ()))
 
     def _build_params(self, overrides: dict[str, Any]) -> GenerationParams:
-        unknown = sorted(set(overrides) - {*SAMPLING_FIELDS, *TOLD_FIELDS})
+        unknown = sorted(set(overrides) - {*SAMPLING_FIELDS, *METADATA_FIELDS})
         if unknown:
             raise ValueError(f"{', '.join(unknown)} cannot be set here; what can is {', '.join(SAMPLING_FIELDS)}, stop")
         values = {name: overrides.get(name, getattr(self, name)) for name in SAMPLING_FIELDS}
@@ -147,14 +147,14 @@ class ChatGemma(BaseChatModel):
 
 
 SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "max_tokens", "repetition_penalty", "num_beams", "seed")
-# What changes nothing in an answer but what is told of it.
-TOLD_FIELDS = ("model",)
+# Fields that change the metadata of an answer alone.
+METADATA_FIELDS = ("model",)
 
 
 def build_turns(messages: Sequence[BaseMessage]) -> tuple[Turn, ...]:
-    """Return the turns that messages become: Gemma knows users and itself, and they take turns.
+    """Return messages as turns, alternately of the user and the assistant, as Gemma's chat template requires.
 
-    System messages join the user turn that follows, and messages of one role that follow each other become one turn.
+    A system message joins the user turn that follows, and consecutive messages of one role become one turn.
 
     Raises:
         ValueError: Gemma's chat template has no place for a message, or for a part of one.
@@ -170,7 +170,7 @@ def read_text(message: BaseMessage) -> str:
     """Return the text of a message.
 
     Raises:
-        ValueError: there is more in it than text.
+        ValueError: it contains more than text.
     """
     others = sorted({block["type"] for block in message.content_blocks} - {"text"})
     if others:
@@ -179,7 +179,7 @@ def read_text(message: BaseMessage) -> str:
 
 
 def find_role(message: BaseMessage) -> Role:
-    """Return whose turn a message belongs to.
+    """Return the role of a message's turn.
 
     Raises:
         ValueError: Gemma's chat template has no place for such a message.
@@ -192,7 +192,7 @@ def find_role(message: BaseMessage) -> Role:
 
 
 def count_usage(generation: Generation) -> UsageMetadata:
-    """Return the token counts of a generation as LangChain wants them."""
+    """Return the token counts of a generation as LangChain's type."""
     return UsageMetadata(
         input_tokens=generation.prompt_tokens,
         output_tokens=generation.completion_tokens,

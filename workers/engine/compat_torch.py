@@ -1,7 +1,7 @@
-"""Names of torch that it does not document, in one place: a new version is checked against this table.
+"""Undocumented names of torch, in one place, to check against each new version.
 
-They are the operators of oneDNN and FBGEMM behind torch's compiled and quantized layers; nothing public multiplies with
-weights that are laid out once, or with int8 weights and activations that are scaled row by row.
+They are the operators of oneDNN and FBGEMM behind torch's compiled and quantized layers; no public one multiplies with
+prepacked weights, or with int8 weights and activations.
 
 torch
     _make_per_channel_quantized_tensor  int8 weights with one scale for each output
@@ -55,12 +55,12 @@ def multiply_reordered_by(
     return product
 
 
-def pack_half(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
-    """Return float32 weights (outputs, inputs) and their bias in float16, in FBGEMM's layout."""
+def pack_float16(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
+    """Return float32 weights (outputs, inputs) and their bias as float16 in FBGEMM's layout."""
     return torch.ops.quantized.linear_prepack_fp16(weight, bias)
 
 
-def multiply_half(rows: torch.Tensor, packed: Any) -> torch.Tensor:
+def multiply_float16(rows: torch.Tensor, packed: Any) -> torch.Tensor:
     """Return (..., outputs) of rows (..., inputs) by packed float16 weights."""
     product: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(rows, packed)
     return product

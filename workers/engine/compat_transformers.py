@@ -1,33 +1,33 @@
-"""Names of transformers that it does not document, in one place: a new version is checked against this table.
+"""Undocumented names of transformers, in one place, to check against each new version.
 
 Continuous batching is public as a whole (``init_continuous_batching``), not in its parts, and the loop needs the parts:
 sampling parameters of each request, speculative tokens, and a cache on a CPU. Modules of the engine use the names below
 through this module alone; private hooks become public methods of ``HookedManager`` and ``HookedRunner``.
 
 transformers.generation.continuous_batching.continuous_api
-    ContinuousBatchingManager._create_batch_processor  builds cache, scheduler and buffers, to which we add our runner
+    ContinuousBatchingManager._create_batch_processor  builds cache, scheduler and buffers, here with another runner
     ContinuousBatchingManager._generation_loop_body  one step of the loop, around which requests end and begin
     ContinuousBatchingManager._handle_critical_error  a dead loop, which ends the process
     ContinuousBatchingManager._run_generation_loop  the thread's target, so that the thread has a name
     ContinuousBatchingManager._generation_thread  the thread that stop() joins
     ContinuousBatchingManager.background_thread_status  whether the loop has ended
     ContinuousBatchingManager.batch_processor  the parts of the loop
-    ContinuousBatchingManager.output_router  where results go; ours resolves futures
-    ContinuousBatchingManager.switch_to_cb_friendly_attn  would replace our attention
+    ContinuousBatchingManager.output_router  delivers results; replaced to resolve futures
+    ContinuousBatchingManager.switch_to_cb_friendly_attn  would replace ragged attention
     BackgroundThreadStatus.can_accept_new_requests  None while the loop runs
     BackgroundThreadStatus.clear  before the thread starts
     ContinuousBatchProcessor.cache  its used part is a metric
-    ContinuousBatchProcessor.cb_config  handed to our runner
-    ContinuousBatchProcessor.inputs_and_outputs  handed to our runner
-    ContinuousBatchProcessor.logit_processor  handed to our runner
+    ContinuousBatchProcessor.cb_config  passed to the new runner
+    ContinuousBatchProcessor.inputs_and_outputs  passed to the new runner
+    ContinuousBatchProcessor.logit_processor  passed to the new runner
     ContinuousBatchProcessor.max_batch_tokens  halved when memory runs out
-    ContinuousBatchProcessor.model_runner  replaced by ours
-    ContinuousBatchProcessor.scheduler  which requests are in the batch
+    ContinuousBatchProcessor.model_runner  replaced
+    ContinuousBatchProcessor.scheduler  holds the requests of the batch
     OutputRouter.deliver  a result or the tokens so far
     OutputRouter.deliver_batch  results of one forward pass
     OutputRouter.fail_and_deliver  ends one request with an error
 transformers.generation.continuous_batching.model_runner
-    ModelRunner.compute_batch  one forward pass, to which we add the places of speculative tokens
+    ModelRunner.compute_batch  one forward pass, extended by the positions of speculative tokens
     ModelRunner._forward_process_and_sample  replaced where the head is screened
     ModelRunner._sample  replaced by sampling parameters of each request
 transformers.generation.continuous_batching.scheduler
@@ -56,18 +56,18 @@ transformers.generation.continuous_batching.input_outputs
     ContinuousBatchingIOs.num_request_in_batch  a metric
     ContinuousBatchingIOs.requests_in_batch  requests of the forward pass, in its order
 transformers.generation.continuous_batching.cache
-    PagedAttentionCache._infer_read_cache_limit  worked out again for longer windows
+    PagedAttentionCache._infer_read_cache_limit  computed again for longer windows
     PagedAttentionCache.cache_allocators  their windows are made longer
     PagedAttentionCache.compute_free_capacity  a metric
     PagedAttentionCache.layer_to_allocator  where a layer's keys and values are
     PagedAttentionCache.read_cache_limit  see _infer_read_cache_limit
 transformers.generation.continuous_batching.cache_allocators
     SlidingAttentionCacheAllocator._kv_token_views  a layer's keys and values, one row for each token
-    SlidingAttentionCacheAllocator.index  which of the indices of a forward pass are its own
-    SlidingAttentionCacheAllocator.layer_type  which of the lengths are its own
+    SlidingAttentionCacheAllocator.index  selects its indices of a forward pass
+    SlidingAttentionCacheAllocator.layer_type  selects its lengths
     SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
 transformers.configuration_utils
-    PreTrainedConfig._attn_implementation  which attention the network runs
+    PreTrainedConfig._attn_implementation  name of the network's attention
 transformers.integrations.sdpa_attention
     sdpa_attention_forward  attention outside the loop
 transformers.masking_utils
@@ -115,7 +115,7 @@ __all__ = [
 
 
 class HookedManager(ContinuousBatchingManager):
-    """The manager of transformers with its private hooks as methods that a subclass may override."""
+    """Manager of transformers with its private hooks as methods that a subclass may override."""
 
     def start(self) -> None:
         """Start the background thread, as a daemon with a name."""
@@ -126,7 +126,7 @@ class HookedManager(ContinuousBatchingManager):
         self._generation_thread.start()
 
     def has_ended(self) -> bool:
-        """Return whether the loop takes no requests any more."""
+        """Return whether the loop no longer accepts requests."""
         return self.background_thread_status.can_accept_new_requests() is not None
 
     def build_processor(self) -> Any:
@@ -152,7 +152,7 @@ class HookedManager(ContinuousBatchingManager):
 
 
 class HookedRunner(ModelRunner):
-    """The model runner of transformers with its private hooks as methods that a subclass may override.
+    """Model runner of transformers with its private hooks as methods that a subclass may override.
 
     Args:
         processor: the loop's processor, whose own runner this one replaces.
@@ -194,12 +194,12 @@ def get_token_views(allocator: Any, layer: int) -> Any:
 
 
 def mark_finished(state: Any) -> None:
-    """Mark a request as one that has left the batch, without the end of its output."""
+    """Mark a request as finished without ending its output."""
     state._status = RequestStatus.FINISHED
 
 
 def widen_windows(cache: Any, tokens: int) -> None:
-    """Let the cache of sliding layers keep so many tokens more than their window."""
+    """Widen the cache of sliding-window layers by some tokens."""
     for allocator in cache.cache_allocators.values():
         if isinstance(allocator, SlidingAttentionCacheAllocator):
             allocator.sliding_window += tokens
@@ -207,8 +207,8 @@ def widen_windows(cache: Any, tokens: int) -> None:
 
 
 def read_gguf_tokenizer(path: Path) -> tuple[Any, dict[str, Any]]:
-    """Return the tokenizer of a GGUF file, and the special tokens and settings that go with it."""
-    # Only a conversion needs it, and it imports the reader of GGUF files.
+    """Return the tokenizer of a GGUF file, and its special tokens and settings."""
+    # Imported here: only a conversion needs the reader of GGUF files.
     from transformers.integrations.gguf import convert_gguf_tokenizer, get_gguf_tokenizer
 
     architecture, vocabulary, options = get_gguf_tokenizer(str(path))

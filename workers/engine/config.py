@@ -1,4 +1,4 @@
-"""What an engine is started with."""
+"""Settings of an engine, validated."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ Device = Literal["auto", "cpu", "cuda"]
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """How to load and serve one set of weights.
+    """Settings to load and serve one set of weights.
 
     Args:
         weights: a folder with safetensors weights, or a hub id such as ``google/gemma-3-1b-it``.
         revision: branch, tag or commit of a hub id.
         adapter: a LoRA adapter (folder or hub id) that is merged at load; None for none.
-        dtype: compute and storage type; ``auto`` picks the one that is safe for the weights on the device.
+        dtype: compute and storage type; ``auto`` selects a safe one for the weights on the device.
         quantization: ``none``, ``bf16`` or ``half`` (CPU: 16-bit weights, products in bfloat16 or float32), ``int8`` or
-            ``nf4``; ``auto`` picks what serves users best on the device.
-        device: ``auto`` takes the GPU where there is one.
+            ``nf4``; ``auto`` selects one for the device (see ``choose_quantization``).
+        device: ``auto`` selects the GPU if there is one.
         device_map: ``auto`` lets accelerate spread weights that do not fit one device; None keeps them on one.
-        slots: most requests at a time.
-        context_tokens: upper limit on prompt and completion together; None takes what weights and cache allow.
+        slots: maximum number of concurrent requests.
+        context_tokens: upper limit on prompt and completion together; None for the most that weights and cache allow.
         kv_cache_gb: memory for the KV cache in GiB; None sizes it from slots, context and free memory.
-        batch_tokens: most tokens in one forward pass; long prompts are prefilled in pieces of this size.
-        lanes: generation loops side by side on a CPU; None takes two where there are two cores and two slots, and the
-            cache has room for the longest request in each.
+        batch_tokens: maximum number of tokens in one forward pass; long prompts are prefilled in pieces of this size.
+        lanes: parallel generation loops on a CPU; None for two if there are two cores and two slots, and each loop's
+            cache has room for the longest request.
         is_speculative: whether speculative tokens are proposed and verified (see ``prompt_lookup``), on a CPU alone;
-            the output is the same with and without.
+            the output stays the same.
 
     Raises:
         ValueError: a value is outside its range; the message names it.

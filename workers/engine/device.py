@@ -1,4 +1,4 @@
-"""Where and in which dtype weights are served: decided from the weights' config and the machine, before loading."""
+"""Placement of weights: device, dtype and quantization, chosen before the load from their config and the machine."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from workers.engine.cpu.half import has_fbgemm
 from workers.engine.cpu.onednn import has_native_bfloat16, has_onednn
 from workers.engine.errors import UnsupportedSettingError
 
-# What the linear layers are served as; "none" is the weights' own dtype.
+# Quantization of the linear layers; "none" keeps the serving dtype.
 ServedQuantization = Literal["none", "bf16", "half", "int8", "nf4"]
 
 
-# Trained in float16's range; every later Gemma overflows in it.
+# Families whose activations fit float16's range; every later Gemma overflows in it.
 FLOAT16_FAMILIES = frozenset({"gemma", "gemma2"})
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Device, dtype and quantization that weights are served with."""
+    """Device, dtype and quantization of served weights."""
 
     device: Literal["cpu", "cuda"]
     dtype: torch.dtype
@@ -30,17 +30,17 @@ class Placement:
 
     @property
     def is_int8_on_cpu(self) -> bool:
-        """True if linear layers are quantized by ourselves and not by bitsandbytes."""
+        """Whether ``quantize_linears`` quantizes the linear layers, and not bitsandbytes."""
         return self.device == "cpu" and self.quantization == "int8"
 
     @property
-    def can_pack(self) -> bool:
-        """True if the linear layers keep their dtype and oneDNN can lay them out once."""
+    def can_prepack(self) -> bool:
+        """Whether the linear layers keep their dtype and can be prepacked for oneDNN."""
         return self.device == "cpu" and self.quantization == "none" and has_onednn(self.dtype)
 
     @property
     def dtype_name(self) -> str:
-        """The dtype as settings spell it."""
+        """Name of the dtype in settings."""
         return str(self.dtype).removeprefix("torch.")
 
 
@@ -48,7 +48,7 @@ def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
     """Resolve every ``auto`` of the config.
 
     Raises:
-        UnsupportedSettingError: what is asked for does not run on this machine.
+        UnsupportedSettingError: the settings do not run on this machine.
     """
     has_gpu = torch.cuda.is_available()
     if config.device == "cuda" and not has_gpu:
@@ -70,8 +70,8 @@ def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
 def choose_quantization(asked: Quantization, device: str, dtype: torch.dtype) -> ServedQuantization:
     """Return the quantization to serve with.
 
-    A CPU gets 16 bits: bfloat16, in which Gemma was trained, if it computes in that, else half precision, which says
-    what float32 says word for word. Int8 is not enough faster for saying something else.
+    A CPU gets 16 bits: bfloat16, in which Gemma was trained, if it has instructions for it, else float16, which gives
+    the text of float32. Int8 changes the text, and is too little faster to be worth it.
     """
     if asked != "auto":
         return asked

@@ -1,7 +1,7 @@
-"""The engine: one set of weights, loaded once, always batching.
+"""The engine: one set of weights, loaded once, with continuous batching.
 
-``generate`` blocks and may be called by every task thread of the process; their requests share one batch, on a CPU two.
-What the loop cannot batch (beam search, scoring) runs through the same weights beside it, one call at a time.
+``generate`` blocks; all task threads of the process call it, and their requests share one batch, on a CPU two. Beam
+search and scoring, which the loop cannot batch, run beside it on the same weights, one call at a time.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def load_engine(
     """Load weights and start serving them.
 
     Args:
-        config: what to load and how.
-        hashing: of its weights and adapter, if that has begun.
-        on_fatal: called, from its thread, when a loop has died; the process should end then.
+        config: weights and settings.
+        hashing: hashes of the weights and adapter, if their computation has begun.
+        on_fatal: called in a loop's thread after a fatal error; the process should end then.
 
     Raises:
-        WeightsError: see the subclasses; every message says what to do.
+        WeightsError: see the subclasses; every message contains the remedy.
     """
     try:
         return Engine(load_weights(config, hashing), config, on_fatal=on_fatal)
-    # Where transformers cannot load or batch weights, that is all it says: the next start would end the same way.
+    # transformers raises these for weights that it cannot load or batch; a restart would not help.
     except (AttributeError, ImportError, LookupError, NotImplementedError, ValueError) as error:
         kind = read_config(find_folder(config.weights, revision=config.revision)).model_type
         raise explain_kind(kind, config.weights, error) from error
@@ -77,7 +77,7 @@ class Engine:
                 on_fatal=on_fatal,
             )
 
-        self._plain = SequentialGenerator(weights.network, threads=threads)
+        self._sequential = SequentialGenerator(weights.network, threads=threads)
         try:
             self.lanes = Lanes(build_loop, sizes.lanes, threads=threads)
         except MemoryError as error:
@@ -90,22 +90,22 @@ class Engine:
 
     @property
     def device(self) -> str:
-        """Where the weights are: ``cpu`` or ``cuda``."""
+        """Device of the weights: ``cpu`` or ``cuda``."""
         return self.weights.placement.device
 
     @property
     def context_tokens(self) -> int:
-        """Most tokens that prompt and completion may have together."""
+        """Maximum number of tokens of prompt and completion together."""
         return self._context_tokens
 
     @property
     def prompt_format(self) -> PromptFormat:
-        """How these weights want to be prompted."""
+        """Prompt format of the weights."""
         return self.weights.prompt_format
 
     @property
     def fingerprint(self) -> str:
-        """Identity of what generates: config, tensors, adapter, dtype and quantization."""
+        """Hash of config, tensors, adapter, dtype and quantization."""
         return self.weights.fingerprint
 
     def count_tokens(self, text: str) -> int:
@@ -129,13 +129,13 @@ class Engine:
         Raises:
             PromptTooLongError: prompt and ``max_new_tokens`` exceed the context.
             UnsupportedPromptError: the weights' chat template refuses the turns.
-            RequestFailedError: this request failed; others go on.
+            RequestFailedError: this request failed; others continue.
             EngineStoppedError: the engine serves no more requests.
         """
         request = self._build_request(prompt, params, deadline=deadline, cancelled=cancelled)
         try:
             if params.num_beams > 1:
-                outcome = self._plain.generate(request)
+                outcome = self._sequential.generate(request)
             else:
                 self.lanes.submit(request)
                 outcome = request.future.result()
@@ -145,23 +145,23 @@ class Engine:
         return self._build_generation(request, outcome)
 
     def stream(self, prompt: Prompt, params: GenerationParams) -> Iterator[str | Generation]:
-        """Yield the text piece by piece as it grows, and at last the whole generation.
+        """Yield the text in pieces as it grows, and the whole generation last.
 
-        A reader that stops early cancels the request. Raises as ``generate`` does.
+        Closing the iterator early cancels the request. Raises as ``generate`` does.
         """
         cancelled = threading.Event()
         request = self._build_request(prompt, replace(params, num_beams=1), deadline=None, cancelled=cancelled)
-        growth = TextStream(request, self._tokenizer).read_growth()
+        texts = TextStream(request, self._tokenizer).iterate_texts()
         self.lanes.submit(request)
-        told = ""
+        sent = ""
         try:
-            for text in growth:
-                if len(text) > len(told):
-                    yield text[len(told) :]
-                    told = text
+            for text in texts:
+                if len(text) > len(sent):
+                    yield text[len(sent) :]
+                    sent = text
             generation = self._build_generation(request, request.future.result())
-            if len(generation.text) > len(told):
-                yield generation.text[len(told) :]
+            if len(generation.text) > len(sent):
+                yield generation.text[len(sent) :]
             yield generation
         finally:
             cancelled.set()
@@ -177,14 +177,14 @@ class Engine:
         if not all(encoded):
             raise ValueError("a continuation is empty; score only texts that have at least one token")
         longest = max(map(len, encoded), default=0)
-        return self._plain.score(self._encode_checked(prompt, longest), encoded)
+        return self._sequential.score(self._encode_checked(prompt, longest), encoded)
 
     def seconds_since_progress(self) -> float:
-        """Return the age of the loop's last sign of life in seconds; more than a pass can take means it hangs."""
+        """Return the seconds since the loop's last heartbeat; a loop hangs if that is longer than any forward pass."""
         return self.lanes.seconds_since_progress()
 
     def close(self) -> None:
-        """End the loops and fail whatever still waits."""
+        """End the loops and fail all pending requests."""
         self.lanes.close()
 
     def _build_request(

@@ -1,11 +1,11 @@
-"""Everything that can go wrong in the engine.
+"""Errors of the engine.
 
 ::
 
     EngineError
     ├── UnsupportedWeightsError     weights of a kind that cannot be served
     ├── UnsupportedSettingError     a dtype, quantization or device that cannot be served here
-    ├── NotFiniteError              the weights answer with NaN or infinity in this dtype
+    ├── NotFiniteError              the weights' logits are NaN or infinite in this dtype
     ├── InsufficientMemoryError     weights or cache do not fit the device
     ├── PromptTooLongError          prompt and completion exceed the context
     ├── UnsupportedPromptError      the chat template refuses the turns
@@ -20,11 +20,11 @@ from workers.weights.errors import WeightsError
 
 
 class EngineError(WeightsError):
-    """Root of all engine errors; the message says what is wrong and what to do."""
+    """Root of all engine errors; the message contains the cause and the remedy."""
 
 
 class UnsupportedWeightsError(EngineError):
-    """The weights are of a kind that no engine of ours serves; no setting and no other start would help."""
+    """The weights are of a kind that cannot be served; neither a setting nor a restart would help."""
 
 
 class UnsupportedSettingError(EngineError):
@@ -32,7 +32,7 @@ class UnsupportedSettingError(EngineError):
 
 
 class NotFiniteError(EngineError):
-    """The weights overflow in the chosen dtype, so everything they say would be garbage."""
+    """The weights overflow in the chosen dtype, so that their logits are meaningless."""
 
 
 class InsufficientMemoryError(EngineError):
@@ -40,7 +40,7 @@ class InsufficientMemoryError(EngineError):
 
 
 class PromptTooLongError(EngineError):
-    """The prompt and the tokens it asks for do not fit the context."""
+    """The prompt and its new tokens do not fit the context."""
 
 
 class UnsupportedPromptError(EngineError):
@@ -48,7 +48,7 @@ class UnsupportedPromptError(EngineError):
 
 
 class GenerationError(EngineError):
-    """A request was accepted and then could not be finished."""
+    """A request failed after it was accepted."""
 
 
 class RequestFailedError(GenerationError):

@@ -1,4 +1,4 @@
-"""Reading Gemma 3 out of llama.cpp's GGUF file: its config, and its tensors as transformers names and stores them."""
+"""Reader of Gemma 3 from llama.cpp's GGUF file: config and tensors with the names and values of transformers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from gguf import GGUFReader, GGUFValueType, dequantize
 from transformers import Gemma3TextConfig
 
-# Where each tensor of llama.cpp goes in transformers.
+# Names in transformers by those in llama.cpp.
 LAYER_NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -29,39 +29,39 @@ LAYER_NAMES = {
     "ffn_down": "mlp.down_proj",
 }
 OUTER_NAMES = {"token_embd": "embed_tokens", "output_norm": "norm"}
-# Every sixth layer of Gemma 3 sees the whole context, the others a window with rotations of their own.
+# Every sixth layer of Gemma 3 attends to the whole context, the others to a window with a RoPE base of its own.
 LAYERS_PER_FULL_ATTENTION = 6
 WINDOW_ROPE_THETA = 10_000.0
 
 
 class GemmaReader(GGUFReader):
-    """The config and tensors of one GGUF file; steps over its vocabulary, which takes half a minute to take apart."""
+    """Reads config and tensors of one GGUF file; skips its vocabulary, which takes half a minute to parse."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
 
     def read_config(self) -> Gemma3TextConfig:
         """Return the config of the weights."""
-        facts = {name.removeprefix("gemma3."): field.contents() for name, field in self.fields.items() if field.data}
-        tokens = {name: facts[f"tokenizer.ggml.{name}_token_id"] for name in ("bos", "eos", "padding", "unknown")}
-        rotations = {"full_attention": facts["rope.freq_base"], "sliding_attention": WINDOW_ROPE_THETA}
+        metadata = {name.removeprefix("gemma3."): field.contents() for name, field in self.fields.items() if field.data}
+        tokens = {name: metadata[f"tokenizer.ggml.{name}_token_id"] for name in ("bos", "eos", "padding", "unknown")}
+        rotations = {"full_attention": metadata["rope.freq_base"], "sliding_attention": WINDOW_ROPE_THETA}
         return Gemma3TextConfig(
             architectures=["Gemma3ForCausalLM"],
             vocab_size=next(int(item.shape[1]) for item in self.tensors if item.name == "token_embd.weight"),
-            hidden_size=facts["embedding_length"],
-            intermediate_size=facts["feed_forward_length"],
-            num_hidden_layers=facts["block_count"],
-            num_attention_heads=facts["attention.head_count"],
-            num_key_value_heads=facts["attention.head_count_kv"],
-            head_dim=facts["attention.key_length"],
-            query_pre_attn_scalar=facts["attention.key_length"],
-            max_position_embeddings=facts["context_length"],
-            rms_norm_eps=facts["attention.layer_norm_rms_epsilon"],
+            hidden_size=metadata["embedding_length"],
+            intermediate_size=metadata["feed_forward_length"],
+            num_hidden_layers=metadata["block_count"],
+            num_attention_heads=metadata["attention.head_count"],
+            num_key_value_heads=metadata["attention.head_count_kv"],
+            head_dim=metadata["attention.key_length"],
+            query_pre_attn_scalar=metadata["attention.key_length"],
+            max_position_embeddings=metadata["context_length"],
+            rms_norm_eps=metadata["attention.layer_norm_rms_epsilon"],
             rope_parameters={kind: {"rope_type": "default", "rope_theta": theta} for kind, theta in rotations.items()},
-            sliding_window=facts["attention.sliding_window"],
+            sliding_window=metadata["attention.sliding_window"],
             layer_types=[
                 "sliding_attention" if number % LAYERS_PER_FULL_ATTENTION else "full_attention"
-                for number in range(1, facts["block_count"] + 1)
+                for number in range(1, metadata["block_count"] + 1)
             ],
             bos_token_id=tokens["bos"],
             eos_token_id=tokens["eos"],
@@ -72,10 +72,10 @@ class GemmaReader(GGUFReader):
         )
 
     def read_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield every tensor in float32 under the name that transformers gives it."""
+        """Yield every tensor in float32, with its name in transformers."""
         for item in self.tensors:
             tensor = torch.from_numpy(dequantize(item.data, item.tensor_type).copy())
-            # llama.cpp stores the factor of a norm, transformers what is added to 1.
+            # llama.cpp stores the factor of a norm, transformers the factor minus 1.
             yield rename_tensor(item.name), tensor - 1 if item.name.endswith("norm.weight") else tensor
 
     def _get_field_parts(self, orig_offs: int, raw_type: int) -> tuple[int, list[Any], list[int], list[Any]]:
@@ -92,7 +92,7 @@ class GemmaReader(GGUFReader):
 
 
 def rename_tensor(name: str) -> str:
-    """Return the name that transformers gives to a tensor of llama.cpp's Gemma 3."""
+    """Return the name in transformers of a tensor of llama.cpp's Gemma 3."""
     layer = re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", name)
     if layer is None:
         return f"model.{OUTER_NAMES[name.removesuffix('.weight')]}.weight"

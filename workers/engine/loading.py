@@ -1,4 +1,4 @@
-"""From a folder to weights in memory: checked, placed, merged with their adapter, quantized, and proved finite."""
+"""Loading of weights from a folder: memory check, placement, adapter merge, quantization, test for finite logits."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from workers.engine.errors import InsufficientMemoryError, NotFiniteError
 from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
     build_bitsandbytes_config,
-    halve_linears,
-    pack_linears,
+    convert_to_bfloat16,
+    convert_to_float16,
+    prepack_linears,
     quantize_linears,
-    shorten_linears,
 )
 from workers.engine.ragged_attention import RAGGED
 from workers.engine.sample import SAMPLE
@@ -36,24 +36,24 @@ from workers.weights.fingerprint import Hashes, begin_hashing, compute_fingerpri
 from workers.weights.folder import find_folder, list_tensors, read_prompt_format
 from workers.weights.metadata import find_adapter
 
-# Weights that are served also need room to be computed with.
+# Factor on the weights' size, for the memory that computing with them needs.
 MEMORY_MARGIN = 1.05
 # Bits of one number of the linear layers, by quantization.
 QUANTIZED_BITS = {"bf16": 16, "half": 16, "int8": 8, "nf4": 4}
-# Last positions of the sample whose logits are computed, a megabyte each; what overflows earlier shows in them too.
+# Last positions of the sample whose logits are computed, a megabyte each; an earlier overflow reaches them too.
 CHECKED_POSITIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedWeights:
-    """Weights in memory and all that is known about them.
+    """Weights in memory, ready to serve.
 
     Args:
         network: the transformers causal language network, in evaluation mode.
         tokenizer: its tokenizer.
-        prompt_format: how it wants to be prompted.
-        placement: where and how it is served.
-        fingerprint: identity of what generates.
+        prompt_format: chat or completion.
+        placement: device, dtype and quantization.
+        fingerprint: hash of config, tensors, adapter, dtype and quantization.
     """
 
     network: Any
@@ -64,14 +64,14 @@ class LoadedWeights:
 
 
 def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) -> LoadedWeights:
-    """Load what the config names and prove that it can be served.
+    """Load the configured weights, and test that they can be served.
 
     Args:
-        config: what to load and how.
-        hashing: of its weights and adapter, if that has begun.
+        config: weights and settings.
+        hashing: hashes of the weights and adapter, if their computation has begun.
 
     Raises:
-        WeightsError: see the subclasses; every message says what to do.
+        WeightsError: see the subclasses; every message contains the remedy.
     """
     folder = find_folder(config.weights, revision=config.revision)
     adapter = None if config.adapter is None else find_adapter(config.adapter, base=folder)
@@ -99,14 +99,14 @@ def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) ->
 
 
 def load_network(folder: Path, *, placement: Placement, adapter: Path | None, device_map: str | None) -> Any:
-    """Load the tensors and merge the adapter at full precision; weights for bitsandbytes come out quantized."""
+    """Load the tensors and merge the adapter at full precision; bitsandbytes then quantizes."""
     quantization_config = build_bitsandbytes_config(placement)
     if adapter is None:
         return _load_tensors(folder, placement, device_map, quantization_config)
     merged = merge_adapter(_load_tensors(folder, placement, device_map, None), folder=folder, adapter=adapter)
     if quantization_config is None:
         return merged
-    # bitsandbytes quantizes while it loads, so the merged weights become a folder first.
+    # bitsandbytes quantizes during a load, so the merged weights are saved first.
     with tempfile.TemporaryDirectory(prefix="gistmill-merged-") as work:
         merged.save_pretrained(work)
         del merged
@@ -115,12 +115,12 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
 
 @torch.inference_mode()
 def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, device_map: str | None) -> torch.Tensor:
-    """Make the layers what a CPU serves them as, in place, and return what reaches the head (1, tokens, inputs).
+    """Convert the layers to their serving form, in place; return the sample's hidden states (1, tokens, hidden size).
 
     Args:
-        network: as it was loaded.
-        placement: how it is served.
-        sample: usual text (1, tokens), which is run.
+        network: the loaded network.
+        placement: device, dtype and quantization.
+        sample: ids (1, tokens) of typical text.
         device_map: whether accelerate has spread the layers.
     """
     prepare_linears = choose_linears(network, placement, device_map)
@@ -142,26 +142,26 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
 
 
 def run_body(network: Any, ids: torch.Tensor) -> torch.Tensor:
-    """Return what reaches the head (1, tokens, inputs) of ids (1, tokens)."""
+    """Return the hidden states (1, tokens, hidden size) before the head, of ids (1, tokens)."""
     hidden: torch.Tensor = network.base_model(input_ids=ids).last_hidden_state
     return hidden
 
 
 def choose_linears(network: Any, placement: Placement, device_map: str | None) -> Callable[[nn.Module], None]:
-    """Return what makes the linear layers in a module what a CPU serves them as, in place, without a look at others."""
+    """Return a function that converts a module's linear layers, in place, to their serving form on a CPU."""
     if placement.quantization == "bf16":
         head = network.get_output_embeddings()
-        return lambda module: shorten_linears(module, head=head)
+        return lambda module: convert_to_bfloat16(module, head=head)
     if placement.quantization == "half":
-        return halve_linears
-    if placement.can_pack and device_map is None and is_mapped(network.get_input_embeddings().weight):
-        # Weights that were converted are in memory: laid out, those of the embedding would be there twice.
-        return pack_linears
+        return convert_to_float16
+    if placement.can_prepack and device_map is None and is_mapped(network.get_input_embeddings().weight):
+        # Converted weights are in memory already: prepacking a tied head would keep the embedding's twice.
+        return prepack_linears
     return lambda _module: None
 
 
 def _load_tensors(folder: Path, placement: Placement, device_map: str | None, quantization_config: Any) -> Any:
-    # transformers places what is quantized or spread; everything else stays mapped from its file, as it is there.
+    # transformers places quantized and spread weights; all others stay mapped from their file, in its dtype.
     is_placed = device_map is not None or quantization_config is not None
     network = read_network(
         folder,
@@ -174,16 +174,16 @@ def _load_tensors(folder: Path, placement: Placement, device_map: str | None, qu
 
 
 def choose_attention(weights_config: Any, device: str) -> str:
-    """Return the attention to serve with; in the loop only our own knows the capped scores of Gemma 2."""
+    """Return the attention to serve with; in the loop only ragged attention supports the softcapping of Gemma 2."""
     is_capped = getattr(weights_config.get_text_config(), "attn_logit_softcapping", None) is not None
     return RAGGED if device == "cpu" or is_capped else "sdpa"
 
 
 def check_memory(folder: Path, placement: Placement) -> None:
-    """Refuse weights that cannot fit the device, before reading them.
+    """Refuse weights that do not fit the device, before they are loaded.
 
     Raises:
-        InsufficientMemoryError: they are larger than what is free.
+        InsufficientMemoryError: they are larger than the free memory.
     """
     elements = sum(tensor.elements for tensor in list_tensors(folder).values())
     bits = QUANTIZED_BITS.get(placement.quantization, placement.dtype.itemsize * 8)
@@ -197,10 +197,10 @@ def check_memory(folder: Path, placement: Placement) -> None:
 
 @torch.inference_mode()
 def check_finite(network: Any, hidden: torch.Tensor, placement: Placement) -> None:
-    """Refuse weights whose logits are not all finite after what usually reaches their head (1, tokens, inputs).
+    """Refuse weights whose logits for typical hidden states (1, tokens, hidden size) are not all finite.
 
     Raises:
-        NotFiniteError: they are not; the message names the dtype to use instead.
+        NotFiniteError: with the dtype to use instead.
     """
     if torch.isfinite(network.get_output_embeddings()(hidden[:, -CHECKED_POSITIONS:])).all():
         return

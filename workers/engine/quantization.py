@@ -1,7 +1,7 @@
-"""Linear layers as they are served: in fewer bits by bitsandbytes on GPUs, by FBGEMM and oneDNN on CPUs.
+"""Quantization of linear layers: by bitsandbytes on GPUs, by FBGEMM and oneDNN on CPUs.
 
-On a CPU every linear layer is measured on a sample while it is quantized, and those that int8 would change too much
-stay in half precision. With Gemma 3 270M these are the layers after the activation function, a tenth of the weights.
+On a CPU the error of each int8 layer is measured on a sample, and layers with a large one get float16 instead. With
+Gemma 3 270M these are the layers after the activation function, a tenth of the weights.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from workers.engine.device import Placement
 
 # Largest error of an int8 layer's output on the sample, relative to its size.
 MAX_ERROR = 0.02
-# Rows of the sample that a layer is measured on.
+# Rows of the sample on which the error of a layer is measured.
 MEASURED_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """What reaches a linear layer.
+class ObservedInputs:
+    """Inputs of a linear layer on the sample.
 
     Args:
         rows: some inputs (rows, inputs).
-        largest: largest value of each channel (inputs,) over the whole sample.
+        largest: largest magnitude of each channel (inputs,) over the whole sample.
     """
 
     rows: torch.Tensor
@@ -41,7 +41,7 @@ class Observed:
 
 
 def build_bitsandbytes_config(placement: Placement) -> Any:
-    """Return what tells transformers to quantize with bitsandbytes, computing in the serving dtype; None if not to."""
+    """Return transformers' settings for bitsandbytes, which computes in the serving dtype; None without it."""
     if placement.quantization in {"none", "bf16", "half"} or placement.is_int8_on_cpu:
         return None
     from transformers import BitsAndBytesConfig
@@ -57,12 +57,12 @@ def build_bitsandbytes_config(placement: Placement) -> Any:
 
 
 def quantize_linears(network: Any, *, run_sample: Callable[[], object], head: nn.Module | None = None) -> None:
-    """Replace every linear layer of a network on a CPU, its head included, in place; embeddings stay as they are.
+    """Quantize every linear layer of a network on a CPU to int8, in place; embeddings stay as they are.
 
     Args:
         network: the network, in float32.
-        run_sample: runs the network on usual text, which shows how large its activations are.
-        head: the layer after which nothing comes; its own output is not computed.
+        run_sample: runs the network on typical text, to measure its activations.
+        head: the last layer; its output is not computed.
     """
     observed = observe_inputs(network, run_sample, head)
     replace_linears(
@@ -70,21 +70,20 @@ def quantize_linears(network: Any, *, run_sample: Callable[[], object], head: nn
     )
 
 
-def halve_linears(network: Any) -> None:
-    """Replace every linear layer of a network on a CPU by one with weights in half precision, in place."""
+def convert_to_float16(network: Any) -> None:
+    """Convert every linear layer of a network on a CPU to float16 weights, in place."""
     replace_linears(network, lambda _linear: Float16Linear)
 
 
-def pack_linears(network: Any) -> None:
-    """Replace every linear layer of a network on a CPU by one that is laid out once, in place; results stay."""
+def prepack_linears(network: Any) -> None:
+    """Prepack every linear layer of a network on a CPU for oneDNN, in place; outputs stay the same."""
     replace_linears(network, lambda _linear: OneDnnLinear)
 
 
-def shorten_linears(network: Any, *, head: nn.Module) -> None:
-    """Replace every linear layer of a network on a CPU by one in bfloat16, in place.
+def convert_to_bfloat16(network: Any, *, head: nn.Module) -> None:
+    """Convert every linear layer of a network on a CPU to bfloat16, in place, but the head to float16 weights.
 
-    The head's outputs decide between tokens, which eight bits cannot tell apart: it is stored in half precision and
-    computed in float32.
+    The logits need more than bfloat16's eight bits to rank tokens, so the head computes in float32.
     """
     replace_linears(
         network,
@@ -93,18 +92,18 @@ def shorten_linears(network: Any, *, head: nn.Module) -> None:
 
 
 def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinear]) -> None:
-    """Put what is built from each linear layer in its place."""
+    """Replace every linear layer by the one that its chosen builder returns."""
     for parent, name, linear in find_children(network, nn.Linear):
         setattr(parent, name, build_linear(linear, choose_build(linear)))
 
 
-def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed: Observed) -> nn.Module:
-    """Return a layer in int8, or in half precision where int8 would change it too much.
+def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed: ObservedInputs) -> nn.Module:
+    """Return a layer in int8, or in float16 if the error of int8 exceeds ``MAX_ERROR``.
 
     Args:
         weight: (outputs, inputs), float32.
         bias: (outputs,), or None.
-        observed: what reaches the layer.
+        observed: inputs of the layer on the sample.
     """
     quantized = Int8Linear(weight, bias, observed.largest)
     exact = nn.functional.linear(observed.rows, weight, bias)
@@ -114,15 +113,15 @@ def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed
 
 def observe_inputs(
     network: Any, run_sample: Callable[[], object], head: nn.Module | None = None
-) -> dict[nn.Module, Observed]:
-    """Return what reaches each linear layer while the sample runs."""
-    observed: dict[nn.Module, Observed] = {}
+) -> dict[nn.Module, ObservedInputs]:
+    """Return the inputs of each linear layer while the sample runs."""
+    observed: dict[nn.Module, ObservedInputs] = {}
 
     def observe(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
         rows = inputs[0].flatten(0, -2)
         step = max(len(rows) // MEASURED_ROWS, 1)
-        observed[layer] = Observed(rows[::step][:MEASURED_ROWS].clone(), rows.abs().amax(dim=0))
-        # No rows, no work.
+        observed[layer] = ObservedInputs(rows[::step][:MEASURED_ROWS].clone(), rows.abs().amax(dim=0))
+        # Without rows the head computes nothing.
         return inputs[0][..., :0, :] if layer is head else None
 
     with ExitStack() as hooks, torch.inference_mode():

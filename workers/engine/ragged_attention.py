@@ -1,9 +1,9 @@
-"""Attention over a ragged batch on a CPU: every request attends to its own keys only.
+"""Attention over a ragged batch on a CPU: each request attends to its own keys only.
 
-The batch of the generation loop is one long row of tokens of many requests. Attention with a mask, as transformers runs
-it without flash kernels, computes every query against the keys of all requests and throws most of it away: the work and
-the mask grow with the square of the batch. Here each prompt is a dense product of its own, and requests with a few
-queries each, as all have once they write, are padded to one product: many small ones leave most of a CPU idle.
+The generation loop's batch is one row of tokens of many requests. Masked attention, which transformers runs without
+flash kernels, computes every query against the keys of all requests: the work and the mask grow with the square of the
+batch. Here each prefill is a dense product of its own, and requests that decode, with a few queries each, are padded to
+one product: many small ones would leave most of a CPU idle.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workers.engine.compat_transformers import (
     sdpa_mask,
 )
 
-# transformers takes a name with "sdpa" in it for its own, which refuses weights that cap their scores.
+# Must not contain "sdpa": transformers would take it for its own, which refuses weights with capped scores.
 RAGGED = "ragged"
 
 
@@ -39,7 +39,7 @@ def attend_ragged(
     cache: Any = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return the attention of one layer; outside the generation loop and without a cap this is transformers' own.
+    """Return the attention of one layer; outside the generation loop and without a cap, that of transformers.
 
     Args:
         module: the attention layer.
@@ -48,8 +48,8 @@ def attend_ragged(
         value: as key.
         attention_mask: used outside the loop only.
         scaling: factor on the scores.
-        sliding_window: most keys that a query may see; None for all.
-        softcap: largest score, which larger ones come near; None for no cap.
+        sliding_window: maximum number of keys that a query sees; None for all.
+        softcap: bound that scores approach (Gemma 2); None for no cap.
         cache: the loop's cache, None outside the loop.
         options: lengths and indices of the requests, as the loop passes them.
 
@@ -79,32 +79,32 @@ def attend_planned(
     scaling: float | None,
     softcap: float | None,
 ) -> torch.Tensor:
-    """Return the attention (query tokens, heads, head size) of all requests of a pass, and store the new keys.
+    """Store the new keys, and return the attention (query tokens, heads, head size) of all requests.
 
     Args:
         query: (1, heads, query tokens of all requests, head size).
         key: (1, key heads, query tokens of all requests, head size).
         value: as key.
-        stored: keys and values (rows, key heads, head size) of the cache, in which the new ones are put.
-        plan: which rows are whose.
+        stored: keys and values (rows, key heads, head size) of the cache, which take the new ones.
+        plan: rows of each request.
         scaling: factor on the scores.
         softcap: largest score; None for no cap.
     """
     # By token: (query tokens, heads, head size).
-    query, *new = (each[0].transpose(0, 1) for each in (query, key, value))
-    # Read before the new keys take the places of those that have left the window.
-    past = [[each.index_select(0, prompt.past) for each in stored] for prompt in plan.prompts]
+    query, *new = (rows[0].transpose(0, 1) for rows in (query, key, value))
+    # Before new keys overwrite those that have left the window.
+    past = [[cached.index_select(0, prefill.past) for cached in stored] for prefill in plan.prefills]
     for rows, cached in zip(new, stored, strict=True):
         cached.index_copy_(0, plan.write_index, rows)
     output = query.new_empty(query.shape)
-    for prompt, before in zip(plan.prompts, past, strict=True):
-        keys, values = (torch.cat((old, rows[prompt.queries])) for old, rows in zip(before, new, strict=True))
-        output[prompt.queries] = attend_prefill(
-            query[prompt.queries], keys, values, prompt, scaling=scaling, softcap=softcap
+    for prefill, before in zip(plan.prefills, past, strict=True):
+        keys, values = (torch.cat((old, rows[prefill.queries])) for old, rows in zip(before, new, strict=True))
+        output[prefill.queries] = attend_prefill(
+            query[prefill.queries], keys, values, prefill, scaling=scaling, softcap=softcap
         )
-    for writers in plan.writers:
-        attended = attend_decode(query, stored[0], stored[1], writers, scaling=scaling, softcap=softcap)
-        output.index_copy_(0, writers.queries.flatten(), attended)
+    for group in plan.decode_groups:
+        attended = attend_decode(query, stored[0], stored[1], group, scaling=scaling, softcap=softcap)
+        output.index_copy_(0, group.queries.flatten(), attended)
     return output
 
 
@@ -112,18 +112,18 @@ def attend_prefill(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    prompt: PrefillRequest,
+    prefill: PrefillRequest,
     *,
     scaling: float | None,
     softcap: float | None = None,
 ) -> torch.Tensor:
-    """Return the attention (queries, heads, head size) of one request that reads its prompt.
+    """Return the attention (queries, heads, head size) of one request that prefills.
 
     Args:
         query: (queries, heads, head size), the last of the keys' positions.
         key: (keys, key heads, head size).
         value: as key.
-        prompt: which keys each query sees.
+        prefill: mask of the request.
         scaling: factor on the scores.
         softcap: largest score; None for no cap.
     """
@@ -135,10 +135,10 @@ def attend_prefill(
     shared_key, shared_value = (rows.transpose(0, 1).unsqueeze(1).expand(shape) for rows in (key, value))
     if softcap is None:
         attended = scaled_dot_product_attention(
-            grouped, shared_key, shared_value, attn_mask=prompt.mask, is_causal=prompt.mask is None, scale=scaling
+            grouped, shared_key, shared_value, attn_mask=prefill.mask, is_causal=prefill.mask is None, scale=scaling
         )
     else:
-        attended = attend_capped(grouped, shared_key, shared_value, prompt.mask, scaling=scaling, softcap=softcap)
+        attended = attend_capped(grouped, shared_key, shared_value, prefill.mask, scaling=scaling, softcap=softcap)
     return attended.reshape(heads, queries, size).transpose(0, 1)
 
 
@@ -146,37 +146,37 @@ def attend_decode(
     query: torch.Tensor,
     keys: torch.Tensor,
     values: torch.Tensor,
-    writers: DecodeGroup,
+    group: DecodeGroup,
     *,
     scaling: float | None,
     softcap: float | None = None,
 ) -> torch.Tensor:
-    """Return the attention of requests with few queries each, padded to one product.
+    """Return the attention of a group of requests that decode, padded to one product.
 
     Args:
         query: (query tokens of all requests, heads, head size).
         keys: (rows, key heads, head size), of all requests and more.
         values: as keys.
-        writers: which rows are whose.
+        group: rows and mask of the requests.
         scaling: factor on the scores.
         softcap: largest score; None for no cap.
 
     Returns:
-        (requests * most queries, heads, head size).
+        (requests * max queries, heads, head size).
     """
-    requests, queries = writers.queries.shape
+    requests, queries = group.queries.shape
     _, heads, size = query.shape
     key_heads = keys.shape[1]
-    # By key head of a request: (requests * key heads, most keys, head size).
+    # By key head of a request: (requests * key heads, max keys, head size).
     key, value = (
-        each.index_select(0, writers.keys.flatten()).view(requests, -1, key_heads, size).transpose(1, 2).flatten(0, 1)
-        for each in (keys, values)
+        cached.index_select(0, group.keys.flatten()).view(requests, -1, key_heads, size).transpose(1, 2).flatten(0, 1)
+        for cached in (keys, values)
     )
-    # Queries of heads that share a key head are the rows of one product.
-    rows = query.index_select(0, writers.queries.flatten()).view(requests, queries, key_heads, -1, size)
+    # Queries of heads that share a key head are rows of one product.
+    rows = query.index_select(0, group.queries.flatten()).view(requests, queries, key_heads, -1, size)
     rows = rows.permute(0, 2, 3, 1, 4).reshape(requests * key_heads, -1, size)
-    mask = writers.mask.expand(-1, key_heads, -1, -1).flatten(0, 1)
-    # So few rows are attended to faster by plain products than by torch's own attention.
+    mask = group.mask.expand(-1, key_heads, -1, -1).flatten(0, 1)
+    # For so few rows plain products are faster than torch's own attention.
     factor = size**-0.5 if scaling is None else scaling
     if softcap is None:
         scores = torch.baddbmm(mask, rows, key.transpose(1, 2), alpha=factor)
@@ -196,7 +196,7 @@ def attend_capped_batch(
     scaling: float | None,
     softcap: float,
 ) -> torch.Tensor:
-    """Return the attention (batch, queries, heads, head size) with capped scores, as transformers' eager one has it.
+    """Return the attention (batch, queries, heads, head size) with capped scores, equal to transformers' eager one.
 
     Args:
         query: (batch, heads, queries, head size).
@@ -221,7 +221,7 @@ def attend_capped(
     scaling: float | None,
     softcap: float,
 ) -> torch.Tensor:
-    """Return the attention (..., queries, head size) with capped scores, of which torch's own attention has none.
+    """Return the attention (..., queries, head size) with capped scores, which torch's own lacks.
 
     Args:
         query: (..., queries, head size).
@@ -235,13 +235,13 @@ def attend_capped(
     scores = cap_scores(query @ key.transpose(-1, -2) * factor, softcap)
     if mask is None:
         mask = build_mask(query.shape[-2], key.shape[-2], None).to(query.device)
-    # The least number, not minus infinity: a query of padding may see no key at all.
+    # Finite, because a query of padding may see no key at all, and softmax of -inf alone is NaN.
     scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
     return scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype) @ value
 
 
 def cap_scores(scores: torch.Tensor, softcap: float) -> torch.Tensor:
-    """Return scores that never are larger than a cap, nor smaller than its negative (Gemma 2)."""
+    """Return scores bounded smoothly by a cap and its negative (Gemma 2, 2024)."""
     return (scores / softcap).tanh() * softcap
 
 

@@ -1,4 +1,4 @@
-"""A text like those that will be summarized: run once at load, to check the weights and to see their activations."""
+"""Sample of typical sources, run once at load to test for finite logits and to measure activations."""
 
 SAMPLE = """\
 <h2>1st place solution</h2>

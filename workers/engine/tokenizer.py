@@ -1,9 +1,9 @@
-"""From a prompt to token ids, so that a document can never open a chat turn.
+"""Encoding of prompts to token ids such that a document cannot inject a chat turn.
 
-Control tokens (``<bos>``, ``<start_of_turn>``, …) are recognised only in text that we wrote. The prompt is rendered
-with every control token of its untrusted parts broken by a mark, cut at the control tokens that are left, and the
-text between them is encoded by a second tokenizer that takes control tokens for words. For text without them this is
-token for token what ``apply_chat_template(tokenize=True)`` gives.
+Control tokens (``<bos>``, ``<start_of_turn>``, …) are recognised only in trusted parts: a mark breaks those of
+untrusted ones. The rendered prompt is split at the control tokens that are left, and the text between them is encoded
+by a second tokenizer, for which control tokens are ordinary words. For text without them the ids equal those of
+``apply_chat_template(tokenize=True)``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from workers.engine.pretrained import read_config, read_vocabulary
 from workers.generation import Part, Prompt, PromptFormat, Turn
 from workers.weights.folder import find_folder, read_prompt_format
 
-# Marks are private-use characters: one that the prompt does not contain is taken.
+# Private-use characters; the mark is one that the prompt does not contain.
 MARKS = tuple(chr(code) for code in range(0xE000, 0xE100))
 
 
@@ -49,11 +49,11 @@ class PromptTokenizer:
 
     @property
     def has_chat_template(self) -> bool:
-        """True if the weights say how a chat is written."""
+        """Whether the weights have a chat template."""
         return bool(self._template.chat_template)
 
     def get_control_id(self, token: str) -> int | None:
-        """Return the id of a control token, None if these weights have none of that name."""
+        """Return the id of a control token, None if the weights lack it."""
         return self._control.get(token)
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
@@ -74,7 +74,7 @@ class PromptTokenizer:
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text, without any control tokens."""
-        # A batch of one, because only batches can be had without the offsets of every token, a third of the work.
+        # A batch of one: only the batch method skips the offsets of tokens, a third of the work.
         return len(self._plain.encode_batch_fast([text], add_special_tokens=False)[0])
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -83,7 +83,7 @@ class PromptTokenizer:
         return self._plain.decode(readable, skip_special_tokens=False).replace("\x00", "")
 
     def decode_settled(self, ids: Sequence[int]) -> str:
-        """Return the text of generated ids that no further id can change: a run of single bytes is not settled."""
+        """Return the text of generated ids without single bytes at the end, which further ids may complete."""
         end = len(ids)
         while end and ids[end - 1] in self._byte_ids:
             end -= 1
@@ -99,14 +99,14 @@ class PromptTokenizer:
             raise UnsupportedPromptError(f"the weights' chat template refuses this prompt: {error}") from error
 
     def _join_parts(self, parts: Sequence[Part], mark: str) -> str:
-        """Join texts and break every control token that does not lie wholly within one trusted part."""
+        """Join texts, and break with the mark every control token that is not wholly within one trusted part."""
         text = "".join(part.text for part in parts)
         ends = list(accumulate(len(part.text) for part in parts))
 
         def break_untrusted(found: re.Match[str]) -> str:
             index = bisect_right(ends, found.start())
-            is_ours = not parts[index].is_untrusted and found.end() <= ends[index]
-            return found[0] if is_ours else found[0][0] + mark + found[0][1:]
+            is_trusted = not parts[index].is_untrusted and found.end() <= ends[index]
+            return found[0] if is_trusted else found[0][0] + mark + found[0][1:]
 
         return self._control_pattern.sub(break_untrusted, text)
 
@@ -121,12 +121,12 @@ class PromptTokenizer:
 
 
 def build_plain_tokenizer(original: Tokenizer) -> Tokenizer:
-    """Return the tokenizer that takes control tokens for words; it shares the vocabulary, which is large."""
+    """Return a tokenizer for which control tokens are ordinary words; it shares the large vocabulary."""
     plain = Tokenizer(original.model)
     for part in ("normalizer", "pre_tokenizer", "decoder"):
         if getattr(original, part) is not None:
             setattr(plain, part, getattr(original, part))
-    # In the order of their ids, which makes them the same again.
+    # Added in the order of their ids, so that they get the same ids.
     added = [token for _, token in sorted(original.get_added_tokens_decoder().items())]
     for is_special, tokens in groupby(added, key=attrgetter("special")):
         (plain.add_special_tokens if is_special else plain.add_tokens)(list(tokens))
@@ -135,7 +135,7 @@ def build_plain_tokenizer(original: Tokenizer) -> Tokenizer:
 
 
 def choose_mark(text: str) -> str:
-    """Return a character that the text does not contain.
+    """Return a private-use character that the text does not contain.
 
     Raises:
         UnsupportedPromptError: the text uses every one of them.
@@ -147,7 +147,7 @@ def choose_mark(text: str) -> str:
 
 
 class PromptCounter:
-    """Implements ``TokenCounter`` for a weights folder or hub id, and the adapter that they are served with.
+    """Counts tokens by a weights folder or hub id, and its adapter; implements ``TokenCounter``.
 
     Raises:
         WeightsError: there are no such weights, or their files are broken.

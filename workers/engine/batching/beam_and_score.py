@@ -1,4 +1,4 @@
-"""What the batching loop cannot do: beam search and scoring, through the same weights, one call at a time."""
+"""Beam search and scoring: single calls beside the batching loop, which supports neither, on the same weights."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.errors import RequestFailedError
 from workers.generation import FinishReason
 
-# Continuations scored in one pass; bounds the logits, which take a megabyte per token with Gemma's vocabulary.
-SCORED_TOGETHER = 8
-# Seconds between two looks at whether a request that waits for its turn must end.
-TURN_SECONDS = 0.05
+# Continuations scored in one forward pass; bounds the logits, a megabyte per token with Gemma's vocabulary.
+SCORE_BATCH = 8
+# Seconds between two checks whether a request that waits for the lock is cancelled or past its deadline.
+POLL_SECONDS = 0.05
 
 
 class SequentialGenerator:
-    """Runs single calls beside the loop.
+    """Runs single calls beside the loop, one at a time.
 
     Args:
-        network: the loaded weights, as no loop has changed them yet.
-        threads: to compute with on a CPU.
+        network: the loaded weights, before a loop changes their attention.
+        threads: compute threads on a CPU.
     """
 
     def __init__(self, network: Any, *, threads: int) -> None:
@@ -36,12 +36,12 @@ class SequentialGenerator:
         self._lock = threading.Lock()
 
     def generate(self, request: Request) -> GenerationOutcome:
-        """Generate with transformers' own ``generate``, which also does beam search.
+        """Generate with transformers' ``generate``, which supports beam search.
 
         Raises:
-            RequestFailedError: it failed, such as for want of memory.
+            RequestFailedError: it failed, for example out of memory.
         """
-        reason = self._wait_for_turn(request)
+        reason = self._acquire_lock(request)
         if reason is not None:
             request.finish([], reason)
             return request.future.result()
@@ -52,10 +52,10 @@ class SequentialGenerator:
         finally:
             self._lock.release()
 
-    def _wait_for_turn(self, request: Request) -> FinishReason | None:
-        """Take the lock, or return why the request has ended before its turn."""
+    def _acquire_lock(self, request: Request) -> FinishReason | None:
+        """Acquire the lock, or return the reason if the request must end first."""
         while (reason := request.find_overdue_reason()) is None:
-            if self._lock.acquire(timeout=TURN_SECONDS):
+            if self._lock.acquire(timeout=POLL_SECONDS):
                 return None
         return reason
 
@@ -77,7 +77,7 @@ class SequentialGenerator:
         )
         ids = self._to_tensor(request.prompt_ids)
         with use_threads(self._threads), torch.inference_mode(), torch.random.fork_rng():
-            # transformers draws from the generator of the process, which nobody else does while this has the lock.
+            # transformers draws from the global generator, which only the holder of the lock uses.
             torch.manual_seed(request.generator.initial_seed())
             output = self._network.generate(
                 ids,
@@ -94,8 +94,8 @@ class SequentialGenerator:
         with self._lock, use_threads(self._threads), torch.inference_mode():
             if len(prompt_ids) > 1:
                 prefix = self._network(input_ids=self._to_tensor(prompt_ids[:-1]), use_cache=True, logits_to_keep=1)
-            for start in range(0, len(continuations), SCORED_TOGETHER):
-                group = continuations[start : start + SCORED_TOGETHER]
+            for start in range(0, len(continuations), SCORE_BATCH):
+                group = continuations[start : start + SCORE_BATCH]
                 cache = copy.deepcopy(prefix.past_key_values) if len(prompt_ids) > 1 else None
                 scores += self._score_group(prompt_ids[-1], group, cache)
         return scores
@@ -103,7 +103,7 @@ class SequentialGenerator:
     def _score_group(self, last_id: int, group: Sequence[Sequence[int]], cache: Any) -> list[float]:
         longest = max(map(len, group))
         targets = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in group])
-        targets = targets.to(self._network.device)  # (group, longest), padded on the right, where nothing looks
+        targets = targets.to(self._network.device)  # (group, longest), padded on the right
         inputs = torch.cat([torch.full_like(targets[:, :1], last_id), targets[:, :-1]], dim=1)
         if cache is not None:
             cache.batch_repeat_interleave(len(group))
@@ -116,23 +116,23 @@ class SequentialGenerator:
 
 
 def share_weights(network: Any) -> Any:
-    """Return a network with the same weights and a config of its own.
+    """Return a copy of a network that shares its weights but not its config.
 
-    In each forward pass of its loop transformers writes to the config how masks are made, and at its start how is
-    attended, both for whoever else runs the network.
+    The loop of transformers sets the attention in the config at its start and the masking in each forward pass, which
+    would change other calls of the network.
     """
     shared = [*network.parameters(), *network.buffers(), *filter(is_shareable, network.modules())]
     return copy.deepcopy(network, {id(part): part for part in shared})
 
 
 def is_shareable(module: nn.Module) -> bool:
-    """Return whether a module has no parts and asks no config, like a linear layer, however it is packed."""
+    """Return whether a module is a leaf without a config, such as a linear layer in any memory layout."""
     return not hasattr(module, "config") and next(module.children(), None) is None
 
 
 @contextmanager
 def use_threads(threads: int) -> Iterator[None]:
-    """Compute with so many threads for the length of a block: a new thread has as many as any was told last."""
+    """Set torch's thread count within a block, and restore it: new threads start with the last count set."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -142,13 +142,13 @@ def use_threads(threads: int) -> Iterator[None]:
 
 
 class OverdueCriteria(StoppingCriteria):
-    """Ends a plain generation at its deadline or when it is cancelled."""
+    """Stops a generation that is cancelled or past its deadline."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self.reason: FinishReason | None = None
 
     def __call__(self, input_ids: torch.Tensor, _scores: Any, **_options: Any) -> torch.Tensor:
-        """Return one flag per sequence, all the same."""
+        """Return one flag per sequence (sequences,), all equal."""
         self.reason = self._request.find_overdue_reason()
         return torch.full((input_ids.shape[0],), self.reason is not None, device=input_ids.device)

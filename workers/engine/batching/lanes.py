@@ -1,7 +1,6 @@
-"""Generation loops side by side over the same weights, each with a part of the requests and of a CPU's cores.
+"""Parallel generation loops over the same weights, which divide the requests and a CPU's cores among them.
 
-What is between the products of a pass, Python and small operations, uses one core however many there are. Beside it the
-other loop computes.
+Between its matrix products a forward pass runs Python and small operations on one core; the second loop uses the rest.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from transformers import ContinuousBatchingConfig
 from workers.engine.batching.loop import GenerationLoop, LoopState
 from workers.engine.batching.request import Request
 
-# Makes a loop of a size, which asks before each pass how many threads it may compute with.
+# Builds a loop from its sizes and a callable that returns its thread count for the next forward pass.
 BuildLoop = Callable[[ContinuousBatchingConfig, Callable[[], int]], GenerationLoop]
 
 
 class Lanes:
-    """Runs each request in the loop that has the fewest, to its end; ``submit`` may be called from any thread.
+    """Assigns each request to the loop with the fewest; ``submit`` may be called from any thread.
 
     Args:
-        build: makes one loop.
-        sizes: of the loops.
-        threads: of all of them together, to compute with on a CPU; a loop that works alone has them all.
+        build: builds one loop.
+        sizes: batch and cache settings of each loop.
+        threads: compute threads of all loops together on a CPU; a loop that runs alone has them all.
 
     Raises:
         MemoryError: the caches do not fit the device.
@@ -33,9 +32,9 @@ class Lanes:
 
     def __init__(self, build: BuildLoop, sizes: Sequence[ContinuousBatchingConfig], *, threads: int) -> None:
         self._threads = threads
-        self._choosing = threading.Lock()
+        self._submit_lock = threading.Lock()
         self.loops: Sequence[GenerationLoop] = [
-            build(size, partial(self._share_threads, place)) for place, size in enumerate(sizes)
+            build(size, partial(self._share_threads, index)) for index, size in enumerate(sizes)
         ]
 
     def start(self) -> None:
@@ -51,21 +50,21 @@ class Lanes:
         """
         for loop in self.loops:
             loop.check_running()
-        with self._choosing:
+        with self._submit_lock:
             min(self.loops, key=lambda loop: len(loop.live)).submit(request)
 
     def close(self) -> None:
-        """End the loops and fail whatever still waits."""
-        # The first one may have changed the attention of the weights for all of them, and takes it back.
+        """End the loops and fail all pending requests."""
+        # The first loop may have changed the attention of the weights for all, and restores it when it closes.
         for loop in reversed(self.loops):
             loop.close()
 
     def seconds_since_progress(self) -> float:
-        """Return the age in seconds of the last sign of life of the loop that has given none for longest."""
+        """Return the seconds since the last heartbeat, of the loop where it is oldest."""
         return max(loop.seconds_since_progress() for loop in self.loops)
 
     def read_state(self) -> LoopState:
-        """Return what all loops are doing now, of their caches the fuller; the numbers may be of different passes."""
+        """Return the sums over all loops, and the fullest cache; the numbers may be of different steps."""
         states = [loop.read_state() for loop in self.loops]
         return LoopState(
             waiting=sum(state.waiting for state in states),
@@ -75,6 +74,6 @@ class Lanes:
             age=max(state.age for state in states),
         )
 
-    def _share_threads(self, place: int) -> int:
+    def _share_threads(self, index: int) -> int:
         busy = max(sum(1 for loop in self.loops if loop.live), 1)
-        return max(self._threads // busy + (place < self._threads % busy), 1)
+        return max(self._threads // busy + (index < self._threads % busy), 1)

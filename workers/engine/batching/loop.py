@@ -1,9 +1,9 @@
-"""The generation loop: transformers' continuous batching, made to serve many threads for days.
+"""The generation loop: transformers' continuous batching, extended to serve many threads for days.
 
-One background thread runs one forward pass after the other over whatever requests are live. What this class adds to the
-manager of transformers: every request has its own sampling parameters, seed, stop strings, deadline and cancellation,
-checked between two passes; running out of memory shrinks the batch and is retried once; a fatal error fails every
-waiting request and tells the owner of the process; and a heartbeat shows that the loop is alive.
+A background thread runs one forward pass after the other over the live requests. Added to the manager of transformers:
+each request has its own sampling parameters, seed, stop strings, deadline and cancellation, checked between two steps;
+running out of memory shrinks the batch and retries once; a fatal error fails all pending requests and is reported to
+the process; and a heartbeat shows that the loop is alive.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from workers.engine.batching.model_runner import SamplingRunner
 from workers.engine.batching.request import Request
 from workers.engine.batching.routing import RequestRouter
-from workers.engine.batching.speculation import keep_behind_window, propose_tokens
+from workers.engine.batching.speculation import propose_tokens, widen_for_speculation
 from workers.engine.compat_transformers import HookedManager, get_attention, mark_finished
 from workers.engine.cpu.fused_gemma3 import has_fused_layers
 from workers.engine.cpu.memory import LazyZeros
@@ -35,14 +35,14 @@ MIN_BATCH_TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class LoopState:
-    """What the loop is doing.
+    """State of a loop.
 
     Args:
         waiting: requests not yet in the batch.
         running: requests in the batch.
         batch_size: requests in the last forward pass.
         cache_used: used part of the KV cache, from 0 to 1.
-        age: seconds since the last sign of life.
+        age: seconds since the last heartbeat.
     """
 
     waiting: int
@@ -58,10 +58,10 @@ class GenerationLoop(HookedManager):
     Args:
         network: the loaded weights.
         tokenizer: decodes the ends of generations to find stop strings.
-        batching: size of batch and cache.
-        share_threads: returns how many threads the next pass may compute with on a CPU.
-        is_speculative: whether guesses are checked where that is of use.
-        on_fatal: called, from the loop's thread, when the loop has died of an error.
+        batching: sizes of batch and cache.
+        share_threads: returns the thread count of the next forward pass on a CPU.
+        is_speculative: whether speculative tokens are proposed where the attention supports it.
+        on_fatal: called in the loop's thread after a fatal error.
 
     Raises:
         MemoryError: the cache does not fit the device.
@@ -79,7 +79,7 @@ class GenerationLoop(HookedManager):
     ) -> None:
         super().__init__(
             model=network,
-            # Tokens are chosen by our runner, so no processor of transformers may touch the logits.
+            # The runner samples; no processor of transformers may change the logits.
             generation_config=GenerationConfig(do_sample=False, eos_token_id=-1),
             continuous_batching_config=batching,
         )
@@ -88,16 +88,16 @@ class GenerationLoop(HookedManager):
         self._tokenizer = tokenizer
         self._on_fatal = on_fatal
         self._share_threads = share_threads
-        # Only our own attention reads several new tokens of many requests in one product.
+        # Only ragged attention takes several new tokens of many requests in one product.
         self._is_ragged = get_attention(network.config.get_text_config()) == RAGGED
-        self._is_guessing = is_speculative and self._is_ragged
-        self._submitting = threading.Lock()
-        self._last_pass = time.monotonic()
-        # Made here and not in the loop's thread, so that a cache that does not fit fails the loading.
+        self._can_speculate = is_speculative and self._is_ragged
+        self._submit_lock = threading.Lock()
+        self._last_step = time.monotonic()
+        # Built here and not in the loop's thread, so that a cache that does not fit fails the load.
         self.batch_processor = self.build_processor()
 
     def switch_to_cb_friendly_attn(self, model: Any, auto_switch_to_flash: bool = True) -> None:
-        """Keep our own attention; let transformers choose among its own."""
+        """Keep ragged attention; else let transformers choose among its own."""
         if get_attention(model.config) != RAGGED:
             super().switch_to_cb_friendly_attn(model, auto_switch_to_flash)
 
@@ -108,7 +108,7 @@ class GenerationLoop(HookedManager):
             EngineStoppedError: the loop has ended.
         """
         self.check_running()
-        with self._submitting:
+        with self._submit_lock:
             self.live[request.id] = request
             self.add_request(
                 request.prompt_ids,
@@ -117,11 +117,11 @@ class GenerationLoop(HookedManager):
                 eos_token_id=sorted(request.eos_ids) or -1,
                 streaming=request.on_tokens is not None,
             )
-        # Asked after queueing: a loop that dies from here on fails the request itself.
+        # Checked after queueing: a loop that ends from here on fails the request itself.
         self.check_running(request)
 
     def check_running(self, request: Request | None = None) -> None:
-        """Refuse what comes now, or a request that was queued and that the loop has not failed itself.
+        """Refuse new requests, or one that was queued and not yet failed by the loop.
 
         Raises:
             EngineStoppedError: the loop has ended.
@@ -130,16 +130,16 @@ class GenerationLoop(HookedManager):
             raise EngineStoppedError("the generation loop has ended; restart this worker")
 
     def close(self) -> None:
-        """End the loop and fail whatever still waits."""
+        """End the loop and fail all pending requests."""
         self.stop(block=True, hard_stop=True)
         self.destroy()
 
     def seconds_since_progress(self) -> float:
-        """Return the age of the loop's last sign of life in seconds; an idle loop gives one every 0.1 s."""
-        return time.monotonic() - self._last_pass
+        """Return the seconds since the loop's last heartbeat; an idle loop has one every 0.1 s."""
+        return time.monotonic() - self._last_step
 
     def read_state(self) -> LoopState:
-        """Return what the loop is doing now; read from any thread, so the numbers may be of two different passes."""
+        """Return the current state; callable from any thread, so the numbers may be of two different steps."""
         processor = self.batch_processor
         if processor is None:
             return LoopState(waiting=0, running=0, batch_size=0, cache_used=0.0, age=self.seconds_since_progress())
@@ -153,39 +153,39 @@ class GenerationLoop(HookedManager):
         )
 
     def build_processor(self) -> Any:
-        """Return cache, scheduler and buffers of a new loop, with our runner."""
+        """Return cache, scheduler and buffers of a new loop, with a ``SamplingRunner``."""
         with LazyZeros():
             processor = super().build_processor()
         processor.model_runner = SamplingRunner(processor, self.live, is_fused=has_fused_layers(self.model))
         if self._is_ragged:
-            keep_behind_window(processor.cache)
+            widen_for_speculation(processor.cache)
         return processor
 
     def run_step(self, processor: Any, bootstrapping: bool) -> bool:
-        """Run one forward pass, and end requests before and after it."""
+        """Run one forward pass; end overdue requests before it and stopped ones after it."""
         if self.live:
-            # Torch keeps it for each thread, and for MKL one number of the whole process; it takes no microsecond.
+            # torch has one count per thread, MKL one for the process; setting both takes less than a microsecond.
             torch.set_num_threads(self._share_threads())
         self._end_overdue(processor.scheduler)
-        if self._is_guessing:
+        if self._can_speculate:
             propose_tokens(list(self.live.values()), processor)
         try:
-            goes_on = super().run_step(processor, bootstrapping)
+            continues = super().run_step(processor, bootstrapping)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             self._shrink_batch(processor, error)
-            goes_on = True
+            continues = True
         self._end_stopped(processor.scheduler)
-        self._last_pass = time.monotonic()
-        return goes_on
+        self._last_step = time.monotonic()
+        return continues
 
     def _end_overdue(self, scheduler: Any) -> None:
-        with self._submitting:
+        with self._submit_lock:
             overdue = [(request, request.find_overdue_reason()) for request in self.live.values()]
         for request, reason in overdue:
             if reason is not None:
-                # Takes effect in this very pass, also for a request that still is in the input queue.
+                # Takes effect in this step, also for a request that is still in the input queue.
                 scheduler.set_request_cancellation(request.id)
                 self._finish(request, scheduler, reason)
 
@@ -203,9 +203,9 @@ class GenerationLoop(HookedManager):
         request.finish(tokens, reason)
 
     def _has_stop(self, request: Request, tokens: list[int]) -> bool:
-        # Every token is at least one byte, so this many tokens contain any stop string that this pass has completed.
+        # A token is at least one byte, so this tail contains any stop string that this step has completed.
         longest = max(len(stop.encode()) for stop in request.stop)
-        tail = self._tokenizer.decode(tokens[-longest - 1 - len(request.draft) :])
+        tail = self._tokenizer.decode(tokens[-longest - 1 - len(request.proposed) :])
         return any(stop in tail for stop in request.stop)
 
     def _shrink_batch(self, processor: Any, error: Exception) -> None:
@@ -225,14 +225,14 @@ class GenerationLoop(HookedManager):
             torch.cuda.empty_cache()
 
     def handle_fatal_error(self, error: Exception, processor: Any) -> None:
-        """Fail all requests and tell the owner of the process."""
+        """Fail all requests and call ``on_fatal``."""
         super().handle_fatal_error(error, processor)
         if self._on_fatal is not None:
             self._on_fatal()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that the device has no memory left."""
+    """Return whether an error is one of exhausted memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "allocate memory" in str(error) or "not enough memory" in str(error)

@@ -1,4 +1,4 @@
-"""What one engine process tells Prometheus.
+"""Prometheus metrics of one engine process.
 
 ``prometheus_client.REGISTRY.register(engine.metrics)`` publishes it; the process itself opens the port.
 """
@@ -21,11 +21,11 @@ SECONDS_BUCKETS = (0.5, 1, 2, 5, 10, 20, 40, 80, 160, 320, 640)
 
 
 class EngineMetrics(Collector):
-    """Counts finished requests and reads the loop's state whenever it is asked.
+    """Counts finished requests, and reads the loop's state at each scrape.
 
     Args:
-        read_state: returns the loop's state now.
-        device: where the weights are.
+        read_state: returns the loop's current state.
+        device: of the weights.
     """
 
     def __init__(self, read_state: Callable[[], LoopState], *, device: str) -> None:
@@ -42,7 +42,7 @@ class EngineMetrics(Collector):
         )
         self._failures = Counter("gistmill_request_failures", "Requests that ended with an error", registry=None)
         self._generated = 0
-        self._seen = (time.monotonic(), 0)
+        self._last_scrape = (time.monotonic(), 0)
 
     def count_generation(self, generation: Generation) -> None:
         """Count one finished request."""
@@ -56,7 +56,7 @@ class EngineMetrics(Collector):
         self._failures.inc()
 
     def collect(self) -> Iterable[Metric]:
-        """Return everything as Prometheus wants it."""
+        """Yield all metrics for a scrape."""
         state = self._read_state()
         yield GaugeMetricFamily("gistmill_requests_waiting", "Requests not yet in the batch", state.waiting)
         yield GaugeMetricFamily("gistmill_requests_running", "Requests in the batch", state.running)
@@ -75,10 +75,10 @@ class EngineMetrics(Collector):
             memory.add_metric(["free"], free)
             memory.add_metric(["total"], total)
             yield memory
-        for counted in (self._tokens_in, self._tokens_out, self._seconds, self._failures):
-            yield from counted.collect()
+        for metric in (self._tokens_in, self._tokens_out, self._seconds, self._failures):
+            yield from metric.collect()
 
     def _measure_speed(self) -> float:
-        then, before = self._seen
-        self._seen = (time.monotonic(), self._generated)
-        return (self._seen[1] - before) / max(self._seen[0] - then, 1e-3)
+        start, before = self._last_scrape
+        self._last_scrape = (time.monotonic(), self._generated)
+        return (self._last_scrape[1] - before) / max(self._last_scrape[0] - start, 1e-3)

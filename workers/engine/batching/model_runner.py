@@ -1,4 +1,4 @@
-"""The forward pass of the loop's batch, and the choice of every request's next tokens."""
+"""The forward pass of the loop's batch, and the sampling of each request's next tokens."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from workers.engine.cpu.screened_head import ScreenedHead
 
 
 class SamplingRunner(HookedRunner):
-    """Chooses each request's next tokens by that request's own parameters and seed.
+    """Samples each request's next tokens by its own parameters and seed.
 
     Args:
         processor: transformers' processor of the batch, whose own runner this one replaces.
         live: the requests by id.
-        is_fused: whether the network's last layer computes only the tokens that are kept.
+        is_fused: whether the network's last layer computes only the tokens of which logits are needed.
     """
 
     def __init__(self, processor: Any, live: dict[str, Request], *, is_fused: bool) -> None:
@@ -28,23 +28,23 @@ class SamplingRunner(HookedRunner):
         self._is_fused = is_fused
 
     def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
-        """Run the pass; logits are computed where a token is chosen: after the last token, and after every guess."""
+        """Run the forward pass, with logits only after each request's last token and its speculative tokens."""
         batch = self.inputs_and_outputs.requests_in_batch
         ends = accumulate(item.query_length for item in batch)
-        places = [
-            place
+        positions = [
+            position
             for item, end in zip(batch, ends, strict=True)
             if item.has_new_token
-            for place in range(end - 1 - len(self._live[item.state.request_id].draft), end)
+            for position in range(end - 1 - len(self._live[item.state.request_id].proposed), end)
         ]
-        # A pass of prompts that are not read to their end needs no logits, but a head cannot do without a row.
-        batch_data["logits_indices"] = torch.tensor(places or [0], device=batch_data["input_ids"].device)
-        # Filled by the first layer that attends (see attention_plan).
+        # Prompts that are not yet fully prefilled need no logits, but the head requires at least one row.
+        batch_data["logits_indices"] = torch.tensor(positions or [0], device=batch_data["input_ids"].device)
+        # Filled by the first attention layer (see ``attention_plan``).
         batch_data["plans"] = {}
         super().compute_batch(model, batch_data)
 
     def run_forward(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
-        """Run the forward pass and sample; of a screened head only the scores that may be chosen are exact."""
+        """Run the forward pass and sample; a screened head computes exact logits only of the candidates."""
         head = model.get_output_embeddings()
         if not isinstance(head, ScreenedHead):
             super().run_forward(model, batch_data, *tensors)
@@ -53,17 +53,17 @@ class SamplingRunner(HookedRunner):
         hidden = self._compute_kept(model.base_model, batch_data.pop("logits_to_keep"), batch_data)
         samplers = self._list_samplers()
         if samplers:
-            wanted = [sampler.wanted for sampler in samplers for _ in range(sampler.rows)]
+            top_counts = [sampler.top_count for sampler in samplers for _ in range(sampler.rows)]
             ends = accumulate(sampler.rows for sampler in samplers)
-            lowered = [
-                (slice(end - sampler.rows, end), outputs)
+            penalized = [
+                (slice(end - sampler.rows, end), ids)
                 for sampler, end in zip(samplers, ends, strict=True)
-                if (outputs := sampler.lowered)
+                if (ids := sampler.penalized)
             ]
-            self._choose(head.screen(hidden, wanted, lowered), samplers, output_ids)
+            self._sample_rows(head.screen(hidden, top_counts, penalized), samplers, output_ids)
 
     def _compute_kept(self, body: Any, kept: torch.Tensor, batch_data: dict[str, Any]) -> torch.Tensor:
-        """Return what reaches the head (kept tokens, size); no token is chosen after the others."""
+        """Return the hidden states (kept tokens, hidden size) of which logits are needed."""
         if self._is_fused:
             return body(kept=kept, **batch_data).last_hidden_state[0]
         return body(**batch_data).last_hidden_state[0, kept]
@@ -72,17 +72,17 @@ class SamplingRunner(HookedRunner):
         """Sample the new tokens of each request by its own parameters."""
         samplers = self._list_samplers()
         if samplers:
-            self._choose(scores[0], samplers, output_ids)
+            self._sample_rows(scores[0], samplers, output_ids)
 
     def _list_samplers(self) -> list[Sampler]:
-        """Return how the next tokens are chosen of every request that gets one in this pass."""
+        """Return a sampler for each request that gets tokens in this step."""
         return [
             Sampler(
                 request.params,
                 request.generator,
                 seen=state.initial_tokens + state.generated_tokens,
-                draft=request.draft,
-                ends=request.eos_ids,
+                proposed=request.proposed,
+                eos_ids=request.eos_ids,
             )
             for request, state in self._list_decoding()
         ]
@@ -91,11 +91,11 @@ class SamplingRunner(HookedRunner):
         states = [item.state for item in self.inputs_and_outputs.requests_in_batch if item.has_new_token]
         return [(self._live[state.request_id], state) for state in states]
 
-    def _choose(self, scores: torch.Tensor, samplers: list[Sampler], output_ids: torch.Tensor) -> None:
-        chosen = sample_tokens(scores, samplers)
-        for (request, state), tokens in zip(self._list_decoding(), chosen, strict=True):
-            request.learn(tokens)
-            # The pass counts one new token; the guesses that hold came before it, and the others were never there.
+    def _sample_rows(self, scores: torch.Tensor, samplers: list[Sampler], output_ids: torch.Tensor) -> None:
+        sampled = sample_tokens(scores, samplers)
+        for (request, state), tokens in zip(self._list_decoding(), sampled, strict=True):
+            request.record_tokens(tokens)
+            # transformers adds the last token; the accepted ones come before it, and the rejected ones are taken back.
             state.generated_tokens.extend(tokens[:-1])
-            state.position_offset -= len(request.draft) + 1 - len(tokens)
-        output_ids[0, : len(chosen)].copy_(torch.tensor([tokens[-1] for tokens in chosen]))
+            state.position_offset -= len(request.proposed) + 1 - len(tokens)
+        output_ids[0, : len(sampled)].copy_(torch.tensor([tokens[-1] for tokens in sampled]))

@@ -1,4 +1,4 @@
-"""One request on its way through the generation loop."""
+"""Request of the generation loop: a prompt, its sampling, its limits and its outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class GenerationOutcome:
-    """What the loop made of a request: the generated ids, an end-of-sequence id included, and why it ended."""
+    """Result of a request: the generated ids, an end-of-sequence id included, and why it ended."""
 
     tokens: list[int]
     reason: FinishReason
@@ -31,12 +31,12 @@ class Request:
 
     Args:
         prompt_ids: the encoded prompt.
-        params: how tokens are chosen.
+        params: sampling parameters.
         eos_ids: ids that end the generation.
         stop: strings that end it.
         deadline: ``time.monotonic`` value after which it ends; None for no limit.
         cancelled: ends it when set; None if it cannot be cancelled.
-        device: where its random numbers are drawn.
+        device: of its random generator.
     """
 
     prompt_ids: list[int]
@@ -49,13 +49,13 @@ class Request:
     id: str = field(default_factory=lambda: f"request-{next(_numbers)}", init=False)
     submitted: float = field(default_factory=time.monotonic, init=False)
     future: Future[GenerationOutcome] = field(default_factory=Future, init=False)
-    # Its own, so that no request's numbers depend on what else is drawn in this process.
+    # One per request, so that no other draws in this process change its random numbers.
     generator: torch.Generator = field(init=False)
     has_run_out_of_memory: bool = field(default=False, init=False)
-    # Guesses of what comes next that this pass checks.
-    draft: list[int] = field(default_factory=list, init=False)
-    _drafter: PromptLookup | None = field(default=None, init=False)
-    # Told all tokens so far after every pass, in the loop's thread.
+    # Speculative tokens that this step verifies.
+    proposed: list[int] = field(default_factory=list, init=False)
+    _lookup: PromptLookup | None = field(default=None, init=False)
+    # Called in the loop's thread with all tokens so far, after every step.
     on_tokens: Callable[[list[int]], None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Request:
             self.generator.manual_seed(self.params.seed)
 
     def find_overdue_reason(self) -> FinishReason | None:
-        """Return why the request must end now although it is not finished, None if it may go on."""
+        """Return why the request must end now, unfinished; None if it may continue."""
         if self.cancelled is not None and self.cancelled.is_set():
             return FinishReason.CANCELLED
         if self.deadline is not None and time.monotonic() >= self.deadline:
@@ -74,20 +74,20 @@ class Request:
         return None
 
     @property
-    def wanted_draft(self) -> int:
-        """How many guesses are worth checking, by how many held so far."""
-        return FIRST_PROPOSED if self._drafter is None else self._drafter.wanted
+    def proposal_size(self) -> int:
+        """Number of speculative tokens to propose, by how many were accepted so far."""
+        return FIRST_PROPOSED if self._lookup is None else self._lookup.proposal_size
 
-    def guess(self, read: list[int], said: list[int], *, most: int) -> None:
-        """Guess what comes next, up to so many tokens; the first guess looks at all that was read and said."""
-        if self._drafter is None:
-            self._drafter = PromptLookup(read + said)
-        self.draft = self._drafter.draft(most)
+    def propose_tokens(self, prompt: list[int], generated: list[int], *, limit: int) -> None:
+        """Propose up to ``limit`` speculative tokens; the first call indexes the prompt and all generated tokens."""
+        if self._lookup is None:
+            self._lookup = PromptLookup(prompt + generated)
+        self.proposed = self._lookup.propose(limit)
 
-    def learn(self, tokens: list[int]) -> None:
-        """Take in what was said: the guesses that held, and the token after them."""
-        if self._drafter is not None:
-            self._drafter.learn(tokens, drafted=len(self.draft))
+    def record_tokens(self, tokens: list[int]) -> None:
+        """Record the accepted tokens and the one sampled after them."""
+        if self._lookup is not None:
+            self._lookup.record_tokens(tokens, proposed=len(self.proposed))
 
     def cut_text(self, text: str) -> tuple[str, bool]:
         """Return a text up to its first stop string, and whether there was one."""
@@ -95,7 +95,7 @@ class Request:
         return (text[: min(starts)], True) if starts else (text, False)
 
     def finish(self, tokens: list[int], reason: FinishReason | None = None) -> None:
-        """Hand the outcome to the waiting thread."""
+        """Resolve the future with the outcome."""
         if reason is None:
             reason = FinishReason.STOP if tokens and tokens[-1] in self.eos_ids else FinishReason.LENGTH
         self.future.set_result(GenerationOutcome(tokens, reason))

@@ -1,4 +1,4 @@
-"""From the loop's outputs to the threads that wait for them."""
+"""Delivery of the loop's outputs to the threads that wait for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers.engine.errors import EngineStoppedError, RequestFailedError
 
 
 class RequestRouter(OutputRouter):
-    """Hands what the loop finished to the threads that wait for it."""
+    """Resolves the futures of the requests that the loop has finished."""
 
     def __init__(self, live: dict[str, Request], *, has_ended: Callable[[], bool]) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class RequestRouter(OutputRouter):
         self._loop_has_ended = has_ended
 
     def deliver(self, output: Any) -> None:
-        """Resolve one request, or tell it its tokens so far."""
+        """Resolve one request, or call its ``on_tokens`` with the tokens so far."""
         if not output.is_finished():
             request = self._live.get(output.request_id)
             if request is not None and request.on_tokens is not None:

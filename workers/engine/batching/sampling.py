@@ -1,7 +1,7 @@
-"""Choosing the next tokens of every request of a batch, each by its own parameters.
+"""Sampling of the next tokens of every request of a batch, each by its own parameters.
 
-The order is that of transformers: repetition penalty, temperature, top-k, top-p. Only the best of the best blocks of
-scores are ever sorted: sorting a vocabulary of 262,144 costs more than computing it.
+The order is that of transformers: repetition penalty, temperature, top-k, top-p. Only the blocks with the largest
+scores are sorted: sorting a vocabulary of 262,144 costs more than computing its logits.
 """
 
 from __future__ import annotations
@@ -18,84 +18,85 @@ from workers.generation import GenerationParams
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """How one request's next tokens are chosen.
+    """Samples one request's next tokens.
 
     Args:
         params: of the request.
-        generator: its random numbers; None for the shared ones.
-        seen: the ids so far.
-        draft: guesses of what comes next; there is a row of scores after each.
-        ends: ids after which nothing comes.
+        generator: of its random numbers; None for torch's global one.
+        seen: ids of the prompt and of the output so far.
+        proposed: speculative tokens; there is a row of logits after each.
+        eos_ids: ids that end the generation.
     """
 
     params: GenerationParams
     generator: torch.Generator | None = None
     seen: Sequence[int] = ()
-    draft: Sequence[int] = ()
-    ends: Set[int] = frozenset()
+    proposed: Sequence[int] = ()
+    eos_ids: Set[int] = frozenset()
 
     @property
     def rows(self) -> int:
-        """Rows of scores that it looks at."""
-        return len(self.draft) + 1
+        """Number of rows of logits."""
+        return len(self.proposed) + 1
 
     @property
-    def wanted(self) -> int:
-        """How many of the largest scores of a row, when some are lowered, decide what is chosen; 0 for all of them."""
+    def top_count(self) -> int:
+        """Number of a row's largest logits, after the penalty, that sampling depends on; 0 for all."""
         if self.params.repetition_penalty < 1.0:
             return 0
         return self.params.top_k if self.params.do_sample else 1
 
     @property
-    def lowered(self) -> Sequence[int]:
-        """The ids, at least those of any row, whose scores a penalty makes smaller."""
-        return [*self.seen, *self.draft] if self.params.repetition_penalty > 1.0 else ()
+    def penalized(self) -> Sequence[int]:
+        """Ids whose logits the repetition penalty lowers in some row."""
+        return [*self.seen, *self.proposed] if self.params.repetition_penalty > 1.0 else ()
 
 
 def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[list[int]]:
-    """Return of every request the guesses that hold and the token after them, at least one token.
+    """Return each request's accepted tokens and the one sampled after them.
 
     Args:
-        scores: logits (rows, vocabulary), float32, those of one request after those of another; changed in place by
-            repetition penalties.
-        samplers: of the requests.
+        scores: logits (rows, vocabulary), float32, the rows of each request in turn; changed in place by repetition
+            penalties.
+        samplers: one for each request.
     """
     best: list[int] = []
     if any(not sampler.params.do_sample and sampler.params.repetition_penalty == 1.0 for sampler in samplers):
         best = block_argmax(scores).tolist()
     starts = accumulate((sampler.rows for sampler in samplers), initial=0)
-    return [list(_run(sampler, scores, best, start)) for sampler, start in zip(samplers, starts, strict=False)]
+    return [list(_verify(sampler, scores, best, start)) for sampler, start in zip(samplers, starts, strict=False)]
 
 
-def _run(sampler: Sampler, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:
+def _verify(sampler: Sampler, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:
+    """Yield a token for each row, up to the first that differs from the proposed one (Leviathan et al. 2023)."""
     params = sampler.params
-    for place in range(sampler.rows):
-        row = scores[start + place]
+    for index in range(sampler.rows):
+        row = scores[start + index]
         if params.repetition_penalty != 1.0:
-            penalize_seen(row, [*sampler.seen, *sampler.draft[:place]], params.repetition_penalty)
+            penalize_seen(row, [*sampler.seen, *sampler.proposed[:index]], params.repetition_penalty)
         if params.do_sample:
             token = sample_token(row, params, sampler.generator)
         elif params.repetition_penalty != 1.0:
             token = int(block_argmax(row.unsqueeze(0)))
         else:
-            token = best[start + place]
+            token = best[start + index]
         yield token
-        if place == len(sampler.draft) or token != sampler.draft[place] or token in sampler.ends:
+        if index == len(sampler.proposed) or token != sampler.proposed[index] or token in sampler.eos_ids:
             return
 
 
 def penalize_seen(row: torch.Tensor, seen: Sequence[int], penalty: float) -> None:
-    """Make every token that was seen less likely, in place (CTRL, Keskar et al. 2019)."""
+    """Apply the repetition penalty to the logits (vocabulary,) of seen tokens, in place (CTRL, Keskar et al. 2019)."""
     ids = torch.tensor(seen, device=row.device)
     values = row[ids]
     row[ids] = torch.where(values < 0, values * penalty, values / penalty)
 
 
 def sample_token(row: torch.Tensor, params: GenerationParams, generator: torch.Generator | None) -> int:
-    """Return one token of a row (vocabulary,) of logits by temperature, top-k and top-p (Holtzman et al. 2020)."""
+    """Sample a token of logits (vocabulary,) by temperature, top-k and top-p (Holtzman et al. 2020)."""
     values, ids = block_topk(row, min(params.top_k or row.numel(), row.numel()))
-    # The largest is taken off first: a very low temperature would make it infinite.
-    chances = torch.softmax((values - values[0]) / params.temperature, dim=-1)
-    # A token stays while those before it have not yet reached top_p, so the likeliest one always stays.
-    chances[chances.cumsum(dim=-1) - chances >= params.top_p] = 0
-    return int(ids[torch.multinomial(chances, 1, generator=generator)[0]])
+    # Subtracted before the division, which could overflow at a very low temperature.
+    probabilities = torch.softmax((values - values[0]) / params.temperature, dim=-1)
+    # Compares the sum before each token, so that the most likely one is always kept.
+    probabilities[probabilities.cumsum(dim=-1) - probabilities >= params.top_p] = 0
+    return int(ids[torch.multinomial(probabilities, 1, generator=generator)[0]])

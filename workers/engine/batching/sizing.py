@@ -1,4 +1,4 @@
-"""How many loops there are and how large their caches and batches: from slots, context, cores and free memory."""
+"""Sizes of the generation loops: their number, caches and batches, from slots, context, cores and free memory."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from workers.engine.loading import LoadedWeights
 
 # Tokens of one cache page: small enough that a short request wastes little.
 PAGE_TOKENS = 32
-# What a slot needs on average: a chunk of a document with its prompt, and its summary.
+# Tokens of an average request: a chunk of a document with its prompt, and its summary.
 USUAL_REQUEST_TOKENS = 2048
-# Part of the free memory that an unset kv_cache_gb may take; the rest is for activations and other processes.
+# Part of the free memory for the cache if kv_cache_gb is unset; the rest is for activations and other processes.
 CACHE_SHARE = {"cuda": 0.7, "cpu": 0.25}
-# Loops side by side on a CPU, at most (see ``lanes``).
-LANES = 2
-# Tokens of one forward pass. On a CPU a long pass delays every other request's next token by seconds.
+# Largest number of loops on a CPU unless configured (see ``lanes``).
+MAX_LANES = 2
+# Tokens of one forward pass. On a CPU a long one delays every other request's next token by seconds.
 BATCH_TOKENS = {"cuda": 4096, "cpu": 256}
-# A context below this cannot hold a prompt and an answer worth having.
+# Tokens below which a context holds no useful prompt and answer.
 MIN_CONTEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large everything is.
+    """Sizes of all generation loops.
 
     Args:
-        lanes: batch and cache of each generation loop.
-        context_tokens: most tokens that prompt and completion may have together.
+        lanes: batch and cache settings of each loop.
+        context_tokens: maximum of prompt and completion together, in tokens.
     """
 
     lanes: list[ContinuousBatchingConfig]
@@ -41,16 +41,16 @@ class Sizes:
 
 
 def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) -> Sizes:
-    """Return how many loops there are and the sizes of their batches and caches.
+    """Return the number of loops and the sizes of their batches and caches.
 
     Args:
-        weights: that they run.
-        config: what is asked for.
-        threads: to compute with on a CPU.
+        weights: the loaded weights.
+        config: settings; unset ones are derived.
+        threads: compute threads on a CPU.
 
     Raises:
-        UnsupportedSettingError: the cache that is asked for cannot hold even a short request.
-        InsufficientMemoryError: nor can the part of the free memory that it may have.
+        UnsupportedSettingError: the configured cache is too small for even a short request.
+        InsufficientMemoryError: the cache's part of the free memory is.
     """
     device = weights.placement.device
     text_config = weights.network.config.get_text_config()
@@ -58,39 +58,38 @@ def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) ->
     free = measure_free_memory(device)
     budget = free * CACHE_SHARE[device] if config.kv_cache_gb is None else config.kv_cache_gb * 2**30
     token_bytes = count_token_bytes(text_config, weights.placement.dtype.itemsize)
-    held = int(budget / token_bytes)
-    lanes = 1 if device != "cpu" else config.lanes or min(LANES, threads, config.slots)
-    # Of each lane's cache alone it is seen later whether there is room for it.
-    pages = count_pages(
-        config, lanes=lanes, longest=longest, held=held if lanes == 1 else min(held, free // token_bytes)
-    )
-    # Nobody's request is refused so that others are faster.
+    capacity = int(budget / token_bytes)
+    lanes = 1 if device != "cpu" else config.lanes or min(MAX_LANES, threads, config.slots)
+    # Each cache alone is checked when it is built; all together are bounded here.
+    bounded = capacity if lanes == 1 else min(capacity, free // token_bytes)
+    pages = count_pages(config, lanes=lanes, longest=longest, capacity=bounded)
+    # A second lane must not shorten the context.
     if config.lanes is None and lanes > 1 and (pages - 1) * PAGE_TOKENS < longest:
-        lanes, pages = 1, count_pages(config, lanes=1, longest=longest, held=held)
+        lanes, pages = 1, count_pages(config, lanes=1, longest=longest, capacity=capacity)
     context = min(longest, (pages - 1) * PAGE_TOKENS)
     if context < MIN_CONTEXT and config.kv_cache_gb is not None:
         raise UnsupportedSettingError(
-            f"a KV cache of {config.kv_cache_gb:g} GiB holds {held} tokens of these weights, too few for even a short "
-            "request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
+            f"a KV cache of {config.kv_cache_gb:g} GiB holds {capacity} tokens of these weights, too few for even a "
+            "short request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
         )
     if context < MIN_CONTEXT:
         raise InsufficientMemoryError(
-            f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(held, 0)} tokens; free some memory"
+            f"the KV cache may take {budget / 2**30:.2f} GiB, which holds {max(capacity, 0)} tokens; free some memory"
         )
-    slots = [config.slots // lanes + (place < config.slots % lanes) for place in range(lanes)]
-    return Sizes([build_batching(config, device=device, slots=each, pages=pages) for each in slots], context)
+    slots = [config.slots // lanes + (lane < config.slots % lanes) for lane in range(lanes)]
+    return Sizes([build_batching(config, device=device, slots=count, pages=pages) for count in slots], context)
 
 
-def count_pages(config: EngineConfig, *, lanes: int, longest: int, held: int) -> int:
-    """Return the pages of the cache of each of so many loops, if all caches together hold so many tokens at most."""
+def count_pages(config: EngineConfig, *, lanes: int, longest: int, capacity: int) -> int:
+    """Return the cache pages of each loop; all caches together take ``capacity`` tokens at most."""
     slots = math.ceil(config.slots / lanes)
-    # One spare page a request, because a page is never shared.
-    wanted = max(longest, slots * min(longest, USUAL_REQUEST_TOKENS)) + slots * PAGE_TOKENS
-    return math.ceil(min(wanted, held // lanes) / PAGE_TOKENS)
+    # One more page per request, because requests never share a page.
+    needed = max(longest, slots * min(longest, USUAL_REQUEST_TOKENS)) + slots * PAGE_TOKENS
+    return math.ceil(min(needed, capacity // lanes) / PAGE_TOKENS)
 
 
 def count_token_bytes(text_config: Any, itemsize: int) -> int:
-    """Return the bytes that one token takes in the cache, over all layers."""
+    """Return the bytes of one token in the KV cache, over all layers."""
     heads, head_dim = text_config.num_key_value_heads, text_config.head_dim
     return int(2 * text_config.num_hidden_layers * heads * head_dim * itemsize)
 
@@ -103,7 +102,7 @@ def build_batching(config: EngineConfig, *, device: str, slots: int, pages: int)
         max_batch_tokens=config.batch_tokens or max(BATCH_TOKENS[device], slots),
         max_requests_per_batch=slots,
         max_memory_percent=0.9,
-        # Each request's tokens are chosen in Python, between two passes.
+        # Each request is sampled in Python, between two forward passes.
         use_async_batching=False,
         use_cuda_graph=False,
     )

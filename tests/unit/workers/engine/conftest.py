@@ -27,7 +27,7 @@ def same_numbers() -> None:
 
 @pytest.fixture(scope="session")
 def engine(tiny_weights: Path) -> Iterator[Engine]:
-    """One engine for all tests that leave it as they found it; small passes, so that prompts come in pieces."""
+    """One engine for all tests that do not change it; small batches, so that prompts are prefilled in pieces."""
     engine = load_engine(EngineConfig(weights=str(tiny_weights), quantization="none", batch_tokens=64))
     yield engine
     engine.close()

@@ -13,7 +13,7 @@ from workers.engine.conversion import convert_network
 def test_converted_weights_are_those_that_transformers_converts(
     tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion, "NUMBERS_AT_ONCE", 1000)
+    monkeypatch.setattr(conversion, "CHUNK_ELEMENTS", 1000)
     expected = AutoModelForCausalLM.from_pretrained(tiny_weights, dtype=torch.bfloat16)
     network = convert_network(
         AutoModelForCausalLM.from_pretrained(tiny_weights, dtype="auto"), dtype=torch.bfloat16, device="cpu"

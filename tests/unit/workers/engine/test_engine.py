@@ -75,7 +75,7 @@ def test_the_last_few_tokens_of_a_prompt_longer_than_the_window_see_all_of_it(
     roomy = load_engine(replace(config, batch_tokens=None))
     pieces = load_engine(config)
     try:
-        # Read in pieces of 64 tokens, of which each prompt's last has a few.
+        # Prefilled in pieces of 64 tokens; each prompt's last piece has a few.
         tails = [ask("a river rose " * (60 + number)) for number in range(8)]
         assert len({pieces.count_prompt_tokens(prompt) % 64 for prompt in tails}) > 5
         expected = [roomy.generate(prompt, GREEDY).text for prompt in tails]
@@ -91,7 +91,9 @@ def test_greedy_gives_the_same_tokens_whatever_else_is_in_the_batch(engine: Engi
     assert [generation.text for generation in mixed[:6]] == alone
 
 
-def test_guesses_that_hold_save_passes_and_change_nothing(own_engine: Engine, tiny_weights: Path) -> None:
+def test_accepted_speculative_tokens_save_forward_passes_and_change_nothing(
+    own_engine: Engine, tiny_weights: Path
+) -> None:
     ids = own_engine.weights.tokenizer.encode_prompt(ask("tell"))
     network = AutoModelForCausalLM.from_pretrained(tiny_weights)
     prompt = torch.tensor([ids])
@@ -115,8 +117,8 @@ def test_a_screened_head_changes_nothing(
         assert isinstance(screened.weights.network.get_output_embeddings(), ScreenedHead)
         params = [GREEDY, replace(HOT, top_k=30, seed=4), replace(GREEDY, repetition_penalty=1.3)] * 3
         expected = [engine.generate(prompt, each).text for prompt, each in zip(prompts, params, strict=False)]
-        said = generate_together(screened, prompts[:9], params)
-        assert [generation.text for generation in said] == expected
+        generations = generate_together(screened, prompts[:9], params)
+        assert [generation.text for generation in generations] == expected
     finally:
         screened.close()
 

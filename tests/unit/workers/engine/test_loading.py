@@ -159,7 +159,7 @@ def test_bfloat16_on_a_cpu_without_instructions_for_it_is_refused_or_left_to_tor
     family = SimpleNamespace(model_type="gemma")
     with pytest.raises(UnsupportedSettingError, match="set it to half or auto"):
         choose_placement(EngineConfig(weights="x", device="cpu", quantization="bf16"), family)
-    assert not choose_placement(EngineConfig(weights="x", device="cpu", dtype="bfloat16"), family).can_pack
+    assert not choose_placement(EngineConfig(weights="x", device="cpu", dtype="bfloat16"), family).can_prepack
 
 
 def test_weights_that_their_file_holds_quantized_are_refused(tiny_weights: Path, tmp_path: Path) -> None:

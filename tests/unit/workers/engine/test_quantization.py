@@ -5,7 +5,7 @@ from torch import nn
 
 from workers.engine.cpu.half import Float16Linear
 from workers.engine.cpu.int8 import Int8Linear
-from workers.engine.quantization import halve_linears, observe_inputs, quantize_linears
+from workers.engine.quantization import convert_to_float16, observe_inputs, quantize_linears
 
 
 def build_network() -> nn.Sequential:
@@ -34,7 +34,7 @@ def test_a_layer_that_int8_would_change_too_much_stays_in_half_precision() -> No
 
 def test_halving_replaces_every_linear_layer() -> None:
     network = build_network()
-    halve_linears(network)
+    convert_to_float16(network)
     assert [type(network[1]), type(network[2][0])] == [Float16Linear, Float16Linear]
 
 

@@ -23,17 +23,17 @@ def attend_naively(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, 
 
 def plan(requests: list[tuple[list[int], int]], window: int | None, key_heads: int) -> AttentionPlan:
     """Return the plan for requests, each with the rows of all its keys and the number of its queries."""
-    ends, key_ends, read, write = [0], [0], [], []
+    ends, key_ends, read_index, write_index = [0], [0], [], []
     for rows, queries in requests:
         ends.append(ends[-1] + queries)
         key_ends.append(key_ends[-1] + len(rows))
-        read += rows[:-queries] + [-1] * queries
-        write += rows[-queries:]
+        read_index += rows[:-queries] + [-1] * queries
+        write_index += rows[-queries:]
     return build_plan(
         query_ends=ends,
         key_ends=key_ends,
-        read_index=torch.tensor(read),
-        write_index=torch.tensor(write),
+        read_index=torch.tensor(read_index),
+        write_index=torch.tensor(write_index),
         window=window,
         dtype=torch.float32,
         heads=4 // key_heads,
@@ -47,7 +47,7 @@ def test_a_prompt_attends_to_what_came_before_it_within_its_window(
     key_heads: int, window: int | None, queries: int
 ) -> None:
     query, key, value = torch.randn(queries, 4, 8), torch.randn(20, key_heads, 8), torch.randn(20, key_heads, 8)
-    (prompt,) = plan([(list(range(20)), queries)], window, key_heads).prompts
+    (prompt,) = plan([(list(range(20)), queries)], window, key_heads).prefills
     assert prompt.past.tolist() == list(range(20 - queries))
     attended = attend_prefill(query, key, value, prompt, scaling=0.3)
     assert torch.allclose(attended, attend_naively(query, key, value, window), atol=1e-5)
@@ -60,8 +60,8 @@ def test_requests_of_different_lengths_attend_together_as_each_does_alone(key_he
     requests = [(torch.randperm(30)[:length].tolist(), queries) for length, queries in ((1, 1), (7, 3), (12, 1))]
     query = torch.randn(5, 4, 8)
     output = torch.empty_like(query)
-    for writers in plan(requests, window, key_heads).writers:
-        output[writers.queries.flatten()] = attend_decode(query, keys, values, writers, scaling=0.3)
+    for group in plan(requests, window, key_heads).decode_groups:
+        output[group.queries.flatten()] = attend_decode(query, keys, values, group, scaling=0.3)
     start = 0
     for rows, queries in requests:
         own = slice(start, start + queries)

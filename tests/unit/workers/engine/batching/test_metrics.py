@@ -42,7 +42,7 @@ def test_tokens_and_seconds_are_counted(own_engine: Engine, registry: CollectorR
 def test_waiting_and_running_requests_and_the_cache_are_shown(
     own_engine: Engine, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Greedily and without guesses: random weights repeat themselves then, and no request ends before it is told to.
+    # Greedily and without speculation: random weights repeat themselves then, and no request ends by itself.
     monkeypatch.setattr("workers.engine.batching.loop.propose_tokens", lambda *_: None)
     endless = GenerationParams(do_sample=False, max_new_tokens=3000)
     with ThreadPoolExecutor(24) as pool:

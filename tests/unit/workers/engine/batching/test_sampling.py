@@ -21,7 +21,7 @@ VOCABULARY = 500
 
 
 def choose(scores: torch.Tensor, samplers: list[Sampler]) -> list[int]:
-    """Return the one token of every row of requests that guess nothing."""
+    """Return one token for each request, none of which has speculative tokens."""
     return [token for (token,) in sample_tokens(scores, samplers)]
 
 
@@ -53,35 +53,35 @@ def test_of_equal_scores_the_first_is_the_best() -> None:
     assert block_argmax(scores).tolist() == [BLOCK + 5]
 
 
-def guess(said: list[int], draft: list[int], **options: object) -> list[int]:
-    """Return what is said if the best tokens after the guesses are those."""
-    scores = torch.nn.functional.one_hot(torch.tensor(said), VOCABULARY).float()
-    return sample_tokens(scores, [Sampler(GREEDY, draft=draft, **options)])[0]  # type: ignore[arg-type]
+def verify(best: list[int], proposed: list[int], **options: object) -> list[int]:
+    """Return the tokens that are generated if each row's best token is given."""
+    scores = torch.nn.functional.one_hot(torch.tensor(best), VOCABULARY).float()
+    return sample_tokens(scores, [Sampler(GREEDY, proposed=proposed, **options)])[0]  # type: ignore[arg-type]
 
 
-def test_guesses_hold_up_to_the_first_that_is_wrong() -> None:
-    assert guess([4, 5, 6, 7], [4, 5, 6]) == [4, 5, 6, 7]
-    assert guess([4, 5, 6, 7], [4, 9, 6]) == [4, 5]
-    assert guess([4, 5, 6, 7], [9, 5, 6]) == [4]
+def test_speculative_tokens_are_accepted_up_to_the_first_wrong_one() -> None:
+    assert verify([4, 5, 6, 7], [4, 5, 6]) == [4, 5, 6, 7]
+    assert verify([4, 5, 6, 7], [4, 9, 6]) == [4, 5]
+    assert verify([4, 5, 6, 7], [9, 5, 6]) == [4]
 
 
 def test_nothing_comes_after_an_end() -> None:
-    assert guess([4, 5, 6, 7], [4, 5, 6], ends={5}) == [4, 5]
+    assert verify([4, 5, 6, 7], [4, 5, 6], eos_ids={5}) == [4, 5]
 
 
-def test_a_penalty_counts_guesses_as_seen() -> None:
+def test_a_penalty_counts_speculative_tokens_as_seen() -> None:
     scores = torch.zeros(2, VOCABULARY)
     scores[:, 4], scores[:, 8] = 2.0, 1.5
     params = replace(GREEDY, repetition_penalty=1.7)
-    assert sample_tokens(scores, [Sampler(params, seen=[0], draft=[4])]) == [[4, 8]]
+    assert sample_tokens(scores, [Sampler(params, seen=[0], proposed=[4])]) == [[4, 8]]
 
 
-def test_guesses_do_not_change_what_a_seed_draws() -> None:
+def test_speculative_tokens_do_not_change_the_draws_of_a_seed() -> None:
     scores = torch.randn(3, VOCABULARY, generator=torch.Generator().manual_seed(3))
     params = GenerationParams(temperature=2.0, top_k=0, top_p=1.0)
     generator = torch.Generator().manual_seed(5)
     alone = [choose(row.unsqueeze(0).clone(), [Sampler(params, generator)])[0] for row in scores]
-    together = sample_tokens(scores.clone(), [Sampler(params, torch.Generator().manual_seed(5), draft=alone[:2])])
+    together = sample_tokens(scores.clone(), [Sampler(params, torch.Generator().manual_seed(5), proposed=alone[:2])])
     assert together == [alone]
 
 
@@ -136,7 +136,7 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted", "lowered"),
+    ("changes", "top_count", "penalized"),
     [
         ({}, 1, []),
         ({"repetition_penalty": 1.3}, 1, [5, 6, 7]),
@@ -146,6 +146,8 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
         ({"do_sample": True, "top_k": 0, "repetition_penalty": 1.1}, 0, [5, 6, 7]),
     ],
 )
-def test_what_a_head_must_know_exactly(changes: dict[str, Any], wanted: int, lowered: list[int]) -> None:
-    sampler = Sampler(replace(GREEDY, **changes), seen=[5, 6], draft=[7])
-    assert (sampler.wanted, list(sampler.lowered)) == (wanted, lowered)
+def test_a_sampler_needs_only_its_candidates_and_penalized_ids_exactly(
+    changes: dict[str, Any], top_count: int, penalized: list[int]
+) -> None:
+    sampler = Sampler(replace(GREEDY, **changes), seen=[5, 6], proposed=[7])
+    assert (sampler.top_count, list(sampler.penalized)) == (top_count, penalized)

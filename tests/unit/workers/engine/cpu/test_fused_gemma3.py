@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from workers.engine.cpu.fused_gemma3 import FusedGemma3Layer, can_fuse_layers, fuse_layers
-from workers.engine.quantization import pack_linears
+from workers.engine.quantization import prepack_linears
 from workers.engine.ragged_attention import RAGGED
 
 IDS = torch.arange(3, 67).view(1, -1)
@@ -26,7 +26,7 @@ def test_lean_layers_compute_what_transformers_does(network: torch.nn.Module, is
     assert can_fuse_layers(network)
     fuse_layers(network, lambda _layer: None)
     if is_packed:
-        pack_linears(network)
+        prepack_linears(network)
     assert isinstance(network.model.layers[0], FusedGemma3Layer)
     assert torch.allclose(network(input_ids=IDS).logits, expected, atol=1e-4)
 

@@ -61,8 +61,8 @@ def test_the_wanted_scores_are_exact_when_others_have_been_lowered(linear: torch
     scores = screened.screen(rows, [20, 20, 20, 1], [(slice(row, row + 1), ids) for row, ids in enumerate(seen) if ids])
 
     for row, ids in enumerate(seen):
-        for each in (scores, expected):
-            each[row, ids] = each[row, ids] - 1000
+        for logits in (scores, expected):
+            logits[row, ids] = logits[row, ids] - 1000
     best = expected.topk(20)
     assert torch.equal(scores.topk(20).indices[:3], best.indices[:3])
     assert torch.allclose(scores.topk(20).values[:3], best.values[:3], atol=1e-4)
