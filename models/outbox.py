@@ -90,7 +90,7 @@ def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
     )
 
 
-# Columns that a restart sets to NULL. ``attempt`` is not among them: it numbers all attempts, those before a restart too.
+# Columns that a restart sets to NULL. ``attempt`` is not among them, because attempts are numbered across restarts.
 CLEARED_COLUMNS = (
     "done_token", "identity", "cached_from", "prompt_fingerprint", "weights_fingerprint", "params", "output",
     "output_tokens", "prompt_tokens", "completion_tokens", "finish_reason", "seconds", "worker", "error",

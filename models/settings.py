@@ -65,9 +65,8 @@ class Settings(BaseSettings):
     slots: int = Field(16, ge=1, le=1024)
     """Slots: maximum number of concurrent sequences of a process."""
     kv_cache_gb: float | None = Field(None, gt=0)
-    """Size of the KV cache of a process in GB. If it is small, an engine on a CPU runs one lane instead of two; if it is
-    smaller still, every engine shortens its context, which `gistmill plan` does not take into account.  [default: a
-    part of the free memory]"""
+    """KV cache of a process in GB. With a small one a CPU runs one lane instead of two; with a smaller one any engine
+    shortens its context, which `gistmill plan` does not take into account.  [default: a part of the free memory]"""
 
     lease_seconds: float = Field(60, gt=0)
     """Time until an unrenewed lease is reclaimed, and until a silent transaction of a worker is ended."""

@@ -1,4 +1,4 @@
-"""The flow of one worker, driven by hand: its broker is a list, its engine a fake, or results that a test writes."""
+"""A worker driven by hand: its broker is a list, and its engine a fake or a list of results that a test gives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.tables import Document, Worker
 from tests.fake_engine import FakeGenerator
 from workers.broker.tasks import run_step
 from workers.errors import PermanentError, StepError
-from workers.execution.executor import Flow
+from workers.execution.executor import StepExecutor
 from workers.execution.leases import Leases
 from workers.execution.progression import StepOutcome
 from workers.execution.store import StepStore
@@ -40,7 +40,7 @@ LIMITS = Limits(8192, max_new_tokens=512, output_tokens=512, map_frame=50, combi
 
 
 class Bell:
-    """Collects wake-ups; ``is_broken`` loses them, as a dead broker does."""
+    """Collects step messages; ``is_broken`` loses them, as a dead broker does."""
 
     def __init__(self) -> None:
         self.waiting: list[StepMessage] = []
@@ -55,7 +55,7 @@ class Bell:
 
 
 class HandDrivenWorker:
-    """One worker's flow; its steps run when a test says so, in the threads that it says."""
+    """Executor of one worker; its steps run when and in the threads that a test chooses."""
 
     def __init__(
         self,
@@ -79,11 +79,13 @@ class HandDrivenWorker:
             is_hung=lambda: False,
             on_hang=lambda: None,
         )
-        self.flow = Flow(store, generator, self.leases, settings=Settings(**settings), trained_prompt=trained_prompt)
+        self.executor = StepExecutor(
+            store, generator, self.leases, settings=Settings(**settings), trained_prompt=trained_prompt
+        )
 
     def run_step(self, step_id: UUID) -> None:
         """Take the message of one step."""
-        run_step(self.flow, step_id)
+        run_step(self.executor, step_id)
 
     def run_all(self, step_messages: Iterable[StepMessage] = ()) -> int:
         """Run steps until no message is left; return how many messages there were."""
@@ -99,7 +101,7 @@ class HandDrivenWorker:
 
 
 class ScriptedRunner:
-    """Stands in for the runner of a flow: every step ends as the test has said."""
+    """Replaces the runner of an executor: every step has the outcome that the test gave."""
 
     def __init__(self) -> None:
         self.outcome: StepOutcome | None = None
@@ -109,12 +111,12 @@ class ScriptedRunner:
 
 
 class Driver(HandDrivenWorker):
-    """Ends any step of any job with a result that the test writes; the flow does the rest as for every worker."""
+    """Ends any step of any job with a result that the test gives; the executor is the real one."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, FakeGenerator(), node=WORKER)
         self._runner = ScriptedRunner()
-        self.flow._runner = self._runner  # type: ignore[assignment]
+        self.executor._runner = self._runner  # type: ignore[assignment]
 
     def register(self) -> None:
         """Be there, as a worker process is."""
@@ -128,7 +130,7 @@ class Driver(HandDrivenWorker):
         place = (Step.job_id == job_id, Step.kind == kind, Step.index == index, Step.round == round_number)
         with Session(self.engine) as session:
             step = session.scalars(select(Step.id).where(*place)).one()
-        claim = self.flow.claim(step)
+        claim = self.executor.claim(step)
         assert claim is not None
         return claim
 
@@ -160,7 +162,7 @@ class Driver(HandDrivenWorker):
 
     def fail(self, job_id: UUID, kind: str, index: int = 0, *, message: str = "it broke") -> None:
         """Fail a step for good."""
-        self.flow.fail(self.claim(job_id, kind, index), PermanentError(message))
+        self.executor.fail(self.claim(job_id, kind, index), PermanentError(message))
 
     def run(
         self, job_id: UUID, *, chunks: int = 3, strategy: Strategy = "map-reduce", words: str = "a summary"
@@ -197,7 +199,7 @@ class Driver(HandDrivenWorker):
 
     def _end(self, claim: Claim, outcome: StepOutcome) -> None:
         self._runner.outcome = outcome
-        self.flow.run(claim)
+        self.executor.run(claim)
 
 
 def make_plan(strategy: Strategy, length: int, chunks: int) -> Plan:

@@ -1,4 +1,4 @@
-"""Workers: the engine, the summarization core and the flow that connects them to the database."""
+"""Workers: the engine, the summarization core, and the execution of steps that connects them to the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Composition of a worker process: engine, leases, flow and reclaim thread on two connection pools."""
+"""Composition of a worker process: engine, leases, executor and reclaim thread on two connection pools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.publisher import CeleryPublisher
 from models.session import check_database, connect
 from models.settings import Settings
 from models.tables import Worker
-from workers.execution.executor import Flow
+from workers.execution.executor import StepExecutor
 from workers.execution.leases import Leases
 from workers.execution.reclaim import Reclaimer, ReclaimThread, host_identity
 from workers.execution.store import StepStore
@@ -92,7 +92,9 @@ class Service:
             is_hung=lambda: served.seconds_since_progress() > settings.hang_seconds,
             on_hang=end_process,
         )
-        self.flow = Flow(store, served.generator, self._leases, settings=settings, trained_prompt=served.trained_prompt)
+        self.executor = StepExecutor(
+            store, served.generator, self._leases, settings=settings, trained_prompt=served.trained_prompt
+        )
         reclaimer = Reclaimer(
             self._database,
             settings.require_broker_url(),

@@ -3,8 +3,8 @@
 The same documents, splits, prompts, weights and number of new tokens per call for: Gistmill (servers as ``gistmill up``
 starts them, one worker) in float32 and as it serves by default on a CPU; the notebook's LangChain chain over a
 transformers pipeline; transformers' ``generate_batch``; vLLM; llama.cpp on the GGUF with four bits; and our own engine
-without queue, database and flow. Everybody has the weights loaded before the first round; rounds are interleaved, and
-who does not run is frozen.
+without queue, database and executor. Every peer loads its weights before the first round; rounds are interleaved, and
+all peers but the measured one are frozen.
 
 Examples:
   make bench DATA=posts.csv DOCS=5 NEW=64

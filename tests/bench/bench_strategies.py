@@ -43,7 +43,7 @@ from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
 from workers.errors import StepError
 from workers.evaluation.intervals import estimate_mean
-from workers.execution.executor import Flow
+from workers.execution.executor import StepExecutor
 from workers.execution.leases import Leases
 from workers.execution.store import StepStore
 from workers.generation import TextGenerator
@@ -89,7 +89,7 @@ class Runner:
             on_hang=lambda: None,
         )
         self._waiting: list[StepMessage] = []
-        self._flow = Flow(store, generator, leases, settings=Settings())
+        self._executor = StepExecutor(store, generator, leases, settings=Settings())
 
     def publish(self, step_messages: Iterable[StepMessage]) -> int:
         """Take messages, as a broker does."""
@@ -111,7 +111,7 @@ class Runner:
 
     def _run_step(self, step_id: UUID) -> None:
         try:
-            run_step(self._flow, step_id)
+            run_step(self._executor, step_id)
         except StepError as error:
             print(f"a step failed: {error}", flush=True)
 

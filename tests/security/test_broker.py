@@ -1,4 +1,4 @@
-"""A hostile tenant of Redis: whoever has its password can send messages, and gains no more than a wasted wake-up."""
+"""A hostile tenant of Redis: whoever has its password can send messages, and gains no more than a wasted claim."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class EngineStep(bootsteps.StartStopStep):
             # Raising would make Celery log a traceback and choose the exit code.
             print(f"gistmill: error: {error}", file=sys.stderr, flush=True)
             os._exit(choose_end_code(error))
-        app.flow = app.service.flow
+        app.executor = app.service.executor
         # Start-up objects live until the process exits; freezing excludes them from later collections.
         gc.collect()
         gc.freeze()

@@ -16,42 +16,42 @@ from workers.execution.progression import describe_failure
 
 if TYPE_CHECKING:
     from models.claims import Claim
-    from workers.execution.executor import Flow
+    from workers.execution.executor import StepExecutor
 
 log = structlog.get_logger()
 
 
 def register_tasks(app: Celery) -> None:
-    """Register a task ``gistmill.<kind>`` for every step kind; the boot step sets ``app.flow`` before they run."""
+    """Register a task ``gistmill.<kind>`` for every step kind; the boot step sets ``app.executor`` before they run."""
     for kind in StepKind:
         app.task(_handle_message, name=task_name(kind), bind=True, throws=(StepError,))
 
 
 def _handle_message(task: object, step_id: str) -> None:
-    flow: Flow = task.app.flow  # type: ignore[attr-defined]
-    run_step(flow, UUID(step_id))
+    executor: StepExecutor = task.app.executor  # type: ignore[attr-defined]
+    run_step(executor, UUID(step_id))
 
 
-def run_step(flow: Flow, step_id: UUID) -> None:
-    """Claim a step and run it; what goes wrong is stored with the step, then raised for Flower to show."""
-    claim = flow.claim(step_id)
+def run_step(executor: StepExecutor, step_id: UUID) -> None:
+    """Claim a step and run it; an error is stored with the step, then raised again, so that Flower shows it."""
+    claim = executor.claim(step_id)
     if claim is None:
         log.debug("nothing_to_claim", step=str(step_id))
         return
-    # Every line that is logged on the way has them.
-    ids = {"batch": claim.batch_id, "job": claim.job_id, "step": step_id, "worker": flow.worker_id}
+    # Added to every log line of the run.
+    ids = {"batch": claim.batch_id, "job": claim.job_id, "step": step_id, "worker": executor.worker_id}
     with bound_contextvars(**{name: str(value) for name, value in ids.items()}):
-        _run_claimed(flow, claim)
+        _run_claimed(executor, claim)
 
 
-def _run_claimed(flow: Flow, claim: Claim) -> None:
+def _run_claimed(executor: StepExecutor, claim: Claim) -> None:
     try:
-        flow.run(claim)
+        executor.run(claim)
     except PermanentError as error:
-        flow.fail(claim, error)
+        executor.fail(claim, error)
         raise
     except Exception as error:
         message = describe_failure(error)["message"]
         log.warning("step_error", kind=claim.kind, error=message, exc_info=True)
-        flow.retry(claim, error)
+        executor.retry(claim, error)
         raise RetryableError(message) from error

@@ -86,7 +86,7 @@ def read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
     return source, summary or ""
 
 
-# The metric that a gate compares.
+# The metric that is compared with a gate.
 GATED = "consistency"
 
 
@@ -105,12 +105,12 @@ def conclude_check(
 
 
 def fail_check(session: Session, job: Job, message: str, *, round_number: int) -> None:
-    """Store that a check failed: its metric is not measurable."""
+    """Conclude a failed check: the metric is stored as not measurable, with the error as the reason."""
     conclude_check(session, job, {GATED: reject(f"the check failed: {message}")}, round_number=round_number)
 
 
 def find_objection(metric: Metric, gate: float) -> str | None:
-    """Return why a metric does not pass a gate; None if it passes."""
+    """Return the reason that a metric fails a gate, for the job's review; None if it passes."""
     if metric.value is None:
         return f"its {GATED} is not measurable: {metric.reason}"
     return f"{GATED} {metric.value:.3f} is below the gate of {gate:g}" if metric.value < gate else None

@@ -1,7 +1,7 @@
 """Execution of one step: claim, run, then complete, fail, retry or release, then publish. Independent of Celery.
 
-A step's row is the truth, and its message only triggers a claim: every operation may run twice or stop at any point,
-and the next claim continues from the rows.
+The state is in the rows, and a message only triggers a claim: every operation may run twice or stop at any point, and
+the next claim continues from the rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 MAX_BACKOFF_SECONDS = 60
 
 
-class Flow:
+class StepExecutor:
     """Executor of the steps of one worker process; thread-safe.
 
     Args:
@@ -60,7 +60,9 @@ class Flow:
         return self._store.claim(step_id)
 
     def run(self, claim: Claim) -> None:
-        """Run a claimed step to its end, and publish the messages of the next steps.
+        """Run a claimed step, store its result, and publish the messages of the next steps.
+
+        A step that was stopped is released instead, unless its lease was lost.
 
         Raises:
             PermanentError: the step cannot succeed.
@@ -90,7 +92,7 @@ class Flow:
             self._store.retry(claim, describe_failure(error), delay_seconds=delay)
 
     def fail(self, claim: Claim, error: BaseException) -> None:
-        """Fail a step for good; its siblings continue, and the job's reason names the failure."""
+        """Store a step as failed; the others of its wave continue, and the job's reason names the failure."""
         failure = describe_failure(error)
         log.warning("step_failed", kind=claim.kind, **failure)
         self._store.publish(self._store.fail(claim, failure))

@@ -24,7 +24,7 @@ from models.claims import Claim
 
 log = structlog.get_logger()
 
-# Seconds between queries for cancelled jobs, which use an index.
+# Seconds between two queries for cancelled jobs; the query uses an index.
 TICK_SECONDS = 1.0
 
 

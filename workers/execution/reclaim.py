@@ -31,7 +31,7 @@ log = structlog.get_logger()
 EPOCH_KEY = "gistmill:epoch"
 # kombu's separator between a queue's name and a level, in the names of its lists.
 LEVEL_SEPARATOR = "\x06\x16"
-# Seconds between searches for open jobs that cannot move; one means that an invariant is broken.
+# Seconds between two searches for stuck jobs; a stuck job means that an invariant is broken.
 STUCK_SECONDS = 300
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")

@@ -148,7 +148,7 @@ def read_options(options: str) -> JobOptions:
 
 
 def choose_style(options: JobOptions, trained_prompt: TrainedPrompt) -> JobOptions:
-    """Return a job's options; the style ``auto`` becomes that of the trained prompt."""
+    """Return a job's options with the style ``auto`` replaced by the style and template of the trained prompt."""
     if options.style != "auto":
         return options
     return options.model_copy(update={"style": trained_prompt.style, "template": trained_prompt.template})

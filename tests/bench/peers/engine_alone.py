@@ -1,4 +1,4 @@
-"""Our own engine without queue, database and flow, float32: all map prompts, then all reduce prompts."""
+"""Our own engine without queue, database and executor, float32: all map prompts, then all reduce prompts."""
 
 from __future__ import annotations
 

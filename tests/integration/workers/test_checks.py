@@ -202,11 +202,11 @@ def test_a_second_try_that_is_called_off_between_its_steps_creates_no_more(clust
     worker.bell.waiting += step_messages
     while not any(number for number, _, _ in read_steps(cluster, job)):
         worker.run_step(worker.bell.waiting.pop(0).step_id)
-    claim = worker.flow.claim(worker.bell.waiting.pop(0).step_id)
+    claim = worker.executor.claim(worker.bell.waiting.pop(0).step_id)
     assert claim is not None
     with Session(cluster.engine) as session, session.begin():
         assert cancel_check(session, job)
-    worker.flow.run(claim)
+    worker.executor.run(claim)
     worker.run_all([])
     assert read_steps(cluster, job)[-2:] == [(1, "stuff", "done"), (1, "evaluate", "cancelled")]
     assert read_job(cluster, job).summary == MIDDLING

@@ -1,4 +1,4 @@
-"""The flow on a real Postgres with an engine that needs no weights: from a plan to a summary."""
+"""Execution of steps on a real Postgres with an engine that needs no weights: from a plan to a summary."""
 
 from __future__ import annotations
 

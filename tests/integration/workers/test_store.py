@@ -40,7 +40,7 @@ def plan(cluster: Cluster, strategy: str) -> list[UUID]:
     """Run the plan step of a new job and return its first steps."""
     _, [step_message] = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
     worker = HandDrivenWorker(cluster.engine, FakeGenerator())
-    run_step(worker.flow, step_message.step_id)
+    run_step(worker.executor, step_message.step_id)
     return [waiting.step_id for waiting in worker.bell.waiting]
 
 
@@ -90,11 +90,11 @@ def test_a_run_whose_lease_was_lost_cannot_change_its_step(cluster: Cluster, sto
 def test_a_run_that_is_told_of_its_lost_lease_leaves_the_step_to_its_new_worker(cluster: Cluster) -> None:
     [first] = plan(cluster, "stuff")
     worker = HandDrivenWorker(cluster.engine, FakeGenerator(seconds=lambda: 60))
-    claim = worker.flow.claim(first)
+    claim = worker.executor.claim(first)
     assert claim is not None
     lose_lease(cluster, first)
     worker.leases.start()
-    worker.flow.run(claim)
+    worker.executor.run(claim)
     worker.leases.close()
     step = read_step(cluster, first)
     assert (step.state, step.output, step.errors) == ("ready", None, 0)

@@ -20,7 +20,7 @@ Engine = Callable[[RenderedStep, GenerationParams], Answer]
 
 @dataclass
 class Run:
-    """A job on its way: everything that the flow keeps in the database."""
+    """A running job: its state, as the execution of steps keeps it in the database."""
 
     plan: Plan
     document: SourceDocument
@@ -40,7 +40,7 @@ class Run:
         return wave
 
     def run_step(self, spec: StepSpec, engine: Engine) -> FinishedStep:
-        """Ask, check, ask again: the flow's loop without a database."""
+        """Generate, check and try again, as the execution of steps does, without a database."""
         assert spec.key not in self.rendered
         limits = self.plan.limits
         chunks = {chunk.index: chunk.read_text(self.document.text) for chunk in self.plan.split.chunks}
