@@ -1,4 +1,4 @@
-"""Finishing of a step with its result, and lookup of a cached result, in one statement each.
+"""Completion of a step with its result, and lookup of a cached result, in one statement each.
 
 A step with unfinished siblings, as nearly all of a large document have, needs no explicit transaction: its statement
 also counts it. The other ends of an attempt are in ``step_updates``.

@@ -17,10 +17,10 @@ class SamplingParams:
         do_sample: sample; False decodes greedily.
         temperature: divisor of the logits.
         top_k: number of candidates for the next token; 0 for all.
-        top_p: cumulative probability of the candidates (nucleus sampling).
+        top_p: cumulative probability of the candidates (nucleus sampling, Holtzman et al. 2020).
         num_beams: number of beams; 1 for no beam search.
         max_new_tokens: maximum length of the output in tokens.
-        repetition_penalty: divisor of the logits of tokens that have occurred.
+        repetition_penalty: divisor of the logits of tokens that have occurred (Keskar et al. 2019).
         seed: seed of the random numbers; None for a new one per request.
     """
 

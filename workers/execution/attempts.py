@@ -1,4 +1,4 @@
-"""Asks the engine until the guards are content, or until they have been asked often enough."""
+"""Generation of a step's text: repeated with other parameters until no guard fires or the tries are used up."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from workers.summarization.retries import retry_params
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The text that a step keeps, and all that it took to get it.
+    """Generated text that a step keeps, with the cost of all tries.
 
     Args:
         text: cleaned, not empty.
-        params: those that gave it.
-        prompt_tokens: size of the prompt.
+        params: of the try that gave the text.
+        prompt_tokens: length of the prompt.
         completion_tokens: of all tries together.
         finish_reason: of the try that gave the text.
         seconds: of all tries together.
-        guards: every guard that fired in any try; those that stand mark the text.
+        guards: every guard that fired in any try; those with ``stands`` apply to the text.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Answer:
     guards: tuple[Json, ...] = ()
 
 
-def ask(
+def generate_answer(
     generator: TextGenerator,
     rendered: RenderedStep,
     params: GenerationParams,
@@ -54,22 +54,22 @@ def ask(
         generator: the engine.
         rendered: the step's prompt and the texts in it.
         params: of the first try; later tries change them.
-        limits: as they were planned.
-        language: that was asked for; None for that of the source.
+        limits: of the job's plan.
+        language: requested language; None for that of the source.
         stopped: set when the step must stop.
-        deadline: ``time.monotonic`` value at which it must stop.
+        deadline: ``time.monotonic`` time at which it must stop.
 
     Returns:
-        The answer; None if it was stopped or its deadline passed.
+        The answer; None if it was stopped or the deadline passed.
 
     Raises:
         PermanentError: no try gave any text.
     """
     tries: list[tuple[Verdict, Generation, GenerationParams]] = []
     max_tokens = limits.allowed_answer_tokens(rendered.tokens)
-    wanted: GenerationParams | None = params
-    while wanted is not None:
-        generation = generator.generate(rendered.prompt, wanted, deadline=deadline, cancelled=stopped)
+    next_params: GenerationParams | None = params
+    while next_params is not None:
+        generation = generator.generate(rendered.prompt, next_params, deadline=deadline, cancelled=stopped)
         if generation.finish_reason in (FinishReason.CANCELLED, FinishReason.DEADLINE):
             return None
         verdict = check_output(
@@ -79,9 +79,10 @@ def ask(
             prompt=rendered.prompt,
             language=language,
         )
-        tries.append((verdict, generation, wanted))
-        is_clean = verdict.is_clean
-        wanted = None if is_clean else retry_params(params, verdict.marks, attempt=len(tries), max_tokens=max_tokens)
+        tries.append((verdict, generation, next_params))
+        if verdict.is_clean:
+            break
+        next_params = retry_params(params, verdict.marks, attempt=len(tries), max_tokens=max_tokens)
     return _keep_best(tries)
 
 
@@ -89,13 +90,13 @@ def _keep_best(tries: Sequence[tuple[Verdict, Generation, GenerationParams]]) ->
     best = choose_best([verdict for verdict, _, _ in tries])
     if not best.is_usable:
         raise PermanentError(f"{len(tries)} tries gave no text: {'; '.join(best.notes)}")
-    kept = next(each for each in reversed(tries) if each[0] is best)
+    _, last, params = next(attempt for attempt in reversed(tries) if attempt[0] is best)
     return Answer(
         text=best.text,
-        params=kept[2],
-        prompt_tokens=kept[1].prompt_tokens,
+        params=params,
+        prompt_tokens=last.prompt_tokens,
         completion_tokens=sum(generation.completion_tokens for _, generation, _ in tries),
-        finish_reason=kept[1].finish_reason,
+        finish_reason=last.finish_reason,
         seconds=sum(generation.seconds for _, generation, _ in tries),
         guards=tuple(
             {"name": mark.guard, "words": mark.words, "try": number, "stands": verdict is best}

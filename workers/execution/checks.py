@@ -1,4 +1,4 @@
-"""The check of a summary: how it is measured, and what follows from it."""
+"""Check of a summary: its metrics, the gate, and the second try if the summary is below the gate."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def measure_summary(
     """Measure a summary.
 
     Args:
-        generator: asks, answers and scores.
+        generator: generates questions and answers, and scores.
         source: text of the summary's document.
-        summary: as it is stored.
+        summary: the stored text.
         stopped: set when it must stop.
-        seconds: that it may take.
+        seconds: maximum duration.
 
     Returns:
         The metrics; None if it was stopped or its deadline passed.
     """
-    # Importing the metrics takes most of a second, and not every worker has a check to run.
+    # The import takes most of a second, and many workers never run a check.
     from workers.evaluation.evaluate import evaluate_summary
     from workers.evaluation.examination import MAX_QUESTIONS, MAX_SOURCE_TOKENS
 
@@ -70,7 +70,7 @@ def measure_summary(
 
 
 def describe_metrics(metrics: Mapping[str, Metric]) -> str:
-    """Return what was measured, a metric a line."""
+    """Return the metrics as text, one per line."""
     return "\n".join(
         f"{name}: not measurable, {metric.reason}" if metric.value is None else f"{name}: {metric.value:.3f}"
         for name, metric in metrics.items()
@@ -78,7 +78,7 @@ def describe_metrics(metrics: Mapping[str, Metric]) -> str:
 
 
 def read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
-    """Return the document and the summary that a check is about: its input, or else the job's own."""
+    """Return the texts of a check: the document and the summary, which is the check's input or else the job's."""
     texts = select(Document.text, Job.summary).join(Job, Job.document_sha256 == Document.sha256)
     source, summary = connection.execute(texts.where(Job.id == claim.job_id)).one()
     if claim.inputs:
@@ -86,14 +86,14 @@ def read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
     return source, summary or ""
 
 
-# What a gate looks at.
+# The metric that a gate compares.
 GATED = "consistency"
 
 
 def conclude_check(
     session: Session, job: Job, metrics: Mapping[str, Metric], *, round_number: int
 ) -> list[StepMessage]:
-    """Store what a check has measured and return the messages of a second try, if there is to be one."""
+    """Store the metrics of a check, and return the messages of a second try if the summary is below the gate."""
     gate = JobOptions.model_validate(job.options).gate
     if round_number == SECOND_ROUND:
         _judge_second(session, job, metrics, gate=gate or 0.0)
@@ -105,19 +105,19 @@ def conclude_check(
 
 
 def fail_check(session: Session, job: Job, message: str, *, round_number: int) -> None:
-    """Note that a check could not be made; what it would have measured is not known."""
+    """Store that a check failed: its metric is not measurable."""
     conclude_check(session, job, {GATED: reject(f"the check failed: {message}")}, round_number=round_number)
 
 
 def find_objection(metric: Metric, gate: float) -> str | None:
-    """Return what a gate has against a summary, None if nothing."""
+    """Return why a metric does not pass a gate; None if it passes."""
     if metric.value is None:
         return f"its {GATED} is not measurable: {metric.reason}"
     return f"{GATED} {metric.value:.3f} is below the gate of {gate:g}" if metric.value < gate else None
 
 
 def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> None:
-    """Store the metrics of a job's summary in place of earlier ones of the same names."""
+    """Store the metrics of a job's summary, and replace earlier ones of the same names."""
     if not metrics:
         return
     rows = [
@@ -138,20 +138,20 @@ def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> 
 
 
 def _begin_second(session: Session, job: Job) -> list[StepMessage]:
-    """Create the first wave of a second try: the same plan, with other parameters (``retries.vary_params``)."""
+    """Create the first wave of a second try: the same plan with other parameters (``retries.vary_params``)."""
     wave = next_steps(read_progress(session, job, SECOND_ROUND))
     return add_wave(session, job, wave.steps, round_number=SECOND_ROUND) if isinstance(wave, NextSteps) else []
 
 
 def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, gate: float) -> None:
-    """Keep the better of two summaries; a review stays unless the second passes the gate."""
+    """Keep the better of two summaries; clear the review only if the second passes the gate."""
     found = metrics[GATED]
     first = session.scalar(select(Evaluation.value).where(Evaluation.job_id == job.id, Evaluation.metric == GATED))
     second = next_steps(read_progress(session, job, SECOND_ROUND))
     is_better = found.value is not None and (first is None or found.value > first)
-    if is_better and isinstance(second, Conclusion) and _is_as_whole(second, job):
+    if is_better and isinstance(second, Conclusion) and _is_as_complete(second, job):
         _replace_summary(session, job, second)
-        _forget_metrics(session, job)
+        _invalidate_metrics(session, job)
         store_metrics(session, job, metrics)
         if found.value is not None and found.value >= gate:
             job.review = None
@@ -159,14 +159,14 @@ def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, 
     job.review = f"{job.review}, and in a second try {_describe(found)}"
 
 
-def _forget_metrics(session: Session, job: Job) -> None:
-    """Take back what was measured of the first summary."""
+def _invalidate_metrics(session: Session, job: Job) -> None:
+    """Set the metrics of the replaced summary to NULL."""
     reason = "measured on the first summary, which a second try has replaced; measure it again"
     stale = update(Evaluation).where(Evaluation.job_id == job.id)
     session.execute(stale.values(value=None, reason=reason, evidence={}))
 
 
-def _is_as_whole(second: Conclusion, job: Job) -> bool:
+def _is_as_complete(second: Conclusion, job: Job) -> bool:
     return OUTCOMES[second.outcome] == JobState.SUCCEEDED or job.state == JobState.PARTIAL
 
 
@@ -184,12 +184,12 @@ def _describe(metric: Metric) -> str:
 
 
 def remove_nul(value: Any) -> Any:
-    """Return plain values without NUL in any text: Postgres stores none, and weights may answer with anything."""
+    """Return a plain value without NUL in its texts: Postgres cannot store it, and an engine may generate it."""
     match value:
         case str():
             return value.replace("\0", "")
         case Mapping():
-            return {name: remove_nul(each) for name, each in value.items()}
+            return {name: remove_nul(item) for name, item in value.items()}
         case list() | tuple():
-            return [remove_nul(each) for each in value]
+            return [remove_nul(item) for item in value]
     return value

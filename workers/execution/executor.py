@@ -1,7 +1,7 @@
-"""The walk of one step: claim, run, then complete, fail, retry or release, then publish. Knows no Celery.
+"""Execution of one step: claim, run, then complete, fail, retry or release, then publish. Independent of Celery.
 
-A row is the truth and a message only a wake-up: everything here may happen twice or stop anywhere, and the next claim
-goes on from the rows.
+A step's row is the truth, and its message only triggers a claim: every operation may run twice or stop at any point,
+and the next claim continues from the rows.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 log = structlog.get_logger()
 
-# Pauses before a failed step runs again: 1, 2, 4, ... seconds, up to this.
+# Maximum pause before a failed step runs again; it doubles from 1 second with each error.
 MAX_BACKOFF_SECONDS = 60
 
 
 class Flow:
-    """Runs steps for one worker process; its methods are called by many threads.
+    """Executor of the steps of one worker process; thread-safe.
 
     Args:
         store: the rows of the steps.
         generator: the engine.
         leases: of this process.
         settings: of this process.
-        trained_prompt: how the weights were trained to be asked.
+        trained_prompt: prompt that the weights were trained with.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class Flow:
         self._runner = StepRunner(store, generator, trained_prompt)
 
     def claim(self, step_id: UUID) -> Claim | None:
-        """Claim a step if it is ready; None if its message is of no use (any more)."""
+        """Claim a step if it is ready; None if its message is a duplicate or outdated."""
         return self._store.claim(step_id)
 
     def run(self, claim: Claim) -> None:
-        """Run a claimed step to its end and publish the steps that come next.
+        """Run a claimed step to its end, and publish the messages of the next steps.
 
         Raises:
-            PermanentError: it cannot succeed.
-            RetryableError: it did not, but may.
+            PermanentError: the step cannot succeed.
+            RetryableError: another attempt may succeed.
         """
         if claim.crashes >= self._settings.max_crashes:
             raise PermanentError(f"its worker died {claim.crashes} times while this step ran alone")
@@ -80,7 +80,7 @@ class Flow:
                 raise RetryableError(f"no result within {self._settings.step_deadline_seconds:.0f} s")
 
     def retry(self, claim: Claim, error: BaseException) -> None:
-        """Give a step back after an error, or fail it when it has had enough of them."""
+        """Return a step to ready after an error, or fail it after ``max_errors``; an outage does not count."""
         if is_outage(error):
             self._store.release(claim)
         elif claim.errors + 1 >= self._settings.max_errors:
@@ -90,13 +90,13 @@ class Flow:
             self._store.retry(claim, describe_failure(error), delay_seconds=delay)
 
     def fail(self, claim: Claim, error: BaseException) -> None:
-        """End a step for good; its siblings go on and the job's reason names the failure."""
+        """Fail a step for good; its siblings continue, and the job's reason names the failure."""
         failure = describe_failure(error)
         log.warning("step_failed", kind=claim.kind, **failure)
         self._store.publish(self._store.fail(claim, failure))
 
     def _stop(self, lease: Lease) -> None:
-        """End a run that was told to stop; after the loss of its lease the row is another worker's."""
+        """Release a stopped step, unless its lease was lost, because another worker may have claimed it."""
         match lease.reason:
             case StopReason.LOST:
                 log.warning("lease_was_lost", kind=lease.claim.kind)

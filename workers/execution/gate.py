@@ -1,4 +1,4 @@
-"""Lets steps run together, except one that is suspected of killing its process: that one runs alone."""
+"""Isolation of steps that are suspected of killing their process: each runs alone, all others concurrently."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 
 class Gate:
-    """A shared/exclusive lock; who waits to be alone goes before those who come later."""
+    """Shared/exclusive lock; a waiting exclusive holder precedes later shared ones."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._sharing = 0
+        self._shared = 0
         self._waiting_alone = 0
         self._is_alone = False
 
     @contextmanager
     def enter(self, *, is_alone: bool) -> Iterator[None]:
-        """Hold the gate for the length of a block, together with others or alone."""
+        """Hold the lock for the length of a block, exclusively if alone."""
         if is_alone:
             self._enter_alone()
         else:
@@ -31,19 +31,19 @@ class Gate:
     def _enter_alone(self) -> None:
         with self._condition:
             self._waiting_alone += 1
-            self._condition.wait_for(lambda: not self._is_alone and self._sharing == 0)
+            self._condition.wait_for(lambda: not self._is_alone and self._shared == 0)
             self._waiting_alone -= 1
             self._is_alone = True
 
     def _enter_shared(self) -> None:
         with self._condition:
             self._condition.wait_for(lambda: not self._is_alone and self._waiting_alone == 0)
-            self._sharing += 1
+            self._shared += 1
 
     def _leave(self, *, is_alone: bool) -> None:
         with self._condition:
             if is_alone:
                 self._is_alone = False
             else:
-                self._sharing -= 1
+                self._shared -= 1
             self._condition.notify_all()

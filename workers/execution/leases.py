@@ -1,7 +1,7 @@
-"""Keeps the leases of this process's running steps alive, and tells a step when to stop.
+"""Leases of this process's running steps: their renewal, and the events that stop a step.
 
-One thread per process renews every lease, notices steps whose job was cancelled or whose lease was lost, writes the
-worker's own heartbeat, and ends the process when the engine hangs: its leases then run out and others take over.
+One thread per process renews the leases, stops steps whose job was cancelled or whose lease was lost, records the
+worker's heartbeat, and ends the process if the engine hangs, so that its leases expire and other workers take over.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ from models.claims import Claim
 
 log = structlog.get_logger()
 
-# Seconds between looks at cancelled jobs; a look is one indexed query.
+# Seconds between queries for cancelled jobs, which use an index.
 TICK_SECONDS = 1.0
 
 
 class StopReason(StrEnum):
-    """Why a running step was told to stop."""
+    """Reason to stop a running step."""
 
-    CANCELLED = "cancelled"  # the job was
-    LOST = "lost"  # another worker may have the step by now
-    DRAINING = "draining"  # this process is told to end
+    CANCELLED = "cancelled"  # its job was cancelled
+    LOST = "lost"  # another worker may have claimed it
+    DRAINING = "draining"  # this process must end
 
 
 @dataclass(slots=True)
 class Lease:
-    """A claim while it runs; ``stopped`` is set when the step must stop, and ``reason`` says why."""
+    """Claim of a running step, with the event that stops it and the first reason to do so."""
 
     claim: Claim
     stopped: threading.Event = field(default_factory=threading.Event)
     reason: StopReason | None = None
 
     def stop(self, reason: StopReason) -> None:
-        """Tell the running step to stop."""
+        """Stop the running step; the first reason is kept."""
         if self.reason is None:
             self.reason = reason
         self.stopped.set()
 
 
 class Leases:
-    """All leases of this process.
+    """Leases of this process's running steps.
 
     Args:
-        engine: on the results database.
+        engine: of the results database.
         must_end: set when steps must stop because the process ends.
-        worker_id: as it is registered.
-        lease_seconds: by which a lease is extended.
-        heartbeat_seconds: between two renewals.
-        is_hung: tells whether the engine hangs.
+        worker_id: id of the registered worker.
+        lease_seconds: length of a lease from its renewal.
+        heartbeat_seconds: interval of renewals.
+        is_hung: returns whether the engine hangs.
         on_hang: ends the process.
     """
 
@@ -88,17 +88,17 @@ class Leases:
         self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
 
     def start(self) -> None:
-        """Begin to renew."""
+        """Start the renewal."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop renewing; leases still held run out by themselves."""
+        """Stop the renewal; leases still held expire."""
         self._closed.set()
         self._thread.join(timeout=TICK_SECONDS + 5)
 
     @contextmanager
     def hold(self, claim: Claim) -> Iterator[Lease]:
-        """Keep a claim alive for the length of a block."""
+        """Renew the lease of a claim for the length of a block."""
         lease = Lease(claim)
         with self._lock:
             self._held[claim.token] = lease
@@ -111,7 +111,7 @@ class Leases:
                 del self._held[claim.token]
 
     def stop_all(self) -> None:
-        """Tell every step, running or still to come, to stop: this process ends."""
+        """Stop every step, running or claimed later, because this process ends."""
         self._must_end.set()
         for lease in self._snapshot().values():
             lease.stop(StopReason.DRAINING)
@@ -134,7 +134,7 @@ class Leases:
                     self._renew()
                     renewed_at = time.monotonic()
                 else:
-                    self._look_for_cancelled()
+                    self._stop_cancelled()
             except SQLAlchemyError as error:
                 log.warning("heartbeat_failed", worker=self._worker_id, error=str(error).splitlines()[0])
 
@@ -149,7 +149,7 @@ class Leases:
             elif alive[token]:
                 lease.stop(StopReason.CANCELLED)
 
-    def _look_for_cancelled(self) -> None:
+    def _stop_cancelled(self) -> None:
         held = self._snapshot()
         if not held:
             return

@@ -1,7 +1,7 @@
-"""What comes next in a job: the barrier. Called under the lock on the job's row, in the transaction that ends a step.
+"""Progression of a job from wave to wave, with a barrier after each.
 
-Steps of one wave run side by side; the transaction that ends the last of them asks the strategy for the next wave, so
-two steps that finish together can neither both create it nor both leave it to the other.
+Steps of a wave run in parallel. The transaction that ends a step locks the job's row and counts the step; the one that
+ends the last step creates the next wave. So of steps that end together exactly one creates it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OUTCOMES = {"succeeded": JobState.SUCCEEDED, "partial": JobState.PARTIAL, "faile
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What a finished step leaves behind; only the plan step has a plan and options, only a check has metrics."""
+    """Outcome of a finished step; only a plan step has a plan and options, only a check has metrics."""
 
     result: StepResult
     plan: Plan | None = None
@@ -55,13 +55,16 @@ class StepOutcome:
 
 
 def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: int) -> list[StepMessage]:
-    """Count a step as ended and, at the barrier, create what comes next or end the job.
+    """Count a step as ended; after the last of its wave, create the next wave or end the job.
 
     Args:
-        session: with the job's row locked and the step's end written.
+        session: holds the lock on the job's row, and has written the step's end.
         job: the step's job.
-        plan: if the step was the plan.
-        round_number: the step's.
+        plan: of a plan step; None of others.
+        round_number: round of the step.
+
+    Returns:
+        The messages of the new steps.
     """
     if plan is not None:
         return _begin(session, job, plan)
@@ -71,10 +74,10 @@ def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: 
     match next_steps(read_progress(session, job, round_number)):
         case NextSteps(steps):
             return add_wave(session, job, steps, round_number=round_number)
-        case Conclusion() as summary if round_number == SECOND_ROUND:
-            return _end_second(session, job, summary)
-        case Conclusion() as summary:
-            return _end(session, job, summary)
+        case Conclusion() as conclusion if round_number == SECOND_ROUND:
+            return _end_second(session, job, conclusion)
+        case Conclusion() as conclusion:
+            return _end(session, job, conclusion)
 
 
 def _begin(session: Session, job: Job, plan: Plan) -> list[StepMessage]:
@@ -105,30 +108,31 @@ def _begin(session: Session, job: Job, plan: Plan) -> list[StepMessage]:
 
 
 def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_number: int) -> list[StepMessage]:
-    """Create the steps of a wave, and count them down from now on."""
+    """Create the steps of a wave, set the job's count of pending steps, and return their messages."""
     if round_number and is_check_cancelled(session, job.id, round_number):
         return []
     new = [
-        NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_write_input, spec.inputs)), round_number)
+        NewStep(spec.key.kind, spec.key.level, spec.key.index, tuple(map(_describe_input, spec.inputs)), round_number)
         for spec in steps
     ]
     job.pending = len(new)
     return add_steps(session, job, new)
 
 
-def _end(session: Session, job: Job, summary: Conclusion) -> list[StepMessage]:
-    text = None if summary.step is None else read_output(session.connection(), job.id, summary.step, round_number=0)
-    end_job(job, OUTCOMES[summary.outcome], summary=text, reason=join_reasons(summary))
+def _end(session: Session, job: Job, conclusion: Conclusion) -> list[StepMessage]:
+    step = conclusion.step
+    summary = None if step is None else read_output(session.connection(), job.id, step, round_number=0)
+    end_job(job, OUTCOMES[conclusion.outcome], summary=summary, reason=join_reasons(conclusion))
     is_checked = JobOptions.model_validate(job.options).is_checked
-    return request_check(session, job) if is_checked and summary.step is not None else []
+    return request_check(session, job) if is_checked and step is not None else []
 
 
-def _end_second(session: Session, job: Job, summary: Conclusion) -> list[StepMessage]:
-    """End a second try; the job has its first summary and keeps it until the second is known to be better."""
-    if summary.step is None:
+def _end_second(session: Session, job: Job, conclusion: Conclusion) -> list[StepMessage]:
+    """End a second try; the first summary stays until a check finds the second better."""
+    if conclusion.step is None:
         job.review = f"{job.review}, and a second try gave no summary"
         return []
-    return request_check(session, job, round_number=SECOND_ROUND, reads=asdict(summary.step))
+    return request_check(session, job, round_number=SECOND_ROUND, reads=asdict(conclusion.step))
 
 
 _OUTPUTS = select(Step.id, Step.output).where(Step.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
@@ -137,19 +141,19 @@ _OUTPUTS = select(Step.id, Step.output).where(Step.id == any_(bindparam("ids", t
 def read_outputs(
     connection: Connection, job_id: UUID, keys: Iterable[StepKey], *, round_number: int
 ) -> Mapping[StepKey, str]:
-    """Return what finished steps of a job wrote."""
+    """Return the outputs of finished steps of a job."""
     ids = {step_id(job_id, key.kind, key.level, key.index, round_number=round_number): key for key in keys}
     return {ids[step]: output or "" for step, output in connection.execute(_OUTPUTS, {"ids": list(ids)})}
 
 
 def read_output(connection: Connection, job_id: UUID, key: StepKey, *, round_number: int) -> str:
-    """Return what a finished step of a job wrote."""
+    """Return the output of a finished step of a job."""
     return read_outputs(connection, job_id, [key], round_number=round_number)[key]
 
 
-def join_reasons(summary: Conclusion) -> str | None:
-    """Return why a summary is not whole, in one line."""
-    return "; ".join(summary.reasons) or None
+def join_reasons(conclusion: Conclusion) -> str | None:
+    """Return in one line why a summary is incomplete; None if it is complete."""
+    return "; ".join(conclusion.reasons) or None
 
 
 _PROGRESS = (
@@ -164,7 +168,7 @@ _PROGRESS = (
 
 
 def read_progress(session: Session, job: Job, round_number: int) -> Progress:
-    """Return how the steps of a round have ended, for the strategy."""
+    """Return the ended steps of a round, for the strategy."""
     plan = job.plan or {}
     rows = session.connection().execute(_PROGRESS, {"job": job.id, "round": round_number}).mappings()
     return Progress(
@@ -176,35 +180,35 @@ def read_progress(session: Session, job: Job, round_number: int) -> Progress:
                 spec=StepSpec(read_key(row), read_inputs(row["inputs"])),
                 is_done=row["state"] == StepState.DONE,
                 tokens=row["output_tokens"] or 0,
-                notes=tuple(_note(row["guards"], row["error"])),
+                notes=tuple(_list_notes(row["guards"], row["error"])),
             )
             for row in rows
         ),
     )
 
 
-def _note(guards: Iterable[Json], error: Json | None) -> Iterable[str]:
+def _list_notes(guards: Iterable[Json], error: Json | None) -> Iterable[str]:
     yield from (guard["words"] for guard in guards if guard["stands"])
     if error is not None:
         yield error["message"]
 
 
 def read_key(row: object) -> StepKey:
-    """Return a step's place in its job from a row or a stored input."""
+    """Return a step's key from a row or a stored input."""
     place = cast("Json", row)
     return StepKey(place["kind"], place["level"], place["index"])
 
 
 def read_inputs(inputs: Iterable[Json]) -> tuple[StepInput, ...]:
     """Return a step's inputs from their stored form."""
-    return tuple(ChunkInput(each["chunk"]) if "chunk" in each else read_key(each) for each in inputs)
+    return tuple(ChunkInput(stored["chunk"]) if "chunk" in stored else read_key(stored) for stored in inputs)
 
 
-def _write_input(each: StepInput) -> Json:
-    return {"chunk": each.index} if isinstance(each, ChunkInput) else asdict(each)
+def _describe_input(source: StepInput) -> Json:
+    return {"chunk": source.index} if isinstance(source, ChunkInput) else asdict(source)
 
 
 def describe_failure(error: BaseException) -> Json:
-    """Return an error as it is stored with its step, which may become the reason of its job."""
+    """Return the stored form of a step's error, which the job's reason may quote."""
     message = describe_database_error(error) if isinstance(error, DBAPIError) else str(error)
     return {"type": type(error).__name__, "message": message or type(error).__name__}

@@ -1,7 +1,7 @@
-"""Finds what was lost and sends it again: expired leases, unsent messages, a broker that forgot everything.
+"""Reclaiming of lost work: steps with expired leases, unsent messages, and messages that the broker lost.
 
-Every worker runs it every few seconds; a lock in Postgres lets one pass run at a time. A pass is a handful of indexed
-statements, and it is also what ``gistmill rescue`` runs once.
+Every worker runs a pass of a few indexed statements every few seconds; a lock in Postgres admits one pass at a time.
+The command ``gistmill rescue`` runs one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 EPOCH_KEY = "gistmill:epoch"
 # kombu's separator between a queue's name and a level, in the names of its lists.
 LEVEL_SEPARATOR = "\x06\x16"
-# Seconds between looks at all open jobs for one that cannot move; there is none unless an invariant broke.
+# Seconds between searches for open jobs that cannot move; one means that an invariant is broken.
 STUCK_SECONDS = 300
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
@@ -39,7 +39,7 @@ PID_NAMESPACE = Path("/proc/self/ns/pid")
 
 @dataclass(frozen=True, slots=True)
 class ReclaimReport:
-    """What one pass did; all zero on a healthy cluster."""
+    """Counts of one pass; all zero on a healthy cluster."""
 
     lost_leases: int = 0
     broker_losses: int = 0
@@ -51,12 +51,12 @@ class ReclaimReport:
 
     @property
     def is_quiet(self) -> bool:
-        """True if there was nothing to do."""
-        return all(getattr(self, each.name) == 0 for each in fields(self))
+        """True if all counts are zero."""
+        return all(getattr(self, field.name) == 0 for field in fields(self))
 
 
 class Reclaimer:
-    """One pass at a time over Postgres and the broker."""
+    """Reclaims lost work in passes over Postgres and the broker."""
 
     def __init__(
         self,
@@ -73,21 +73,21 @@ class Reclaimer:
         self._publisher = OutboxPublisher(engine, publisher, keeps_trying=True)
         self._redispatch_seconds = redispatch_seconds
         self._restart_grace_seconds = restart_grace_seconds
-        self._next_look = 0.0
+        self._next_stuck_search = 0.0
 
     def run_pass(self) -> ReclaimReport | None:
-        """Do everything once; None if another process is at it.
+        """Run one pass; None if another process holds the lock.
 
         Raises:
-            redis.RedisError: the broker is away; what Postgres alone needs is done by then.
+            redis.RedisError: the broker is unreachable; the work in Postgres alone is done by then.
         """
         with Session(self._engine) as session, session.begin():
             if not recovery.try_reclaim_lock(session):
                 return None
-            lost = self._take_back(session)
+            lost = self._reclaim_leases(session)
         cancelled = self._finish_cancelled()
-        stuck = self._look_for_stuck()
-        forgotten = self._look_for_losses()
+        stuck = self._report_stuck()
+        forgotten = self._detect_broker_loss()
         unsent, resent, failed = self._send()
         return ReclaimReport(
             lost_leases=lost,
@@ -99,7 +99,7 @@ class Reclaimer:
             not_sent=failed,
         )
 
-    def _take_back(self, session: Session) -> int:
+    def _reclaim_leases(self, session: Session) -> int:
         self._expire_dead_neighbours(session)
         if recovery.has_restarted_within(session, self._restart_grace_seconds):
             return 0
@@ -115,7 +115,7 @@ class Reclaimer:
         return len(lost)
 
     def _expire_dead_neighbours(self, session: Session) -> None:
-        # A process of this host that is gone cannot come back: no need to wait for its leases to run out.
+        # A dead process of this host cannot return, so its leases need not expire first.
         workers = recovery.find_processes(session, host_identity())
         dead = [worker.id for worker in workers if not _is_alive(worker.pid, worker.started_at.timestamp())]
         if dead:
@@ -126,22 +126,22 @@ class Reclaimer:
         with Session(self._engine) as session:
             jobs = recovery.find_cancelling(session)
         for job in jobs:
-            # One transaction each: whoever locks a job and then its steps must hold no other step.
+            # One transaction per job, because the lock order is a job's row before any step's.
             with Session(self._engine) as session, session.begin():
                 finished += recovery.finish_cancel(session, job)
         return finished
 
-    def _look_for_stuck(self) -> int:
-        if time.monotonic() < self._next_look:
+    def _report_stuck(self) -> int:
+        if time.monotonic() < self._next_stuck_search:
             return 0
-        self._next_look = time.monotonic() + STUCK_SECONDS
+        self._next_stuck_search = time.monotonic() + STUCK_SECONDS
         with Session(self._engine) as session:
             jobs = recovery.find_stuck(session)
         for job in jobs:
             log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
         return len(jobs)
 
-    def _look_for_losses(self) -> int:
+    def _detect_broker_loss(self) -> int:
         fresh = uuid.uuid4().hex
         epoch = str(self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh)
         process = self._describe_broker()
@@ -153,14 +153,14 @@ class Reclaimer:
                 return 0
             forgotten = recovery.forget_dispatches(session, loss)
         if forgotten:
-            write = log.info if loss.why is LossReason.FIRST else log.warning
-            write(str(loss.why), ready_steps=forgotten, action="they are sent again")
+            emit = log.info if loss.why is LossReason.FIRST else log.warning
+            emit(str(loss.why), ready_steps=forgotten, action="they are sent again")
         return forgotten
 
     def _describe_broker(self) -> BrokerProcess | None:
         try:
             server = self._broker.info("server")
-        except redis.ResponseError:  # it may know no such thing, or not tell this user
+        except redis.ResponseError:  # INFO may be unknown or forbidden
             return None
         name, uptime = server.get("run_id"), server.get("uptime_in_seconds")
         return BrokerProcess(name, uptime) if isinstance(name, str) and isinstance(uptime, int) else None
@@ -174,7 +174,7 @@ class Reclaimer:
         return len(unsent), len(resent), self._publisher.publish([*unsent, *resent])
 
     def _find_empty(self, queues: Sequence[str]) -> list[tuple[str, int]]:
-        """Return the queues and levels on which no message waits."""
+        """Return the queues and levels whose list on the broker is empty."""
         places = [(queue, level) for queue in queues for level in PRIORITY_STEPS]
         with self._broker.pipeline(transaction=False) as pipeline:
             for queue, level in places:
@@ -183,21 +183,21 @@ class Reclaimer:
 
 
 class ReclaimThread:
-    """Runs a pass every few seconds for as long as the worker lives."""
+    """Thread that runs a pass every few seconds."""
 
-    def __init__(self, rescue: Reclaimer, *, worker_id: str, interval_seconds: float) -> None:
-        self._reclaimer = rescue
+    def __init__(self, reclaimer: Reclaimer, *, worker_id: str, interval_seconds: float) -> None:
+        self._reclaimer = reclaimer
         self._worker_id = worker_id
         self._interval = interval_seconds
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="rescue", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """End after the current pass."""
+        """Stop the thread after the current pass."""
         self._closed.set()
         self._thread.join(timeout=10)
 
@@ -210,11 +210,11 @@ class ReclaimThread:
                 log.warning("rescue_postponed", error=str(error).partition("\n")[0])
                 continue
             if report and not report.is_quiet:
-                log.info("rescued", **{each.name: getattr(report, each.name) for each in fields(report)})
+                log.info("rescued", **{field.name: getattr(report, field.name) for field in fields(report)})
 
 
 def host_identity() -> str:
-    """Return what processes that see each other's process ids have in common: one boot and one namespace."""
+    """Return the host, boot and PID namespace, equal for processes that can see each other's process ids."""
     boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else "boot"
     namespace = PID_NAMESPACE.readlink().name if PID_NAMESPACE.exists() else "pid"
     return f"{socket.gethostname()} {boot} {namespace}"
@@ -223,7 +223,7 @@ def host_identity() -> str:
 def _is_alive(pid: int, started_at: float) -> bool:
     try:
         process = psutil.Process(pid)
-        # The same number may belong to another process by now, but that one began at another time.
+        # The kernel reuses process ids; the start time distinguishes their processes.
         is_same = abs(process.create_time() - started_at) < 1
         return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

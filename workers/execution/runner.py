@@ -1,4 +1,4 @@
-"""Runs one step: reads what it needs, asks the engine, checks the answer. Writes nothing."""
+"""Run of one step: loads its inputs, and plans, generates or measures. Writes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.results import StepResult
 from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
-from workers.execution.attempts import Answer, ask
+from workers.execution.attempts import Answer, generate_answer
 from workers.execution.checks import measure_summary
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
@@ -34,12 +34,12 @@ log = structlog.get_logger()
 
 
 class StepRunner:
-    """Runs steps with one set of weights.
+    """Runner of steps with one set of weights.
 
     Args:
-        store: is only read.
-        generator: what generates.
-        trained_prompt: how it wants to be asked.
+        store: only read.
+        generator: the engine.
+        trained_prompt: prompt that the weights were trained with.
     """
 
     def __init__(self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt) -> None:
@@ -53,13 +53,13 @@ class StepRunner:
         Args:
             claim: the step.
             stopped: set when it must stop.
-            seconds: that it may take once it has read what it needs.
+            seconds: maximum duration, after its inputs are loaded.
 
         Returns:
-            What the step leaves behind; None if it was stopped.
+            The outcome; None if it was stopped or its time ran out.
 
         Raises:
-            PermanentError: it can never succeed.
+            PermanentError: the step cannot succeed.
         """
         try:
             if claim.kind == StepKind.PLAN:
@@ -78,7 +78,7 @@ class StepRunner:
         text, document_format = self._store.read_document(claim)
         options = choose_style(read_options(claim.options), self._trained_prompt)
         plan = plan_job(
-            SourceDocument(text, document_format),  # type: ignore[arg-type]  # the table allows no other
+            SourceDocument(text, document_format),  # type: ignore[arg-type]  # a constraint of the table
             plan_options(options),
             prompts=make_prompts(options, self._generator.prompt_format),
             counter=self._generator,
@@ -110,7 +110,7 @@ class StepRunner:
             cached = self._store.find_cached(identity)
             if cached is not None:
                 return StepOutcome(cached)
-        answer = ask(
+        answer = generate_answer(
             self._generator,
             rendered,
             params,
@@ -140,7 +140,7 @@ class StepRunner:
         )
 
 
-# A batch has one set of options and one of prompts; reading and fingerprinting them once is enough.
+# Cached, because the jobs of a batch share their options and prompts.
 @lru_cache(maxsize=64)
 def read_options(options: str) -> JobOptions:
     """Return a job's options from their JSON."""
@@ -148,14 +148,14 @@ def read_options(options: str) -> JobOptions:
 
 
 def choose_style(options: JobOptions, trained_prompt: TrainedPrompt) -> JobOptions:
-    """Return a job's options with the prompt that the weights want where the job leaves it to them."""
+    """Return a job's options; the style ``auto`` becomes that of the trained prompt."""
     if options.style != "auto":
         return options
     return options.model_copy(update={"style": trained_prompt.style, "template": trained_prompt.template})
 
 
 def plan_options(options: JobOptions) -> PlanOptions:
-    """Return what a job's options say about the way through its document."""
+    """Return the part of a job's options that the planner uses."""
     return PlanOptions(
         strategy=options.strategy,
         splitter=options.splitter,
@@ -167,7 +167,7 @@ def plan_options(options: JobOptions) -> PlanOptions:
 
 
 def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
-    """Return a job's prompts for weights that want them in a format."""
+    """Return a job's prompts in the format of the weights."""
     examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
     return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
 

@@ -1,8 +1,7 @@
-"""The rows of running steps, as one worker process reads and writes them: claims, inputs, ends.
+"""Storage of running steps: their claims, inputs and ends, with retries through outages of Postgres.
 
-Every method goes on through an outage of Postgres: the seconds that a step has cost must not be lost because a server
-restarts. A COMMIT whose reply was lost is repeated too; the lease token tells the repetition apart from another
-worker's run.
+A restart of Postgres must not discard the seconds that a step has cost. A COMMIT whose reply was lost is also retried;
+the lease token distinguishes the retry from another worker's run.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ from workers.summarization.steps import StepKey
 
 log = structlog.get_logger()
 
-# Seconds between tries; the last one repeats.
+# Seconds before each retry; the last one repeats.
 PAUSES = (0.2, 0.5, 1, 2, 4)
-# SQLSTATE classes of what passes: connections, rollbacks for concurrency, full disks and too many clients, shutdowns.
-# A server that was not reached, or a connection that broke, has no SQLSTATE at all.
-PASSING_STATES = ("08", IDLE_TIMEOUT_STATE, "40", "53", "57P")
-# Steps of which a wave may have several.
+# SQLSTATE classes of transient errors: connections, serialization failures, exhausted disks and clients, shutdowns.
+# An unreachable server or a broken connection has no SQLSTATE.
+TRANSIENT_STATES = ("08", IDLE_TIMEOUT_STATE, "40", "53", "57P")
+# Kinds of which a wave may have several steps.
 SIBLING_KINDS = (StepKind.MAP, StepKind.COLLAPSE)
-# Figures of a finished step for the log, never a text.
+# Fields of a result that are logged, never a text.
 LOGGED = ("prompt_tokens", "completion_tokens", "seconds", "finish_reason")
 
 P = ParamSpec("P")
@@ -53,21 +52,21 @@ _DOCUMENT = select(Document.text, Document.format).where(Document.sha256 == bind
 
 
 class StepStore:
-    """Claims steps, reads their inputs and writes how they ended; one per process, used by many threads.
+    """Storage of one process's steps; thread-safe.
 
-    A write under a lease that was lost changes nothing. All methods raise ``DBAPIError`` if Postgres is away and
+    A write under a lost lease changes nothing. All methods raise ``DBAPIError`` if Postgres is unreachable and
     ``must_end`` is set.
 
     Args:
-        database: commits every statement by itself.
-        publisher: sends the messages of the steps that come next.
-        worker_id: as it is registered.
-        lease_seconds: length of a claim.
+        database: results database, in autocommit mode.
+        publisher: publishes the messages of the next steps.
+        worker_id: id of the registered worker.
+        lease_seconds: length of a lease from its claim.
     """
 
     def __init__(self, database: Engine, publisher: Publisher, *, worker_id: str, lease_seconds: float) -> None:
         self.worker_id = worker_id
-        # Set when the process ends: there is no time left to wait for Postgres.
+        # Set when the process ends, which leaves no time to wait for Postgres.
         self.must_end = threading.Event()
         self._lease_seconds = lease_seconds
         self._statements = database
@@ -89,19 +88,19 @@ class StepStore:
         return self._run(read_outputs, claim.job_id, keys, round_number=claim.round) if keys else {}
 
     def read_texts(self, claim: Claim) -> tuple[str, str]:
-        """Return the document and the summary that a check is about."""
+        """Return the texts of a check: the document and the summary."""
         return self._run(read_texts, claim)
 
     def find_cached(self, identity: str) -> StepResult | None:
-        """Return the result of a finished step with this identity, if there is a clean one."""
+        """Return the result of a finished step with this identity, whose output no guard marks."""
         return self._run(results.find_cached, identity)
 
     def begin_alone(self, claim: Claim) -> None:
-        """Count the run as a crash before it begins; its end in order takes the count back."""
+        """Count the run as a crash before it begins; an orderly end resets the count."""
         self._write(step_updates.begin_alone, claim)
 
     def complete(self, claim: Claim, outcome: StepOutcome) -> list[StepMessage]:
-        """Store a step's result, create the steps that come next and return their messages."""
+        """Store a step's result, create the next steps and return their messages."""
         if claim.kind in SIBLING_KINDS and self._run(
             results.end_among_siblings, claim, outcome.result, worker=self.worker_id
         ):
@@ -110,21 +109,21 @@ class StepStore:
         return self._write(self._complete, claim, outcome)
 
     def fail(self, claim: Claim, error: Json) -> list[StepMessage]:
-        """End a step without a result, create the steps that come next and return their messages."""
+        """End a step without a result, create the next steps and return their messages."""
         return self._write(self._fail, claim, error)
 
     def retry(self, claim: Claim, error: Json, *, delay_seconds: float) -> None:
-        """Make a step ready again after an error, which is counted."""
+        """Return a step to ready after an error, and count the error."""
         self._write(
             step_updates.release_step, claim, outcome=AttemptOutcome.ERROR, delay_seconds=delay_seconds, error=error
         )
 
     def release(self, claim: Claim, outcome: AttemptOutcome = AttemptOutcome.RELEASED) -> None:
-        """Give a step back without counting its run, and end its job if it is being cancelled."""
+        """Return a step to ready without counting an error, and end its job if that is being cancelled."""
         self._write(_release, claim, outcome)
 
     def publish(self, step_messages: Sequence[StepMessage]) -> None:
-        """Send messages of committed steps; what cannot be sent is left to the rescue."""
+        """Publish the messages of committed steps; the reclaimer publishes those that fail."""
         self._repeat(self._publisher.publish, step_messages)
 
     def _complete(self, session: Session, claim: Claim, outcome: StepOutcome) -> list[StepMessage]:
@@ -133,7 +132,7 @@ class StepStore:
             _log_done(claim, outcome)
             return _advance(session, job, claim, outcome)
         if step_updates.was_completed(session, claim):
-            # The reply to the COMMIT was lost, and with it the messages that were to be sent.
+            # The reply to the COMMIT was lost, and with it the messages to publish.
             return outbox.find_unclaimed(session, claim.job_id)
         log.warning("result_came_too_late", kind=claim.kind)
         return []
@@ -152,7 +151,7 @@ class StepStore:
         return _advance(session, job, claim, None)
 
     def _run(self, run: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run reads, or a single write, without a transaction around them."""
+        """Run queries, or a single write, in autocommit mode."""
 
         def run_once() -> T:
             with self._statements.connect() as connection:
@@ -170,7 +169,7 @@ class StepStore:
         return self._repeat(write_once)
 
     def _repeat(self, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run something again and again while Postgres is away."""
+        """Run a function, and retry it while Postgres is unreachable."""
         pauses = chain(PAUSES, repeat(PAUSES[-1]))
         while True:
             try:
@@ -183,11 +182,11 @@ class StepStore:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether Postgres was away, so that the same transaction may succeed later."""
+    """Return whether an error is a transient one of Postgres, so that a retry may succeed."""
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
-    return isinstance(error, OperationalError) if state is None else state.startswith(PASSING_STATES)
+    return isinstance(error, OperationalError) if state is None else state.startswith(TRANSIENT_STATES)
 
 
 def _read_document(connection: Connection, sha256: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from models.session import connect
 from models.step import Step, StepState
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
-from tests.hand_driven import Bell, Worker
+from tests.hand_driven import Bell, HandDrivenWorker
 from tests.integration.workers.test_flow import SECTIONS, options
 from tests.jobs import add_jobs
 from workers.broker.tasks import run_step
@@ -39,7 +39,7 @@ def store(cluster: Cluster) -> Iterator[StepStore]:
 def plan(cluster: Cluster, strategy: str) -> list[UUID]:
     """Run the plan step of a new job and return its first steps."""
     _, [step_message] = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
-    worker = Worker(cluster, FakeGenerator())
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator())
     run_step(worker.flow, step_message.step_id)
     return [waiting.step_id for waiting in worker.bell.waiting]
 
@@ -89,7 +89,7 @@ def test_a_run_whose_lease_was_lost_cannot_change_its_step(cluster: Cluster, sto
 
 def test_a_run_that_is_told_of_its_lost_lease_leaves_the_step_to_its_new_worker(cluster: Cluster) -> None:
     [first] = plan(cluster, "stuff")
-    worker = Worker(cluster, FakeGenerator(seconds=lambda: 60))
+    worker = HandDrivenWorker(cluster.engine, FakeGenerator(seconds=lambda: 60))
     claim = worker.flow.claim(first)
     assert claim is not None
     lose_lease(cluster, first)

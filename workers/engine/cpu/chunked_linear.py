@@ -1,6 +1,6 @@
-"""A wide linear layer as several narrower ones, so that it is packed piece by piece.
+"""Wide linear layers split into chunks of outputs, so that weights are packed one chunk at a time.
 
-Packing the whole head of Gemma, a quarter of a million outputs, needs its weights in float32 and packed at one time.
+Packing Gemma's head (262,144 outputs) as a whole would hold all its weights in float32 and packed at once.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch import nn
 
 from workers.engine.cpu.memory import release_pages, trim_heap
 
-# Makes a layer of a weight (outputs, inputs) and a bias (outputs,).
+# Builds a layer from a weight (outputs, inputs) and a bias (outputs,).
 BuildLinear = Callable[[torch.Tensor, torch.Tensor | None], nn.Module]
 
-# Outputs that are packed together: few layers but the head have more.
-OUTPUTS_AT_ONCE = 16_384
+# Maximum outputs of a chunk; few layers but the head have more.
+CHUNK_OUTPUTS = 16_384
 
 
 class ChunkedLinear(nn.Module):
-    """Linear layers with the same inputs, whose outputs are laid end to end.
+    """Linear layer that concatenates the outputs of several layers over the same inputs.
 
     Args:
-        layers: of each its module and how many outputs it has.
+        layers: each layer with its number of outputs.
     """
 
     def __init__(self, layers: Sequence[tuple[nn.Module, int]]) -> None:
@@ -43,10 +43,10 @@ class ChunkedLinear(nn.Module):
 
 
 def build_linear(linear: nn.Linear, build: BuildLinear) -> nn.Module:
-    """Return what ``build`` makes of a layer, stacked if the layer is wide; memory of the weights is given back."""
+    """Build the replacement of a linear layer, in chunks if it is wide, and release the pages of its weights."""
 
-    def build_piece(start: int) -> tuple[nn.Module, int]:
-        rows = slice(start, start + OUTPUTS_AT_ONCE)
+    def build_chunk(start: int) -> tuple[nn.Module, int]:
+        rows = slice(start, start + CHUNK_OUTPUTS)
         weight, bias = linear.weight.detach()[rows], None if linear.bias is None else linear.bias.detach()[rows]
         layer = build(weight, bias)
         release_pages(weight)
@@ -54,31 +54,31 @@ def build_linear(linear: nn.Linear, build: BuildLinear) -> nn.Module:
             trim_heap()
         return layer, len(weight)
 
-    layers = pack_side_by_side(build_piece, range(0, linear.out_features, OUTPUTS_AT_ONCE))
+    layers = map_in_threads(build_chunk, range(0, linear.out_features, CHUNK_OUTPUTS))
     return layers[0][0] if len(layers) == 1 else ChunkedLinear(layers)
 
 
 Item = TypeVar("Item")
-Packed = TypeVar("Packed")
+Result = TypeVar("Result")
 
-# More at a time would hold more weights twice.
-MAX_AT_ONCE = 4
+# While an item is packed, memory holds its weights twice.
+MAX_THREADS = 4
 
 _thread = threading.local()
 
 
-def pack_side_by_side(pack: Callable[[Item], Packed], items: Sequence[Item]) -> list[Packed]:
-    """Return what is made of each item, in their order; as many are made at a time as torch has threads, or four."""
-    at_once = min(torch.get_num_threads(), len(items), MAX_AT_ONCE)
-    # The parts of an item that is packed beside others come one after the other.
-    if at_once <= 1 or getattr(_thread, "is_packing", False):
-        return [pack(item) for item in items]
-    with ThreadPoolExecutor(at_once, initializer=setattr, initargs=(_thread, "is_packing", True)) as pool:
-        return list(pool.map(pack, items))
+def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Apply a function to every item in as many threads as torch has, up to four; return the results in order."""
+    threads = min(torch.get_num_threads(), len(items), MAX_THREADS)
+    # A nested call must not multiply the threads.
+    if threads <= 1 or getattr(_thread, "is_worker", False):
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(threads, initializer=setattr, initargs=(_thread, "is_worker", True)) as pool:
+        return list(pool.map(function, items))
 
 
 def find_children(network: Any, kind: type[Any]) -> list[tuple[nn.Module, str, Any]]:
-    """Return every module of a kind with its parent and its name there."""
+    """Return every module of a class with its parent and its name there."""
     return [
         (parent, name, child)
         for parent in network.modules()

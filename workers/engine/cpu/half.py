@@ -1,7 +1,7 @@
-"""Linear layers in half precision on a CPU: weights stored in 16 bits, repacked once; products computed in float32.
+"""Linear layers on a CPU with float16 weights, packed once, and products in float32.
 
-A CPU without native 16-bit arithmetic is a hundred times slower in it. FBGEMM widens the weights while it reads them,
-so only the memory traffic is halved and results stay those of float32 to some four digits.
+A CPU without native 16-bit arithmetic is a hundred times slower in it. FBGEMM converts the weights to float32 as it
+loads them: memory traffic is halved, and results match float32 to about four digits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from workers.engine.compat_torch import multiply_float16, pack_float16
 
 
 class Float16Linear(nn.Module):
-    """A linear layer with float16 weights that computes in float32.
+    """Linear layer with float16 weights that computes in float32.
 
     Args:
         weight: (outputs, inputs), float32.
@@ -28,11 +28,11 @@ class Float16Linear(nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
         with use_fbgemm:
-            self._packed = pack_float16(weight, bias)
+            self._weight = pack_float16(weight, bias)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs)."""
-        return multiply_float16(rows, self._packed)
+        return multiply_float16(rows, self._weight)
 
 
 def has_fbgemm() -> bool:
@@ -41,12 +41,12 @@ def has_fbgemm() -> bool:
 
 
 @contextmanager
-def _choose_fbgemm() -> Iterator[None]:
+def _select_fbgemm() -> Iterator[None]:
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = "fbgemm"
     try:
         with warnings.catch_warnings():
-            # Torch announces that quantized tensors will go; the version that still has them is pinned.
+            # Torch warns that quantized tensors are deprecated; the pinned version has them.
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -54,25 +54,25 @@ def _choose_fbgemm() -> Iterator[None]:
 
 
 class _UseFbgemm:
-    """The choice is one of the process, so the first thread that packs makes it and the last takes it back."""
+    """Process-wide selection of FBGEMM: the first of concurrent threads sets it, the last restores the default."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._choice = ExitStack()
+        self._selection = ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._users:
-                self._choice.enter_context(_choose_fbgemm())
+                self._selection.enter_context(_select_fbgemm())
             self._users += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._users -= 1
             if not self._users:
-                self._choice.close()
+                self._selection.close()
 
 
-# Packs weights for FBGEMM, whatever the engine of this CPU is by default.
+# Context that packs weights for FBGEMM even if torch defaults to another engine on this CPU.
 use_fbgemm = _UseFbgemm()

@@ -1,4 +1,4 @@
-"""Memory of a CPU's weights and KV cache: pages given back, zeros that take none before they are written."""
+"""Memory of a CPU's weights and KV cache: release of pages, zeros allocated on first write, free memory."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import psutil
 import torch
 from torch.overrides import TorchFunctionMode
 
-# Asks Linux to forget pages; those of a mapped file are read from it again when they are needed.
+# Advice that drops pages; the next access reads those of a mapped file from it again.
 MADV_DONTNEED = 4
 
 
 def release_pages(tensor: torch.Tensor) -> None:
-    """Let go of the memory of a tensor that is mapped from a file and was never written to; it stays readable."""
+    """Drop the pages of a tensor that is mapped from a file and unmodified; the next access reads them again."""
     if is_mapped(tensor):
         start, end = find_pages(tensor)
         ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
 
 
 def is_mapped(tensor: torch.Tensor) -> bool:
-    """Return whether a tensor's whole pages, if it has any, can be read from a file again."""
+    """Return whether a tensor has whole pages and all are mapped from a file."""
     if sys.platform != "linux" or tensor.device.type != "cpu":
         return False
     start, end = find_pages(tensor)
@@ -32,20 +32,20 @@ def is_mapped(tensor: torch.Tensor) -> bool:
 
 
 def find_pages(tensor: torch.Tensor) -> tuple[int, int]:
-    """Return the addresses between which a tensor fills whole pages."""
+    """Return the start and end address of the whole pages of a tensor."""
     end = tensor.data_ptr() + tensor.nbytes
     return -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE, end // mmap.PAGESIZE * mmap.PAGESIZE
 
 
 def trim_heap() -> None:
-    """Give freed memory back to the system; glibc keeps it otherwise, and reading a vocabulary frees much."""
+    """Return freed memory to the system, which glibc would keep; loading a vocabulary frees much."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def is_mapped_from_file(start: int, end: int) -> bool:
-    """Return whether all addresses of a range belong to one mapped file; memory that does not would be lost."""
+    """Return whether one mapped file contains a range of addresses; dropping any other memory loses its content."""
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         addresses, _rights, _offset, _device, inode = line.split()[:5]
         first, last = (int(address, 16) for address in addresses.split("-"))
@@ -55,14 +55,14 @@ def is_mapped_from_file(start: int, end: int) -> bool:
 
 
 class LazyZeros(TorchFunctionMode):
-    """While it is entered, flat zeros on a CPU that ``torch.zeros`` is asked for come from fresh pages.
+    """Context in which ``torch.zeros`` of one size on a CPU maps pages that take memory on their first write.
 
     Raises:
-        MemoryError: there is no room for them now.
+        MemoryError: the zeros exceed the free memory.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Do what was asked for, zeros differently."""
+        """Call a function of torch, or map the pages of flat zeros on a CPU instead."""
         kwargs = kwargs or {}
         is_flat = func is torch.zeros and len(args) == 1 and isinstance(args[0], int) and args[0] > 0
         if (
@@ -76,20 +76,20 @@ class LazyZeros(TorchFunctionMode):
 
 def _map_zeros(count: int, dtype: torch.dtype) -> torch.Tensor:
     needed, free = count * dtype.itemsize, measure_free_memory("cpu")
-    # The system itself would let them be asked for, and end the process when it writes to them.
+    # Linux overcommits: it would grant the mapping, and kill the process when it writes.
     if needed > free:
         raise MemoryError(f"cannot allocate memory of {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
     pages = mmap.mmap(-1, needed, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    # The tensor holds the mapping, which ends with it.
+    # The tensor owns the mapping.
     return torch.frombuffer(pages, dtype=dtype)
 
 
-# Where Linux shows the control groups of version 2, whose limits of memory containers have, and our own one.
+# Mount point of control groups (version 2), which limit a container's memory, and the file that names this process's.
 GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def measure_free_memory(device: str) -> int:
-    """Return the bytes that can still be allocated on a device; on a CPU also by the limit of a container."""
+    """Return the bytes that can be allocated on a device; on a CPU within the control group's limit."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     free = psutil.virtual_memory().available
@@ -98,18 +98,18 @@ def measure_free_memory(device: str) -> int:
 
 
 def measure_free_in_group(groups: Path = GROUPS, own: Path = OWN_GROUP) -> int | None:
-    """Return the bytes that this process's control group leaves it; None without a limit.
+    """Return the free bytes of this process's control group; None without a limit.
 
     Args:
-        groups: where the kernel shows all groups (version 2).
-        own: where it says which one this process is in.
+        groups: mount point of the control groups (version 2).
+        own: file that names this process's control group.
     """
     try:
         name = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
         group = groups / name.strip().lstrip("/")
-        most, used = (int((group / f"memory.{what}").read_text()) for what in ("max", "current"))
-        counted = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        limit, used = (int((group / f"memory.{file}").read_text()) for file in ("max", "current"))
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
     except (OSError, StopIteration, ValueError):
         return None
-    # What was read of files is given back when it is needed.
-    return max(most - used + int(counted.get("inactive_file", 0)), 0)
+    # The kernel reclaims the inactive part of the file cache on demand.
+    return max(limit - used + int(statistics.get("inactive_file", 0)), 0)

@@ -1,8 +1,8 @@
-"""Linear layers on a CPU with weights that oneDNN has laid out once, in float32 or in bfloat16.
+"""Linear layers on a CPU with weights in oneDNN's layout, reordered once, in float32 or bfloat16.
 
-Torch's own float32 products lay the weights out anew at every call, which for the few rows of a decode step costs more
-than the product. In bfloat16 the rows are rounded on their way in and out and everything between the layers stays
-float32; only CPUs with bfloat16 arithmetic are fast in it.
+Torch's float32 products reorder the weights at every call, which for the few rows of a decode step costs more than the
+product. In bfloat16 a layer rounds its inputs and outputs, and everything between the layers stays float32; only CPUs
+with bfloat16 arithmetic are fast in it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from workers.engine.compat_torch import (
     reorder_weight,
 )
 
-# Rows that the layout is chosen for. Layouts for many rows serve few as well, the other way round takes up to twice as
+# Rows that the layout is optimized for. A layout for many rows is as fast with few; the reverse takes up to twice as
 # long (measured from 1 to 400 rows).
-USUAL_ROWS = 256
+LAYOUT_ROWS = 256
 
 
 class OneDnnLinear(nn.Module):
-    """A linear layer whose weights are in oneDNN's own layout.
+    """Linear layer with weights in oneDNN's layout.
 
     Args:
         weight: (outputs, inputs), in the dtype to compute in.
@@ -35,23 +35,23 @@ class OneDnnLinear(nn.Module):
         super().__init__()
         self.dtype = weight.dtype
         self._bias = None if bias is None else bias.to(weight.dtype)
-        self._packed = reorder_weight(weight, USUAL_ROWS)
+        self._weight = reorder_weight(weight, LAYOUT_ROWS)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs), in the rows' dtype."""
-        return multiply_reordered(rows.to(self.dtype), self._packed, self._bias).to(rows.dtype)
+        return multiply_reordered(rows.to(self.dtype), self._weight, self._bias).to(rows.dtype)
 
     def activate(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return GELU, by tanh, of (..., outputs), within the product and in its dtype, which the rows have."""
-        return multiply_reordered(rows, self._packed, self._bias, "gelu", "tanh")
+        """Return (..., outputs) after GELU (by tanh), fused with the product; rows have the layer's dtype."""
+        return multiply_reordered(rows, self._weight, self._bias, "gelu", "tanh")
 
     def multiply(self, rows: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        """Return (..., outputs) times a factor of the same shape, within the product and in its dtype."""
-        return multiply_reordered_by(rows, factor, self._packed, self._bias)
+        """Return (..., outputs) times a factor of that shape, fused with the product; rows have the layer's dtype."""
+        return multiply_reordered_by(rows, factor, self._weight, self._bias)
 
 
 def has_onednn(dtype: torch.dtype) -> bool:
-    """Return whether this build of torch has oneDNN, and oneDNN the dtype on this CPU."""
+    """Return whether this build of torch has oneDNN and oneDNN supports the dtype on this CPU."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return False
     return dtype is torch.float32 or (dtype is torch.bfloat16 and has_bfloat16_onednn())

@@ -1,9 +1,9 @@
-"""The head of a network on a CPU, computed in two looks: a rough one at every token, an exact one at the best.
+"""Screening of a network's head on a CPU: int8 logits of all tokens, then exact logits of the top candidates.
 
-The head of Gemma has 262,144 outputs, more weights than all layers of the smallest one together, and a decode step
-needs only the best of them. All are computed in eight bits, in which a quarter of the bytes are read, and the best
-again in the dtype of the weights. The errors of the rough scores are seen on the way: a row whose last candidate is too
-near to what is wanted of it is computed exactly as a whole. So what is chosen is what the exact scores choose.
+Gemma's head has 262,144 outputs, more weights than all layers of the smallest Gemma 3, and a decode step needs only the
+largest logits. In int8 a quarter of the bytes is loaded. The difference at the candidates estimates the error of a
+row: if its last candidate is too close to its last wanted logit, the whole row is computed exactly. So the sampler
+chooses the same tokens as from exact logits.
 """
 
 from __future__ import annotations
@@ -15,80 +15,80 @@ import torch
 from torch import nn
 
 from workers.engine.block_topk import block_topk
-from workers.engine.cpu.chunked_linear import OUTPUTS_AT_ONCE, build_linear
+from workers.engine.cpu.chunked_linear import CHUNK_OUTPUTS, build_linear
 from workers.engine.cpu.half import has_fbgemm
 from workers.engine.cpu.int8 import SAFE_WEIGHT, Int8Linear, measure_max
 from workers.engine.cpu.memory import release_pages
 
-# Candidates of a row, for each token that is wanted of it, and the fewest and the most: six for each of twenty put the
-# last candidate 11 times the usual error below the last wanted token (the least of 200 rows of real text).
-CANDIDATES_EACH, MIN_CANDIDATES, MAX_CANDIDATES = 6, 64, 512
-# How far below the last wanted token the last candidate must be, in usual errors of the row: none of 50 million rough
-# scores of real text was further off.
+# Candidates per wanted logit, and their bounds per row. With twenty wanted, the last of 120 candidates is at least 11
+# RMS errors below the last wanted logit (minimum over 200 rows of real text).
+CANDIDATES_PER_LOGIT, MIN_CANDIDATES, MAX_CANDIDATES = 6, 64, 512
+# Minimum distance from the last wanted logit down to the last candidate, in RMS errors of the row: none of 50 million
+# int8 logits of real text had a larger error.
 SAFE_ERRORS = 8.0
 # A head with fewer outputs is computed faster than it is screened.
 SCREENED_OUTPUTS = 32_768
-# Rows up to which weights that are not laid out are read faster from the left: three times with three rows.
+# Maximum rows for which ``weight @ rows.T`` is faster than ``rows @ weight.T``: three times with three rows.
 FEW_ROWS = 8
 
 
 class ScreenedHead(nn.Module):
-    """A linear head whose scores can be had exactly, or exactly where they are large.
+    """Linear head that computes all logits exactly, or only the largest.
 
     Args:
         head: the head; its weights may be those of the embedding.
-        hidden: what reaches it (tokens, inputs) from usual text.
+        hidden: hidden states (tokens, inputs) of typical text, which calibrate the int8 weights.
     """
 
     def __init__(self, head: nn.Linear, hidden: torch.Tensor) -> None:
         super().__init__()
         self.weight = head.weight
-        largest = measure_max(hidden, dim=0).squeeze(0)
-        self._screen = build_linear(head, lambda weight, _: Int8Linear(weight, None, largest, max_weight=SAFE_WEIGHT))
+        maxima = measure_max(hidden, dim=0).squeeze(0)
+        self._screen = build_linear(head, lambda weight, _: Int8Linear(weight, None, maxima, max_weight=SAFE_WEIGHT))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the exact scores (..., outputs) of rows (..., inputs), for those who read all of them."""
+        """Return exact logits (..., outputs) of hidden states (..., inputs)."""
         rows, shape = rows.flatten(0, -2), rows.shape[:-1]
-        scores = rows.new_empty(len(rows), len(self.weight))
-        pieces = (torch.split(whole, OUTPUTS_AT_ONCE, dim=dim) for whole, dim in ((self.weight, 0), (scores, -1)))
-        for weight, target in zip(*pieces, strict=True):
+        logits = rows.new_empty(len(rows), len(self.weight))
+        chunks = (torch.split(tensor, CHUNK_OUTPUTS, dim=dim) for tensor, dim in ((self.weight, 0), (logits, -1)))
+        for weight, target in zip(*chunks, strict=True):
             target.copy_((weight @ rows.T).T if len(rows) <= FEW_ROWS else rows @ weight.T)
             release_pages(weight)
-        return scores.view(*shape, -1)
+        return logits.view(*shape, -1)
 
     def screen(
-        self, rows: torch.Tensor, wanted: Sequence[int], lowered: Iterable[tuple[slice, Sequence[int]]] = ()
+        self, rows: torch.Tensor, top_counts: Sequence[int], penalized: Iterable[tuple[slice, Sequence[int]]] = ()
     ) -> torch.Tensor:
-        """Return scores (rows, outputs) of rows (rows, inputs), of which only the largest need be exact.
+        """Return logits (rows, outputs) of hidden states (rows, inputs), exact at least where they are largest.
 
         Args:
-            rows: what reaches the head.
-            wanted: how many of the largest must be exact and in place, for each row; 0 for all.
-            lowered: of which outputs the scores of which rows, all wanting the same, will be made smaller before the
-                largest are looked for.
+            rows: hidden states of the last layer.
+            top_counts: for each row, the number of largest logits that must be exact and in order; 0 for all.
+            penalized: slices of rows with equal ``top_counts``, each with the ids of tokens whose logits the sampler
+                lowers before it ranks them.
         """
-        scores = self._screen(rows)
-        asked = torch.tensor(wanted)
-        counts = asked.clamp(max=MAX_CANDIDATES // CANDIDATES_EACH)
-        can_screen = (counts == asked) & (counts > 0)
-        lowered = [(some, outputs) for some, outputs in lowered if can_screen[some.start]]
-        most = max(int(counts.max()) * CANDIDATES_EACH, MIN_CANDIDATES)
-        rough, best = block_topk(scores, MAX_CANDIDATES if lowered else most)
+        logits = self._screen(rows)
+        requested = torch.tensor(top_counts)
+        counts = requested.clamp(max=MAX_CANDIDATES // CANDIDATES_PER_LOGIT)
+        can_screen = (counts == requested) & (counts > 0)
+        penalized = [(span, tokens) for span, tokens in penalized if can_screen[span.start]]
+        candidates = max(int(counts.max()) * CANDIDATES_PER_LOGIT, MIN_CANDIDATES)
+        approximate, best = block_topk(logits, MAX_CANDIDATES if penalized else candidates)
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
-        scores.scatter_(-1, best, exact)
-        error = (exact - rough).square().mean(dim=-1).sqrt()
-        # What will be lowered stands for nothing: those that stay must be enough.
-        for some, outputs in lowered:
-            exact[some].masked_fill_(torch.isin(best[some], torch.tensor(outputs)), -torch.inf)
+        logits.scatter_(-1, best, exact)
+        error = (exact - approximate).square().mean(dim=-1).sqrt()
+        # Logits that will be lowered are no candidates: the others must suffice.
+        for span, tokens in penalized:
+            exact[span].masked_fill_(torch.isin(best[span], torch.tensor(tokens)), -torch.inf)
         last = exact.sort(descending=True).values.gather(-1, (counts - 1).clamp_(min=0).unsqueeze(-1)).squeeze(-1)
-        is_safe = can_screen & (last - rough[:, -1] > SAFE_ERRORS * error)
+        is_safe = can_screen & (last - approximate[:, -1] > SAFE_ERRORS * error)
         if not is_safe.all():
-            scores[~is_safe] = self(rows[~is_safe])
-        return scores
+            logits[~is_safe] = self(rows[~is_safe])
+        return logits
 
 
 def can_screen_head(network: Any) -> bool:
-    """Return whether a network's head gains by being screened on this CPU."""
+    """Return whether screening makes a network's head faster on this CPU and keeps its results."""
     head = network.get_output_embeddings()
     is_capped = getattr(network.config.get_text_config(), "final_logit_softcapping", None) is not None
     is_exact = network.device.type == "cpu" and network.dtype is torch.float32 and has_fbgemm()
@@ -96,5 +96,5 @@ def can_screen_head(network: Any) -> bool:
 
 
 def screen_head(network: Any, hidden: torch.Tensor) -> None:
-    """Replace the head of a network by a screened one, in place; hidden (tokens, inputs) is what usually reaches it."""
+    """Replace the head of a network in place; hidden states (tokens, inputs) of typical text calibrate it."""
     network.set_output_embeddings(ScreenedHead(network.get_output_embeddings(), hidden))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from transformers import Gemma3TextConfig
+
 from tests.bench.gpu.compat import adapt_transformers, name_page_size
 from tests.bench.gpu.plan import take_path_of_gpu
 from workers.engine import loading
@@ -28,4 +30,5 @@ def test_a_dry_run_attends_as_a_gpu_does(monkeypatch) -> None:
     original = loading.choose_attention
     monkeypatch.setattr(loading, "choose_attention", original)
     take_path_of_gpu()
-    assert loading.choose_attention(object(), "cpu") == original(object(), "cuda")
+    config = Gemma3TextConfig()
+    assert loading.choose_attention(config, "cpu") == original(config, "cuda")

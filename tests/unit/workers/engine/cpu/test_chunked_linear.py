@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.processes import PATIENCE
 from workers.engine.cpu import chunked_linear
-from workers.engine.cpu.chunked_linear import ChunkedLinear, build_linear, pack_side_by_side
+from workers.engine.cpu.chunked_linear import ChunkedLinear, build_linear, map_in_threads
 from workers.engine.cpu.half import Float16Linear
 
 
@@ -22,27 +22,27 @@ def test_as_many_items_as_torch_has_threads_are_packed_at_a_time(monkeypatch: py
         together.wait()
         return -item
 
-    assert pack_side_by_side(pack, range(6)) == [0, -1, -2, -3, -4, -5]
+    assert map_in_threads(pack, range(6)) == [0, -1, -2, -3, -4, -5]
 
 
 def test_what_goes_wrong_with_an_item_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     with pytest.raises(ZeroDivisionError):
-        pack_side_by_side(lambda item: 1 // item, [1, 0, 1])
+        map_in_threads(lambda item: 1 // item, [1, 0, 1])
 
 
 def test_what_is_packed_beside_others_packs_its_parts_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
 
     def pack(item: int) -> set[int]:
-        return set(pack_side_by_side(lambda _: get_ident(), range(8)))
+        return set(map_in_threads(lambda _: get_ident(), range(8)))
 
-    assert [len(threads) for threads in pack_side_by_side(pack, range(4))] == [1, 1, 1, 1]
+    assert [len(threads) for threads in map_in_threads(pack, range(4))] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("has_bias", [True, False])
 def test_a_wide_layer_in_pieces_says_what_it_says_as_a_whole(monkeypatch: pytest.MonkeyPatch, has_bias: bool) -> None:
-    monkeypatch.setattr(chunked_linear, "OUTPUTS_AT_ONCE", 40)
+    monkeypatch.setattr(chunked_linear, "CHUNK_OUTPUTS", 40)
     linear, rows = nn.Linear(64, 100, bias=has_bias), torch.randn(2, 3, 64)
     built = build_linear(linear, Float16Linear)
     assert isinstance(built, ChunkedLinear)

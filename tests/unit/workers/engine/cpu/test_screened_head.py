@@ -32,10 +32,10 @@ def test_the_wanted_scores_of_a_screened_head_are_exact_and_the_others_near(line
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("wanted", [0, 100, OUTPUTS])
-def test_rows_that_want_more_than_candidates_are_exact_throughout(linear: torch.nn.Linear, wanted: int) -> None:
+@pytest.mark.parametrize("count", [0, 100, OUTPUTS])
+def test_rows_that_need_more_logits_than_candidates_are_exact_throughout(linear: torch.nn.Linear, count: int) -> None:
     rows = torch.randn(3, 64)
-    scores = ScreenedHead(linear, rows).screen(rows, [1, wanted, 1])
+    scores = ScreenedHead(linear, rows).screen(rows, [1, count, 1])
     assert torch.allclose(scores[1], linear(rows[1]), atol=1e-5)
     assert not torch.allclose(scores[0], linear(rows[0]), atol=1e-5)
 
@@ -61,8 +61,8 @@ def test_the_wanted_scores_are_exact_when_others_have_been_lowered(linear: torch
     scores = screened.screen(rows, [20, 20, 20, 1], [(slice(row, row + 1), ids) for row, ids in enumerate(seen) if ids])
 
     for row, ids in enumerate(seen):
-        for each in (scores, expected):
-            each[row, ids] = each[row, ids] - 1000
+        for logits in (scores, expected):
+            logits[row, ids] = logits[row, ids] - 1000
     best = expected.topk(20)
     assert torch.equal(scores.topk(20).indices[:3], best.indices[:3])
     assert torch.allclose(scores.topk(20).values[:3], best.values[:3], atol=1e-4)
