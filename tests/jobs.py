@@ -10,11 +10,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.job import Job, Priority
-from models.options import JobOptions
+from models.options import JobOptions, make_options
 from models.outbox import NewStep, add_steps
 from models.queues import StepMessage
 from models.step import StepKind
 from models.tables import Batch, Document, hash_document
+
+# Six sections, each a chunk of its own with the options below.
+SECTIONS = "\n\n".join(
+    f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6)
+)
+
+
+def section_options(**values: object) -> JobOptions:
+    """Return options of a job for these sections."""
+    return make_options(**{"chunk_tokens": 150, **values})
 
 
 def add_jobs(

@@ -12,28 +12,19 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from models.job import Chunk, Job
-from models.options import JobOptions, make_options
 from models.queues import StepMessage
 from models.step import Step, StepState
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import HandDrivenWorker
-from tests.jobs import add_jobs
+from tests.jobs import SECTIONS, add_jobs, section_options
 from workers.weights.trained_prompt import TrainedPrompt
-
-SECTIONS = "\n\n".join(
-    f"## Part{n}\n\nSentence {n} says that value {n} is {n * 7}. " + "More words here. " * 40 for n in range(6)
-)
 
 
 @contextmanager
 def read(cluster: Cluster, job_id: UUID) -> Iterator[tuple[Session, Job]]:
     with Session(cluster.engine) as session:
         yield session, session.get_one(Job, job_id)
-
-
-def options(**values: object) -> JobOptions:
-    return make_options(**{"chunk_tokens": 150, **values})
 
 
 @pytest.mark.parametrize(
@@ -45,7 +36,7 @@ def options(**values: object) -> JobOptions:
     ],
 )
 def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: dict[str, int]) -> None:
-    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=section_options(strategy=strategy))
     HandDrivenWorker(cluster.engine, FakeGenerator()).run_all(step_messages)
     with read(cluster, job_id) as (session, job):
         assert (job.state, job.reason) == ("succeeded", None)
@@ -67,7 +58,9 @@ def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: 
 def test_a_job_that_asks_for_no_style_gets_the_one_of_its_weights_and_says_so(
     cluster: Cluster, asked: dict[str, str], used: tuple[str, str | None]
 ) -> None:
-    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce", **asked))
+    [job_id], step_messages = add_jobs(
+        cluster.engine, [SECTIONS], options=section_options(strategy="map-reduce", **asked)
+    )
     generator = FakeGenerator()
     HandDrivenWorker(cluster.engine, generator, trained_prompt=TrainedPrompt("custom", "In short: {text}")).run_all(
         step_messages
@@ -80,7 +73,7 @@ def test_a_job_that_asks_for_no_style_gets_the_one_of_its_weights_and_says_so(
 
 
 def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> None:
-    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=section_options(strategy="map-reduce"))
     generator = FakeGenerator()
     worker = HandDrivenWorker(cluster.engine, generator)
     publish = worker.bell.publish
@@ -93,7 +86,7 @@ def test_every_message_delivered_ten_times_changes_nothing(cluster: Cluster) -> 
 
 
 def test_messages_that_a_dead_broker_loses_leave_their_steps_marked_as_unsent(cluster: Cluster) -> None:
-    _, step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    _, step_messages = add_jobs(cluster.engine, [SECTIONS], options=section_options(strategy="map-reduce"))
     worker = HandDrivenWorker(cluster.engine, FakeGenerator())
     worker.bell.is_broken = True
     worker.run_all(step_messages)
@@ -108,7 +101,7 @@ def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(
             raise RuntimeError("the device is on fire")
         return "A good and short sentence."
 
-    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="map-reduce"))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=section_options(strategy="map-reduce"))
     worker = HandDrivenWorker(cluster.engine, FakeGenerator(reply))
     worker.run_all(step_messages)
     for _ in range(3):
@@ -127,7 +120,9 @@ def test_a_chunk_that_always_fails_makes_the_job_partial_and_its_siblings_go_on(
 
 
 def test_a_document_that_cannot_be_planned_fails_its_job_with_the_reason(cluster: Cluster) -> None:
-    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(generation={"max_new_tokens": 9000}))
+    [job_id], step_messages = add_jobs(
+        cluster.engine, [SECTIONS], options=section_options(generation={"max_new_tokens": 9000})
+    )
     HandDrivenWorker(cluster.engine, FakeGenerator()).run_all(step_messages)
     with read(cluster, job_id) as (_, job):
         assert job.state == "failed"
@@ -136,7 +131,7 @@ def test_a_document_that_cannot_be_planned_fails_its_job_with_the_reason(cluster
 
 
 def test_a_step_that_has_killed_its_worker_too_often_is_failed_without_running(cluster: Cluster) -> None:
-    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=options(strategy="stuff"))
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=section_options(strategy="stuff"))
     generator = FakeGenerator()
     worker = HandDrivenWorker(cluster.engine, generator, max_crashes=4)
     worker.run_step(step_messages[0].step_id)
@@ -151,7 +146,7 @@ def test_a_step_that_has_killed_its_worker_too_often_is_failed_without_running(c
 
 
 def test_a_second_job_with_the_same_document_is_served_from_finished_steps(cluster: Cluster) -> None:
-    greedy = options(strategy="map-reduce", generation={"do_sample": False})
+    greedy = section_options(strategy="map-reduce", generation={"do_sample": False})
     generator = FakeGenerator()
     for calls in (7, 0):
         generator.prompts.clear()
@@ -165,7 +160,7 @@ def test_a_second_job_with_the_same_document_is_served_from_finished_steps(clust
 
 
 def test_an_edited_section_runs_its_own_map_step_and_the_reduce_again_and_nothing_else(cluster: Cluster) -> None:
-    greedy = options(strategy="map-reduce", overlap_tokens=0, generation={"do_sample": False})
+    greedy = section_options(strategy="map-reduce", overlap_tokens=0, generation={"do_sample": False})
     generator = FakeGenerator()
     for text, calls in ((SECTIONS, 7), (SECTIONS.replace("value 3 is 21", "value 3 is now 22"), 2)):
         generator.prompts.clear()
@@ -178,7 +173,9 @@ def test_without_cache_every_step_is_generated_again(cluster: Cluster) -> None:
     generator = FakeGenerator()
     for _ in range(2):
         _, step_messages = add_jobs(
-            cluster.engine, [SECTIONS], options=options(strategy="stuff", cache=False, generation={"do_sample": False})
+            cluster.engine,
+            [SECTIONS],
+            options=section_options(strategy="stuff", cache=False, generation={"do_sample": False}),
         )
         HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
     assert len(generator.prompts) == 2

@@ -19,9 +19,7 @@ from models.step import Step, StepState
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Bell, HandDrivenWorker
-from tests.integration.workers.test_flow import SECTIONS, options
-from tests.jobs import add_jobs
-from workers.broker.tasks import run_step
+from tests.jobs import SECTIONS, add_jobs, section_options
 from workers.execution import store as store_module
 from workers.execution.progression import StepOutcome
 from workers.execution.store import StepStore
@@ -38,9 +36,9 @@ def store(cluster: Cluster) -> Iterator[StepStore]:
 
 def plan(cluster: Cluster, strategy: str) -> list[UUID]:
     """Run the plan step of a new job and return its first steps."""
-    _, [step_message] = add_jobs(cluster.engine, [SECTIONS], options=options(strategy=strategy))
+    _, [step_message] = add_jobs(cluster.engine, [SECTIONS], options=section_options(strategy=strategy))
     worker = HandDrivenWorker(cluster.engine, FakeGenerator())
-    run_step(worker.executor, step_message.step_id)
+    worker.run_step(step_message.step_id)
     return [waiting.step_id for waiting in worker.bell.waiting]
 
 

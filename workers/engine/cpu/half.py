@@ -28,11 +28,11 @@ class Float16Linear(nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
         with use_fbgemm:
-            self._packed = pack_float16(weight, bias)
+            self._weight = pack_float16(weight, bias)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) of rows (..., inputs)."""
-        return multiply_float16(rows, self._packed)
+        return multiply_float16(rows, self._weight)
 
 
 def has_fbgemm() -> bool:

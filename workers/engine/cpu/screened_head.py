@@ -57,28 +57,28 @@ class ScreenedHead(nn.Module):
         return logits.view(*shape, -1)
 
     def screen(
-        self, rows: torch.Tensor, wanted: Sequence[int], lowered: Iterable[tuple[slice, Sequence[int]]] = ()
+        self, rows: torch.Tensor, top_counts: Sequence[int], penalized: Iterable[tuple[slice, Sequence[int]]] = ()
     ) -> torch.Tensor:
         """Return logits (rows, outputs) of hidden states (rows, inputs), exact at least where they are largest.
 
         Args:
             rows: hidden states of the last layer.
-            wanted: for each row, the number of largest logits that must be exact and in order; 0 for all.
-            lowered: slices of rows with equal ``wanted``, each with the ids of tokens whose logits the sampler lowers
-                before it ranks them.
+            top_counts: for each row, the number of largest logits that must be exact and in order; 0 for all.
+            penalized: slices of rows with equal ``top_counts``, each with the ids of tokens whose logits the sampler
+                lowers before it ranks them.
         """
         logits = self._screen(rows)
-        requested = torch.tensor(wanted)
+        requested = torch.tensor(top_counts)
         counts = requested.clamp(max=MAX_CANDIDATES // CANDIDATES_PER_LOGIT)
         can_screen = (counts == requested) & (counts > 0)
-        lowered = [(span, tokens) for span, tokens in lowered if can_screen[span.start]]
+        penalized = [(span, tokens) for span, tokens in penalized if can_screen[span.start]]
         candidates = max(int(counts.max()) * CANDIDATES_PER_LOGIT, MIN_CANDIDATES)
-        approximate, best = block_topk(logits, MAX_CANDIDATES if lowered else candidates)
+        approximate, best = block_topk(logits, MAX_CANDIDATES if penalized else candidates)
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
         logits.scatter_(-1, best, exact)
         error = (exact - approximate).square().mean(dim=-1).sqrt()
         # Logits that will be lowered are no candidates: the others must suffice.
-        for span, tokens in lowered:
+        for span, tokens in penalized:
             exact[span].masked_fill_(torch.isin(best[span], torch.tensor(tokens)), -torch.inf)
         last = exact.sort(descending=True).values.gather(-1, (counts - 1).clamp_(min=0).unsqueeze(-1)).squeeze(-1)
         is_safe = can_screen & (last - approximate[:, -1] > SAFE_ERRORS * error)

@@ -32,10 +32,10 @@ def test_the_wanted_scores_of_a_screened_head_are_exact_and_the_others_near(line
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("wanted", [0, 100, OUTPUTS])
-def test_rows_that_want_more_than_candidates_are_exact_throughout(linear: torch.nn.Linear, wanted: int) -> None:
+@pytest.mark.parametrize("count", [0, 100, OUTPUTS])
+def test_rows_that_need_more_logits_than_candidates_are_exact_throughout(linear: torch.nn.Linear, count: int) -> None:
     rows = torch.randn(3, 64)
-    scores = ScreenedHead(linear, rows).screen(rows, [1, wanted, 1])
+    scores = ScreenedHead(linear, rows).screen(rows, [1, count, 1])
     assert torch.allclose(scores[1], linear(rows[1]), atol=1e-5)
     assert not torch.allclose(scores[0], linear(rows[0]), atol=1e-5)
 
