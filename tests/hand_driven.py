@@ -22,6 +22,7 @@ from models.tables import Document, Worker
 from tests.fake_engine import FakeGenerator
 from workers.broker.tasks import run_step
 from workers.errors import PermanentError, StepError
+from workers.evaluation.metric import Metric
 from workers.execution.executor import StepExecutor
 from workers.execution.leases import Leases
 from workers.execution.progression import StepOutcome
@@ -196,6 +197,11 @@ class Driver(HandDrivenWorker):
         kind = {"map-reduce": "reduce", "refine": "refine", "stuff": "stuff"}[strategy]
         claim = self.claim(job_id, kind, chunks - 1 if kind == "refine" else 0)
         self.finish(claim, output=words, reason=reason)
+
+    def finish_check(self, job_id: UUID, *, consistency: float = 0.9) -> None:
+        """End the check of a job that has its summary."""
+        claim = self.claim(job_id, StepKind.EVALUATE)
+        self._end(claim, StepOutcome(StepResult(output="checked"), metrics={"consistency": Metric(consistency)}))
 
     def _end(self, claim: Claim, outcome: StepOutcome) -> None:
         self._runner.outcome = outcome

@@ -17,6 +17,7 @@ from gistmill.cli.main import COMMANDS, make_group
 from models.job import Job, JobState
 from models.lookup import JobFilter, find_target, list_jobs
 from models.settings import Settings
+from models.step import Step, StepKind, StepState
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
@@ -75,15 +76,19 @@ def folder(gistmill: Gistmill, driver: Driver, cluster: Cluster, tmp_path: Path)
 
 @pytest.fixture
 def worker(driver: Driver) -> Iterator[None]:
-    """Ends whatever is submitted, for the examples that wait."""
+    """Ends whatever is submitted, and its checks, for the examples that wait."""
     stopped = threading.Event()
 
     def work() -> None:
         while not stopped.wait(0.05):
             with Session(driver.engine) as session:
                 queued = session.scalars(select(Job.id).where(Job.state == JobState.QUEUED)).all()
+                is_unchecked = (Step.kind == StepKind.EVALUATE) & (Step.state == StepState.READY)
+                unchecked = session.scalars(select(Step.job_id).where(is_unchecked)).all()
             for job in queued:
                 driver.run(job, strategy="stuff", chunks=1)
+            for job in unchecked:
+                driver.finish_check(job)
 
     thread = threading.Thread(target=work)
     thread.start()
