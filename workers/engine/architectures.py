@@ -11,6 +11,7 @@ from workers.engine.errors import UnsupportedWeightsError
 # Reasons by prefix of ``model_type``, for weights that do generate text.
 REFUSED_KINDS = {
     "gemma4": "whose layers have heads of several sizes",
+    "gpt_oss": "whose attention has sinks",
     "recurrent_gemma": "whose recurrent layers have no cache that requests can share",
 }
 ADVICE = "name text weights of Gemma 1, 2 or 3, Llama or Qwen 3 instead, such as google/gemma-3-1b-it"

@@ -130,7 +130,7 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
             fuse_layers(network, prepare_linears)
         if not placement.is_int8_on_cpu and can_screen_head(network):
             hidden = run_body(network, sample)
-            screen_head(network, hidden[0])
+            screen_head(network, sample, hidden[0])
     prepare_linears(network)
     if placement.is_int8_on_cpu:
         quantize_linears(
