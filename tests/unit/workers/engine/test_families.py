@@ -170,7 +170,9 @@ def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[s
             assert engine.generate(prompt, replace(GREEDY, num_beams=3)).text == beams
 
 
-def test_only_gemma_3_gets_fused_layers_and_all_whose_logits_the_head_computes_a_screened_head(build: Callable[[str], Path]) -> None:
+def test_only_gemma_3_gets_fused_layers_and_all_whose_logits_the_head_computes_a_screened_head(
+    build: Callable[[str], Path],
+) -> None:
     found = {}
     for family in ("gemma", "gemma2", "gemma3", "granite", "cohere", "llama"):
         with closing(serve(build(family))) as engine:
