@@ -59,7 +59,7 @@ def find_missing(text_config: Any) -> list[str]:
         try:
             value = getattr(text_config, field)
         # Of fields that differ between layers transformers raises an error of its own.
-        except (AttributeError, RuntimeError, ValueError):
+        except (AttributeError, RuntimeError):
             value = None
         if value is None:
             missing.append(field)
