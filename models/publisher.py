@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
+from uuid import UUID
 
 from celery import Celery
 from kombu import Producer
@@ -96,12 +97,21 @@ class OutboxPublisher:
         database: the results database.
         publisher: publishes to the broker.
         keeps_trying: False stops after a failure, for short-lived commands: each try costs seconds.
+        mark: marks steps as not dispatched; None does it in one transaction, without retries.
     """
 
-    def __init__(self, database: Engine, publisher: Publisher, *, keeps_trying: bool = False) -> None:
+    def __init__(
+        self,
+        database: Engine,
+        publisher: Publisher,
+        *,
+        keeps_trying: bool = False,
+        mark: Callable[[Sequence[UUID]], None] | None = None,
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._keeps_trying = keeps_trying
+        self._mark = mark or self._mark_once
         self._has_given_up = False
         self.unsent = 0
 
@@ -112,6 +122,9 @@ class OutboxPublisher:
         if unsent:
             self._has_given_up = not self._keeps_trying
             self.unsent += len(unsent)
-            with Session(self._database) as session, session.begin():
-                mark_undispatched(session, [step_message.step_id for step_message in unsent])
+            self._mark([step_message.step_id for step_message in unsent])
         return len(unsent)
+
+    def _mark_once(self, steps: Sequence[UUID]) -> None:
+        with Session(self._database) as session, session.begin():
+            mark_undispatched(session, steps)

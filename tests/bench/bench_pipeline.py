@@ -85,25 +85,28 @@ class GistmillRun:
     def __call__(self) -> tuple[float, int]:
         """Do all of the work once and return its seconds and new tokens."""
         self._rounds += 1
-        order = SubmissionRequest(
+        request = SubmissionRequest(
             f"{self._name} {self._rounds}", self._task.options.model_copy(update={"weights": self._name})
         )
         started = time.monotonic()
         app = make_celery(self._cluster.broker_url)
         Submission(
-            self._cluster.engine, OutboxPublisher(self._cluster.engine, CeleryPublisher(app)), order, SubmissionResult()
+            self._cluster.engine,
+            OutboxPublisher(self._cluster.engine, CeleryPublisher(app)),
+            request,
+            SubmissionResult(),
         ).run(self._task.sources)
         app.close()
         of_batch = " FROM jobs WHERE batch_id = :batch"
         open_jobs = f"SELECT count(*) {of_batch} AND state IN ('queued', 'running')"
-        while self._cluster.read_number(open_jobs, batch=order.batch_id):
+        while self._cluster.read_number(open_jobs, batch=request.batch_id):
             time.sleep(0.05)
         seconds = time.monotonic() - started
-        summaries = self._cluster.read_number(f"SELECT count(summary) {of_batch}", batch=order.batch_id)
+        summaries = self._cluster.read_number(f"SELECT count(summary) {of_batch}", batch=request.batch_id)
         if summaries < len(self._task.sources):
             raise SystemExit(f"only {summaries:.0f} of {len(self._task.sources)} documents got a summary")
         tokens = self._cluster.read_number(
-            f"SELECT sum(completion_tokens) FROM steps WHERE job_id IN (SELECT id {of_batch})", batch=order.batch_id
+            f"SELECT sum(completion_tokens) FROM steps WHERE job_id IN (SELECT id {of_batch})", batch=request.batch_id
         )
         return seconds, int(tokens)
 

@@ -22,8 +22,7 @@ from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
 from workers.summarization.limits import Limits
-from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, plan_job
-from workers.summarization.planning import SourceDocument as SourceDocument
+from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params

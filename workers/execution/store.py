@@ -71,7 +71,7 @@ class StepStore:
         self._lease_seconds = lease_seconds
         self._statements = database
         self._transactions = database.execution_options(isolation_level="READ COMMITTED")
-        self._publisher = OutboxPublisher(self._transactions, publisher, keeps_trying=True)
+        self._publisher = OutboxPublisher(self._transactions, publisher, keeps_trying=True, mark=self._mark)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Claim a step if it is ready; None if another worker has it or it has ended."""
@@ -124,7 +124,10 @@ class StepStore:
 
     def publish(self, step_messages: Sequence[StepMessage]) -> None:
         """Publish the messages of committed steps; the reclaimer publishes those that fail."""
-        self._repeat(self._publisher.publish, step_messages)
+        self._publisher.publish(step_messages)
+
+    def _mark(self, steps: Sequence[UUID]) -> None:
+        self._write(outbox.mark_undispatched, steps)
 
     def _complete(self, session: Session, claim: Claim, outcome: StepOutcome) -> list[StepMessage]:
         job = results.end_step(session, claim, outcome.result, worker=self.worker_id)
@@ -168,12 +171,12 @@ class StepStore:
 
         return self._repeat(write_once)
 
-    def _repeat(self, run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _repeat(self, run: Callable[[], T]) -> T:
         """Run a function, and retry it while Postgres is unreachable."""
         pauses = chain(PAUSES, repeat(PAUSES[-1]))
         while True:
             try:
-                return run(*args, **kwargs)
+                return run()
             except DBAPIError as error:
                 if self.must_end.is_set() or not is_outage(error):
                     raise

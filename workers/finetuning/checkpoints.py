@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workers.finetuning.config import FinetuneConfig
+from workers.finetuning.config import MAX_GRADIENT_NORM, FinetuneConfig
 from workers.finetuning.errors import OutputInUseError, TrainingSettingsError
+from workers.finetuning.lora import GEMMA_LINEAR_LAYERS
 
 RECORD_NAME = "run.json"
 # Settings that may differ between an interrupted run and its continuation.
@@ -66,7 +67,9 @@ def find_last_checkpoint(folder: Path) -> Path | None:
 
 
 def describe_run(config: FinetuneConfig, *, data_hash: str) -> dict[str, Any]:
-    """Return the data hash and settings that identify a run, as JSON values."""
+    """Return the data hash, settings and constants that identify a run, as JSON values."""
     settings = {name: value for name, value in asdict(config).items() if name not in FREE_SETTINGS}
+    settings["lora"]["target_modules"] = GEMMA_LINEAR_LAYERS
+    settings["training"]["max_gradient_norm"] = MAX_GRADIENT_NORM
     described: dict[str, Any] = json.loads(json.dumps({"data_hash": data_hash, **settings}))
     return described

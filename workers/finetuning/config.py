@@ -18,6 +18,8 @@ from workers.summarization.wording import Style
 
 # numpy accepts seeds of 32 bits.
 MAX_SEED = 2**32 - 1
+# Longer gradients are scaled down to this norm, as TRL and PEFT do by default.
+MAX_GRADIENT_NORM = 1.0
 
 
 class Optimizer(StrEnum):

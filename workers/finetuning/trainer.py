@@ -14,13 +14,11 @@ from trl import SFTConfig, SFTTrainer
 
 from workers.engine.device import Placement
 from workers.finetuning.checkpoints import name_checkpoints
-from workers.finetuning.config import FinetuneConfig, Optimizer
+from workers.finetuning.config import MAX_GRADIENT_NORM, FinetuneConfig, Optimizer
 from workers.finetuning.dataset import IGNORED
 
 # The last checkpoint, and one more in case the machine fails during its writing.
 KEPT_CHECKPOINTS = 2
-# Longer gradients are scaled down to this norm, as TRL and PEFT do by default.
-MAX_GRADIENT_NORM = 1.0
 
 
 class CompletionTrainer(SFTTrainer):

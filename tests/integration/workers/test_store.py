@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models.publisher import OutboxPublisher
+from models.queues import StepMessage
 from models.results import StepResult
 from models.session import connect
 from models.step import Step, StepState
@@ -122,6 +123,26 @@ def test_a_process_that_must_end_does_not_wait_for_postgres(cluster: Cluster, st
     store.must_end.set()
     with refuse_connections(store._statements, 1), pytest.raises(OperationalError):
         store.claim(step_message.step_id)
+
+
+def test_the_broker_is_asked_once_however_often_postgres_is_while_unsent_steps_are_marked(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "PAUSES", (0.01,))
+    _, step_messages = add_jobs(cluster.engine, ["A text."])
+    asked: list[int] = []
+
+    class AwayPublisher:
+        def publish(self, step_messages: Sequence[StepMessage]) -> int:
+            asked.append(len(step_messages))
+            return 0
+
+    store = StepStore(cluster.engine, AwayPublisher(), worker_id="worker", lease_seconds=60)
+    with refuse_connections(store._transactions, 3):
+        store.publish(step_messages)
+    assert asked == [1]
+    with Session(cluster.engine) as session:
+        assert session.scalars(select(Step.dispatched_at)).all() == [None]
 
 
 @pytest.mark.parametrize(("keeps_trying", "unsent"), [(True, 0), (False, 1)])
