@@ -29,12 +29,13 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
 
     made_for = read_adapter_config(adapter).get("base_model_name_or_path")
     given = set(list_file(adapter / ADAPTER_TENSORS))
-    untie_head(base)
+    is_untied = untie_head(base)
     try:
         adapted = PeftModel.from_pretrained(base, adapter)
         check_tensors(adapted, given)
         # A safe merge copies: tensors that are mapped from the weights' file stay unchanged.
-        return tie_head(adapted.merge_and_unload(safe_merge=True)).eval()
+        merged = adapted.merge_and_unload(safe_merge=True)
+        return (tie_head(merged) if is_untied else merged).eval()
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AdapterMismatchError(
             f"adapter {adapter} was made for {made_for} and does not fit {folder}; "
@@ -42,18 +43,23 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
         ) from error
 
 
-def untie_head(network: Any) -> None:
+def untie_head(network: Any) -> bool:
     """Give a head that is tied to the embedding a parameter of its own, in place, over the same memory.
 
     Merged into a tied parameter, an adapter of one of the two would change both.
+
+    Returns:
+        Whether the head was tied.
     """
     head, embedding = network.get_output_embeddings(), network.get_input_embeddings()
-    if head.weight is embedding.weight:
+    is_tied = head.weight is embedding.weight
+    if is_tied:
         head.weight = nn.Parameter(embedding.weight.detach(), requires_grad=False)
+    return is_tied
 
 
 def tie_head(network: Any) -> Any:
-    """Tie the head to the embedding again unless an adapter has changed one of them, and return the network.
+    """Tie an untied head to its embedding again unless an adapter has changed one, and return the network.
 
     If one has changed, the config is set to untied, so that they are saved and loaded as two tensors.
     """

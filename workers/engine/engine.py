@@ -15,7 +15,7 @@ from dataclasses import replace
 import torch
 from transformers import ContinuousBatchingConfig
 
-from workers.engine.architectures import explain_kind
+from workers.engine.architectures import translate_errors
 from workers.engine.batching.beam_and_score import SequentialGenerator
 from workers.engine.batching.lanes import Lanes
 from workers.engine.batching.loop import GenerationLoop
@@ -25,11 +25,9 @@ from workers.engine.batching.sizing import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
 from workers.engine.loading import LoadedWeights, load_weights
-from workers.engine.pretrained import read_config
 from workers.engine.streaming import TextStream
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
 from workers.weights.fingerprint import Hashes
-from workers.weights.folder import find_folder
 
 END_OF_TURN = "<end_of_turn>"
 
@@ -47,12 +45,9 @@ def load_engine(
     Raises:
         WeightsError: see the subclasses; every message contains the remedy.
     """
-    try:
-        return Engine(load_weights(config, hashing), config, on_fatal=on_fatal)
-    # transformers raises these for weights that it cannot load or batch; a restart would not help.
-    except (AttributeError, ImportError, LookupError, NotImplementedError, ValueError) as error:
-        kind = read_config(find_folder(config.weights, revision=config.revision)).model_type
-        raise explain_kind(kind, config.weights, error) from error
+    weights = load_weights(config, hashing)
+    with translate_errors(weights.network.config.model_type, config.weights):
+        return Engine(weights, config, on_fatal=on_fatal)
 
 
 class Engine:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from workers.engine.adapter import merge_adapter
+from workers.engine.architectures import translate_errors
 from workers.engine.config import EngineConfig
 from workers.engine.conversion import convert_network
 from workers.engine.cpu.fused_gemma3 import can_fuse_layers, fuse_layers
@@ -80,13 +81,15 @@ def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) ->
     if config.device_map is None:
         check_memory(folder, placement)
     hashing = hashing or begin_hashing(folder, adapter)
-    tokenizer = PromptTokenizer(read_vocabulary(folder))
-    trim_heap()
-    network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-    sample = torch.tensor([tokenizer.encode_plain(SAMPLE)], device=network.device)
-    hidden = prepare_layers(network, placement, sample, device_map=config.device_map)
-    trim_heap()
-    check_finite(network, hidden, placement)
+    with translate_errors(weights_config.model_type, folder):
+        tokenizer = PromptTokenizer(read_vocabulary(folder))
+        trim_heap()
+        network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
+        ids = tokenizer.encode_plain(SAMPLE)[: weights_config.get_text_config().max_position_embeddings]
+        sample = torch.tensor([ids], device=network.device)
+        hidden = prepare_layers(network, placement, sample, device_map=config.device_map)
+        trim_heap()
+        check_finite(network, hidden, placement)
     return LoadedWeights(
         network=network.requires_grad_(False),
         tokenizer=tokenizer,
@@ -130,7 +133,7 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
             fuse_layers(network, prepare_linears)
         if not placement.is_int8_on_cpu and can_screen_head(network):
             hidden = run_body(network, sample)
-            screen_head(network, hidden[0])
+            screen_head(network, sample, hidden[0])
     prepare_linears(network)
     if placement.is_int8_on_cpu:
         quantize_linears(

@@ -55,7 +55,12 @@ def attend_ragged(
 
     Returns:
         (1, query tokens of all requests, heads, head size), and no weights.
+
+    Raises:
+        NotImplementedError: the layer has attention sinks.
     """
+    if options.get("s_aux") is not None:
+        raise NotImplementedError("its attention has sinks, which attention on a CPU does not support")
     if not isinstance(cache, PagedAttentionCache):
         if softcap is not None:
             return attend_capped_batch(query, key, value, attention_mask, scaling=scaling, softcap=softcap), None

@@ -28,6 +28,9 @@ CANDIDATES_PER_LOGIT, MIN_CANDIDATES, MAX_CANDIDATES = 6, 64, 512
 SAFE_ERRORS = 8.0
 # A head with fewer outputs is computed faster than it is screened.
 SCREENED_OUTPUTS = 32_768
+# Tokens of the sample, and the difference in parts of the largest logit, by which the network's logits and those of the
+# head alone are compared: both come from the same layers and the same rows.
+COMPARED_TOKENS, EQUAL_LOGITS = 4, 1e-4
 # Maximum rows for which ``weight @ rows.T`` is faster than ``rows @ weight.T``: three times with three rows.
 FEW_ROWS = 8
 
@@ -88,13 +91,30 @@ class ScreenedHead(nn.Module):
 
 
 def can_screen_head(network: Any) -> bool:
-    """Return whether screening makes a network's head faster on this CPU and keeps its results."""
+    """Return whether this CPU computes a network's head faster if it is screened."""
     head = network.get_output_embeddings()
     is_capped = getattr(network.config.get_text_config(), "final_logit_softcapping", None) is not None
     is_exact = network.device.type == "cpu" and network.dtype is torch.float32 and has_fbgemm()
     return is_exact and head.bias is None and head.out_features >= SCREENED_OUTPUTS and not is_capped
 
 
-def screen_head(network: Any, hidden: torch.Tensor) -> None:
-    """Replace the head of a network in place; hidden states (tokens, inputs) of typical text calibrate it."""
-    network.set_output_embeddings(ScreenedHead(network.get_output_embeddings(), hidden))
+def screen_head(network: Any, ids: torch.Tensor, hidden: torch.Tensor) -> None:
+    """Replace the head of a network in place, if the head alone computes the network's logits.
+
+    Args:
+        network: the network, whose head this CPU can screen.
+        ids: of typical text (1, tokens).
+        hidden: their hidden states (tokens, inputs), which calibrate the int8 weights.
+    """
+    head = network.get_output_embeddings()
+    network.set_output_embeddings(ScreenedHead(head, hidden))
+    if not is_head_last(network, ids[:, :COMPARED_TOKENS]):
+        network.set_output_embeddings(head)
+
+
+def is_head_last(network: Any, ids: torch.Tensor) -> bool:
+    """Return whether a network's logits of ids (1, tokens) are those of its head, neither scaled nor changed else."""
+    expected = network(input_ids=ids).logits
+    logits = network.get_output_embeddings()(network.base_model(input_ids=ids).last_hidden_state)
+    tolerance = EQUAL_LOGITS * float(expected.abs().max())
+    return torch.allclose(logits, expected, rtol=0.0, atol=tolerance)

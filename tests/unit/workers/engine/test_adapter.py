@@ -10,9 +10,9 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
-from tests.tiny_gemma import build_tiny_gemma
+from tests.tiny_gemma import build_tiny_family, build_tiny_gemma
 from workers.engine.adapter import merge_adapter
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsCorruptError, WeightsUnsafeError
 from workers.weights.folder import ADAPTER_TENSORS, find_folder
@@ -137,3 +137,14 @@ def test_a_head_stays_tied_that_no_adapter_changes(tiny_weights: Path, adapter: 
     merged = merge(tiny_weights, adapter)
     assert merged.lm_head.weight is merged.model.embed_tokens.weight
     assert merged.config.tie_word_embeddings
+
+
+def test_a_head_of_its_own_stays_apart_from_the_embedding_though_neither_is_in_memory(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    base = build_tiny_family(tmp_path / "base", LlamaConfig(**sizes, vocab_size=512, tie_word_embeddings=False))
+    adapter = train_adapter(base, tmp_path / "adapter", target_modules=["q_proj"])
+    network = AutoModelForCausalLM.from_pretrained(base)
+    network.lm_head.to("meta")
+    network.model.embed_tokens.to("meta")
+    merged = merge_adapter(network, folder=base, adapter=adapter)
+    assert merged.lm_head.weight is not merged.model.embed_tokens.weight

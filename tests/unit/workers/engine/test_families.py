@@ -15,9 +15,11 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
+    CohereConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
+    GraniteConfig,
     LlamaConfig,
     PreTrainedConfig,
     Qwen3Config,
@@ -26,6 +28,8 @@ from transformers import (
 
 from tests.tiny_gemma import build_tiny_family
 from workers.engine import loading
+from workers.engine.batching import model_runner
+from workers.engine.batching.sampling import Sampler, sample_tokens
 from workers.engine.config import EngineConfig
 from workers.engine.cpu.fused_gemma3 import FusedGemma3Layer
 from workers.engine.cpu.screened_head import ScreenedHead
@@ -56,6 +60,9 @@ FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "gemma2": lambda: Gemma2Config(**SIZES, **CAPPED, sliding_window=32),
     "gemma3": lambda: Gemma3TextConfig(**SIZES, query_pre_attn_scalar=16, sliding_window=32),
     "vaultgemma": lambda: VaultGemmaConfig(**SIZES, **CAPPED, sliding_window=32),
+    # Networks that scale the logits of their head.
+    "granite": lambda: GraniteConfig(**SIZES, logits_scaling=16.0),
+    "cohere": lambda: CohereConfig(**SIZES, logit_scale=0.0625),
     "llama": lambda: LlamaConfig(**SIZES, tie_word_embeddings=False),
     "qwen3": lambda: Qwen3Config(**SIZES, tie_word_embeddings=True),
 }
@@ -122,6 +129,27 @@ def test_each_family_says_alone_and_together_what_transformers_says(build: Calla
         assert len(set(expected)) == len(PROMPTS)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_is_sampled_from_the_logits_of_transformers(
+    build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    largest = []
+
+    def record_scores(scores: torch.Tensor, samplers: list[Sampler]) -> list[list[int]]:
+        largest.append(scores[-1].topk(3).values.tolist())
+        return sample_tokens(scores, samplers)
+
+    monkeypatch.setattr(model_runner, "sample_tokens", record_scores)
+    network, params = load_reference(build(family)), GenerationParams(top_k=3, max_new_tokens=1)
+    with closing(serve(build(family))) as engine:
+        for prompt in PROMPTS:
+            engine.generate(prompt, params)
+            ids = torch.tensor([engine.weights.tokenizer.encode_prompt(prompt)])
+            with torch.inference_mode():
+                expected = network(ids).logits[0, -1].topk(3).values
+            assert largest.pop() == pytest.approx(expected.tolist(), rel=1e-3)
+
+
 @pytest.mark.parametrize("family", ["gemma", "gemma2", "llama", "qwen3"])
 def test_each_family_is_served_by_default_on_a_cpu(build: Callable[[str], Path], family: str) -> None:
     with closing(serve(build(family), device="cpu", quantization="auto")) as engine:
@@ -142,16 +170,25 @@ def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[s
             assert engine.generate(prompt, replace(GREEDY, num_beams=3)).text == beams
 
 
-def test_only_gemma_3_gets_fused_layers_and_others_a_screened_head_all_the_same(build: Callable[[str], Path]) -> None:
+def test_only_gemma_3_gets_fused_layers_and_all_whose_logits_the_head_computes_a_screened_head(
+    build: Callable[[str], Path],
+) -> None:
     found = {}
-    for family in ("gemma", "gemma2", "gemma3", "llama"):
+    for family in ("gemma", "gemma2", "gemma3", "granite", "cohere", "llama"):
         with closing(serve(build(family))) as engine:
             network = engine.weights.network
             found[family] = (
                 isinstance(network.model.layers[-1], FusedGemma3Layer),
                 isinstance(network.get_output_embeddings(), ScreenedHead),
             )
-    assert found == {"gemma": (False, True), "gemma2": (False, False), "gemma3": (True, True), "llama": (False, True)}
+    assert found == {
+        "gemma": (False, True),
+        "gemma2": (False, False),
+        "gemma3": (True, True),
+        "granite": (False, False),
+        "cohere": (False, False),
+        "llama": (False, True),
+    }
 
 
 @pytest.mark.parametrize("attention", [RAGGED, "sdpa", "eager"])

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
-from workers.engine import device
+from workers.engine import device, loading
 from workers.engine.config import EngineConfig
 from workers.engine.cpu.half import Float16Linear
 from workers.engine.cpu.int8 import Int8Linear
@@ -191,6 +191,22 @@ def test_weights_with_nan_are_refused(tiny_weights: Path, tmp_path: Path) -> Non
     broken = change_tensors(tiny_weights, tmp_path / "broken", lambda tensor: tensor * float("nan"))
     with pytest.raises(NotFiniteError, match="check the weights' files"):
         load_weights(EngineConfig(weights=str(broken), quantization="none"))
+
+
+def test_the_sample_is_cut_to_the_context_of_the_weights(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = shutil.copytree(tiny_weights, tmp_path / "short")
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 128}))
+    lengths = []
+
+    def record_length(_network: Any, hidden: torch.Tensor, _placement: Placement) -> None:
+        lengths.append(hidden.shape[1])
+
+    monkeypatch.setattr(loading, "check_finite", record_length)
+    load_weights(EngineConfig(weights=str(short), quantization="none"))
+    assert lengths == [128]
 
 
 def test_weights_larger_than_memory_are_refused_before_loading(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workers.engine.attention_plan import AttentionPlan, build_plan, group_shapes
-from workers.engine.ragged_attention import attend_decode, attend_prefill
+from workers.engine.ragged_attention import attend_decode, attend_prefill, attend_ragged
 
 
 def attend_naively(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: int | None) -> torch.Tensor:
@@ -38,6 +38,12 @@ def plan(requests: list[tuple[list[int], int]], window: int | None, key_heads: i
         dtype=torch.float32,
         heads=4 // key_heads,
     )
+
+
+def test_attention_sinks_are_refused() -> None:
+    rows = torch.randn(1, 2, 3, 8)
+    with pytest.raises(NotImplementedError, match="sinks"):
+        attend_ragged(None, rows, rows, rows, None, s_aux=torch.zeros(2))
 
 
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
