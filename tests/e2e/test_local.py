@@ -139,7 +139,7 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
 
 
 def test_submit_help_never_imports_torch() -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "producer", "submit", "--help"]
+    command = [sys.executable, "-X", "importtime", "-m", "gistmill", "submit", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert not imported & {"torch", "transformers", "peft", "celery", "workers"}
