@@ -110,7 +110,7 @@ bench-gpu:
 	PYTHONPATH=$(CURDIR)/$(GPU_SITE):$(CURDIR) $(GPU_PYTHON) -m tests.bench.bench_gpu --out $(GPU_OUT) $(if $(DRY),--dry)
 
 # What the engine imports besides what such a machine has; made where there is a network, at most 50 MiB.
-GPU_PACKAGES ?= bitsandbytes filelock psutil
+GPU_PACKAGES ?= bitsandbytes filelock psutil structlog
 GPU_PLATFORMS := manylinux_2_28_x86_64 manylinux_2_24_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64
 
 gpu-wheels:
