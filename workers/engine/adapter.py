@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from workers.engine.errors import get_reason
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError
 from workers.weights.folder import ADAPTER_TENSORS, list_file, name_some
 
@@ -39,7 +40,7 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AdapterMismatchError(
             f"adapter {adapter} was made for {made_for} and does not fit {folder}; "
-            f"serve it with the weights it was trained on ({(str(error).splitlines() or [repr(error)])[0]})"
+            f"serve it with the weights it was trained on ({get_reason(error)})"
         ) from error
 
 

@@ -10,7 +10,7 @@ import structlog
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from workers.engine.errors import InsufficientMemoryError, UnsupportedWeightsError
+from workers.engine.errors import InsufficientMemoryError, UnsupportedWeightsError, get_reason
 
 log = structlog.get_logger()
 
@@ -92,11 +92,6 @@ def translate_errors(kind: str, name: object) -> Iterator[None]:
         if isinstance(error, torch.AcceleratorError):
             raise
         raise explain_kind(kind, name, error) from error
-
-
-def get_reason(error: Exception) -> str:
-    """Return the first line of an error."""
-    return (str(error).splitlines() or [repr(error)])[0]
 
 
 def explain_kind(kind: str, name: object, error: Exception) -> UnsupportedWeightsError:

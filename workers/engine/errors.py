@@ -57,3 +57,8 @@ class RequestFailedError(GenerationError):
 
 class EngineStoppedError(GenerationError):
     """The generation loop has ended: this process serves no more requests."""
+
+
+def get_reason(error: Exception) -> str:
+    """Return the first line of a library's error, for a message of ours."""
+    return (str(error).splitlines() or [repr(error)])[0]

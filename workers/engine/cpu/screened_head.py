@@ -107,6 +107,7 @@ def screen_head(network: Any, ids: torch.Tensor, hidden: torch.Tensor) -> None:
         hidden: their hidden states (tokens, inputs), which calibrate the int8 weights.
     """
     head = network.get_output_embeddings()
+    # Compared afterwards: building the screen releases the pages of the weights' file that a comparison loads.
     network.set_output_embeddings(ScreenedHead(head, hidden))
     if not is_head_last(network, ids[:, :COMPARED_TOKENS]):
         network.set_output_embeddings(head)
