@@ -62,6 +62,9 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
     except click.Abort as abort:
         # click wraps the KeyboardInterrupt, whose message describes the state of the work.
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
+        # CPython remembers an interrupt that passed through exec(), as in an import of a dataclass, and `python -m`
+        # would end by SIGINT in place of the exit code. Any later exec() clears that.
+        exec("")  # noqa: S102
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader closed the pipe (`| head`).

@@ -60,6 +60,21 @@ def test_an_interruption_says_what_it_left_and_gives_130(capsys: pytest.CaptureF
     assert capsys.readouterr().err.strip() == "gistmill: stopped; 3 jobs are in"
 
 
+def test_an_interruption_during_an_import_gives_130_under_python_m(tmp_path: Path) -> None:
+    """An import runs exec(), after which CPython would end ``python -m`` by SIGINT."""
+    (tmp_path / "interrupted.py").write_text(
+        "import sys, click\n"
+        "from gistmill.cli.edge import run\n"
+        "def work(): exec('raise KeyboardInterrupt')\n"
+        "sys.exit(run(click.Command('work', callback=work), name='gistmill', arguments=[]))\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path.cwd())])
+
+    done = subprocess.run([sys.executable, "-m", "interrupted"], env={**os.environ, "PYTHONPATH": paths}, check=False)
+
+    assert done.returncode == ExitCode.INTERRUPTED
+
+
 def test_the_nearest_command_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(make_group(), name="gistmill", arguments=["sumbit"]) == ExitCode.USAGE
     assert "Did you mean 'submit'?" in capsys.readouterr().err
