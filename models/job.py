@@ -68,6 +68,10 @@ class Job(Base):
     summary: Mapped[str | None]
     # Round of the steps that made the summary; 1 if the second try was better.
     round: Mapped[int] = mapped_column(default=0, server_default="0")
+    # Sentences of the summary by verdict; NULL without a summary, or without a check of its sentences.
+    verified: Mapped[int | None]
+    quoted: Mapped[int | None]
+    flagged: Mapped[int | None]
     # Why the job is partial, failed or cancelled, for people.
     reason: Mapped[str | None]
     # Why a person should review the summary; NULL if its check found nothing.

@@ -109,6 +109,7 @@ def restart_steps(session: Session, steps: Sequence[UUID]) -> list[StepMessage]:
             crashes=0,
             is_solo=False,
             guards=[],
+            sentences=[],
             available_at=func.now(),
             dispatched_at=func.now(),
             dispatches=1,

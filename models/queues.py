@@ -22,6 +22,7 @@ QUEUE_OF_KIND = {
     StepKind.COLLAPSE: "reduce",
     StepKind.REDUCE: "reduce",
     StepKind.REFINE: "reduce",
+    StepKind.EXTRACT: "reduce",
     StepKind.EVALUATE: "evaluate",
 }
 TASK_PREFIX = "gistmill."

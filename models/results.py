@@ -35,6 +35,7 @@ class StepResult:
     finish_reason: str | None = None
     seconds: float | None = None
     guards: tuple[Json, ...] = ()
+    sentences: tuple[Json, ...] = ()
 
 
 # Shared by both statements that finish a step, after a CTE ``job`` that locks the job's row: the lock order is job,
@@ -60,7 +61,8 @@ ended AS (
         completion_tokens = :completion_tokens,
         finish_reason = :finish_reason,
         seconds = :seconds,
-        guards = :guards
+        guards = :guards,
+        sentences = :sentences
     WHERE id = :step_id AND lease_token = :token AND state = 'running' AND EXISTS (SELECT FROM job)
     RETURNING id, job_id, attempt, lease_owner, started_at
 ),
@@ -75,7 +77,8 @@ WITH job AS (
 ),{_STORE_RESULT}
 SELECT
     job.id, job.batch_id, job.identity, job.document_sha256, job.source, job.options, job.weights, job.priority,
-    job.state, job.strategy, job.plan, job.pending, job.summary, job.round, job.reason, job.review,
+    job.state, job.strategy, job.plan, job.pending, job.summary, job.round, job.verified,
+    job.quoted, job.flagged, job.reason, job.review,
     job.cancel_requested_at, job.created_at, job.started_at, job.finished_at
 FROM job, ended
 """  # noqa: S608 - both parts are constants
@@ -90,7 +93,7 @@ UPDATE jobs SET pending = pending - 1 WHERE id IN (SELECT job_id FROM ended) RET
 
 def _type_json(statement: str) -> TextClause:
     return text(statement).bindparams(
-        *(bindparam(name, type_=Step.__table__.c[name].type) for name in ("params", "guards"))
+        *(bindparam(name, type_=Step.__table__.c[name].type) for name in ("params", "guards", "sentences"))
     )
 
 
@@ -148,4 +151,10 @@ def find_cached(connection: Connection, identity: str) -> StepResult | None:
         return None
     step, *columns = row
     result = StepResult(*columns)
-    return replace(result, cached_from=result.cached_from or step, seconds=0.0, guards=tuple(result.guards))
+    return replace(
+        result,
+        cached_from=result.cached_from or step,
+        seconds=0.0,
+        guards=tuple(result.guards),
+        sentences=tuple(result.sentences),
+    )

@@ -34,6 +34,7 @@ class StepKind(StrEnum):
     COLLAPSE = "collapse"
     REDUCE = "reduce"
     REFINE = "refine"
+    EXTRACT = "extract"
     EVALUATE = "evaluate"
 
 
@@ -110,6 +111,9 @@ class Step(Base):
     worker: Mapped[str | None]
     # Guards that fired: [{"name": "cut", "words": "...", "try": 1, "stands": false}]; "stands" marks the output.
     guards: Mapped[list[Any]] = mapped_column(server_default="[]")
+    # Sentences of the output with their verdicts and the spans of the document that bear them out:
+    # [{"start": 0, "end": 42, "kind": "verified", "score": 0.97, "reason": null, "spans": [[120, 240]]}].
+    sentences: Mapped[list[Any]] = mapped_column(server_default="[]")
     error: Mapped[Json | None]
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None]

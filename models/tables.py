@@ -12,18 +12,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
 from models.job import Chunk, Job
+from models.sentence import Citation, SummarySentence
 from models.step import Step, StepAttempt
 
 __all__ = [
     "Base",
     "Batch",
     "Chunk",
+    "Citation",
     "ClusterFact",
     "Document",
     "Evaluation",
     "Job",
     "Step",
     "StepAttempt",
+    "SummarySentence",
     "Weights",
     "WeightsKind",
     "Worker",
