@@ -30,6 +30,7 @@ from workers.health import StatusServer
 from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 if TYPE_CHECKING:
+    from workers.evaluation.verification import ClaimJudge
     from workers.generation import TextGenerator
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Served:
         seconds_since_progress: returns the seconds since the last token while requests wait; 0 when idle.
         close: stops the engine.
         trained_prompt: default prompt of jobs, from the metadata of the weights.
+        judge: verifier of sentences; None to check their facts only.
     """
 
     generator: TextGenerator
@@ -55,6 +57,7 @@ class Served:
     seconds_since_progress: Callable[[], float]
     close: Callable[[], None]
     trained_prompt: TrainedPrompt = UNTRAINED
+    judge: ClaimJudge | None = None
 
 
 class Service:
@@ -93,7 +96,12 @@ class Service:
             on_hang=end_process,
         )
         self.executor = StepExecutor(
-            store, served.generator, self._leases, settings=settings, trained_prompt=served.trained_prompt
+            store,
+            served.generator,
+            self._leases,
+            settings=settings,
+            trained_prompt=served.trained_prompt,
+            judge=served.judge,
         )
         reclaimer = Reclaimer(
             self._database,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import structlog
 
@@ -15,12 +16,15 @@ from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.execution.attempts import Answer, generate_answer
+from workers.evaluation.verification import ClaimJudge
 from workers.execution.checks import measure_summary
+from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
+from workers.summarization.grounding import GroundedAnswer, Grounding
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
@@ -39,12 +43,16 @@ class StepRunner:
         store: only read.
         generator: the engine.
         trained_prompt: prompt that the weights were trained with.
+        judge: verifier of sentences; None to check their facts only.
     """
 
-    def __init__(self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt) -> None:
+    def __init__(
+        self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt, judge: ClaimJudge | None
+    ) -> None:
         self._store = store
         self._generator = generator
         self._trained_prompt = trained_prompt
+        self._grounder = Grounder(store, judge)
 
     def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         """Run a claimed step.
@@ -94,7 +102,9 @@ class StepRunner:
         inputs = read_inputs(claim.inputs)
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
-            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks or ()},
+            chunk_texts={
+                index: join_headings(text, tuple(headings)) for index, headings, _, text in claim.chunks or ()
+            },
             outputs=self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)]),
         )
         params = GenerationParams(**options.generation.model_dump())
@@ -104,29 +114,47 @@ class StepRunner:
             params,
             prompt_fingerprint=prompts.fingerprint,
             weights_fingerprint=self._generator.fingerprint,
+            grounding=self._describe_grounding(options),
         )
         if params.is_deterministic if options.cache is None else options.cache:
             cached = self._store.find_cached(identity)
             if cached is not None:
-                return StepOutcome(cached)
-        answer = generate_answer(
+                # The same answer may have another place in its document.
+                grounded = self._grounder.ground(claim, cached.output, mode=options.grounding)
+                return StepOutcome(replace(cached, sentences=describe_sentences(grounded.sentences)))
+        generate = partial(
+            generate_answer,
             self._generator,
             rendered,
-            params,
-            limits,
+            limits=limits,
             language=options.language,
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
-        if answer is None:
+        found = self._grounder.generate(claim, generate, params, mode=options.grounding, candidates=options.candidates)
+        if found is None:
             return None
-        return StepOutcome(self._describe(answer, rendered, prompts, identity))
+        return StepOutcome(self._describe(*found, rendered, prompts, identity, options.grounding))
 
-    def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
+    def _describe_grounding(self, options: JobOptions) -> str | None:
+        """Return the part of a step's identity that grounding determines; None without grounding."""
+        if options.grounding == "off":
+            return None
+        return f"{options.grounding} {options.candidates} {self._grounder.fingerprint}"
+
+    def _describe(
+        self,
+        answer: Answer,
+        grounded: GroundedAnswer,
+        rendered: RenderedStep,
+        prompts: PromptSet,
+        identity: str,
+        mode: Grounding,
+    ) -> StepResult:
         notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
         return StepResult(
-            output=answer.text,
-            output_tokens=self._generator.count_tokens(answer.text),
+            output=grounded.text,
+            output_tokens=self._generator.count_tokens(grounded.text),
             identity=identity,
             prompt_fingerprint=prompts.fingerprint,
             weights_fingerprint=self._generator.fingerprint,
@@ -135,7 +163,8 @@ class StepRunner:
             completion_tokens=answer.completion_tokens,
             finish_reason=answer.finish_reason,
             seconds=answer.seconds,
-            guards=(*notes, *answer.guards),
+            guards=(*notes, *answer.guards, *describe_replacements(grounded, mode)),
+            sentences=describe_sentences(grounded.sentences),
         )
 
 
