@@ -1,22 +1,19 @@
-"""Answer candidates of a text (names, numbers, dates, noun-like phrases), and the facts among them that a source lacks.
+"""Answer candidates of a text: names, numbers, dates and noun-like phrases, as spans that a question can ask for.
 
 Without a tagger, names are runs of capitalized words, and phrases are runs of words between stop words and
 punctuation (RAKE, Rose et al. 2010). In text without capitals, names are found as phrases.
-
-Facts are the entity-level precision of Nan et al. (EACL 2021) on these candidates. Weakness: a fact of the source may
-be stated of the wrong thing, and a correctly computed number is not in the source.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import dropwhile
 from typing import TypeGuard
 
-from workers.evaluation.lexical import LINKED_WORDS, NUMERALS, SourceIndex, Word, read_words
+from workers.evaluation.lexical import NUMERALS, SourceIndex, Word, read_words
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
@@ -115,29 +112,6 @@ def _is_in_phrase(word: Word | None) -> TypeGuard[Word]:
     return word is not None and word.is_content and word.text.isalpha() and word.text.lower() not in _REPORTING
 
 
-def find_facts(text: str) -> tuple[Candidate, ...]:
-    """Return the names, numbers and dates of a text."""
-    return tuple(candidate for candidate in find_candidates(text) if candidate.kind is not CandidateKind.PHRASE)
-
-
 def is_in_source(text: str, index: SourceIndex) -> bool:
     """Tell whether every content word of a text is in the source."""
     return all(word.key in index.places for word in read_words(text) if word.is_content)
-
-
-def find_unlinked(text: str, index: SourceIndex) -> tuple[Candidate, ...]:
-    """Return the facts of a sentence that occur in the source, but never near their neighbouring content words."""
-    content = [word for word in read_words(text) if word.is_content]
-    return tuple(
-        fact for fact in find_facts(text) if is_in_source(fact.text, index) and _is_apart(fact, content, index)
-    )
-
-
-def _is_apart(fact: Candidate, content: Sequence[Word], index: SourceIndex) -> bool:
-    inside = [place for place, word in enumerate(content) if word.start < fact.end and fact.start < word.end]
-    if not inside:
-        return False
-    first, last = inside[0], inside[-1] + 1
-    beside = (*content[max(0, first - LINKED_WORDS) : first], *content[last : last + LINKED_WORDS])
-    known = [word.key for word in beside if word.key in index.places]
-    return bool(known) and not any(index.has_link(word.key, key) for word in content[first:last] for key in known)

@@ -19,7 +19,7 @@ _YEAR = r"(?P<year>1[5-9]\d\d|20\d\d)"
 # Tried in this order at every place of the text.
 _PATTERNS = (
     rf"{_DAY}(?:\s+of)?[\s-]+{_MONTH}(?:(?:\s*,\s*|[\s-]+){_YEAR}\b)?",
-    rf"{_MONTH}\.?\s*{_DAY}(?![\d.:%]|,\d)\b(?:(?:\s*,\s*|\s+){_YEAR}\b)?",
+    rf"{_MONTH}\.?\s*{_DAY}(?!\d|[.:%]\d|%|,\d{{3}}\b(?!\d))(?:(?:\s*,\s*|\s+){_YEAR}\b)?",
     rf"{_MONTH}\.?,?(?:\s+of)?\s+{_YEAR}\b",
     rf"{_YEAR}-(?P<number>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])\b",
     r"(?P<day>0?[1-9]|[12]\d|3[01])[/.](?P<number>0?[1-9]|1[0-2])[/.](?P<year>1[5-9]\d\d|20\d\d)\b",

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from math import log
 
 from workers.evaluation.facts import Fact, find_facts
+from workers.evaluation.quantities import Quantity
 from workers.evaluation.roles import find_swapped
 from workers.evaluation.source_facts import Places, SourceFacts
 from workers.evaluation.terms import Term, read_terms
 
 # Source sentences that are cited for one sentence.
 MAX_SUPPORT = 3
+
+# A further sentence is cited if it adds at least this share of all facts and words.
+MIN_SHARE = 0.15
 
 # A fact borne out weighs as much as this many words of average rarity.
 FACT_WEIGHT = 3.0
@@ -27,12 +31,14 @@ class FactCheck:
     """Facts of a sentence that its source does not bear out, and the source's sentences that do.
 
     Args:
+        facts: all facts of the sentence.
         missing: facts that the source lacks.
         apart: facts of the source that no sentence with its neighbours states together with the others.
         swapped: names that the source has in the reverse roles.
         support: indices of the source's sentences that bear the sentence out best, the most relevant first.
     """
 
+    facts: tuple[Fact, ...]
     missing: tuple[Fact, ...]
     apart: tuple[Fact, ...]
     swapped: tuple[Fact, ...]
@@ -46,11 +52,19 @@ def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
     places = {fact: source.find(fact) for fact in facts}
     found = {fact: where for fact, where in places.items() if where}
     return FactCheck(
-        missing=tuple(fact for fact, where in places.items() if not where),
+        facts=facts,
+        missing=tuple(fact for fact, where in places.items() if not where and not _may_be_counted(fact, source)),
         apart=_find_apart(sentence, found),
-        swapped=find_swapped(sentence, tuple(found), source),
+        swapped=find_swapped(sentence, source),
         support=_find_support(terms, found, source),
     )
+
+
+def _may_be_counted(fact: Fact, source: SourceFacts) -> bool:
+    """Tell whether a reader may have counted: "the two states" where the source names both."""
+    reading = fact.reading
+    is_two = isinstance(reading, Quantity) and reading.is_word and reading.value == 2
+    return is_two and not any(reading.counted == other.counted for other, _ in source.quantities)
 
 
 def _find_apart(sentence: str, found: Mapping[Fact, Places]) -> tuple[Fact, ...]:
@@ -102,7 +116,3 @@ def _cover(wanted: dict[object, tuple[float, Places]]) -> tuple[int, ...]:
         chosen.append(best)
         wanted = {key: (weight, where) for key, (weight, where) in wanted.items() if best not in where}
     return tuple(chosen)
-
-
-# A further sentence is cited if it adds at least this share of all facts and words.
-MIN_SHARE = 0.15

@@ -57,6 +57,10 @@ _OWN_ITEMS = re.compile(
     re.IGNORECASE,
 )
 
+# A summary that states its own length.
+_OWN_LENGTH = re.compile(r"\bsummary\b.*\b(?:in|within|of|under)\s+$", re.IGNORECASE)
+_LENGTH_UNIT = re.compile(r"\s*(?:words|sentences|characters)\b", re.IGNORECASE)
+
 # Larger numbers in words are counts of something.
 MAX_COUNTING_WORD = 10
 
@@ -96,6 +100,8 @@ def _list_facts(text: str, terms: tuple[Term, ...], capitals: frozenset[str]) ->
 def _is_counted(text: str, quantity: Quantity) -> bool:
     """Tell whether a number states a fact, not an item of the text or the pronoun one."""
     if quantity.value in (0.5, 1) and quantity.is_word:
+        return False
+    if _LENGTH_UNIT.match(text, quantity.end) and _OWN_LENGTH.search(text, 0, quantity.start):
         return False
     is_small = quantity.value <= MAX_COUNTING_WORD and quantity.is_word
     return not (is_small and (quantity.is_ordinal or _OWN_ITEMS.match(text, quantity.end)))

@@ -45,6 +45,7 @@ Ukraine,Ukrainian|United Arab Emirates,Emirati|United Kingdom,Britain,British,Gr
 United States,United States of America,America,American|Uruguay,Uruguayan|Uzbekistan,Uzbek|Vanuatu|Vatican
 Venezuela,Venezuelan|Vietnam,Vietnamese|Wales,Welsh|Yemen,Yemeni|Zambia,Zambian|Zimbabwe,Zimbabwean
 Africa,African|Asia,Asian|Europe,European|Latin America,Latin American|European Union|United Nations
+Judaism,Jewish,Jew|Islam,Islamic|Shia,Shiite|Christianity,Christian|Islamic State,Daesh|Los Angeles|LGBT
 """
 
 # Abbreviations are compared with their capitals and without full stops.
@@ -58,6 +59,9 @@ _ABBREVIATIONS = {
     "Democratic Republic of the Congo": "DRC",
     "Papua New Guinea": "PNG",
     "North Korea": "DPRK",
+    "Islamic State": "ISIS ISIL IS",
+    "Los Angeles": "LA",
+    "LGBT": "LGBTQ LGBTQIA",
 }
 
 # States of the United States and of Australia, territories included.

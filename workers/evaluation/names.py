@@ -20,7 +20,7 @@ _IDENTIFIER = re.compile(
 )
 
 # Small words that stand inside names, before another capital.
-_INNER = {"of", "de", "la", "le", "van", "von", "der", "den", "bin", "bint", "al", "el", "da", "do", "di", "del", "for", "and", "the", "&"}
+_INNER = {"of", "de", "la", "le", "van", "von", "der", "den", "bin", "bint", "al", "el", "da", "do", "di", "del", "for", "the", "&"}
 
 # Words with a capital that say nothing about the name that they stand before, or that are none.
 _TITLES = frozenset(
@@ -29,7 +29,7 @@ _TITLES = frozenset(
     "secretary mayor congressman congresswoman detective officer coach chief deputy st saint jr sr i ceo "
     "january february march april may june july august september october november december "
     "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun "
-    "jan feb mar apr jun jul aug sep sept oct nov dec pm am bc ad ok tv god".split()
+    "spring summer autumn fall winter jan feb mar apr jun jul aug sep sept oct nov dec pm am bc ad ok tv god".split()
 )
 
 # Above this share of capitals among its words a line is a heading or shouted, and its capitals say nothing.
@@ -96,7 +96,7 @@ def _is_known(term: Term, capitals: frozenset[str]) -> bool:
 
 def _are_joined(text: str, one: Term, other: Term) -> bool:
     gap = text[one.end : other.start]
-    return gap in (" ", "-", ". ", ".", "'", "\u2019", "\u2019s ", "'s ", " & ", "\u2013", "\u2010", "\u2011") and not (
+    return gap in (" ", "-", ". ", ".", "'", "\u2019", " & ", "&", "\u2013", "\u2010", "\u2011") and not (
         gap == ". " and len(one.text) > 4
     )
 
@@ -123,7 +123,7 @@ def _close_run(run: list[Term], capitals: frozenset[str], *, trusted: bool) -> I
         and term.is_content
         and term.text not in _INNER
         and term.text.lower() not in _TITLES
-        and not (len(term.text) == 1 and len(run) > 1)
+        and len(term.text) > 1
     )
     if needed:
         yield Name(needed[0].start, needed[-1].end, needed)

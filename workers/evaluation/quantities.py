@@ -45,7 +45,7 @@ _QUANTITY = re.compile(
     rf"(?:(?:^|(?<=\ba\s)|[\s-]+(?:a\s)?)(?P<scale>(?:{_SCALE})(?:[\s-]+(?:{_SCALE}))?)\b)?",
     re.IGNORECASE,
 )
-_PAIR = re.compile(r"(?<![\w.,/:$£€-])(\d{1,4}(?:\.\d+)?)\s?[-–—:]\s?(\d{1,4}(?:\.\d+)?)(?![\w:/]|-\d|[.,]\d)")  # noqa: RUF001
+_PAIR = re.compile(r"(?<![\w.,/:$£€-])(\d{1,4}(?:\.\d+)?)\s?[-–—:/]\s?(\d{1,4}(?:\.\d+)?)(?![\w:/]|-\d|[.,]\d)")  # noqa: RUF001
 _UNIT = re.compile(r"\s?%|[\s-]*(?P<word>[^\W\d_]+(?:\.[^\W\d_]\.?)?)(?:[\s-]+(?P<next>[^\W\d_]+))?")
 _PERCENT = re.compile(r"\s?%|[\s-]*(?:per[\s-]?cent(?:age)?|pct|percent)\b(?:age)?", re.IGNORECASE)
 # Unit of measurement by the stems and abbreviations of its names.
@@ -79,12 +79,11 @@ _UNIT_NAMES = {
     "am": "am",
     "pm": "pm",
     "$": "dollar buck",
-    "£": "quid sterling",
+    "£": "pound quid sterling",
     "€": "euro",
 }
 _UNITS = {find_key(name): unit for unit, names in _UNIT_NAMES.items() for name in names.split() if name not in ("in", "s")}
 _AGES = re.compile(r"\baged?(?: of)? $", re.IGNORECASE)
-_POUND = find_key("pound")
 _MONEY = frozenset("$£€¥₹")
 _CURRENCY_CODES = {"USD": "$", "AUD": "$", "GBP": "£", "EUR": "€"}
 
@@ -112,6 +111,9 @@ _SECOND_WORDS = {
 
 # A hedged number is at most this far from the exact one, as a share of it.
 MAX_ROUNDING = 0.12
+
+# Smaller ordinals are ranks rather than anniversaries.
+MIN_ANNIVERSARY = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,14 @@ class Quantity:
     def _equals(self, other: Quantity) -> bool:
         if self.unit == "%" and other.unit is None and not other.is_ordinal and 0 < other.value < 1:
             return _are_near(self.value, 100 * other.value) or round(100 * other.value) == self.value
-        if self.is_ordinal != other.is_ordinal:
+        if self.is_ordinal != other.is_ordinal and not self._is_anniversary_of(other):
             return False
         return _are_near(self.value, other.value) or self._rounds(other)
+
+    def _is_anniversary_of(self, other: Quantity) -> bool:
+        """Tell whether a place in an order may be an age or a span of years, as in 40th anniversary and 40 years."""
+        cardinal = other if self.is_ordinal else self
+        return cardinal.unit == "year" or (self.is_ordinal and self.value >= MIN_ANNIVERSARY)
 
     def _rounds(self, other: Quantity) -> bool:
         """Tell whether this is a rounded form of the other number."""
@@ -168,7 +175,7 @@ class Quantity:
 
     def _fits_unit(self, other: Quantity) -> bool:
         mine, theirs = self.unit, other.unit
-        if mine == theirs:
+        if mine == theirs or self.is_ordinal or other.is_ordinal:
             return True
         if "%" in (mine, theirs):
             return mine == "%" and theirs is None and 0 < other.value < 1
@@ -259,11 +266,11 @@ def _read_unit(text: str, end: int) -> tuple[str | None, str | None, int]:
     if not found or not found["word"]:
         return None, None, end
     word, key = found["word"], find_key(found["word"].replace(".", ""))
-    unit = _UNITS.get(key)
-    if unit is None and key == _POUND:
-        unit = "£"
-    if unit:
-        return unit, None, found.end("word")
+    if key in _UNITS:
+        return _UNITS[key], None, found.end("word")
+    # One adjective may stand between, as in "eight agonizing months".
+    if found["next"] and find_key(found["next"]) in _UNITS and word.lower() not in STOP_WORDS:
+        return _UNITS[find_key(found["next"])], None, found.end("next")
     if word.lower() in STOP_WORDS:
         return None, None, end
     return None, key, end

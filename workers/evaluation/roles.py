@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -44,10 +44,10 @@ class Deed:
     facts: tuple[Fact, Fact]
 
 
-def find_swapped(sentence: str, facts: Sequence[Fact], source: SourceFacts) -> tuple[Fact, ...]:
+def find_swapped(sentence: str, source: SourceFacts) -> tuple[Fact, ...]:
     """Return the names of a sentence that the source has in the reverse roles of the same verb, and never in these."""
     swapped: list[Fact] = []
-    for deed in _find_deeds(sentence, facts):
+    for deed in find_deeds(sentence, capitals=source.capitals):
         told = [other for other in _list_told(deed, source) if other.verb == deed.verb]
         forward = any(deed.agent & other.agent and deed.patient & other.patient for other in told)
         reverse = any(
@@ -63,11 +63,12 @@ def _list_told(deed: Deed, source: SourceFacts) -> Iterator[Deed]:
     both = [frozenset().union(*(source.places.get(key, ()) for key in keys)) for keys in (deed.agent, deed.patient)]
     for place in sorted(both[0] & both[1]):
         text = source.sentences[place].text
-        yield from _find_deeds(text, find_facts(text, capitals=source.capitals, terms=source.terms[place]))
+        yield from find_deeds(text, capitals=source.capitals)
 
 
-def _find_deeds(text: str, facts: Sequence[Fact]) -> Iterator[Deed]:
-    names = [fact for fact in facts if fact.kind is FactKind.NAME]
+def find_deeds(text: str, *, capitals: frozenset[str]) -> Iterator[Deed]:
+    """Yield the verbs of a sentence that stand between two of its names."""
+    names = [fact for fact in find_facts(text, capitals=capitals) if fact.kind is FactKind.NAME]
     for one, other in pairwise(names):
         between = text[one.end : other.start]
         verb = None if _BREAK.search(between) else _find_verb(between)

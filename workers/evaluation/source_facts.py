@@ -22,6 +22,9 @@ MIN_INITIALS, MAX_INITIALS = 2, 6
 # Forms of one word share this many letters, and at most this many letters follow in either.
 MIN_SHARED_LETTERS, MAX_ENDING = 5, 3
 
+# Words of this many letters may be spelled with one letter changed.
+MIN_SPELLED_LETTERS = 6
+
 _SMALL_WORDS = {"of", "and", "the", "for", "in", "on", "to", "de", "a"}
 _IDENTIFIER_SIGNS = re.compile(r"[\W_]+")
 
@@ -118,11 +121,11 @@ class SourceFacts:
 
     def find_word(self, term: Term) -> Places:
         """Return the indices of the sentences that have a word, a form of it or what it abbreviates."""
-        found = self.places.get(term.key)
+        found = self.places.get(term.key, Places())
+        if term.is_acronym:
+            found |= self.initials.get(term.text, Places())
         if found:
             return found
-        if term.is_acronym and term.text in self.initials:
-            return self.initials[term.text]
         if term.text.isalpha() and term.is_acronym and len(term.text) < MIN_SHARED_LETTERS:
             return Places()
         return Places().union(*(places for key, places in self.places.items() if _are_forms(term.key, key)))
@@ -171,7 +174,7 @@ def _list_keys(text: str, terms: Sequence[Term]) -> Iterator[str]:
     yield from (term.key for term in terms)
     yield from (f"@{code}" for span in find_places(terms) for code in span.codes)
     for one, other in pairwise(terms):
-        if text[one.end : other.start] in ("-", "\u2010", "\u2011", "'", "\u2019", "/"):
+        if text[one.end : other.start] in ("-", "\u2010", "\u2011", "'", "\u2019", "/", ".", " "):
             yield (one.text + other.text).lower()
 
 
@@ -191,10 +194,17 @@ def _list_initials(terms: Sequence[Term]) -> Iterator[str]:
 
 def _are_forms(one: str, other: str) -> bool:
     shared = min(len(one), len(other))
-    return (
-        shared >= MIN_SHARED_LETTERS
-        and abs(len(one) - len(other)) <= MAX_ENDING
-        and one[:shared] == other[:shared]
+    if shared < MIN_SHARED_LETTERS or one[:2] != other[:2] or abs(len(one) - len(other)) > MAX_ENDING:
+        return False
+    return one[:shared] == other[:shared] or (shared >= MIN_SPELLED_LETTERS and _differ_by_letter(one, other))
+
+
+def _differ_by_letter(one: str, other: str) -> bool:
+    """Tell whether one letter is other, more or less, as in Defence and Defense."""
+    start = next(place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1])
+    rests = one[start:], other[start:]
+    return any(
+        some == others for some in (rests[0], rests[0][1:]) for others in (rests[1], rests[1][1:]) if (some, others) != rests
     )
 
 
