@@ -17,6 +17,7 @@ from models.lookup import list_chunks, read_job
 from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
+from producer.citations import CitedSentence, read_cited
 from producer.evidence import Evidence, read_evidence
 
 Key = tuple[int, str, int, int]
@@ -52,6 +53,7 @@ class StepRecord:
     seconds: float | None
     worker: str | None
     guards: list[Any]
+    sentences: list[Any]
     error: Json | None
     attempt: int
     errors: int
@@ -110,6 +112,7 @@ class Provenance:
     steps: tuple[StepRecord, ...]
     tries: dict[str, list[AttemptRecord]]
     evaluations: tuple[Measure, ...]
+    sentences: tuple[CitedSentence, ...]
 
     @property
     def evidence(self) -> Evidence:
@@ -130,6 +133,7 @@ def read_provenance(session: Session, job_id: UUID) -> Provenance:
         steps=tuple(read_steps(session, job_id)),
         tries=read_tries(session, job_id),
         evaluations=tuple(Measure(*row) for row in session.execute(measures)),
+        sentences=read_cited(session, [job_id]).get(job_id, ()),
     )
 
 

@@ -145,9 +145,7 @@ class Driver(HandDrivenWorker):
         result = StepResult(output=f"{strategy}: chosen by the test")
         self._end(claim, StepOutcome(result, make_plan(strategy, length, chunks), options=options))
 
-    def finish(
-        self, claim: Claim, *, output: str, reason: str | None = None, sentences: Sequence[Json] = ()
-    ) -> None:
+    def finish(self, claim: Claim, *, output: str, reason: str | None = None, sentences: Sequence[Json] = ()) -> None:
         """End a step that has begun; a reason says what is wrong with its output."""
         guards: tuple[Json, ...] = () if reason is None else ({"name": "g", "words": reason, "try": 1, "stands": True},)
         result = StepResult(
