@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.lookup import list_chunks, read_job
+from models.sentence import SentenceKind
 from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
@@ -75,6 +76,12 @@ class StepRecord:
     def chunks(self) -> list[int]:
         """Indexes of its input chunks."""
         return [place["chunk"] for place in self.inputs if "chunk" in place]
+
+    @property
+    def verdicts(self) -> str:
+        """Numbers of sentences in its output by verdict: ``2 verified, 1 quoted``; "" without any."""
+        counts = Counter(sentence["kind"] for sentence in self.sentences)
+        return ", ".join(f"{counts[kind]} {kind}" for kind in SentenceKind if counts[kind])
 
     @property
     def earlier(self) -> list[Key]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from models.sentence import SentenceKind
 from models.step import StepKind
 from producer.citations import CitedSentence, Passage, shorten_passage
 from producer.evidence import Evidence
@@ -70,15 +68,8 @@ def _describe_step(step: StepRecord) -> str:
         "of the second try" if step.round and step.kind == StepKind.EVALUATE else "",
         "cut at the limit" if step.finish_reason == "length" else "",
     ]
-    verdicts = describe_step_verdicts(step)
     title = "  ".join([step.kind if is_alone else name, *filter(None, facts)])
-    return f"{title}: {verdicts}" if verdicts else title
-
-
-def describe_step_verdicts(step: StepRecord) -> str:
-    """Return the numbers of sentences in a step's output by verdict: ``2 verified, 1 quoted``; "" without any."""
-    counts = Counter(sentence["kind"] for sentence in step.sentences)
-    return ", ".join(f"{counts[kind]} {kind}" for kind in SentenceKind if counts[kind])
+    return f"{title}: {step.verdicts}" if step.verdicts else title
 
 
 def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:
