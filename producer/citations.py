@@ -33,7 +33,7 @@ class CitedSentence:
     """A sentence of a summary with its verdict and its citations.
 
     Args:
-        number: number of its mark ``[1]``; None for a sentence without citations that nothing flagged.
+        number: number of its mark ``[1]``; None for a sentence without a verdict and without citations.
         start: where it begins in the summary, in code points.
         end: where it ends; exclusive.
         text: the sentence.
@@ -78,7 +78,7 @@ def number_sentences(rows: Iterable[SentenceText]) -> Iterator[CitedSentence]:
     """Yield the sentences of one summary with the numbers of their marks."""
     number = 0
     for row in rows:
-        is_marked = bool(row.citations) or row.kind == SentenceKind.FLAGGED
+        is_marked = bool(row.citations) or row.kind != SentenceKind.UNCHECKED
         number += is_marked
         yield CitedSentence(
             number=number if is_marked else None,

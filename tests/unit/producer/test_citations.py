@@ -34,7 +34,7 @@ def cite() -> list[CitedSentence]:
     return list(number_sentences(rows))
 
 
-def test_sentences_that_cite_or_are_flagged_are_numbered() -> None:
+def test_sentences_with_a_verdict_are_numbered() -> None:
     assert [(sentence.number, sentence.verdict) for sentence in cite()] == [
         (1, "verified"),
         (2, "quoted"),
