@@ -157,7 +157,8 @@ def test_sentences_have_their_verdicts_as_words_and_link_to_their_passages(cited
 
     shown = article.find(class_="text").get_text()
     assert shown == (
-        "It says much. [1] verified Document a says something. [2] quoted Boris saved 70 people. [3] flagged It goes on."
+        "It says much. [1] verified Document a says something. [2] quoted "
+        "Boris saved 70 people. [3] flagged It goes on."
     )
     kinds = [sentence["class"][1] for sentence in article.find_all(class_="sentence")]
     assert kinds == ["v-verified", "v-quoted", "v-flagged", "v-unchecked"]
@@ -176,7 +177,8 @@ def test_verdicts_are_counted_at_the_head_and_by_strategy(cited_file: Path) -> N
     numbers = [number.get_text(" ", strip=True) for number in progress.select(".numbers div")]
     assert {"Sentences verified 2", "Sentences quoted 1", "Sentences flagged 2"} <= set(numbers)
     heads = [head.get_text() for head in progress.find_all("th")]
-    rows = [dict(zip(heads, (cell.get_text() for cell in row("td")), strict=True)) for row in progress.select("tbody tr")]
+    cells = [[cell.get_text() for cell in row("td")] for row in progress.select("tbody tr")]
+    rows = [dict(zip(heads, row, strict=True)) for row in cells]
     by_strategy = {row["Strategy"]: (row["Verified"], row["Quoted"], row["Flagged"]) for row in rows}
     assert by_strategy["map-reduce"] == ("2", "1", "1")
     assert by_strategy["stuff"] == ("0", "0", "1")

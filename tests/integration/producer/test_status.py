@@ -116,9 +116,7 @@ def test_a_snapshot_is_whole_as_json(gistmill: Gistmill, driver: Driver, submitt
     assert {step["kind"] for step in snapshot["steps"]} == {"plan", "map", "reduce"}
 
 
-def test_sentences_are_counted_by_verdict(
-    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
-) -> None:
+def test_sentences_are_counted_by_verdict(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
     assert "sentences" not in gistmill("status", "pile").out
     for job in submitted[:2]:
         driver.run(job.job_id, words=SUMMARY, sentences=SENTENCES)

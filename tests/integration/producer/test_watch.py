@@ -24,7 +24,6 @@ from tests.integration.conftest import Gistmill
 from tests.processes import PATIENCE
 from tests.sentences import SENTENCES, SUMMARY
 
-
 GATED = ("--batch", "gated", "--strategy", "stuff", "--gate", "0.5")
 
 

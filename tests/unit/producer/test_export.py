@@ -103,7 +103,9 @@ def test_markdown_has_a_section_a_job() -> None:
     text = file.getvalue().decode()
     assert text.startswith("# a.md\n\n- job: 00000000-0000-0000-0000-000000000001\n")
     assert "# b # c\n" in text
-    assert "- reason: it broke\n- sentences: 1 sentence verified, 1 flagged\n- consistency: 0.500\n\nThere is no" in text
+    assert (
+        "- reason: it broke\n- sentences: 1 sentence verified, 1 flagged\n- consistency: 0.500\n\nThere is no" in text
+    )
 
 
 def test_markdown_marks_the_sentences_and_lists_what_they_cite_as_plain_text() -> None:
