@@ -159,6 +159,20 @@ def test_every_role_reads_tables_and_views(engines: dict[str, Engine]) -> None:
         assert run(engine, "SELECT * FROM steps") == 1
 
 
+@pytest.mark.parametrize("name", ["worker", "producer"])
+def test_the_citations_of_a_replaced_summary_go_with_its_sentences(
+    name: str, cluster: Cluster, engines: dict[str, Engine]
+) -> None:
+    for statement in (
+        "INSERT INTO sentences (job_id, index, start_at, end_at, kind) SELECT id, 0, 0, 1, 'verified' FROM jobs",
+        "INSERT INTO citations (job_id, sentence, index, start_at, end_at) SELECT id, 0, 0, 0, 1 FROM jobs",
+    ):
+        run(engines["worker"], statement)
+
+    assert run(engines[name], "DELETE FROM sentences") == 1
+    assert run(cluster.engine, "SELECT * FROM citations") == 0
+
+
 def test_applying_the_roles_again_changes_nothing(cluster: Cluster, roles: dict[str, str]) -> None:
     assert apply_roles(cluster.database_url) == roles
 
