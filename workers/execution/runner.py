@@ -21,9 +21,11 @@ from workers.execution.store import StepStore
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
+from workers.summarization.extraction import extract
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
+from workers.summarization.quotation import Quotation, quote_spans
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepKey, StepSpec
@@ -63,6 +65,8 @@ class StepRunner:
         try:
             if claim.kind == StepKind.PLAN:
                 return self._plan(claim)
+            if claim.kind == StepKind.EXTRACT:
+                return self._extract(claim)
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
@@ -86,6 +90,16 @@ class StepRunner:
         )
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
         return StepOutcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
+
+    def _extract(self, claim: Claim) -> StepOutcome:
+        text, _ = self._store.read_document(claim)
+        return self._quote(quote_spans(text, extract(text, words=read_options(claim.options).words)))
+
+    def _quote(self, quotation: Quotation) -> StepOutcome:
+        """Return an output that no weights made."""
+        tokens = self._generator.count_tokens(quotation.text)
+        sentences = tuple(sentence.describe() for sentence in quotation.sentences)
+        return StepOutcome(StepResult(output=quotation.text, output_tokens=tokens, sentences=sentences))
 
     def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         options = read_options(claim.options)

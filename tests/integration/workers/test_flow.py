@@ -47,6 +47,24 @@ def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: 
         assert session.scalar(select(func.count()).select_from(Chunk)) == (1 if strategy == "stuff" else 6)
 
 
+def test_an_extract_quotes_the_document_and_calls_no_engine(cluster: Cluster) -> None:
+    [job_id], step_messages = add_jobs(
+        cluster.engine, [SECTIONS], options=section_options(strategy="extract", words=20)
+    )
+    generator = FakeGenerator()
+    HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
+    with read(cluster, job_id) as (session, job):
+        assert (job.state, job.reason, job.strategy, generator.prompts) == ("succeeded", None, "extract", [])
+        assert job.plan
+        assert job.plan["totals"] == {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "depth": 0}
+        step = session.scalars(select(Step).where(Step.kind == "extract")).one()
+        assert (step.output, step.weights_fingerprint, step.queue) == (job.summary, None, "reduce.default")
+        assert {sentence["kind"] for sentence in step.sentences} == {"quoted"}
+        for sentence in step.sentences:
+            [[start, end]] = sentence["spans"]
+            assert SECTIONS[start:end] == job.summary[sentence["start"] : sentence["end"]]
+
+
 @pytest.mark.parametrize(
     ("asked", "used"),
     [
