@@ -82,7 +82,7 @@ def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:
 
 def _describe_failures(step: StepRecord, provenance: Provenance) -> Iterator[str]:
     for guard in step.guards:
-        outcome = "the output stands" if guard.get("stands") else "tried again"
+        outcome = "the output stands" if guard.get("stands") else "noted" if guard.get("is_note") else "tried again"
         yield f"guard {guard.get('name')}: {_shorten(str(guard.get('words', '')))} ({outcome})"
     for attempt in provenance.tries.get(str(step.id), []):
         reason = f": {_shorten(str(attempt.error.get('message', '')))}" if attempt.error else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from functools import lru_cache
 
 import structlog
@@ -14,12 +15,13 @@ from models.results import StepResult
 from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
-from workers.execution.attempts import Answer, generate_answer
+from workers.execution.attempts import Answer, generate_answer, note_guard
 from workers.execution.checks import measure_summary
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
+from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
 from workers.summarization.limits import Limits
@@ -32,6 +34,8 @@ from workers.summarization.steps import StepKey, StepSpec
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
+
+COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
 
 
 class StepRunner:
@@ -106,10 +110,11 @@ class StepRunner:
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
         inputs = read_inputs(claim.inputs)
+        outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
             chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks or ()},
-            outputs=self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)]),
+            outputs=outputs,
         )
         params = GenerationParams(**options.generation.model_dump())
         params = vary_params(params) if claim.round else params
@@ -127,14 +132,21 @@ class StepRunner:
             self._generator,
             rendered,
             params,
-            limits,
             language=options.language,
+            words=options.words if is_final(claim) else None,
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
         if answer is None:
             return None
-        return StepOutcome(self._describe(answer, rendered, prompts, identity))
+        result = self._describe(answer, rendered, prompts, identity)
+        uncovered = (
+            note_coverage(answer.text, [outputs[key] for key in inputs if isinstance(key, StepKey)])
+            if claim.kind in COMBINING_KINDS
+            else None
+        )
+        notes = () if uncovered is None else (note_guard("coverage", uncovered),)
+        return StepOutcome(replace(result, guards=(*result.guards, *notes)))
 
     def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
         notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
@@ -151,6 +163,11 @@ class StepRunner:
             seconds=answer.seconds,
             guards=(*notes, *answer.guards),
         )
+
+
+def is_final(claim: Claim) -> bool:
+    """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
+    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE)
 
 
 # Cached, because the jobs of a batch share their options and prompts.

@@ -52,7 +52,7 @@ PENALTIES = (
         ),
         0.5,
     ),
-    (re.compile(r"[^\n]*\?[\"'”’)]*\Z"), 0.6),  # noqa: RUF001
+    (re.compile(r"[\s\S]*\?[\"'”’)]*\Z"), 0.6),  # noqa: RUF001
     (re.compile(r"\W*(?:i|we|my|our|you|your)\b", re.IGNORECASE), 0.7),
 )
 

@@ -43,7 +43,7 @@ def answer(first: str, second: str) -> Reply:
     def reply(prompt: Prompt, params: GenerationParams) -> str:
         if "question" in prompt.text:
             return "the the the"
-        return first if params.temperature == 0.1 else second
+        return first if params.seed is None else second
 
     return reply
 
@@ -141,7 +141,7 @@ def test_what_is_not_measurable_is_marked_for_review_with_the_reason_and_no_numb
 
 def test_a_second_try_without_a_summary_leaves_the_first(cluster: Cluster) -> None:
     def reply(prompt: Prompt, params: GenerationParams) -> str:
-        if params.temperature == 0.1 or "question" in prompt.text:
+        if params.seed is None or "question" in prompt.text:
             return answer(FALSE, "")(prompt, params)
         raise RuntimeError("the device is on fire")
 

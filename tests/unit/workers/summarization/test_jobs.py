@@ -104,7 +104,7 @@ def test_an_engine_that_always_answers_badly_ends_in_words_that_say_so(kind: str
         PlanOptions(strategy=strategy),
         counter=CharacterCounter(),
         context=4000,
-        answer=200,
+        answer=150,
     )
     summary = run.finish(make_engine(0, [kind], {}))
     assert summary.outcome in ("partial", "failed")

@@ -107,11 +107,6 @@ def test_limits_survive_being_stored_as_plain_numbers() -> None:
     assert Limits(**asdict(limits)) == limits
 
 
-def test_a_retry_may_grow_into_the_context_but_not_beyond_what_later_prompts_take() -> None:
-    limits = Limits(1000, 100, 150, 20, 30, 40)
-    assert [limits.allowed_answer_tokens(prompt) for prompt in (100, 870, 900)] == [150, 130, 100]
-
-
 @given(
     text=documents.filter(lambda text: any(map(str.isalnum, text))),
     strategy=st.sampled_from(["auto", "stuff", "map-reduce", "refine"]),
