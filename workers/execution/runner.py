@@ -27,7 +27,7 @@ from workers.summarization.extraction import extract
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
-from workers.summarization.quotation import Quotation, quote_spans
+from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepKey, StepSpec
@@ -99,6 +99,21 @@ class StepRunner:
         text, _ = self._store.read_document(claim)
         return self._quote(quote_spans(text, extract(text, words=read_options(claim.options).words)))
 
+    def _quote_short(self, claim: Claim, options: JobOptions) -> Quotation | None:
+        """Return the text of a step that reads nothing but a short chunk; None for any other step."""
+        if len(claim.inputs) != 1 or not claim.chunks:
+            return None
+        [(_, _, text, start)] = claim.chunks
+        is_short = is_own_summary(
+            text,
+            tokens=self._generator.count_tokens(text),
+            max_new_tokens=options.generation.max_new_tokens,
+            style=options.style,
+            language=options.language,
+            words=options.words,
+        )
+        return quote_whole(text, offset=start) if is_short else None
+
     def _quote(self, quotation: Quotation) -> StepOutcome:
         """Return an output that no weights made."""
         tokens = self._generator.count_tokens(quotation.text)
@@ -107,13 +122,15 @@ class StepRunner:
 
     def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         options = read_options(claim.options)
+        if quotation := self._quote_short(claim, options):
+            return self._quote(quotation)
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
         inputs = read_inputs(claim.inputs)
         outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
-            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks or ()},
+            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()},
             outputs=outputs,
         )
         params = GenerationParams(**options.generation.model_dump())

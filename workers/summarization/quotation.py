@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.lexical import split_sentences
+from workers.summarization.languages import detect_language, find_language
+from workers.summarization.lengths import MAX_EXCESS, count_words
 from workers.summarization.packing import Span
+
+# A text of no more tokens needs no summary: about three sentences, as long as what the packaged weights write.
+MAX_QUOTED_TOKENS = 80
+
+# Styles whose summary of such a text is the text; the others put it in other words.
+PLAIN_STYLES = ("technical", "news")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,33 @@ class Quotation:
 
     text: str
     sentences: tuple[QuotedSentence, ...]
+
+
+def is_own_summary(
+    text: str,
+    *,
+    tokens: int,
+    max_new_tokens: int,
+    style: str,
+    language: str | None = None,
+    words: int | None = None,
+) -> bool:
+    """Tell whether a text is so short that it stands for its summary, word for word.
+
+    Args:
+        text: a chunk, or the whole document.
+        tokens: its size.
+        max_new_tokens: maximum tokens of a summary.
+        style: style of the summary; those that put the text in other words need a call.
+        language: English name of the requested language; a text in another one needs a call.
+        words: requested length.
+    """
+    return (
+        tokens <= min(MAX_QUOTED_TOKENS, max_new_tokens)
+        and style in PLAIN_STYLES
+        and (language is None or find_language(language) == detect_language(text) is not None)
+        and (words is None or count_words(text) <= words * MAX_EXCESS)
+    )
 
 
 def quote_spans(document: str, spans: Sequence[Span]) -> Quotation:

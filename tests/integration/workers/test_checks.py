@@ -49,7 +49,9 @@ def answer(first: str, second: str) -> Reply:
 
 
 def submit(cluster: Cluster, **options: object) -> tuple[UUID, list[StepMessage]]:
-    [job], step_messages = add_jobs(cluster.engine, [FERRY], options=make_options(strategy="stuff", **options))
+    # Fewer tokens than the document has: it is not its own summary.
+    options = {"strategy": "stuff", "generation": {"max_new_tokens": 40}, **options}
+    [job], step_messages = add_jobs(cluster.engine, [FERRY], options=make_options(**options))
     return job, step_messages
 
 

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 
-from tests.unit.workers.summarization.texts import documents
+from tests.unit.workers.summarization.texts import LANGUAGES, documents
 from workers.evaluation.lexical import read_words
 from workers.summarization.extraction import default_length, extract, rank_sentences
-from workers.summarization.quotation import quote_spans, quote_whole
+from workers.summarization.quotation import is_own_summary, quote_spans, quote_whole
 
 # Topic sentences about one thing, and asides about others.
 STORY = (
@@ -113,6 +114,28 @@ def test_quoted_sentences_know_their_places_in_the_output_and_in_the_document() 
     assert quotation.text == "First one here. Last one."
     assert [quotation.text[one.start : one.end] for one in quotation.sentences] == ["First one here.", "Last one."]
     assert [document[slice(*one.span)] for one in quotation.sentences] == ["First one\nhere.", "Last one."]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_short"),
+    [
+        ({}, True),
+        ({"tokens": 80}, True),
+        ({"tokens": 81}, False),
+        ({"max_new_tokens": 9}, False),
+        ({"style": "news"}, True),
+        ({"style": "eli5"}, False),
+        ({"style": "custom"}, False),
+        ({"language": "German"}, False),
+        ({"language": "English"}, True),
+        ({"language": "Klingon"}, False),
+        ({"words": 20}, True),
+        ({"text": "One word. " * 20, "words": 20}, False),
+    ],
+)
+def test_a_text_as_short_as_a_summary_of_its_kind_is_its_own(options: dict[str, Any], is_short: bool) -> None:
+    given = {"text": LANGUAGES["english"], "tokens": 10, "max_new_tokens": 100, "style": "technical", **options}
+    assert is_own_summary(given.pop("text"), **given) == is_short
 
 
 def test_a_part_that_is_quoted_whole_keeps_its_line_breaks() -> None:
