@@ -115,9 +115,7 @@ def _plant_swap(
         if facts and fresh:
             fact, replacement = generator.choice(facts), generator.choice(fresh)
             false = document.summary[: fact.start] + replacement + document.summary[fact.end :]
-            return Swap(
-                document, false, fact.text, replacement, kind, ((fact.start, fact.start + len(replacement)),)
-            )
+            return Swap(document, false, fact.text, replacement, kind, ((fact.start, fact.start + len(replacement)),))
     return None
 
 

@@ -23,7 +23,9 @@ MIN_SHARE = 0.15
 FACT_WEIGHT = 3.0
 
 # Words and signs that join two statements, each of which may stand at a place of its own in the source.
-_JOINT = re.compile(r"[;:\u2013\u2014]|,|\b(?:and|while|but|whereas|although|though|after|before|as|who|which|when|where|with|following)\b")
+_JOINT = re.compile(
+    r"[;:\u2013\u2014]|,|\b(?:and|while|but|whereas|although|though|after|before|as|who|which|when|where|with|following)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)

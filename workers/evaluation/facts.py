@@ -65,7 +65,9 @@ _LENGTH_UNIT = re.compile(r"\s*(?:words|sentences|characters)\b", re.IGNORECASE)
 MAX_COUNTING_WORD = 10
 
 
-def find_facts(text: str, *, capitals: frozenset[str] = frozenset(), terms: tuple[Term, ...] | None = None) -> tuple[Fact, ...]:
+def find_facts(
+    text: str, *, capitals: frozenset[str] = frozenset(), terms: tuple[Term, ...] | None = None
+) -> tuple[Fact, ...]:
     """Return the facts of a sentence, in order and without overlaps.
 
     Args:

@@ -20,16 +20,137 @@ _IDENTIFIER = re.compile(
 )
 
 # Small words that stand inside names, before another capital.
-_INNER = {"of", "de", "la", "le", "van", "von", "der", "den", "bin", "bint", "al", "el", "da", "do", "di", "del", "for", "the", "&"}
+_INNER = {
+    "of",
+    "de",
+    "la",
+    "le",
+    "van",
+    "von",
+    "der",
+    "den",
+    "bin",
+    "bint",
+    "al",
+    "el",
+    "da",
+    "do",
+    "di",
+    "del",
+    "for",
+    "the",
+    "&",
+}
 
 # Words with a capital that say nothing about the name that they stand before, or that are none.
 _TITLES = frozenset(
-    "mr mrs ms miss dr sir lady lord prof professor president former senator sen rep gov governor judge justice king queen "
-    "prince princess pope rev reverend captain capt sgt sergeant lt lieutenant colonel col general gen minister "
-    "secretary mayor congressman congresswoman detective officer coach chief deputy st saint jr sr i ceo "
-    "january february march april may june july august september october november december "
-    "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun "
-    "spring summer autumn fall winter jan feb mar apr jun jul aug sep sept oct nov dec pm am bc ad ok tv god".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "dr",
+        "sir",
+        "lady",
+        "lord",
+        "prof",
+        "professor",
+        "president",
+        "former",
+        "senator",
+        "sen",
+        "rep",
+        "gov",
+        "governor",
+        "judge",
+        "justice",
+        "king",
+        "queen",
+        "prince",
+        "princess",
+        "pope",
+        "rev",
+        "reverend",
+        "captain",
+        "capt",
+        "sgt",
+        "sergeant",
+        "lt",
+        "lieutenant",
+        "colonel",
+        "col",
+        "general",
+        "gen",
+        "minister",
+        "secretary",
+        "mayor",
+        "congressman",
+        "congresswoman",
+        "detective",
+        "officer",
+        "coach",
+        "chief",
+        "deputy",
+        "st",
+        "saint",
+        "jr",
+        "sr",
+        "i",
+        "ceo",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "mon",
+        "tue",
+        "tues",
+        "wed",
+        "thu",
+        "thur",
+        "thurs",
+        "fri",
+        "sat",
+        "sun",
+        "spring",
+        "summer",
+        "autumn",
+        "fall",
+        "winter",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "pm",
+        "am",
+        "bc",
+        "ad",
+        "ok",
+        "tv",
+        "god",
+    ]
 )
 
 # Above this share of capitals among its words a line is a heading or shouted, and its capitals say nothing.
@@ -49,14 +170,18 @@ class Name:
 def is_heading(terms: Sequence[Term]) -> bool:
     """Tell whether nearly all words of a sentence have capitals."""
     words = [term for term in terms if len(term.text) > 3 and term.text.isalpha()]
-    return len(words) >= MIN_HEADING_WORDS and sum(term.is_capitalized for term in words) > MAX_CAPITAL_SHARE * len(words)
+    return len(words) >= MIN_HEADING_WORDS and sum(term.is_capitalized for term in words) > MAX_CAPITAL_SHARE * len(
+        words
+    )
 
 
 def list_capitals(terms: Sequence[Term]) -> Iterator[str]:
     """Yield, in lower case, the words of a sentence whose capital is evidence of a name."""
     if not is_heading(terms):
         yield from (
-            term.text.lower() for term in terms if term.is_capitalized and term.is_content and (not term.opens or term.is_marked)
+            term.text.lower()
+            for term in terms
+            if term.is_capitalized and term.is_content and (not term.opens or term.is_marked)
         )
 
 
@@ -91,7 +216,12 @@ def _has_capital(term: Term, capitals: frozenset[str]) -> bool:
 
 def _is_known(term: Term, capitals: frozenset[str]) -> bool:
     """Tell whether a word without a capital is a name: one of the source's names or a country."""
-    return len(term.text) > 3 and term.text.isalpha() and bool(find_codes((term.text.capitalize(),))) and term.text.lower() in capitals
+    return (
+        len(term.text) > 3
+        and term.text.isalpha()
+        and bool(find_codes((term.text.capitalize(),)))
+        and term.text.lower() in capitals
+    )
 
 
 def _are_joined(text: str, one: Term, other: Term) -> bool:

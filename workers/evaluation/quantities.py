@@ -9,27 +9,45 @@ from enum import StrEnum
 
 from workers.evaluation.lexical import STOP_WORDS, find_key
 
-_ONES = {word: value for value, word in enumerate("one two three four five six seven eight nine".split(), start=1)}
+_ONES = {
+    word: value
+    for value, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], start=1)
+}
 _TEENS = {
     word: value
     for value, word in enumerate(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), start=10
+        ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"],
+        start=10,
     )
 }
 _TENS = {
     word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
+    for value, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+    )
 }
 _ORDINALS = {
     word: value
     for value, word in enumerate(
-        "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), start=3
+        ["third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"], start=3
     )
 }
 _SPECIAL = {"zero": 0.0, "half": 0.5, "dozen": 12.0, "a dozen": 12.0, "half a dozen": 6.0, "half-dozen": 6.0}
 _SCALES = {
-    **{"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12},
-    **{"k": 1e3, "m": 1e6, "mn": 1e6, "mln": 1e6, "mil": 1e6, "bn": 1e9, "b": 1e9, "tn": 1e12, "trn": 1e12},
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "million": 1e6,
+    "billion": 1e9,
+    "trillion": 1e12,
+    "k": 1e3,
+    "m": 1e6,
+    "mn": 1e6,
+    "mln": 1e6,
+    "mil": 1e6,
+    "bn": 1e9,
+    "b": 1e9,
+    "tn": 1e12,
+    "trn": 1e12,
 }
 _WORD_VALUES = {**_ONES, **_TEENS, **_TENS, **_ORDINALS, **_SPECIAL}
 
@@ -82,7 +100,9 @@ _UNIT_NAMES = {
     "£": "pound quid sterling",
     "€": "euro",
 }
-_UNITS = {find_key(name): unit for unit, names in _UNIT_NAMES.items() for name in names.split() if name not in ("in", "s")}
+_UNITS = {
+    find_key(name): unit for unit, names in _UNIT_NAMES.items() for name in names.split() if name not in ("in", "s")
+}
 _AGES = re.compile(r"\baged?(?: of)? $", re.IGNORECASE)
 _MONEY = frozenset("$£€¥₹")
 _CURRENCY_CODES = {"USD": "$", "AUD": "$", "GBP": "£", "EUR": "€"}
@@ -97,9 +117,11 @@ class Hedge(StrEnum):
 
 
 _HEDGES = {
-    **dict.fromkeys("about around roughly approximately some circa approx estimated".split(), Hedge.AROUND),
-    **dict.fromkeys("over than least exceeding above past".split(), Hedge.ABOVE),
-    **dict.fromkeys("nearly almost under below to most".split(), Hedge.BELOW),
+    **dict.fromkeys(
+        ["about", "around", "roughly", "approximately", "some", "circa", "approx", "estimated"], Hedge.AROUND
+    ),
+    **dict.fromkeys(["over", "than", "least", "exceeding", "above", "past"], Hedge.ABOVE),
+    **dict.fromkeys(["nearly", "almost", "under", "below", "to", "most"], Hedge.BELOW),
 }
 # Words that hedge only behind another: "more than", "at least", "up to", "close to", "less than".
 _SECOND_WORDS = {
@@ -201,9 +223,7 @@ class Pair:
 
 def find_pairs(text: str) -> tuple[Pair, ...]:
     """Return the scores and ranges of a text."""
-    return tuple(
-        Pair(*match.span(), frozenset((float(match[1]), float(match[2])))) for match in _PAIR.finditer(text)
-    )
+    return tuple(Pair(*match.span(), frozenset((float(match[1]), float(match[2])))) for match in _PAIR.finditer(text))
 
 
 def find_quantities(text: str) -> Iterator[Quantity]:

@@ -29,7 +29,23 @@ _BASES = {form: line.split()[0] for row in _IRREGULAR.split("\n") for line in ro
 
 # Verbs whose subject and object may change places.
 _SYMMETRIC = frozenset(
-    find_key(word) for word in "meet met marry married play face date divorce join fight fought contact embrace kiss".split()
+    find_key(word)
+    for word in [
+        "meet",
+        "met",
+        "marry",
+        "married",
+        "play",
+        "face",
+        "date",
+        "divorce",
+        "join",
+        "fight",
+        "fought",
+        "contact",
+        "embrace",
+        "kiss",
+    ]
 )
 _ENDINGS = ("ed", "es", "ing", "s")
 

@@ -79,9 +79,7 @@ class SourceFacts:
 
     def _find_pair(self, pair: Pair) -> Places:
         found = Places(place for other, place in self.pairs if pair.values == other.values)
-        either = [
-            Places(place for other, place in self.quantities if other.value == value) for value in pair.values
-        ]
+        either = [Places(place for other, place in self.quantities if other.value == value) for value in pair.values]
         return found or frozenset.intersection(*either)
 
     def _find_date(self, date: Date) -> Places:
@@ -157,7 +155,9 @@ def read_source(text: str) -> SourceFacts:
         capitals=frozenset(word for words in terms for word in list_capitals(words)),
         quantities=tuple((quantity, place) for place, sentence in numbered for quantity in find_quantities(sentence)),
         pairs=tuple((pair, place) for place, sentence in numbered for pair in find_pairs(sentence)),
-        dates=tuple((date, place) for place, sentence in numbered for date in (*find_dates(sentence), *find_ranges(sentence))),
+        dates=tuple(
+            (date, place) for place, sentence in numbered for date in (*find_dates(sentence), *find_ranges(sentence))
+        ),
         squeezed=tuple(_squeeze(sentence) for _, sentence in numbered),
     )
 
@@ -204,7 +204,10 @@ def _differ_by_letter(one: str, other: str) -> bool:
     start = next(place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1])
     rests = one[start:], other[start:]
     return any(
-        some == others for some in (rests[0], rests[0][1:]) for others in (rests[1], rests[1][1:]) if (some, others) != rests
+        some == others
+        for some in (rests[0], rests[0][1:])
+        for others in (rests[1], rests[1][1:])
+        if (some, others) != rests
     )
 
 

@@ -10,10 +10,14 @@ from workers.evaluation.gazetteer import MAX_PLACE_WORDS, Codes, find_codes
 from workers.evaluation.lexical import STOP_WORDS, find_key, fold_word
 
 # Abbreviations with full stops are one term, and so are words with digits in them.
-_TERM = re.compile(r"(?:[^\W\d_]\.){2,}|[\u3040-\u30ff\u3400-\u9fff]|(?:[^\W_\u3040-\u30ff\u3400-\u9fff][\u0300-\u036f]*)+")
+_TERM = re.compile(
+    r"(?:[^\W\d_]\.){2,}|[\u3040-\u30ff\u3400-\u9fff]|(?:[^\W_\u3040-\u30ff\u3400-\u9fff][\u0300-\u036f]*)+"
+)
 _APOSTROPHES = "'\u2019\u02bc`"
 # Behind these a capital says nothing: the beginning, a bullet, a colon, an opening quote or bracket, a full stop.
-_OPENING = re.compile(r"(?:^|[.!?:;\u2026\u201c\"(\[*#|>\u2022\n\u2013\u2014-]|[`'\u2018]{1,2}|\d[.)])\s*[\"'\u201c\u2018`(\[*_#]*$")
+_OPENING = re.compile(
+    r"(?:^|[.!?:;\u2026\u201c\"(\[*#|>\u2022\n\u2013\u2014-]|[`'\u2018]{1,2}|\d[.)])\s*[\"'\u201c\u2018`(\[*_#]*$"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from workers.evaluation.fact_check import FactCheck, SourceFacts, check_facts
+from workers.evaluation.fact_check import FactCheck, check_facts
 from workers.evaluation.lexical import Sentence
 from workers.evaluation.passages import PassageIndex
+from workers.evaluation.source_facts import read_source
 
 # Tokens of an excerpt that a sentence is judged by; the verifier was trained on 160 to 320.
 EXCERPT_TOKENS = 320
@@ -75,21 +76,21 @@ class SourceText:
     """
 
     def __init__(self, text: str, judge: ClaimJudge | None) -> None:
-        self.facts = SourceFacts.read(text)
-        self._passages = PassageIndex(self.facts.sentences)
+        self._facts = read_source(text)
+        self._passages = PassageIndex(self._facts.sentences)
         self._judge = judge
 
     @property
     def sentences(self) -> Sequence[Sentence]:
         """Sentences of the source, in order."""
-        return self.facts.sentences
+        return self._facts.sentences
 
     def verify(self, sentences: Sequence[str]) -> list[Verification]:
         """Return the verdict on every sentence."""
-        checks = [check_facts(sentence, self.facts) for sentence in sentences]
+        checks = [check_facts(sentence, self._facts) for sentence in sentences]
         verbatim = [self._passages.find_verbatim(sentence) for sentence in sentences]
         asked = [place for place, found in enumerate(verbatim) if not found]
-        scores: dict[int, float] = {}
+        scores: dict[int, float | None] = {}
         for start in range(0, len(asked), GROUP_SIZE):
             group = asked[start : start + GROUP_SIZE]
             scores.update(zip(group, self._score([sentences[place] for place in group]), strict=True))

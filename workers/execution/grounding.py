@@ -1,4 +1,4 @@
-"""Grounding of a step's answer in its part of the document: its chunks, or those behind the outputs that it combines."""
+"""Grounding of a step's answer in its part of the document: its chunks, or those behind outputs that it combines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threading import Lock
 from models.base import Json
 from models.claims import Claim
 from workers.evaluation.verification import ClaimJudge, SourceText
-from workers.execution.attempts import Answer
+from workers.execution.attempts import Answer, note_guard
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams
 from workers.summarization.candidates import choose_best_grounded, vary_candidate
@@ -24,7 +24,7 @@ GAP = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentPart:
+class SourcePart:
     """Part of a document.
 
     Args:
@@ -46,7 +46,7 @@ class StepSource:
     """
 
     text: SourceText
-    parts: tuple[DocumentPart, ...]
+    parts: tuple[SourcePart, ...]
 
     def locate(self, sentence: GroundedSentence) -> GroundedSentence:
         """Return a sentence with its spans as offsets in the document."""
@@ -140,11 +140,11 @@ class Grounder:
                 self._kept.popitem(last=False)
         return source
 
-    def _read_parts(self, claim: Claim) -> Sequence[DocumentPart]:
+    def _read_parts(self, claim: Claim) -> Sequence[SourcePart]:
         if claim.chunks is not None and all("chunk" in source for source in claim.inputs) and len(claim.inputs) == 1:
-            [(_, _, start, text)] = claim.chunks
-            return [DocumentPart(start, text)]
-        return [DocumentPart(start, text) for start, text in self._store.read_source(claim)]
+            [(_, _, text, start)] = claim.chunks
+            return [SourcePart(start, text)]
+        return [SourcePart(start, text) for start, text in self._store.read_source(claim)]
 
 
 def describe_sentences(sentences: Sequence[GroundedSentence]) -> tuple[Json, ...]:
@@ -153,10 +153,10 @@ def describe_sentences(sentences: Sequence[GroundedSentence]) -> tuple[Json, ...
 
 
 def describe_replacements(grounded: GroundedAnswer, mode: Grounding) -> tuple[Json, ...]:
-    """Return the note on sentences that the source did not bear out, in the form of a step's guards; it marks nothing."""
+    """Return the note on sentences that the source did not bear out, as an entry of ``steps.guards``."""
     if not grounded.replaced:
         return ()
     total = max(len(grounded.sentences), grounded.replaced)
     what = "quoted or dropped instead" if mode == "strict" else "flagged"
     words = f"{grounded.replaced} of {total} sentences were not borne out by the source and are {what}"
-    return ({"name": "ungrounded", "words": words, "try": 0, "stands": False},)
+    return (note_guard("ungrounded", words),)

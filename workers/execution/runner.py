@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
 import structlog
 
+from models.base import Json
 from models.claims import Claim
 from models.options import JobOptions
 from models.results import StepResult
 from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
-from workers.execution.attempts import Answer, generate_answer
 from workers.evaluation.verification import ClaimJudge
+from workers.execution.attempts import Answer, generate_answer, note_guard
 from workers.execution.checks import measure_summary
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
+from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
-from workers.summarization.grounding import GroundedAnswer, Grounding
+from workers.summarization.extraction import extract
+from workers.summarization.grounding import GroundedAnswer
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
-from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
+from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
+from workers.summarization.rendering import StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepKey, StepSpec
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
+
+COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
 
 
 class StepRunner:
@@ -71,6 +78,8 @@ class StepRunner:
         try:
             if claim.kind == StepKind.PLAN:
                 return self._plan(claim)
+            if claim.kind == StepKind.EXTRACT:
+                return self._extract(claim)
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
@@ -95,17 +104,45 @@ class StepRunner:
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
         return StepOutcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
 
+    def _extract(self, claim: Claim) -> StepOutcome:
+        text, _ = self._store.read_document(claim)
+        return self._quote(quote_spans(text, extract(text, words=read_options(claim.options).words)))
+
+    def _quote_short(self, claim: Claim, options: JobOptions) -> Quotation | None:
+        """Return the text of a step that reads nothing but a short chunk; None for any other step."""
+        if len(claim.inputs) != 1 or not claim.chunks:
+            return None
+        [(_, _, text, start)] = claim.chunks
+        is_short = is_own_summary(
+            text,
+            tokens=self._generator.count_tokens(text),
+            max_new_tokens=options.generation.max_new_tokens,
+            style=options.style,
+            language=options.language,
+            words=options.words,
+        )
+        return quote_whole(text, offset=start) if is_short else None
+
+    def _quote(self, quotation: Quotation) -> StepOutcome:
+        """Return an output that no weights made."""
+        tokens = self._generator.count_tokens(quotation.text)
+        sentences = tuple(sentence.describe() for sentence in quotation.sentences)
+        return StepOutcome(StepResult(output=quotation.text, output_tokens=tokens, sentences=sentences))
+
     def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         options = read_options(claim.options)
+        if quotation := self._quote_short(claim, options):
+            return self._quote(quotation)
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
         inputs = read_inputs(claim.inputs)
+        outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
             chunk_texts={
-                index: join_headings(text, tuple(headings)) for index, headings, _, text in claim.chunks or ()
+                index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()
             },
-            outputs=self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)]),
+            outputs=outputs,
         )
         params = GenerationParams(**options.generation.model_dump())
         params = vary_params(params) if claim.round else params
@@ -126,15 +163,26 @@ class StepRunner:
             generate_answer,
             self._generator,
             rendered,
-            limits=limits,
             language=options.language,
+            words=options.words if is_final(claim) else None,
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
         found = self._grounder.generate(claim, generate, params, mode=options.grounding, candidates=options.candidates)
         if found is None:
             return None
-        return StepOutcome(self._describe(*found, rendered, prompts, identity, options.grounding))
+        answer, grounded = found
+        notes = (
+            *({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes),
+            *answer.guards,
+            *describe_replacements(grounded, options.grounding),
+            *self._note_coverage(claim, grounded.text, list(outputs.values())),
+        )
+        return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
+
+    def _note_coverage(self, claim: Claim, text: str, inputs: Sequence[str]) -> tuple[Json, ...]:
+        uncovered = note_coverage(text, inputs) if claim.kind in COMBINING_KINDS else None
+        return () if uncovered is None else (note_guard("coverage", uncovered),)
 
     def _describe_grounding(self, options: JobOptions) -> str | None:
         """Return the part of a step's identity that grounding determines; None without grounding."""
@@ -143,15 +191,8 @@ class StepRunner:
         return f"{options.grounding} {options.candidates} {self._grounder.fingerprint}"
 
     def _describe(
-        self,
-        answer: Answer,
-        grounded: GroundedAnswer,
-        rendered: RenderedStep,
-        prompts: PromptSet,
-        identity: str,
-        mode: Grounding,
+        self, answer: Answer, grounded: GroundedAnswer, prompts: PromptSet, identity: str, notes: tuple[Json, ...]
     ) -> StepResult:
-        notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
         return StepResult(
             output=grounded.text,
             output_tokens=self._generator.count_tokens(grounded.text),
@@ -163,9 +204,14 @@ class StepRunner:
             completion_tokens=answer.completion_tokens,
             finish_reason=answer.finish_reason,
             seconds=answer.seconds,
-            guards=(*notes, *answer.guards, *describe_replacements(grounded, mode)),
+            guards=notes,
             sentences=describe_sentences(grounded.sentences),
         )
+
+
+def is_final(claim: Claim) -> bool:
+    """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
+    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE)
 
 
 # Cached, because the jobs of a batch share their options and prompts.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from workers.evaluation.lexical import Sentence, read_words, split_sentences
@@ -67,8 +68,9 @@ class GroundedAnswer:
 def find_claims(text: str) -> list[Sentence]:
     """Return the sentences of an answer, without the marks of lists, headings and emphasis before them."""
     sentences = split_sentences(text)
-    pairs = zip(sentences, sentences[1:], strict=False)
-    numbers = {one.start for one, following in pairs if _is_list_number(one, text[one.end : following.start])}
+    numbers = {
+        one.start for one, following in pairwise(sentences) if _is_list_number(one, text[one.end : following.start])
+    }
     return [skip_marks(sentence) for sentence in sentences if sentence.start not in numbers]
 
 

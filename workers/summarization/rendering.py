@@ -83,6 +83,8 @@ class StepRenderer:
                 return self.prompts.render("combine", text=OUTPUT_SEPARATOR.join(earlier))
             case "refine" if earlier:
                 return self.prompts.render("refine-next", text=chunks[0], existing=earlier[0])
+            case "extract":
+                raise StateError(f"step {spec.key} quotes the document and has no prompt")
             case kind:
                 asked: PromptKind = "refine-first" if kind == "refine" else kind
                 return self.prompts.render(asked, text=OUTPUT_SEPARATOR.join(chunks))

@@ -23,7 +23,10 @@ def test_a_copied_sentence_is_found_with_its_place() -> None:
 
 
 def test_two_copied_sentences_are_found_together() -> None:
-    assert make_index().find_verbatim("Engineers found rust in nine cables. They want to replace them next year") == [2, 3]
+    assert make_index().find_verbatim("Engineers found rust in nine cables. They want to replace them next year") == [
+        2,
+        3,
+    ]
 
 
 def test_a_part_of_a_sentence_that_denies_it_is_no_copy() -> None:
