@@ -40,7 +40,10 @@ _BETWEEN = re.compile(
 _HINT = re.compile(r"\d{4}|day|\d0s|mon|tue|wed|thu|fri|sat|sun|" + "|".join(MONTHS), re.IGNORECASE)
 
 # A month alone is a verb or a word of another kind unless one of these stands before it.
-_MONTH_HINTS = re.compile(r"\b(?:in|of|since|until|till|by|during|last|next|this|early|late|mid|from|to|and)[\s-]+$", re.IGNORECASE)
+_MONTH_HINTS = re.compile(
+    r"\b(?:in|into|of|since|through|until|till|by|during|last|next|this|early|late|mid|from|to|and)[\s-]+$",
+    re.IGNORECASE,
+)
 
 # Nouns counted by a number of four digits: then it is no year.
 _COUNTED = re.compile(
@@ -79,7 +82,9 @@ class Date:
         """Tell whether the other date has every part of this one, or leaves its year open."""
         if self.weekday is not None:
             return self.weekday == other.weekday
-        has_years = self.years is None or (other.years is None and self.month is not None) or _overlap(self.years, other.years)
+        has_years = (
+            self.years is None or (other.years is None and self.month is not None) or _overlap(self.years, other.years)
+        )
         has_days = self.days is None or _overlap(self.days, other.days)
         return has_years and has_days and self.month in (None, other.month)
 

@@ -55,7 +55,9 @@ class Examiner:
             gains, answered = self._consult(
                 self.generator, excerpt, sentences=sentences, targets=targets, index=index, summary=summary
             )
-        readings = (_read_sentence(sentence, gain, index, facts) for sentence, gain in zip(sentences, gains, strict=True))
+        readings = (
+            _read_sentence(sentence, gain, index, facts) for sentence, gain in zip(sentences, gains, strict=True)
+        )
         return Findings(tuple(readings), tuple(answered), asked=len(targets))
 
     def _consult(

@@ -92,7 +92,9 @@ def fold_word(word: str) -> str:
     """Return a word without diacritics."""
     if word.isascii():
         return word
-    return "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter)) or word
+    return (
+        "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter)) or word
+    )
 
 
 def split_sentences(text: str) -> tuple[Sentence, ...]:
