@@ -54,7 +54,7 @@ def print_swaps(swaps: Iterable[Swap], generator: TextGenerator) -> float | None
             print(f"| {swap.fact} | {swap.replacement} | not measurable: {true.reason or false.reason} |", flush=True)
             continue
         lower[swap.kind].append(false.value < true.value)
-        pointed[swap.kind].append(any(swap.points_at_swap(start, end) for start, end in _list_doubts(false)))
+        pointed[swap.kind].append(any(swap.points_at_swap(start, end) for start, end in list_doubts(false)))
         cells = (swap.fact, swap.replacement, swap.kind, f"{true.value:.3f}", f"{false.value:.3f}")
         print(f"| {' | '.join(map(str, cells))} | {pointed[swap.kind][-1]} |", flush=True)
     for kind in SwapKind:
@@ -65,7 +65,8 @@ def print_swaps(swaps: Iterable[Swap], generator: TextGenerator) -> float | None
     return sum(found) / len(found) if found else None
 
 
-def _list_doubts(metric: Metric) -> list[tuple[int, int]]:
+def list_doubts(metric: Metric) -> list[tuple[int, int]]:
+    """Return the spans of a summary that its evidence doubts."""
     sentences = metric.evidence["sentences"]
     assert isinstance(sentences, list)
     return [(doubt["start"], doubt["end"]) for sentence in sentences for doubt in sentence["doubts"]]

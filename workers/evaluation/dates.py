@@ -135,7 +135,10 @@ def _read_date(match: re.Match[str]) -> Date:
     month = int(parts["number"]) if "number" in parts else None
     if "month" in parts:
         month = MONTHS.index(parts["month"][:3].lower()) + 1
-    days = (int(parts["day"]), int(parts.get("until", parts["day"]))) if "day" in parts else None
+    days = None
+    if "day" in parts:
+        first, last = sorted((int(parts["day"]), int(parts.get("until", parts["day"]))))
+        days = first, last
     weekday = WEEKDAYS.index(parts["weekday"][:3].lower()) if "weekday" in parts else None
     return Date(*match.span(), years=_read_years(parts), month=month, days=days, weekday=weekday)
 

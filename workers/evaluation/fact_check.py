@@ -47,6 +47,11 @@ class FactCheck:
     swapped: tuple[Fact, ...]
     support: tuple[int, ...]
 
+    @property
+    def unsupported(self) -> int:
+        """Number of facts that are missing, apart or swapped."""
+        return len({*self.missing, *self.apart, *self.swapped})
+
 
 def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
     """Check the facts of a sentence against its source."""
