@@ -24,6 +24,7 @@ from workers.summarization.chunks import join_headings
 from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
+from workers.summarization.lengths import limit_tokens
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
@@ -130,10 +131,14 @@ class StepRunner:
         outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
-            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()},
+            chunk_texts={
+                index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()
+            },
             outputs=outputs,
         )
+        words = options.words if is_final(claim) else None
         params = GenerationParams(**options.generation.model_dump())
+        params = replace(params, max_new_tokens=limit_tokens(params.max_new_tokens, words))
         params = vary_params(params) if claim.round else params
         identity = identify_step(
             rendered.prompt,
@@ -150,7 +155,7 @@ class StepRunner:
             rendered,
             params,
             language=options.language,
-            words=options.words if is_final(claim) else None,
+            words=words,
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
@@ -216,7 +221,7 @@ def plan_options(options: JobOptions) -> PlanOptions:
 def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
     """Return a job's prompts in the format of the weights."""
     examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
-    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
+    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template, options.words)
 
 
 @lru_cache(maxsize=64)
@@ -226,5 +231,6 @@ def _cached_prompts(
     language: str | None,
     examples: tuple[FewShotExample, ...],
     template: str | None,
+    words: int | None,
 ) -> PromptSet:
-    return PromptSet(style, prompt_format, language, examples, template)  # type: ignore[arg-type]
+    return PromptSet(style, prompt_format, language, examples, template, words)  # type: ignore[arg-type]
