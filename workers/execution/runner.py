@@ -16,6 +16,7 @@ from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.execution.attempts import Answer, generate_answer, note_guard
+from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
@@ -52,6 +53,7 @@ class StepRunner:
         self._store = store
         self._generator = generator
         self._trained_prompt = trained_prompt
+        self._rates = RateCache(lambda weights: store.find_check_rate(weights, generator.fingerprint))
 
     def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         """Run a claimed step.
@@ -92,9 +94,17 @@ class StepRunner:
             counter=self._generator,
             context_tokens=self._generator.context_tokens,
             max_new_tokens=options.generation.max_new_tokens,
+            check_rate=self._find_check_rate(options),
         )
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
         return StepOutcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
+
+    def _find_check_rate(self, options: JobOptions) -> float | None:
+        """Return the measured check rate of the weights, or that of their metadata; None without checks."""
+        if options.strategy != "auto" or options.grounding == "off":
+            return None
+        measured = self._rates.find(options.weights)
+        return self._trained_prompt.check_rate if measured is None else measured
 
     def _extract(self, claim: Claim) -> StepOutcome:
         text, _ = self._store.read_document(claim)
