@@ -58,7 +58,7 @@ def _render_node(node: Node, provenance: Provenance, first: str, stem: str, *, i
 
 def _describe_step(step: StepRecord) -> str:
     name = f"{step.kind} {step.level}.{step.index}" if step.level else f"{step.kind} {step.index}"
-    is_alone = step.kind in {StepKind.PLAN, StepKind.STUFF, StepKind.REDUCE, StepKind.EVALUATE}
+    is_alone = step.kind in {StepKind.PLAN, StepKind.STUFF, StepKind.REDUCE, StepKind.EXTRACT, StepKind.EVALUATE}
     facts = [
         "" if step.state == "done" else step.state,
         "" if step.prompt_tokens is None else f"{step.prompt_tokens:,} -> {step.completion_tokens or 0:,} tokens",
@@ -83,7 +83,7 @@ def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:
 
 def _describe_failures(step: StepRecord, provenance: Provenance) -> Iterator[str]:
     for guard in step.guards:
-        outcome = "the output stands" if guard.get("stands") else "tried again"
+        outcome = "the output stands" if guard.get("stands") else "noted" if guard.get("is_note") else "tried again"
         yield f"guard {guard.get('name')}: {_shorten(str(guard.get('words', '')))} ({outcome})"
     for attempt in provenance.tries.get(str(step.id), []):
         reason = f": {_shorten(str(attempt.error.get('message', '')))}" if attempt.error else ""
