@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from workers.evaluation.lexical import NUMERALS, read_words, split_sentences
+from workers.evaluation.lexical import NUMERALS, STOP_WORDS, read_words, split_sentences
 from workers.finetuning.opposites import DAYS, MONTHS, OPPOSITES, PRONOUNS
 
 Corruption = Callable[[str, str, random.Random], str | None]
@@ -20,6 +20,8 @@ Item = TypeVar("Item")
 
 _CAPITALIZED = r"[A-Z][\w'’-]*"  # noqa: RUF001
 _NAME = re.compile(rf"\b{_CAPITALIZED}(?: (?:(?:of|the|de|van|al) )?{_CAPITALIZED})*")
+# Stop words and days before a name at the start of a sentence.
+_OPENING = re.compile(rf"(?:(?:{'|'.join(sorted((*STOP_WORDS, *DAYS)))})(?: |$))+", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"['’]s?$")  # noqa: RUF001
 _NUMBER = re.compile(r"[$£€]?\d+(?:[.,]\d+)*%?")
 # "one" is rather a pronoun, and "zero" has no neighbours that could be meant.
@@ -35,14 +37,16 @@ MAX_SHARED_WORDS = 0.3
 
 
 def find_names(text: str) -> list[tuple[str, int]]:
-    """Return runs of capitalized words and their offsets, without single words that open a sentence, and dates."""
+    """Return runs of capitalized words and their offsets, without what opens a sentence, and dates."""
     found = []
     for sentence in split_sentences(text):
         for match in _NAME.finditer(sentence.text):
-            name = _POSSESSIVE.sub("", match[0])
-            is_opening = match.start() == 0 and " " not in name
+            opening = _OPENING.match(match[0]) if match.start() == 0 else None
+            start = opening.end() if opening else 0
+            name = _POSSESSIVE.sub("", match[0][start:])
+            is_opening = match.start() + start == 0 and " " not in name
             if not is_opening and len(name) > 2 and name not in (*MONTHS, *DAYS):
-                found.append((name, sentence.start + match.start()))
+                found.append((name, sentence.start + match.start() + start))
     return found
 
 
