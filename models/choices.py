@@ -8,13 +8,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, get_args
 
-Strategy = Literal["auto", "stuff", "map-reduce", "refine"]
+Strategy = Literal["auto", "stuff", "map-reduce", "refine", "extract"]
 Style = Literal["auto", "technical", "eli5", "news", "few-shot", "custom"]
 Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
+# What happens to a generated sentence that its document does not bear out.
+Grounding = Literal["strict", "flag", "off"]
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 STYLES: tuple[Style, ...] = get_args(Style)
 SPLITTERS: tuple[Splitter, ...] = get_args(Splitter)
+GROUNDINGS: tuple[Grounding, ...] = get_args(Grounding)
 
 
 class JobState(StrEnum):

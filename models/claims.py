@@ -35,8 +35,8 @@ class Claim:
     level: int
     index: int
     inputs: list[Json]
-    # Index, headings and text of every input chunk; None without one.
-    chunks: list[tuple[int, list[str], str]] | None = field(repr=False)
+    # Index, headings, text and place in the document of every input chunk; None without one.
+    chunks: list[tuple[int, list[str], str, int]] | None = field(repr=False)
     attempt: int
     errors: int
     crashes: int
@@ -75,7 +75,8 @@ RETURNING
         SELECT jsonb_agg(jsonb_build_array(
             chunks.index,
             chunks.headings,
-            substr(documents.text, chunks.start_at + 1, chunks.end_at - chunks.start_at)
+            substr(documents.text, chunks.start_at + 1, chunks.end_at - chunks.start_at),
+            chunks.start_at
         ))
         FROM chunks
         JOIN documents ON documents.sha256 = jobs.document_sha256

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.choices import Splitter, Strategy, Style
+from models.choices import Grounding, Splitter, Strategy, Style
 from models.errors import SettingsError
 from models.sampling_params import RANGES, SamplingParams
 
@@ -17,6 +17,8 @@ from models.sampling_params import RANGES, SamplingParams
 LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
 DEFAULT_CHUNK_TOKENS = 1000
 DEFAULTS = SamplingParams()
+# Options that the first version did not have.
+LATER_OPTIONS = ("words", "grounding", "candidates")
 
 
 def _limit(name: str) -> Any:
@@ -67,6 +69,12 @@ class JobOptions(BaseModel):
     chunk_tokens: int | None = Field(None, ge=16)
     overlap_tokens: int | None = Field(None, ge=0)
     stuff_tokens: int | None = Field(None, ge=1)
+    # Requested length of the summary in words; None leaves it to the weights.
+    words: int | None = Field(None, ge=20, le=1000)
+    # Sentences that the document does not bear out: replaced by quotations, marked, or not looked for.
+    grounding: Grounding = "strict"
+    # Tries of a sentence that is generated again, of which the best is kept.
+    candidates: int = Field(1, ge=1, le=8)
     generation: GenerationOptions = GenerationOptions()
     weights: str = "default"
     # None: reuse finished steps if the parameters are deterministic.
@@ -114,8 +122,14 @@ class JobOptions(BaseModel):
 
     def identify(self, document_sha256: str, source: str) -> str:
         """Return a job's identity: SHA-256 over document, source and options, as 64 hex digits."""
-        content = json.dumps([document_sha256, source, self.model_dump(mode="json")], sort_keys=True)
+        values = self.model_dump(mode="json", exclude=self._list_later_defaults())
+        content = json.dumps([document_sha256, source, values], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
+
+    def _list_later_defaults(self) -> set[str]:
+        """Return the options of later versions that have their defaults: the identities of earlier jobs lack them."""
+        fields = type(self).model_fields
+        return {name for name in LATER_OPTIONS if getattr(self, name) == fields[name].default}
 
 
 def make_options(**values: object) -> JobOptions:

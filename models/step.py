@@ -110,6 +110,7 @@ class Step(Base):
     seconds: Mapped[float | None]
     worker: Mapped[str | None]
     # Guards that fired: [{"name": "cut", "words": "...", "try": 1, "stands": false}]; "stands" marks the output.
+    # Remarks on an output that is better for a change have "is_note".
     guards: Mapped[list[Any]] = mapped_column(server_default="[]")
     # Sentences of the output with their verdicts and the spans of the document that bear them out:
     # [{"start": 0, "end": 42, "kind": "verified", "score": 0.97, "reason": null, "spans": [[120, 240]]}].

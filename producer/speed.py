@@ -36,7 +36,8 @@ def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
         .join(Job, Job.id == Step.job_id)
         .where(
             Job.batch_id == batch_id,
-            Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
+            # Plans, checks and quotations generate nothing.
+            Step.completion_tokens.is_not(None),
             Step.state == StepState.DONE,
             Step.cached_from.is_(None),
             Step.finished_at > func.now() - WINDOW,

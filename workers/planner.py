@@ -13,7 +13,7 @@ from models.job import Job
 from models.options import JobOptions
 from models.session import open_transaction
 from models.settings import DEFAULT_NAME, Settings
-from models.step import Step, StepKind, StepState
+from models.step import Step, StepState
 from workers.engine.tokenizer import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.runner import choose_style, make_prompts, plan_options
@@ -133,7 +133,8 @@ def measure_rates(session: Session, weights: str) -> Rates | None:
     ).where(
         Step.job_id.in_(latest),
         Step.state == StepState.DONE,
-        Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
+        # Plans, checks and quotations generate nothing.
+        Step.completion_tokens.is_not(None),
         Step.cached_from.is_(None),
     )
     calls, prefilled, decoded, seconds = session.execute(measured).one()

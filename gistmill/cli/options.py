@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from models.choices import SPLITTERS, STRATEGIES, STYLES, JobState
+from models.choices import GROUNDINGS, SPLITTERS, STRATEGIES, STYLES, JobState
 from models.sampling_params import PARAMETERS, RANGES, SamplingParams
 from producer.wording import parse_since
 
@@ -55,6 +55,18 @@ JOB_OPTIONS = (
         help="Tokens that neighbours share.  [default: 50, at most an eighth of a chunk]",
     ),
     click.option("--stuff-tokens", type=COUNT, help="Longest document that auto puts into one prompt."),
+    click.option(
+        "--words", type=click.IntRange(20, 1000), help="Length to aim at, in words.  [default: as the weights write]"
+    ),
+    click.option(
+        "--grounding",
+        type=click.Choice(GROUNDINGS),
+        help="Replace sentences that the document does not bear out by its own, flag them, or look for none.  "
+        "[default: strict]",
+    ),
+    click.option(
+        "--candidates", type=click.IntRange(1, 8), help="Tries of a sentence that must be written again.  [default: 1]"
+    ),
     click.option("--do-sample/--greedy", default=None, help="Sample, or take the likeliest token.  [default: sample]"),
     _make_number_option("temperature"),
     _make_number_option("top_k"),
@@ -155,6 +167,7 @@ FILTER_OPTIONS = (
     click.option("--weights", multiple=True, help="Only jobs for weights of this name."),
     click.option("--since", type=Since(), help="Only jobs submitted since: 2026-11-22, 12h, 3d."),
     click.option("--needs-review", is_flag=True, help="Only jobs whose check has something against the summary."),
+    click.option("--flagged", is_flag=True, help="Only jobs whose summary has a flagged sentence."),
     click.option("--limit", type=click.IntRange(min=1), help="This many jobs at most."),
 )
 

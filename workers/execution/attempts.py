@@ -10,7 +10,6 @@ from models.base import Json
 from workers.errors import PermanentError
 from workers.generation import FinishReason, Generation, GenerationParams, TextGenerator
 from workers.summarization.guards import Verdict, check_output, choose_best
-from workers.summarization.limits import Limits
 from workers.summarization.rendering import RenderedStep
 from workers.summarization.retries import retry_params
 
@@ -26,7 +25,7 @@ class Answer:
         completion_tokens: of all tries together.
         finish_reason: of the try that gave the text.
         seconds: of all tries together.
-        guards: every guard that fired in any try; those with ``stands`` apply to the text.
+        guards: every guard that fired in any try; those with ``stands`` apply to the text. Remarks are notes.
     """
 
     text: str
@@ -42,9 +41,9 @@ def generate_answer(
     generator: TextGenerator,
     rendered: RenderedStep,
     params: GenerationParams,
-    limits: Limits,
     *,
     language: str | None,
+    words: int | None,
     stopped: threading.Event,
     deadline: float,
 ) -> Answer | None:
@@ -54,8 +53,8 @@ def generate_answer(
         generator: the engine.
         rendered: the step's prompt and the texts in it.
         params: of the first try; later tries change them.
-        limits: of the job's plan.
         language: requested language; None for that of the source.
+        words: requested length of a final summary.
         stopped: set when the step must stop.
         deadline: ``time.monotonic`` time at which it must stop.
 
@@ -66,7 +65,6 @@ def generate_answer(
         PermanentError: no try gave any text.
     """
     tries: list[tuple[Verdict, Generation, GenerationParams]] = []
-    max_tokens = limits.allowed_answer_tokens(rendered.tokens)
     next_params: GenerationParams | None = params
     while next_params is not None:
         generation = generator.generate(rendered.prompt, next_params, deadline=deadline, cancelled=stopped)
@@ -78,12 +76,18 @@ def generate_answer(
             source=rendered.source,
             prompt=rendered.prompt,
             language=language,
+            words=words,
         )
         tries.append((verdict, generation, next_params))
         if verdict.is_clean:
             break
-        next_params = retry_params(params, verdict.marks, attempt=len(tries), max_tokens=max_tokens)
+        next_params = retry_params(params, verdict.marks, attempt=len(tries))
     return _keep_best(tries)
+
+
+def note_guard(name: str, words: str) -> Json:
+    """Return the entry of a remark in ``steps.guards``; it does not make the job partial."""
+    return {"name": name, "words": words, "try": 0, "stands": False, "is_note": True}
 
 
 def _keep_best(tries: Sequence[tuple[Verdict, Generation, GenerationParams]]) -> Answer:
@@ -98,9 +102,12 @@ def _keep_best(tries: Sequence[tuple[Verdict, Generation, GenerationParams]]) ->
         completion_tokens=sum(generation.completion_tokens for _, generation, _ in tries),
         finish_reason=last.finish_reason,
         seconds=sum(generation.seconds for _, generation, _ in tries),
-        guards=tuple(
-            {"name": mark.guard, "words": mark.words, "try": number, "stands": verdict is best}
-            for number, (verdict, _, _) in enumerate(tries, start=1)
-            for mark in verdict.marks
+        guards=(
+            *(
+                {"name": mark.guard, "words": mark.words, "try": number, "stands": verdict is best}
+                for number, (verdict, _, _) in enumerate(tries, start=1)
+                for mark in verdict.marks
+            ),
+            *(note_guard(remark.name, remark.words) for remark in best.remarks),
         ),
     )

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import structlog
 
+from models.base import Json
 from models.claims import Claim
 from models.options import JobOptions
 from models.results import StepResult
 from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
-from workers.execution.attempts import Answer, generate_answer
+from workers.evaluation.verification import ClaimJudge
+from workers.execution.attempts import Answer, generate_answer, note_guard
 from workers.execution.checks import measure_summary
+from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
 from workers.summarization.chunks import join_headings
+from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
+from workers.summarization.extraction import extract
+from workers.summarization.grounding import GroundedAnswer
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
-from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
+from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
+from workers.summarization.rendering import StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepKey, StepSpec
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
+
+COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
 
 
 class StepRunner:
@@ -39,12 +50,16 @@ class StepRunner:
         store: only read.
         generator: the engine.
         trained_prompt: prompt that the weights were trained with.
+        judge: verifier of sentences; None to check their facts only.
     """
 
-    def __init__(self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt) -> None:
+    def __init__(
+        self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt, judge: ClaimJudge | None
+    ) -> None:
         self._store = store
         self._generator = generator
         self._trained_prompt = trained_prompt
+        self._grounder = Grounder(store, judge)
 
     def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         """Run a claimed step.
@@ -63,6 +78,8 @@ class StepRunner:
         try:
             if claim.kind == StepKind.PLAN:
                 return self._plan(claim)
+            if claim.kind == StepKind.EXTRACT:
+                return self._extract(claim)
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
@@ -87,15 +104,45 @@ class StepRunner:
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
         return StepOutcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
 
+    def _extract(self, claim: Claim) -> StepOutcome:
+        text, _ = self._store.read_document(claim)
+        return self._quote(quote_spans(text, extract(text, words=read_options(claim.options).words)))
+
+    def _quote_short(self, claim: Claim, options: JobOptions) -> Quotation | None:
+        """Return the text of a step that reads nothing but a short chunk; None for any other step."""
+        if len(claim.inputs) != 1 or not claim.chunks:
+            return None
+        [(_, _, text, start)] = claim.chunks
+        is_short = is_own_summary(
+            text,
+            tokens=self._generator.count_tokens(text),
+            max_new_tokens=options.generation.max_new_tokens,
+            style=options.style,
+            language=options.language,
+            words=options.words,
+        )
+        return quote_whole(text, offset=start) if is_short else None
+
+    def _quote(self, quotation: Quotation) -> StepOutcome:
+        """Return an output that no weights made."""
+        tokens = self._generator.count_tokens(quotation.text)
+        sentences = tuple(sentence.describe() for sentence in quotation.sentences)
+        return StepOutcome(StepResult(output=quotation.text, output_tokens=tokens, sentences=sentences))
+
     def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         options = read_options(claim.options)
+        if quotation := self._quote_short(claim, options):
+            return self._quote(quotation)
         prompts = make_prompts(options, self._generator.prompt_format)
         limits = Limits(**(claim.limits or {}))
         inputs = read_inputs(claim.inputs)
+        outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
         rendered = StepRenderer(prompts, limits, self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
-            chunk_texts={index: join_headings(text, tuple(headings)) for index, headings, text in claim.chunks or ()},
-            outputs=self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)]),
+            chunk_texts={
+                index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()
+            },
+            outputs=outputs,
         )
         params = GenerationParams(**options.generation.model_dump())
         params = vary_params(params) if claim.round else params
@@ -104,29 +151,51 @@ class StepRunner:
             params,
             prompt_fingerprint=prompts.fingerprint,
             weights_fingerprint=self._generator.fingerprint,
+            grounding=self._describe_grounding(options),
         )
         if params.is_deterministic if options.cache is None else options.cache:
             cached = self._store.find_cached(identity)
             if cached is not None:
-                return StepOutcome(cached)
-        answer = generate_answer(
+                # The same answer may have another place in its document.
+                grounded = self._grounder.ground(claim, cached.output, mode=options.grounding)
+                return StepOutcome(replace(cached, sentences=describe_sentences(grounded.sentences)))
+        generate = partial(
+            generate_answer,
             self._generator,
             rendered,
-            params,
-            limits,
             language=options.language,
+            words=options.words if is_final(claim) else None,
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
-        if answer is None:
+        found = self._grounder.generate(claim, generate, params, mode=options.grounding, candidates=options.candidates)
+        if found is None:
             return None
-        return StepOutcome(self._describe(answer, rendered, prompts, identity))
+        answer, grounded = found
+        notes = (
+            *({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes),
+            *answer.guards,
+            *describe_replacements(grounded, options.grounding),
+            *self._note_coverage(claim, grounded.text, list(outputs.values())),
+        )
+        return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
 
-    def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
-        notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
+    def _note_coverage(self, claim: Claim, text: str, inputs: Sequence[str]) -> tuple[Json, ...]:
+        uncovered = note_coverage(text, inputs) if claim.kind in COMBINING_KINDS else None
+        return () if uncovered is None else (note_guard("coverage", uncovered),)
+
+    def _describe_grounding(self, options: JobOptions) -> str | None:
+        """Return the part of a step's identity that grounding determines; None without grounding."""
+        if options.grounding == "off":
+            return None
+        return f"{options.grounding} {options.candidates} {self._grounder.fingerprint}"
+
+    def _describe(
+        self, answer: Answer, grounded: GroundedAnswer, prompts: PromptSet, identity: str, notes: tuple[Json, ...]
+    ) -> StepResult:
         return StepResult(
-            output=answer.text,
-            output_tokens=self._generator.count_tokens(answer.text),
+            output=grounded.text,
+            output_tokens=self._generator.count_tokens(grounded.text),
             identity=identity,
             prompt_fingerprint=prompts.fingerprint,
             weights_fingerprint=self._generator.fingerprint,
@@ -135,8 +204,14 @@ class StepRunner:
             completion_tokens=answer.completion_tokens,
             finish_reason=answer.finish_reason,
             seconds=answer.seconds,
-            guards=(*notes, *answer.guards),
+            guards=notes,
+            sentences=describe_sentences(grounded.sentences),
         )
+
+
+def is_final(claim: Claim) -> bool:
+    """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
+    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE)
 
 
 # Cached, because the jobs of a batch share their options and prompts.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,7 +92,7 @@ def _merge_bare(structure: Structure, spans: Iterable[Span]) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class SectionCutter:
-    """Cutter of sections into chunks.
+    """Cutter of a document into chunks: small neighbouring sections share one, and a long section is cut.
 
     Args:
         packer: cuts the text of a section that is too long.
@@ -104,6 +105,25 @@ class SectionCutter:
     structure: Structure
     chunk_tokens: int
     overlap_tokens: int
+
+    def join(self, sections: Sequence[Span]) -> list[Span]:
+        """Join neighbouring sections that fit one chunk, into as few spans of about equal size as possible."""
+        sizes = [self.packer.measure(section) for section in sections]
+        share = sum(sizes) / math.ceil(sum(sizes) / self.chunk_tokens)
+        joined: list[Span] = []
+        taken = 0
+        for section, size in zip(sections, sizes, strict=True):
+            # A section goes where its middle is.
+            if joined and taken + size / 2 <= share and self._fit_together(joined[-1], section):
+                joined[-1] = (joined[-1][0], section[1])
+                taken += size
+            else:
+                joined.append(section)
+                taken = size
+        return joined
+
+    def _fit_together(self, first: Span, second: Span) -> bool:
+        return self._try_chunk(trim_span(self.packer.text, (first[0], second[1]))) is not None
 
     def cut(self, section: Span) -> Iterator[PlannedChunk]:
         """Yield one section's chunks, all with index 0; the caller numbers them."""

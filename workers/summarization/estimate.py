@@ -35,12 +35,16 @@ class Totals:
             completion_rate: decode speed of one request, in tokens per second.
             slots: maximum number of requests that decode together.
         """
+        if not self.calls:
+            return 0.0
         rounds = max(self.depth, self.calls / slots)
         return self.prompt_tokens / prompt_rate + rounds * self.completion_tokens / self.calls / completion_rate
 
 
 def estimate_totals(state: JobProgress, chunk_tokens: Sequence[int]) -> Totals:
-    """Simulate a job's strategy with answers of maximum length and add up its steps."""
+    """Simulate a job's strategy with answers of maximum length and add up its steps; an extract needs no calls."""
+    if state.strategy == "extract":
+        return Totals(0, 0, 0, 0)
     prompt_tokens = depth = 0
     while isinstance(wave := next_steps(state), NextSteps):
         depth += 1

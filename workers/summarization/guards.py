@@ -1,7 +1,8 @@
 """Guards: rule-based checks of an answer, without a second generation.
 
 A guard that fires makes the step run again with changed parameters (``retries``). If guards still fire after the last
-try, the best answer is kept with its marks, and each mark makes the job partial. An empty answer is never kept.
+try, the best answer is kept with its marks, and each mark makes the job partial. An empty answer is never kept. What
+can be mended without another try, such as a sentence said twice, is mended and remarked on.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Literal
 
 from workers.generation import FinishReason, Prompt
 from workers.summarization.languages import detect_language, find_language
-from workers.summarization.repetition import has_loop, repeats_instructions, repeats_source
+from workers.summarization.lengths import limit_sentences
+from workers.summarization.repetition import drop_repeated, has_loop, repeats_instructions, repeats_source
 from workers.summarization.scaffolding import list_instructions, remove_scaffolding
 
 Guard = Literal["empty", "cut", "too-long", "repetition", "echo", "refusal", "language"]
+RemarkName = Literal["said-twice", "length"]
 
 # The summary of a shorter source, such as a heading with a link, may be longer than its source.
 MIN_SOURCE_CHARACTERS = 200
@@ -71,16 +74,26 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Change of an answer that made it better, or an observation: no reason for another try."""
+
+    name: RemarkName
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Cleaned answer with the findings of the guards.
 
     Args:
         text: the answer without scaffolding; empty if nothing is left.
         marks: one for each guard that fired.
+        remarks: changes of the text.
     """
 
     text: str
     marks: tuple[Mark, ...]
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -99,9 +112,15 @@ class Verdict:
 
 
 def check_output(
-    output: str, *, finish_reason: FinishReason, source: str, prompt: Prompt, language: str | None = None
+    output: str,
+    *,
+    finish_reason: FinishReason,
+    source: str,
+    prompt: Prompt,
+    language: str | None = None,
+    words: int | None = None,
 ) -> Verdict:
-    """Strip an answer's scaffolding and run every guard on the rest.
+    """Strip an answer's scaffolding and what it says twice, and run every guard on the rest.
 
     Args:
         output: text returned by the engine.
@@ -109,31 +128,39 @@ def check_output(
         source: texts inside the prompt (``RenderedStep.source``).
         prompt: the prompt of the answer.
         language: English name of the requested language; None means that of the source.
+        words: requested length, of a final summary.
     """
-    is_cut = finish_reason is not FinishReason.STOP
     text = remove_scaffolding(output, source=source, prompt=prompt)
     # A horizontal rule, an ellipsis or an invisible character counts as empty.
     if not any(map(str.isalnum, text)):
         return Verdict("", (Mark("empty", "the answer was empty"),))
-    marks = tuple(_find_marks(text, is_cut=is_cut, source=source, prompt=prompt, language=language))
-    return Verdict(_end_sentence(text) if is_cut else text, marks)
+    whole = text if finish_reason is FinishReason.STOP else _end_sentence(text)
+    once = drop_repeated(whole)
+    short = once if words is None else limit_sentences(once, words)
+    remarks = tuple(_list_remarks(whole, once, short))
+    # A loop is one even if it was taken out: what should stand in its place is missing.
+    loops = (Mark("repetition", "the answer repeats itself"),) if has_loop(text) else ()
+    # The lost end of a text that is too long anyway is no fault.
+    is_cut = finish_reason is not FinishReason.STOP and short == once and (whole != text or not _is_whole(text))
+    # A copy is one even without what it says twice.
+    checked = whole if short == once else short
+    found = _find_marks(checked, is_cut=is_cut, source=source, prompt=prompt, language=language)
+    return Verdict(short, (*loops, *found), remarks)
 
 
 def choose_best(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the try with the smallest sum of penalties.
 
-    Ties go to the earliest: later tries sample at higher temperatures and hallucinate more.
+    Ties go to the earliest: later tries have a larger penalty on the words of the source and hallucinate more.
     """
     return min(verdicts, key=lambda verdict: sum(_PENALTIES[mark.guard] for mark in verdict.marks))
 
 
 def _find_marks(text: str, *, is_cut: bool, source: str, prompt: Prompt, language: str | None) -> Iterator[Mark]:
     if is_cut:
-        yield Mark("cut", "the answer was cut before its end, at its most tokens")
+        yield Mark("cut", "the answer was cut at its most tokens: it ends with its last whole sentence")
     if len(text) > max(len(source), MIN_SOURCE_CHARACTERS):
         yield Mark("too-long", f"the answer is longer than its source ({len(text):,} to {len(source):,} characters)")
-    if has_loop(text):
-        yield Mark("repetition", "the answer repeats itself")
     if repeats_instructions(text, list_instructions(prompt, source)):
         yield Mark("echo", "the answer repeats the prompt")
     elif repeats_source(text, source):
@@ -155,6 +182,18 @@ def _find_expected_language(source: str, prompt: Prompt, wanted: str | None) -> 
     # An untrusted part from outside the source is a user's template, which may ask for any language.
     has_template = any(part.is_untrusted and part.text not in source for part in prompt.turns[-1].parts)
     return None if has_template else detect_language(source)
+
+
+def _list_remarks(whole: str, once: str, short: str) -> Iterator[Remark]:
+    if once != whole:
+        yield Remark("said-twice", "what the answer said twice was left out the second time")
+    if short != once:
+        yield Remark("length", "the sentences beyond the requested length were left out")
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether a text ends with a whole sentence."""
+    return any(match.end() == len(text) for match in _SENTENCE_END.finditer(text))
 
 
 def _end_sentence(text: str) -> str:

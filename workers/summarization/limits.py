@@ -1,9 +1,9 @@
 """Limits: the token budget of every prompt of a job.
 
 A prompt is a frame of fixed words around texts. With a frame of f tokens, an answer reserve of a and a context of c,
-the texts of a prompt may have c - f - a tokens together. An earlier output may be longer than planned: a retry may
-get more tokens, and generated text can encode to more tokens than were generated. It is clipped to ``output_tokens``
-when it enters a later prompt, and the clipping is noted, so the budgets hold for any output.
+the texts of a prompt may have c - f - a tokens together. An earlier output may be longer than planned: generated text
+can encode to more tokens than were generated, and a quotation takes the place of a sentence. It is clipped to
+``output_tokens`` when it enters a later prompt, and the clipping is noted, so the budgets hold for any output.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SEAM_TOKENS = 8
 # The same between two outputs of one prompt, their separator included.
 SEPARATOR_TOKENS = 4
 
-# Longest answer of a retry, as a multiple of the planned length, where the context allows it.
+# Longest output in a later prompt, as a multiple of the planned length, where the context allows it.
 MAX_GROWTH = 2
 
 # A smaller chunk, in tokens, is not worth a generation call.
@@ -77,10 +77,6 @@ class Limits:
         combined = (self.context_tokens - self.combine_frame - 2 * SEPARATOR_TOKENS) // 3
         refined = (self.context_tokens - self.refine_frame - SEPARATOR_TOKENS - MIN_CHUNK_TOKENS) // 2
         return min(mapped, refined if is_refining else combined)
-
-    def allowed_answer_tokens(self, prompt_tokens: int) -> int:
-        """Return the maximum tokens of a retry's answer after a prompt of this size; never less than planned."""
-        return max(self.max_new_tokens, min(self.output_tokens, self.context_tokens - prompt_tokens))
 
 
 def measure_limits(

@@ -79,7 +79,7 @@ class Plan:
     Args:
         strategy: the chosen strategy.
         reason: human-readable reason for the strategy.
-        split: the chunks; under ``stuff`` a single one with the whole document.
+        split: the chunks; under ``stuff`` and ``extract`` a single one with the whole document.
         limits: token budgets of the prompts; stored with the job, because every later step needs them.
         first_steps: the first wave of steps.
         totals: upper bounds of calls and tokens.
@@ -128,7 +128,7 @@ def plan_job(
     )
     planner = _Planner(document, options, prompts, counter, limits)
     strategy, reason = planner.choose_strategy()
-    split = planner.stuff_document() if strategy == "stuff" else planner.split_document(strategy)
+    split = planner.take_whole(strategy) if strategy in ("stuff", "extract") else planner.split_document(strategy)
     state = JobProgress(strategy=strategy, limits=limits, chunk_count=len(split.chunks))
     first = next_steps(state)
     assert isinstance(first, NextSteps)  # noqa: S101  # a job without steps always has next ones
@@ -155,9 +155,9 @@ class _Planner:
     def choose_strategy(self) -> tuple[Strategy, str]:
         """Return the strategy and its reason: stuff a document that fits, unless the user chose another strategy."""
         wanted = self.options.strategy
-        if wanted in ("map-reduce", "refine"):
+        if wanted in ("map-reduce", "refine", "extract"):
             return wanted, f"{wanted} was asked for"
-        tokens, room = self.stuff_document().chunks[0].tokens, max(0, self.limits.chunk_room)
+        tokens, room = self.take_whole("stuff").chunks[0].tokens, max(0, self.limits.chunk_room)
         fits = tokens <= room and self.measure("stuff", self.document.text.strip()) <= self.limits.prompt_tokens
         has = f"the document has {tokens:,} tokens"
         if wanted == "stuff":
@@ -170,12 +170,12 @@ class _Planner:
             return "stuff", f"{has} and fits one prompt with room for the answer"
         return "map-reduce", f"{has} and at most {most:,} are stuffed into one prompt"
 
-    def stuff_document(self) -> Split:
+    def take_whole(self, strategy: Strategy) -> Split:
         """Return the whole document as one chunk."""
         start, end = trim_span(self.document.text, (0, len(self.document.text)))
         tokens = self.counter.count_tokens(self.document.text[start:end])
         chunk = PlannedChunk(index=0, start=start, end=end, headings=(), tokens=tokens)
-        return Split((chunk,), splitter=self.options.splitter, reason="stuffing needs no chunks")
+        return Split((chunk,), splitter=self.options.splitter, reason=f"{strategy} needs no chunks")
 
     def split_document(self, strategy: Strategy) -> Split:
         """Split the document, with smaller chunks until every measured prompt fits."""

@@ -1,4 +1,4 @@
-"""Repetition detection: answers that loop over words, sentences or characters, or copy the prompt or its source."""
+"""Repetition: loops over words, sentences or characters, copies of prompt or source, and sentences said twice."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
+
+from workers.evaluation.lexical import read_words, split_sentences
 
 # Minimum length of a loop, in words and in rounds of its unit.
 MIN_LOOP_WORDS = 12
@@ -99,3 +101,50 @@ def _count_equal(some: Iterable[str], others: Iterable[str]) -> int:
 
 def _flatten(text: str) -> str:
     return " ".join(text.casefold().split())
+
+
+# Words that change nothing in what a sentence says.
+FILLERS = frozenset({"a", "an", "the", "and", "but", "so", "also", "however", "then", "moreover", "furthermore"})
+
+# A shorter sentence may stand twice, such as a label in a list.
+MIN_SAID_WORDS = 3
+
+# A sentence that adds or lacks no more than this share of words at its ends says the same.
+MIN_SHARED_RUN = 0.8
+
+_MARKER = r"[ \t]*(?:[-*+\u2022]|\d{1,3}[.)])[ \t]*"
+_ITEM_MARKER = re.compile(_MARKER)
+_BARE_MARKER = re.compile(rf"^{_MARKER}(?:\n|\Z)", re.MULTILINE)
+
+
+def drop_repeated(text: str) -> str:
+    """Return a text without the sentences that say again, in the same words, what an earlier one has said."""
+    said: list[list[str]] = []
+    kept = ""
+    position = 0
+    for sentence in split_sentences(text):
+        words = _read_said(sentence.text)
+        if len(words) >= MIN_SAID_WORDS and any(_say_same(words, earlier) for earlier in said):
+            kept += text[position : sentence.start]
+            # A whole line goes with its end.
+            position = _skip(text, sentence.end, " \t\n" if kept.endswith("\n") else " \t")
+        said.append(words)
+    return _BARE_MARKER.sub("", kept + text[position:]).rstrip() if position else text
+
+
+def _skip(text: str, position: int, blanks: str) -> int:
+    return len(text) - len(text[position:].lstrip(blanks))
+
+
+def _read_said(sentence: str) -> list[str]:
+    """Return the words of a sentence without a list marker and without fillers."""
+    words = read_words(sentence[marker.end() if (marker := _ITEM_MARKER.match(sentence)) else 0 :])
+    return [word.key for word in words if word.text.lower() not in FILLERS]
+
+
+def _say_same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether one run of words is the other, or nearly all of it; another number or order says something else."""
+    short, long = sorted((one, other), key=len)
+    if len(short) < MIN_SHARED_RUN * len(long):
+        return False
+    return any(long[start : start + len(short)] == short for start in range(len(long) - len(short) + 1))

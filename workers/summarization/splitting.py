@@ -65,7 +65,7 @@ def split_document(
         count=cache(counter.count_tokens),
     )
     cutter = SectionCutter(packer, structure, chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
-    spans = sections if chosen == "headers" else [(0, len(text))]
+    spans = cutter.join(sections) if chosen == "headers" else [(0, len(text))]
     chunks = (chunk for span in spans for chunk in cutter.cut(span))
     numbered = tuple(replace(chunk, index=number) for number, chunk in enumerate(chunks))
     return Split(chunks=numbered, splitter=chosen, reason=reason)
@@ -73,7 +73,7 @@ def split_document(
 
 def _choose_splitter(splitter: Splitter, section_count: int) -> tuple[Splitter, str]:
     if splitter in ("auto", "headers") and section_count > 1:
-        return "headers", f"{section_count} sections under headings: each is a chunk, or several where it is too long"
+        return "headers", f"{section_count} sections under headings: small neighbours share a chunk, a long one is cut"
     if splitter == "headers":
         return "recursive", "no headings to split at: split at paragraphs and sentences instead"
     if splitter == "auto":

@@ -7,8 +7,8 @@ from typing import Literal
 
 from workers.summarization.limits import Limits
 
-StepKind = Literal["map", "collapse", "reduce", "refine", "stuff"]
-Strategy = Literal["stuff", "map-reduce", "refine"]
+StepKind = Literal["map", "collapse", "reduce", "refine", "stuff", "extract"]
+Strategy = Literal["stuff", "map-reduce", "refine", "extract"]
 JobOutcome = Literal["succeeded", "partial", "failed"]
 
 

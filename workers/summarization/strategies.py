@@ -7,6 +7,7 @@ same result in any process.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from workers.summarization.errors import StateError
 from workers.summarization.steps import (
@@ -30,18 +31,19 @@ def next_steps(state: JobProgress) -> NextSteps | Conclusion:
     if state.chunk_count < 1:
         raise StateError("a job needs at least one chunk: plan it again")
     match state.strategy:
-        case "stuff":
-            return _stuff(state)
+        case "stuff" | "extract" as kind:
+            return _run_once(state, kind)
         case "map-reduce":
             return _map_reduce(state)
         case "refine":
             return _refine(state)
 
 
-def _stuff(state: JobProgress) -> NextSteps | Conclusion:
+def _run_once(state: JobProgress, kind: Literal["stuff", "extract"]) -> NextSteps | Conclusion:
+    """Process the whole document in one step."""
     if not state.steps:
         chunks = tuple(ChunkInput(index) for index in range(state.chunk_count))
-        return NextSteps((StepSpec(StepKey("stuff", 0, 0), chunks),))
+        return NextSteps((StepSpec(StepKey(kind, 0, 0), chunks),))
     return conclude(state, state.steps[-1] if state.steps[-1].is_done else None)
 
 

@@ -43,13 +43,15 @@ def answer(first: str, second: str) -> Reply:
     def reply(prompt: Prompt, params: GenerationParams) -> str:
         if "question" in prompt.text:
             return "the the the"
-        return first if params.temperature == 0.1 else second
+        return first if params.seed is None else second
 
     return reply
 
 
 def submit(cluster: Cluster, **options: object) -> tuple[UUID, list[StepMessage]]:
-    [job], step_messages = add_jobs(cluster.engine, [FERRY], options=make_options(strategy="stuff", **options))
+    # Fewer tokens than the document has: it is not its own summary.
+    options = {"strategy": "stuff", "generation": {"max_new_tokens": 40}, **options}
+    [job], step_messages = add_jobs(cluster.engine, [FERRY], options=make_options(**options))
     return job, step_messages
 
 
@@ -141,7 +143,7 @@ def test_what_is_not_measurable_is_marked_for_review_with_the_reason_and_no_numb
 
 def test_a_second_try_without_a_summary_leaves_the_first(cluster: Cluster) -> None:
     def reply(prompt: Prompt, params: GenerationParams) -> str:
-        if params.temperature == 0.1 or "question" in prompt.text:
+        if params.seed is None or "question" in prompt.text:
             return answer(FALSE, "")(prompt, params)
         raise RuntimeError("the device is on fire")
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from models.job import Chunk, Job
+from models.options import make_options
 from models.queues import StepMessage
 from models.step import Step, StepState
 from tests.conftest import Cluster
@@ -45,6 +46,52 @@ def test_a_strategy_runs_to_its_summary(cluster: Cluster, strategy: str, kinds: 
         assert Counter(session.scalars(select(Step.kind))) == kinds
         assert set(session.scalars(select(Step.state))) == {"done"}
         assert session.scalar(select(func.count()).select_from(Chunk)) == (1 if strategy == "stuff" else 6)
+
+
+def test_an_extract_quotes_the_document_and_calls_no_engine(cluster: Cluster) -> None:
+    [job_id], step_messages = add_jobs(
+        cluster.engine, [SECTIONS], options=section_options(strategy="extract", words=20)
+    )
+    generator = FakeGenerator()
+    HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
+    with read(cluster, job_id) as (session, job):
+        assert (job.state, job.reason, job.strategy, generator.prompts) == ("succeeded", None, "extract", [])
+        assert job.plan
+        assert job.plan["totals"] == {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "depth": 0}
+        step = session.scalars(select(Step).where(Step.kind == "extract")).one()
+        assert (step.output, step.weights_fingerprint, step.queue) == (job.summary, None, "reduce.default")
+        assert {sentence["kind"] for sentence in step.sentences} == {"quoted"}
+        for sentence in step.sentences:
+            [[start, end]] = sentence["spans"]
+            assert SECTIONS[start:end] == job.summary[sentence["start"] : sentence["end"]]
+
+
+@pytest.mark.parametrize("strategy", ["auto", "stuff", "map-reduce", "refine"])
+def test_a_document_as_short_as_a_summary_is_its_own(cluster: Cluster, strategy: str) -> None:
+    [job_id], step_messages = add_jobs(cluster.engine, ["\nHello.\n"], options=make_options(strategy=strategy))
+    generator = FakeGenerator()
+    HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
+    with read(cluster, job_id) as (session, job):
+        assert (job.state, job.summary, generator.prompts) == ("succeeded", "Hello.", [])
+        [sentence] = session.scalars(select(Step.sentences).where(Step.kind != "plan")).one()
+        assert (sentence["kind"], sentence["spans"]) == ("quoted", [[1, 7]])
+
+
+def test_a_short_chunk_is_its_own_summary_among_longer_ones(cluster: Cluster) -> None:
+    text = f"{SECTIONS}\n\n## End\n\nThe last part is short. " + "Code 7. " * 30
+    [job_id], step_messages = add_jobs(cluster.engine, [text], options=section_options(strategy="map-reduce"))
+    generator = FakeGenerator()
+    HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
+    with read(cluster, job_id) as (session, job):
+        chunk = session.scalars(select(Chunk).where(Chunk.index == 6)).one()
+        step = session.scalars(select(Step).where(Step.kind == "map", Step.index == 6)).one()
+        assert (job.state, step.output) == ("succeeded", text[chunk.start_at : chunk.end_at])
+        assert (step.weights_fingerprint, step.prompt_tokens, step.identity) == (None, None, None)
+        assert [text[start:end] for sentence in step.sentences for start, end in sentence["spans"]] == [
+            step.output[sentence["start"] : sentence["end"]] for sentence in step.sentences
+        ]
+    assert len(generator.prompts) == 7
+    assert "The last part is short." in generator.prompts[-1].text
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,6 @@ class Run:
 
     def _ask(self, rendered: RenderedStep, engine: Engine) -> Verdict:
         params = GenerationParams(do_sample=False, max_new_tokens=self.plan.limits.max_new_tokens)
-        most = self.plan.limits.allowed_answer_tokens(rendered.tokens)
-        assert rendered.tokens + most <= self.plan.limits.context_tokens
         tries: list[Verdict] = []
         wanted: GenerationParams | None = params
         while wanted is not None:
@@ -68,7 +66,7 @@ class Run:
             tries.append(check_output(text, finish_reason=reason, source=rendered.source, prompt=rendered.prompt))
             if tries[-1].is_clean:
                 return tries[-1]
-            wanted = retry_params(params, tries[-1].marks, attempt=len(tries), max_tokens=most)
+            wanted = retry_params(params, tries[-1].marks, attempt=len(tries))
         return choose_best(tries)
 
 

@@ -18,9 +18,12 @@ def check(
     source: str = SOURCE,
     prompt_format: PromptFormat = PromptFormat.CHAT,
     language: str | None = None,
+    words: int | None = None,
 ) -> Verdict:
     prompt = PromptSet("news", prompt_format).render("map", text=source)
-    return check_output(output, finish_reason=finish_reason, source=source, prompt=prompt, language=language)
+    return check_output(
+        output, finish_reason=finish_reason, source=source, prompt=prompt, language=language, words=words
+    )
 
 
 def list_guards(verdict: Verdict) -> list[str]:
@@ -67,6 +70,28 @@ def test_an_answer_longer_than_its_source_is_marked() -> None:
 def test_a_tiny_source_may_have_a_longer_answer() -> None:
     answer = "This section links to the data page of the competition."
     assert check(answer, source="# Data\nlink") == Verdict(answer, ())
+
+
+def test_a_cut_answer_that_ends_with_a_whole_sentence_has_lost_nothing() -> None:
+    assert check("Pumps broke. The crew repaired them.", finish_reason=LENGTH).is_clean
+
+
+def test_a_sentence_said_twice_is_left_out_with_a_remark_and_without_a_mark() -> None:
+    verdict = check("The crew repaired pumps. Nobody slept. The crew repaired the pumps. They sang.")
+    assert (verdict.text, verdict.marks) == ("The crew repaired pumps. Nobody slept. They sang.", ())
+    assert [remark.name for remark in verdict.remarks] == ["said-twice"]
+
+
+def test_whole_sentences_beyond_the_requested_length_are_left_out_with_a_remark() -> None:
+    answer = " ".join(f"Pump {number} broke and was mended by the crew." for number in range(10))
+    verdict = check(answer, words=20)
+    assert verdict.text == "Pump 0 broke and was mended by the crew. Pump 1 broke and was mended by the crew."
+    assert (verdict.marks, [remark.name for remark in verdict.remarks]) == ((), ["length"])
+
+
+def test_an_answer_that_was_cut_beyond_the_requested_length_has_lost_nothing() -> None:
+    answer = " ".join(f"Pump {number} broke and was mended by the crew." for number in range(10))
+    assert check(f"{answer} And the", words=20, finish_reason=LENGTH).is_clean
 
 
 def test_a_loop_is_marked() -> None:

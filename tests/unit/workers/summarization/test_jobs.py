@@ -17,7 +17,7 @@ from workers.summarization.rendering import RenderedStep
 from workers.summarization.retries import MAX_RETRIES
 from workers.summarization.steps import ChunkInput, StepKey, Strategy
 
-GOOD = "A good answer."
+GOOD = "The crew mended every sail."
 TEXT = "\n\n".join(
     f"## Section {number}\n\nThe {number}. day at sea was long, and the crew mended sail number {number * 7}. "
     f"Nobody saw land on that day. A bird came by at hour {number % 12} and left again before the night fell."
@@ -104,7 +104,7 @@ def test_an_engine_that_always_answers_badly_ends_in_words_that_say_so(kind: str
         PlanOptions(strategy=strategy),
         counter=CharacterCounter(),
         context=4000,
-        answer=200,
+        answer=150,
     )
     summary = run.finish(make_engine(0, [kind], {}))
     assert summary.outcome in ("partial", "failed")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.summarization.repetition import has_loop, repeats_instructions, repeats_source
+from workers.summarization.repetition import drop_repeated, has_loop, repeats_instructions, repeats_source
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,41 @@ def test_a_line_of_the_instructions_is_an_echo_unless_it_is_short() -> None:
     line = "Summarize the following text in 2 to 3 sentences, please."
     assert repeats_instructions(f"I will: {line.upper()}", [line])
     assert not repeats_instructions("Summary: yes", ["Summary:"])
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        "The crew mended all the pumps.",
+        "the crew mended all pumps!",
+        "However, the crew mended all the pumps.",
+    ],
+)
+def test_a_sentence_that_says_the_same_again_is_dropped(again: str) -> None:
+    assert drop_repeated(f"The crew mended all the pumps. Nobody slept. {again} Then it rained.") == (
+        "The crew mended all the pumps. Nobody slept. Then it rained."
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "The crew mended all nine pumps.",
+        "The crew never mended all the pumps.",
+        "All the pumps mended the crew.",
+        "The crew mended all the pumps on the island of Lundy in the night.",
+    ],
+)
+def test_a_sentence_that_says_something_else_with_the_same_words_stays(other: str) -> None:
+    text = f"The crew mended all the pumps. {other}"
+    assert drop_repeated(text) == text
+
+
+def test_an_item_said_twice_goes_with_its_marker() -> None:
+    text = "1. The crew mended the pumps.\n2. The crew mended the pumps.\n3. It rained on all days."
+    assert drop_repeated(text) == "1. The crew mended the pumps.\n3. It rained on all days."
+    assert drop_repeated("- The crew mended pumps\n- The crew mended pumps") == "- The crew mended pumps"
+
+
+def test_labels_may_stand_twice() -> None:
+    assert drop_repeated("Cost: low. Cost: low.") == "Cost: low. Cost: low."

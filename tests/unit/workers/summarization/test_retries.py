@@ -3,67 +3,80 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workers.generation import GenerationParams
 from workers.summarization.guards import Guard, Mark
-from workers.summarization.retries import MAX_RETRIES, retry_params, vary_params
+from workers.summarization.retries import MAX_GREEDY_RETRIES, MAX_RETRIES, retry_params, vary_params
 
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=100)
+SAMPLED = GenerationParams(max_new_tokens=100)
 GUARDS: tuple[Guard, ...] = ("empty", "cut", "too-long", "repetition", "echo", "refusal", "language")
 
 
-def retry(*guards: Guard, attempt: int = 1, most: int = 200, params: GenerationParams = GREEDY) -> GenerationParams:
-    changed = retry_params(params, [Mark(guard, "") for guard in guards], attempt=attempt, max_tokens=most)
+def retry(*guards: Guard, attempt: int = 1, params: GenerationParams = GREEDY) -> GenerationParams:
+    changed = retry_params(params, [Mark(guard, "") for guard in guards], attempt=attempt)
     assert changed is not None
     return changed
 
 
+def list_tries(params: GenerationParams, guard: Guard) -> list[GenerationParams]:
+    most = MAX_RETRIES if params.do_sample else MAX_GREEDY_RETRIES
+    return [params, *(retry(guard, attempt=attempt, params=params) for attempt in range(1, most + 1))]
+
+
 @pytest.mark.parametrize("guard", GUARDS)
-def test_every_try_differs_from_the_ones_before_it(guard: Guard) -> None:
-    tries = [GREEDY, *(retry(guard, attempt=attempt) for attempt in range(1, MAX_RETRIES + 1))]
-    assert len(set(tries)) == len(tries)
+@pytest.mark.parametrize("params", [GREEDY, SAMPLED])
+def test_every_try_differs_from_the_ones_before_it(guard: Guard, params: GenerationParams) -> None:
+    tries = list_tries(params, guard)
+    assert len({(found.seed, found.repetition_penalty) for found in tries}) == len(tries)
 
 
-def test_tries_are_bounded() -> None:
-    assert retry_params(GREEDY, [Mark("empty", "")], attempt=MAX_RETRIES + 1, max_tokens=100) is None
+@pytest.mark.parametrize(("params", "most"), [(GREEDY, MAX_GREEDY_RETRIES), (SAMPLED, MAX_RETRIES)])
+def test_tries_are_bounded(params: GenerationParams, most: int) -> None:
+    assert retry_params(params, [Mark("empty", "")], attempt=most) is not None
+    assert retry_params(params, [Mark("empty", "")], attempt=most + 1) is None
 
 
 def test_the_same_try_of_the_same_step_is_the_same_again() -> None:
-    assert retry("empty") == retry("empty")
-    assert retry("empty").seed is not None
+    assert retry("empty", params=SAMPLED) == retry("empty", params=SAMPLED)
+    assert retry("empty", params=SAMPLED).seed is not None
 
 
-def test_a_loop_is_penalized_more_at_every_try() -> None:
-    assert 1 < retry("repetition").repetition_penalty < retry("repetition", attempt=2).repetition_penalty
+def test_a_sampled_loop_is_penalized_more_at_every_try() -> None:
+    first, second = (retry("repetition", attempt=attempt, params=SAMPLED) for attempt in (1, 2))
+    assert 1 < first.repetition_penalty < second.repetition_penalty
 
 
-def test_an_empty_answer_is_not_penalized() -> None:
-    assert retry("empty").repetition_penalty == 1
+def test_a_sampled_answer_that_was_empty_is_not_penalized() -> None:
+    assert retry("empty", params=SAMPLED).repetition_penalty == 1
 
 
-def test_an_answer_that_was_only_cut_goes_on_with_more_tokens_within_the_plan() -> None:
-    assert retry("cut", most=150) == replace(GREEDY, max_new_tokens=150)
-    assert retry("cut", most=150, attempt=2).max_new_tokens == 150
+@given(
+    params=st.builds(
+        GenerationParams,
+        do_sample=st.booleans(),
+        temperature=st.floats(0.01, 10),
+        top_k=st.integers(0, 100),
+        top_p=st.floats(0.01, 1),
+        num_beams=st.integers(1, 4),
+        max_new_tokens=st.integers(1, 1000),
+        repetition_penalty=st.floats(0.5, 2),
+        seed=st.one_of(st.none(), st.integers(0, 100)),
+    ),
+    guard=st.sampled_from(GUARDS),
+)
+def test_no_try_is_warmer_or_longer_than_what_the_user_asked_for(params: GenerationParams, guard: Guard) -> None:
+    for first in (params, vary_params(params)):
+        for tried in list_tries(first, guard):
+            kept = replace(tried, seed=params.seed, repetition_penalty=params.repetition_penalty)
+            assert kept == params
 
 
-def test_a_cut_answer_that_may_not_grow_is_told_otherwise_at_once() -> None:
-    assert retry("cut", most=50).max_new_tokens == 100
-    assert retry("cut", most=50).do_sample
-
-
-def test_a_loop_that_was_cut_gets_no_more_tokens_to_go_round_in() -> None:
-    assert retry("cut", "repetition").max_new_tokens == 100
-
-
-def test_a_try_is_never_colder_than_what_the_user_asked_for() -> None:
-    warm = GenerationParams(temperature=1.5, top_p=1.0, top_k=100)
-    changed = retry("empty", params=warm)
-    assert (changed.temperature, changed.top_p, changed.top_k) == (1.5, 1.0, 100)
-
-
-@pytest.mark.parametrize("first", [GREEDY, GenerationParams(), GenerationParams(temperature=0.9, top_p=0.9)])
+@pytest.mark.parametrize("first", [GREEDY, SAMPLED, replace(SAMPLED, seed=5)])
 def test_a_second_summary_is_made_another_way_and_the_same_way_every_time(first: GenerationParams) -> None:
     second = vary_params(first)
     assert second == vary_params(first)
-    assert second.is_deterministic == (first.do_sample and first.temperature > 0.5)
-    assert second.max_new_tokens == first.max_new_tokens
+    assert second not in list_tries(first, "cut")
+    assert not set(list_tries(first, "cut")) & set(list_tries(second, "cut"))

@@ -51,7 +51,7 @@ def test_spans_cover_every_character_in_order_and_every_chunk_fits(
 
 def test_auto_splits_at_headings_where_there_are_sections() -> None:
     text = "# Title\n\n## One\n\nFirst words.\n\n### Deeper\n\nMore.\n\n## Two\n\nLast words."
-    found = split(text)
+    found = split(text, tokens=60)
     assert (found.splitter, [chunk.headings for chunk in found.chunks]) == (
         "headers",
         [("Title", "One"), ("Title", "Two")],
@@ -84,8 +84,27 @@ def test_headers_without_headings_fall_back_to_paragraphs_and_say_so() -> None:
     )
 
 
+def test_small_neighbouring_sections_share_chunks_of_about_equal_size_with_their_headings_in_the_text() -> None:
+    text = "\n\n".join(f"## Part {number}\n\n" + f"Words of part {number}. " * 8 for number in range(7))
+    found = split(text, tokens=1000)
+    assert len(text) > 1000
+    assert [chunk.headings for chunk in found.chunks] == [("Part 0",), ("Part 3",)]
+    assert find_uncovered(text, found.chunks) == []
+    first, second = (chunk.read_text(text) for chunk in found.chunks)
+    assert [f"## Part {number}\n" in first for number in range(7)] == [False, True, True, False, False, False, False]
+    assert first.startswith("Part 0\nWords of part 0.")
+    assert second.startswith("Part 3\nWords of part 3.")
+
+
+def test_a_section_over_the_budget_shares_no_chunk() -> None:
+    text = "## A\n\nShort.\n\n## B\n\n" + "Many words here. " * 20 + "\n\n## C\n\nShort."
+    found = split(text, tokens=100)
+    assert [chunk.headings for chunk in found.chunks][:2] == [("A",), ("B",)]
+    assert [chunk.headings for chunk in found.chunks][-2:] == [("B",), ("C",)]
+
+
 def test_the_shallowest_headings_make_the_sections_where_there_is_no_h1_or_h2() -> None:
-    found = split("### One\n\nFirst.\n\n### Two\n\nSecond.\n\n#### Deeper\n\nThird.")
+    found = split("### One\n\nFirst.\n\n### Two\n\nSecond.\n\n#### Deeper\n\nThird.", tokens=35)
     assert [chunk.headings for chunk in found.chunks] == [("One",), ("Two",)]
 
 
@@ -117,24 +136,24 @@ def test_a_heading_stays_with_the_words_below_it() -> None:
 
 def test_a_title_without_words_belongs_to_the_next_section() -> None:
     text = "# Title\n\n## One\n\nFirst.\n\n# Other\n\n## Two\n\nSecond.\n\n## Empty\n"
-    found = split(text)
+    found = split(text, tokens=40)
     assert [chunk.headings for chunk in found.chunks] == [("Title", "One"), ("Other", "Two")]
     assert found.chunks[-1].end == len(text.rstrip())
 
 
 def test_words_before_the_first_heading_are_a_section() -> None:
     text = "By someone.\n\n# One\n\nFirst.\n\n# Two\n\nSecond."
-    assert read_bodies(text, split(text))[0] == "By someone."
+    assert read_bodies(text, split(text, tokens=25))[0] == "By someone."
 
 
 def test_hashes_inside_fenced_code_are_no_headings() -> None:
     text = "# One\n\n```python\n# a comment\nprint()\n\n# another\n```\n\nWords.\n\n# Two\n\nMore."
-    assert [chunk.headings for chunk in split(text, tokens=80).chunks] == [("One",), ("Two",)]
+    assert [chunk.headings for chunk in split(text, tokens=70).chunks] == [("One",), ("Two",)]
 
 
 def test_a_fence_that_is_never_closed_does_not_hide_the_headings_behind_it() -> None:
     text = "# One\n\n```\nstray\n\n# Two\n\nMore."
-    assert [chunk.headings for chunk in split(text).chunks] == [("One",), ("Two",)]
+    assert [chunk.headings for chunk in split(text, tokens=25).chunks] == [("One",), ("Two",)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,135 @@
+"""Prose: the whole sentences of a document, without headings, captions, code, tables, links and boilerplate.
+
+A quotation must read as a sentence, so only text that ends like one counts. A line break ends a sentence unless the
+line was wrapped: the next line continues it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from workers.evaluation.lexical import split_sentences
+from workers.summarization.packing import Span, trim_span
+from workers.summarization.structure import EDGE, GLUE, ROW, read_structure
+
+# A wrapped line has about this many characters; a shorter one without a full stop is a title or an item.
+WRAPPED_LINE = range(45, 121)
+
+# Fewer words are an exclamation or a fragment; a sentence with more is a list or a table in disguise.
+SENTENCE_WORDS = range(5, 81)
+
+# Largest share of a sentence's characters that are neither letters, digits, spaces nor usual punctuation.
+MAX_SYMBOLS = 0.06
+
+_LINE = re.compile(r"[^\n]+")
+_LINE_ENDS = str.maketrans({EDGE: "\n", GLUE: "\n"})
+_ITEM = re.compile(r"[ \t]*(?:[-*+•‣–]|\d{1,3}[.)]|>)[ \t]+")  # noqa: RUF001
+# Hashes, an underline, or a line in bold alone.
+_HEADING = re.compile(r"[ \t]{0,3}#{1,6}(?=[ \t]|\Z)|[ \t]*[=~_*-]{3,}[ \t]*\Z|[ \t]*\*\*[^*]*\*\*:?[ \t]*\Z")
+_NOT_PROSE = re.compile(
+    r"[ \t]*(?:[|<{}@$]|!\[|`{3}|~{3}|https?://|\[[^\]]*\]:|(?:>>>|\.\.\.) "
+    rf"|import \w+$|from \S+ import |def \w+\(|class \w+[(:]|pip install )|[^\n]*{ROW}"
+)
+_CAPTION = re.compile(
+    r"\A\W*(?:(?:figure|fig|table|photo|image|picture|source|caption|video|listing|chart|equation)\b\.?\s*(?:\d|:|by\b)"
+    r"|(?:read more|related|see also|advertisement|share this|scroll down|click here|follow us|sign up|subscribe"
+    r"|log in|all rights reserved|copyright|©|by continuing|we use cookies|this (?:site|website) uses"
+    r"|last updated|published|posted|story highlights|editor['’]s note|for confidential support)\b)",  # noqa: RUF001
+    re.IGNORECASE,
+)
+_BOILERPLATE = re.compile(
+    r"\b(?:all rights reserved|click here|terms of (?:use|service)|privacy policy|cookie policy|contributed to this "
+    r"report|your (?:email|inbox)|newsletter|may not be (?:published|reproduced)|follow @|getty images)\b",
+    re.IGNORECASE,
+)
+_LINKS = re.compile(r"https?://|\]\(|www\.")
+_ENDS = re.compile(r"[.!?…][\"'”’)\]*_]*\Z|[。！？][」』”]?\Z")  # noqa: RUF001
+_STARTS = re.compile(r"[\"'“‘(\[*_]*[^\W_]")  # noqa: RUF001
+_SYMBOL = re.compile(r"[^\w\s.,;:!?'\"“”‘’()%$€£&/–—。，、！？；：「」『』（）《》-]")  # noqa: RUF001
+_FOOTER = re.compile(r"\s*(?:\[[\d,– -]+\])+\Z")  # noqa: RUF001
+
+
+@dataclass(frozen=True, slots=True)
+class ProseSentence:
+    """Sentence of a document.
+
+    Args:
+        span: its span in the document.
+        position: index among the sentences of its section.
+    """
+
+    span: Span
+    position: int
+
+
+def find_prose(text: str) -> tuple[ProseSentence, ...]:
+    """Return the whole sentences of a document's prose, in order; without any, its lines with words."""
+    found = [(span, section) for span, section in _find_sentences(text) if _is_prose(text[slice(*span)])]
+    upper = [(span, section) for span, section in found if not text[span[0]].islower()]
+    # A fragment begins in lower case, except in a text without capitals.
+    sentences = tuple(_number(upper if len(upper) * 2 >= len(found) else found))
+    return sentences or tuple(ProseSentence(trim_span(text, match.span()), 0) for match in _find_lines(text))
+
+
+def _number(found: Sequence[tuple[Span, int]]) -> Iterator[ProseSentence]:
+    for _, group in groupby(found, key=itemgetter(1)):
+        yield from (ProseSentence(span, position) for position, (span, _) in enumerate(group))
+
+
+def _find_lines(text: str) -> Iterator[re.Match[str]]:
+    return (match for match in re.finditer(r"[^\n]+", text) if any(map(str.isalnum, match[0])))
+
+
+def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
+    """Yield the spans of sentences, each with the number of its section."""
+    section = 0
+    for (start, end), is_heading in _find_paragraphs(text):
+        section += is_heading
+        if not is_heading:
+            # A line end within a paragraph is a wrap, and of equal length as a space.
+            for sentence in split_sentences(text[start:end].replace("\n", " ")):
+                yield (start + sentence.start, start + sentence.end), section
+
+
+def _find_paragraphs(text: str) -> Iterator[tuple[Span, bool]]:
+    """Yield the spans of running text, and those of headings, which are marked."""
+    # The masks of line ends go, except those inside blocks: a block is one line here.
+    masked = read_structure(text, "markdown").masked.translate(_LINE_ENDS)
+    paragraph: Span | None = None
+    for match in _LINE.finditer(masked):
+        line, item, is_heading = match[0], _ITEM.match(match[0]), bool(_HEADING.match(match[0]))
+        if paragraph and not item and not is_heading and _continues(masked, paragraph, match):
+            paragraph = (paragraph[0], match.end())
+            continue
+        if paragraph:
+            yield paragraph, False
+        is_text = not is_heading and not _NOT_PROSE.match(line)
+        paragraph = (item.end() + match.start() if item else match.start(), match.end()) if is_text else None
+        if is_heading:
+            yield match.span(), True
+    if paragraph:
+        yield paragraph, False
+
+
+def _continues(masked: str, paragraph: Span, match: re.Match[str]) -> bool:
+    """Tell whether a line goes on with the paragraph before it."""
+    line, last = match[0], masked[paragraph[0] : paragraph[1]].rpartition("\n")[2].rstrip()
+    is_next = masked[paragraph[1] : match.start()] == "\n" and not _NOT_PROSE.match(line)
+    is_wrapped = len(last) in WRAPPED_LINE and len(line) <= WRAPPED_LINE.stop
+    return is_next and (is_wrapped or line.lstrip()[:1].islower())
+
+
+def _is_prose(sentence: str) -> bool:
+    """Tell whether a sentence is whole and reads as prose."""
+    bare = _FOOTER.sub("", sentence)
+    count = len(bare.split()) if " " in bare else len(bare) // 2
+    return (
+        count in SENTENCE_WORDS
+        and bool(_ENDS.search(bare) and _STARTS.match(bare))
+        and not (_CAPTION.match(bare) or _BOILERPLATE.search(bare) or _LINKS.search(bare))
+        and len(_SYMBOL.findall(bare)) <= MAX_SYMBOLS * len(bare)
+    )

@@ -1,0 +1,97 @@
+"""Quotations: outputs that are text of the document, word for word, with the span of every sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workers.evaluation.lexical import split_sentences
+from workers.summarization.languages import detect_language, find_language
+from workers.summarization.lengths import MAX_EXCESS, count_words
+from workers.summarization.packing import Span
+
+# A text of no more tokens needs no summary: about three sentences, as long as what the packaged weights write.
+MAX_QUOTED_TOKENS = 80
+
+# Styles whose summary of such a text is the text; the others put it in other words.
+PLAIN_STYLES = ("technical", "news")
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedSentence:
+    """Sentence of an output and its place in the document; offsets in characters, the end exclusive."""
+
+    start: int
+    end: int
+    span: Span
+
+    def describe(self) -> dict[str, object]:
+        """Return the entry of ``steps.sentences``."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "kind": "quoted",
+            "score": None,
+            "reason": None,
+            "spans": [list(self.span)],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """Output that quotes the document, with its sentences in order."""
+
+    text: str
+    sentences: tuple[QuotedSentence, ...]
+
+
+def is_own_summary(
+    text: str,
+    *,
+    tokens: int,
+    max_new_tokens: int,
+    style: str,
+    language: str | None = None,
+    words: int | None = None,
+) -> bool:
+    """Tell whether a text is so short that it stands for its summary, word for word.
+
+    Args:
+        text: a chunk, or the whole document.
+        tokens: its size.
+        max_new_tokens: maximum tokens of a summary.
+        style: style of the summary; those that put the text in other words need a call.
+        language: English name of the requested language; a text in another one needs a call.
+        words: requested length.
+    """
+    return (
+        tokens <= min(MAX_QUOTED_TOKENS, max_new_tokens)
+        and style in PLAIN_STYLES
+        and (language is None or find_language(language) == detect_language(text) is not None)
+        and (words is None or count_words(text) <= words * MAX_EXCESS)
+    )
+
+
+def quote_spans(document: str, spans: Sequence[Span]) -> Quotation:
+    """Return the sentences at some spans of a document as one text; the line breaks within them become spaces."""
+    text = ""
+    sentences: list[QuotedSentence] = []
+    for start, end in spans:
+        sentence = " ".join(document[start:end].split())
+        text += f" {sentence}" if text else sentence
+        sentences.append(QuotedSentence(len(text) - len(sentence), len(text), (start, end)))
+    return Quotation(text, tuple(sentences))
+
+
+def quote_whole(text: str, *, offset: int) -> Quotation:
+    """Return a part of a document as it is.
+
+    Args:
+        text: the part, without white space at its ends.
+        offset: place of its first character in the document.
+    """
+    found = split_sentences(text)
+    return Quotation(
+        text,
+        tuple(QuotedSentence(one.start, one.end, (offset + one.start, offset + one.end)) for one in found),
+    )
