@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gistmill.cli.approved_pairs import read_approved
 from gistmill.cli.finetune_options import add_finetune_options, build_config
+from gistmill.cli.finetune_verifier import finetune_verifier
 from gistmill.cli.weights_checks import check_name, explain_engine
 from models.settings import read_settings
 from producer.wording import format_seconds
@@ -50,12 +52,16 @@ def finetune(
     name: str | None,
     *,
     resume: bool,
+    task: str,
     **given: Any,
 ) -> None:
     """Train a LoRA adapter on texts and their summaries: CSV, JSONL or Parquet, or jobs that a person approved.
 
     Texts longer than --source-tokens are cut and counted, summaries never. A part of the pairs is
     held out: loss and ROUGE on it before and after tell whether the adapter is better than its base.
+
+    --task verify trains a verifier instead, a judge of single sentences: on JSONL files of texts with
+    true and false claims, and on claims that it makes from texts and summaries.
 
     Several GPUs: accelerate launch --num_processes 2 --module gistmill finetune DATA ...
 
@@ -66,11 +72,17 @@ def finetune(
       gistmill finetune pairs.csv --output adapters/long --source-tokens 768 --resume
       gistmill finetune pairs.csv --preset notebook --output adapters/notebook
       gistmill finetune --from-batch nightly --held-out 2 --output adapters/nightly --name nightly-style
+      gistmill finetune --task verify claims.jsonl pairs.csv --output verifiers/mine
     """
     from workers.finetuning.base_weights import locate_base
     from workers.finetuning.config import FinetuneConfig
 
     settings = read_settings()
+    if task == "verify":
+        finetune_verifier(
+            settings, {**given, "name": name}, data=data, base=base, output=output, batches=batches, resume=resume
+        )
+        return
     if name is not None:
         _require_free(settings, name)
     with explain_engine():
@@ -101,21 +113,10 @@ def _require_free(settings: Settings, name: str) -> None:
 
 
 def _read_pairs(settings: Settings, config: FinetuneConfig, batches: tuple[str, ...]) -> PairSet:
-    from models.approval import list_approved
-    from models.lookup import find_batch
-    from models.session import open_transaction
-    from workers.finetuning.errors import TooFewPairsError
     from workers.finetuning.pairs import read_pairs
 
-    approved: list[tuple[str, str]] = []
-    for batch in batches:
-        with open_transaction(settings.require_database_url()) as session:
-            found = list(list_approved(session, find_batch(session, batch).batch_id))
-        if not found:
-            raise TooFewPairsError(f"batch {batch!r} has no approved summary: read some and run `gistmill approve`")
-        approved += found
     columns = {"source_column": config.source_column, "target_column": config.target_column}
-    return read_pairs(config.data, approved=approved, **columns)
+    return read_pairs(config.data, approved=read_approved(settings, batches), **columns)
 
 
 def _train(config: FinetuneConfig, pairs: PairSet) -> FinetuneResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,12 +12,29 @@ import click
 
 from models.choices import STYLES
 from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule, apply_notebook_preset
+from workers.finetuning.verifier_config import VerifierConfig
 from workers.generation import PromptFormat
 
 # Styles that an adapter can be trained under without a file of one's own.
 TRAINED_STYLES = tuple(style for style in STYLES if style not in ("auto", "few-shot", "custom"))
 DEFAULTS = FinetuneConfig(data=(), base=Path(), output=Path())
 PACE = DEFAULTS.training
+VERIFIER = VerifierConfig(data=(), base=Path(), output=Path())
+# Options that have no meaning for a verifier.
+SUMMARIZE_ONLY = (
+    *(
+        "name",
+        "style",
+        "prompt",
+        "prompt_format",
+        "scored",
+        "max_new_tokens",
+        "batch_size",
+        "optimizer",
+        "evaluation_steps",
+    ),
+    *("gradient_checkpointing", "qlora", "preset"),
+)
 # Fields of the config by option.
 LORA = {"rank": "r", "alpha": "alpha", "dropout": "dropout"}
 BUDGET = {"source_tokens": "most", "least_source_tokens": "least"}
@@ -44,6 +61,8 @@ RUN = {
     "max_new_tokens": "max_new_tokens",
 }
 
+TASKS = ("summarize", "verify")
+
 COUNT = click.IntRange(min=1)
 
 
@@ -54,6 +73,13 @@ def list_words(kind: type[StrEnum]) -> tuple[str, ...]:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 OPTIONS = (
+    click.option(
+        "--task",
+        type=click.Choice(TASKS),
+        default=TASKS[0],
+        show_default=True,
+        help="Write summaries, or judge whether a text bears out a claim.",
+    ),
     click.option("--source-column", help=f"Column with the texts.  [default: {DEFAULTS.source_column}]"),
     click.option("--target-column", help=f"Column with the summaries.  [default: {DEFAULTS.target_column}]"),
     click.option(
@@ -70,13 +96,20 @@ OPTIONS = (
         "--prompt-format", type=click.Choice(list_words(PromptFormat)), help="[default: as the base wants it]"
     ),
     click.option(
-        "--source-tokens", type=COUNT, help=f"Tokens of each text that are kept.  [default: {DEFAULTS.budget.most}]"
+        "--source-tokens",
+        type=COUNT,
+        help=f"Tokens of each text that are kept.  [default: {DEFAULTS.budget.most}; verify: {VERIFIER.budget.most}]",
     ),
-    click.option("--least-source-tokens", type=COUNT, help="Draw each text's limit between this and --source-tokens."),
+    click.option(
+        "--least-source-tokens",
+        type=COUNT,
+        help="Draw each text's limit between this and --source-tokens.  "
+        f"[default: none; verify: {VERIFIER.budget.least}]",
+    ),
     click.option(
         "--held-out",
         type=click.IntRange(min=0),
-        help=f"Pairs kept from training to measure.  [default: {DEFAULTS.held_out}]",
+        help=f"Pairs, or texts with claims, kept from training to measure.  [default: {DEFAULTS.held_out}]",
     ),
     click.option(
         "--scored",
@@ -86,7 +119,9 @@ OPTIONS = (
     click.option(
         "--max-new-tokens", type=COUNT, help=f"Longest summary when scoring.  [default: {DEFAULTS.max_new_tokens}]"
     ),
-    click.option("--rank", type=COUNT, help=f"Rank of the adapter.  [default: {DEFAULTS.lora.r}]"),
+    click.option(
+        "--rank", type=COUNT, help=f"Rank of the adapter.  [default: {DEFAULTS.lora.r}; verify: {VERIFIER.lora.r}]"
+    ),
     click.option("--alpha", type=COUNT, help="The adapter is scaled by alpha / rank.  [default: twice the rank]"),
     click.option(
         "--dropout",
@@ -102,14 +137,18 @@ OPTIONS = (
     click.option(
         "--learning-rate",
         type=click.FloatRange(min=0, min_open=True),
-        help=f"[default: {PACE.learning_rate}]",
+        help=f"[default: {PACE.learning_rate}; verify: {VERIFIER.training.learning_rate}]",
     ),
     click.option(
         "--schedule",
         type=click.Choice(list_words(Schedule)),
-        help=f"Of the learning rate.  [default: {PACE.schedule}]",
+        help=f"Of the learning rate.  [default: {PACE.schedule}; verify: {VERIFIER.training.schedule}]",
     ),
-    click.option("--warmup-steps", type=click.IntRange(min=0), help=f"[default: {PACE.warmup_steps}]"),
+    click.option(
+        "--warmup-steps",
+        type=click.IntRange(min=0),
+        help=f"[default: {PACE.warmup_steps}; verify: {VERIFIER.training.warmup_steps}]",
+    ),
     click.option(
         "--epochs",
         type=click.FloatRange(min=0, min_open=True),
@@ -170,6 +209,43 @@ def build_config(config: FinetuneConfig, given: Mapping[str, Any]) -> FinetuneCo
         budget=replace(config.budget, **_pick(values, BUDGET)),
         training=replace(config.training, **_pick(values, TRAINING)),
     )
+
+
+def build_verifier_config(config: VerifierConfig, given: Mapping[str, Any]) -> VerifierConfig:
+    """Return a config of a verifier with the given options.
+
+    Raises:
+        TrainingSettingsError: a value is invalid, or an option has no meaning for a verifier.
+    """
+    values = {name: value for name, value in given.items() if value is not None}
+    refuse_options([name for name in SUMMARIZE_ONLY if name in values])
+    if "rank" in values:
+        values.setdefault("alpha", 2 * values["rank"])
+    if "schedule" in values:
+        values["schedule"] = Schedule(values["schedule"])
+    budget = _pick(values, BUDGET)
+    if "most" in budget:
+        budget.setdefault("least", min(budget["most"], config.budget.least or budget["most"]))
+    return replace(
+        config,
+        **{name: values[name] for name in ("source_column", "target_column", "held_out") if name in values},
+        lora=replace(config.lora, **_pick(values, LORA)),
+        budget=replace(config.budget, **budget),
+        training=replace(config.training, **_pick(values, TRAINING)),
+    )
+
+
+def refuse_options(names: Sequence[str]) -> None:
+    """Refuse options that have no meaning for a verifier.
+
+    Raises:
+        TrainingSettingsError: there are any; the message names them.
+    """
+    if names:
+        from workers.finetuning.errors import TrainingSettingsError
+
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise TrainingSettingsError(f"{options} is for --task summarize: leave it out with --task verify")
 
 
 def _pick(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

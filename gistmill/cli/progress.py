@@ -105,6 +105,15 @@ class TrainingDisplay:
             if data[name]:
                 self._print_line(f"{data[name]:,} {what}")
 
+    def show_claims(self, data: dict[str, Any]) -> None:
+        """Print the counts of claims to train on, and of what was left out."""
+        self._print_line(
+            f"{data['claims']:,} claims on {data['texts']:,} texts to train on, "
+            f"{data['held_out_claims']:,} on {data['held_out']:,} texts held out"
+        )
+        for reason, count in data["skipped"].items():
+            self._print_line(f"{count:,} {reason} were left out")
+
     def show(self, progress: TrainingProgress) -> None:
         """Show the progress: update the bar, or print a line if one is due."""
         line = describe_progress(progress)

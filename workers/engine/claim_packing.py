@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 # Wording of the verifier's prompt; a verifier works only with the wording of its training.
 CLAIM_START = "\n\nClaim: "
 CLAIM_END = "\nSupported:"
+
+
+class PlainTokenizer(Protocol):
+    """Tokenizer of plain texts."""
+
+    @property
+    def bos(self) -> tuple[int, ...]:
+        """Token that begins every text; empty for none."""
+        ...
+
+    def encode_plain(self, text: str) -> list[int]:
+        """Return the ids of a text in which control tokens are ordinary words."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class PackedClaims:
     Args:
         ids: token ids (1, tokens).
         positions: position ids (1, tokens).
-        mask: additive attention mask (1, 1, tokens, tokens), 0 where a token may attend.
+        mask: attention mask (1, 1, tokens, tokens), True where a token may attend.
         ends: index of the last token of every claim, where it is judged.
     """
 
@@ -35,31 +48,30 @@ class PackedClaims:
     ends: list[int]
 
 
-def pack_claims(excerpt: Sequence[int], claims: Sequence[Sequence[int]], *, dtype: torch.dtype) -> PackedClaims:
-    """Pack claims behind an excerpt.
+def encode_claims(tokenizer: PlainTokenizer, excerpt: str, claims: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+    """Return the token ids of an excerpt, with the token that begins a text, and of every claim in its wording."""
+    # The wording is encoded together with the claim: a space before a word is part of the word's token.
+    end = tokenizer.encode_plain(CLAIM_END)
+    encoded = [[*tokenizer.encode_plain(CLAIM_START + claim), *end] for claim in claims]
+    return [*tokenizer.bos, *tokenizer.encode_plain(excerpt)], encoded
 
-    Args:
-        excerpt: token ids of the excerpt, with the token that begins a text.
-        claims: token ids of every claim, with the wording around it.
-        dtype: dtype of the mask, that of the network.
-    """
+
+def pack_claims(excerpt: Sequence[int], claims: Sequence[Sequence[int]]) -> PackedClaims:
+    """Pack encoded claims behind an encoded excerpt."""
     ids, positions, segments, ends = list(excerpt), list(range(len(excerpt))), [0] * len(excerpt), []
     for number, claim in enumerate(claims, start=1):
         ids += claim
         positions += range(len(excerpt), len(excerpt) + len(claim))
         segments += [number] * len(claim)
         ends.append(len(ids) - 1)
-    return PackedClaims(
-        torch.tensor([ids]), torch.tensor([positions]), _build_mask(torch.tensor(segments), dtype), ends
-    )
+    return PackedClaims(torch.tensor([ids]), torch.tensor([positions]), _build_mask(torch.tensor(segments)), ends)
 
 
-def _build_mask(segments: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return the additive mask (1, 1, tokens, tokens) for the segment of every token; segment 0 is the excerpt."""
+def _build_mask(segments: torch.Tensor) -> torch.Tensor:
+    """Return the mask (1, 1, tokens, tokens) for the segment of every token; segment 0 is the excerpt."""
     order = torch.arange(len(segments))
     is_visible = (segments[None, :] == 0) | (segments[:, None] == segments[None, :])
-    may_attend = (order[:, None] >= order[None, :]) & is_visible
-    return torch.zeros(may_attend.shape, dtype=dtype).masked_fill(~may_attend, torch.finfo(dtype).min)[None, None]
+    return ((order[:, None] >= order[None, :]) & is_visible)[None, None]
 
 
 def run_packed(body: Any, packed: PackedClaims) -> torch.Tensor:
@@ -71,11 +83,12 @@ def run_packed(body: Any, packed: PackedClaims) -> torch.Tensor:
     """
     device = body.device
     mask = packed.mask.to(device)
-    kinds = set(getattr(body.config, "layer_types", None) or ())
+    kinds = set(getattr(body.config.get_text_config(), "layer_types", None) or ())
     hidden: torch.Tensor = body(
         input_ids=packed.ids.to(device),
         position_ids=packed.positions.to(device),
-        # Networks with several kinds of layers take a mask for each; an excerpt is shorter than any sliding window.
+        # Networks with several kinds of layers take a mask for each. Sliding layers see the whole excerpt too, in
+        # training as in serving; it is shorter than the window of real weights.
         attention_mask=dict.fromkeys(kinds, mask) if len(kinds) > 1 else mask,
         use_cache=False,
     ).last_hidden_state[0, packed.ends]

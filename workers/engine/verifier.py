@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from workers.engine.architectures import translate_errors
-from workers.engine.claim_packing import CLAIM_END, CLAIM_START, pack_claims, run_packed
+from workers.engine.claim_packing import encode_claims, pack_claims, run_packed
 from workers.engine.config import EngineConfig
 from workers.engine.device import Placement, choose_placement
 from workers.engine.loading import choose_linears, load_network
@@ -57,8 +57,6 @@ class Verifier:
         self._body = body
         self._head = {name: tensor.float().to(body.device) for name, tensor in head.items()}
         self._tokenizer = tokenizer
-        self._claim_start = tokenizer.encode_plain(CLAIM_START)
-        self._claim_end = tokenizer.encode_plain(CLAIM_END)
         self._lock = threading.Lock()
 
     def count_tokens(self, text: str) -> int:
@@ -67,8 +65,7 @@ class Verifier:
 
     def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
         """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
-        opening = [*self._tokenizer.bos, *self._tokenizer.encode_plain(excerpt)]
-        encoded = [[*self._claim_start, *self._tokenizer.encode_plain(claim), *self._claim_end] for claim in claims]
+        opening, encoded = encode_claims(self._tokenizer, excerpt, claims)
         scores: list[float] = []
         with self._lock:
             for start in range(0, len(encoded), MAX_CLAIMS):
@@ -77,7 +74,7 @@ class Verifier:
 
     @torch.inference_mode()
     def _score(self, excerpt: Sequence[int], claims: Sequence[Sequence[int]]) -> list[float]:
-        hidden = run_packed(self._body, pack_claims(excerpt, claims, dtype=self._body.dtype))
+        hidden = run_packed(self._body, pack_claims(excerpt, claims))
         logits = torch.nn.functional.linear(hidden, self._head["weight"], self._head["bias"])
         probabilities: list[float] = logits.softmax(dim=-1)[:, 1].tolist()
         return probabilities

@@ -10,6 +10,7 @@ from typing import Any
 from workers.finetuning.config import MAX_GRADIENT_NORM, FinetuneConfig
 from workers.finetuning.errors import OutputInUseError, TrainingSettingsError
 from workers.finetuning.lora import GEMMA_LINEAR_LAYERS
+from workers.finetuning.verifier_config import VerifierConfig
 
 RECORD_NAME = "run.json"
 # Settings that may differ between an interrupted run and its continuation.
@@ -21,7 +22,7 @@ def name_checkpoints(output: Path) -> Path:
     return output / "checkpoints"
 
 
-def prepare_output(config: FinetuneConfig, *, data_hash: str) -> Path | None:
+def prepare_output(config: FinetuneConfig | VerifierConfig, *, data_hash: str) -> Path | None:
     """Prepare the output folder; return the checkpoint to resume from, or None for a new run.
 
     Raises:
@@ -66,7 +67,7 @@ def find_last_checkpoint(folder: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def describe_run(config: FinetuneConfig, *, data_hash: str) -> dict[str, Any]:
+def describe_run(config: FinetuneConfig | VerifierConfig, *, data_hash: str) -> dict[str, Any]:
     """Return the data hash, settings and constants that identify a run, as JSON values."""
     settings = {name: value for name, value in asdict(config).items() if name not in FREE_SETTINGS}
     settings["lora"]["target_modules"] = GEMMA_LINEAR_LAYERS

@@ -4,7 +4,8 @@ FinetuningError (WorkerError)
 ├── DataError                     unusable training data
 │   ├── DataUnreadableError       missing file, unknown suffix or invalid content
 │   ├── MissingColumnError        a requested column is missing
-│   └── TooFewPairsError          too few usable pairs
+│   ├── TooFewPairsError          too few usable pairs
+│   └── TooFewClaimsError         too few texts with claims
 ├── TrainingSettingsError         invalid value or combination of values
 ├── NotEnoughMemoryError          the run would exceed the free memory
 ├── QuantizationUnavailableError  QLoRA without bitsandbytes
@@ -36,6 +37,10 @@ class MissingColumnError(DataError):
 
 class TooFewPairsError(DataError):
     """Too few usable pairs to train on."""
+
+
+class TooFewClaimsError(DataError):
+    """Too few texts with claims to train on."""
 
 
 class TrainingSettingsError(FinetuningError):

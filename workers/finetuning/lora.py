@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,8 +33,12 @@ class LoraSettings:
         if self.r < 1 or self.alpha < 1 or not 0 <= self.dropout < 1:
             raise TrainingSettingsError(f"LoRA needs r and alpha of 1 or more, and dropout in [0, 1), not {self}")
 
-    def build_config(self) -> Any:
-        """Return the PEFT configuration."""
+    def build_config(self, layers: Sequence[int] | None = None) -> Any:
+        """Return the PEFT configuration.
+
+        Args:
+            layers: indices of the layers that get an adapter; None for all.
+        """
         from peft import LoraConfig
 
         return LoraConfig(
@@ -41,6 +46,8 @@ class LoraSettings:
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=list(GEMMA_LINEAR_LAYERS),
+            layers_to_transform=None if layers is None else list(layers),
+            layers_pattern=None if layers is None else "layers",
             task_type="CAUSAL_LM",
         )
 

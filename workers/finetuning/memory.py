@@ -7,6 +7,7 @@ from typing import Any
 from workers.engine.device import Placement
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.errors import NotEnoughMemoryError
+from workers.finetuning.verifier_config import VerifierConfig
 
 # Bytes per adapter parameter: value, gradient and the optimizer's two moments, each in float32.
 ADAPTER_BYTES = 16
@@ -19,7 +20,12 @@ HIDDEN_COPIES, INTERMEDIATE_COPIES = 18, 4
 
 
 def estimate_memory(
-    config: FinetuneConfig, weights_config: Any, placement: Placement, *, longest: int, max_completion: int
+    config: FinetuneConfig | VerifierConfig,
+    weights_config: Any,
+    placement: Placement,
+    *,
+    longest: int,
+    max_completion: int,
 ) -> int:
     """Estimate the peak memory of a run in bytes.
 

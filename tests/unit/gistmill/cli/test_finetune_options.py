@@ -9,13 +9,15 @@ import click
 import pytest
 
 from gistmill.cli import finetune_options
-from gistmill.cli.finetune_options import build_config
+from gistmill.cli.finetune_options import SUMMARIZE_ONLY, build_config, build_verifier_config
 from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule
 from workers.finetuning.errors import TrainingSettingsError
+from workers.finetuning.verifier_config import VerifierConfig
 from workers.generation import PromptFormat
 from workers.summarization.wording import Style as WorkerStyle
 
 START = FinetuneConfig(data=(), base=Path("base"), output=Path("out"))
+VERIFIER = VerifierConfig(data=(), base=Path("base"), output=Path("out"))
 
 
 def test_the_choices_are_those_of_the_run() -> None:
@@ -66,3 +68,38 @@ def test_a_prompt_that_cannot_be_used_is_named(content: bytes, message: str, tmp
     (tmp_path / "prompt.txt").write_bytes(content)
     with pytest.raises(TrainingSettingsError, match=message):
         build_config(START, {"prompt": tmp_path / "prompt.txt"})
+
+
+def test_nothing_given_is_the_default_of_a_verifier() -> None:
+    assert build_verifier_config(VERIFIER, {"rank": None, "preset": None, "name": None}) == VERIFIER
+
+
+def test_options_reach_every_part_of_a_verifier() -> None:
+    given = {"rank": 8, "dropout": 0.1, "source_tokens": 200, "least_source_tokens": 100, "epochs": 2.0}
+    given |= {"held_out": 4, "schedule": "linear", "target_column": "summary", "accumulation": 2, "seed": 3}
+    config = build_verifier_config(VERIFIER, given)
+    assert (config.lora.r, config.lora.alpha, config.lora.dropout) == (8, 16, 0.1)
+    assert (config.budget.most, config.budget.least) == (200, 100)
+    assert (config.training.epochs, config.training.schedule) == (2.0, Schedule.LINEAR)
+    assert (config.training.accumulation, config.training.seed) == (2, 3)
+    assert (config.held_out, config.target_column) == (4, "summary")
+
+
+def test_a_small_budget_of_a_verifier_lowers_its_smallest_excerpt() -> None:
+    budget = build_verifier_config(VERIFIER, {"source_tokens": 100}).budget
+    assert (budget.most, budget.least) == (100, 100)
+
+
+@pytest.mark.parametrize("name", SUMMARIZE_ONLY)
+def test_an_option_that_does_not_fit_a_verifier_is_refused_by_name(name: str) -> None:
+    with pytest.raises(
+        TrainingSettingsError, match=f"--{name.replace('_', '-')} is for --task summarize: leave it out"
+    ):
+        build_verifier_config(VERIFIER, {name: "x"})
+
+
+def test_every_option_is_used_or_refused_for_a_verifier() -> None:
+    command = click.command()(finetune_options.add_finetune_options(lambda **_: None))
+    used = {*finetune_options.LORA, *finetune_options.BUDGET, *finetune_options.TRAINING}
+    used |= {"task", "source_column", "target_column", "held_out"}
+    assert {param.name for param in command.params} <= used | set(SUMMARIZE_ONLY)

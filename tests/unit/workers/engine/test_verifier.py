@@ -1,0 +1,156 @@
+"""A verifier judges by adapter and head, and is refused for another base or with broken files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from tests.tiny_gemma import build_tiny_gemma
+from workers.engine import verifier as module
+from workers.engine.verifier import MAX_CLAIMS, Verifier, load_verifier
+from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsError
+from workers.weights.metadata import fingerprint_base
+from workers.weights.verifier import VERIFIER_FILES, VERIFIER_HEAD, VerifierMetadata
+
+EXCERPT = "The river rose by four metres in two days, and the council closed both bridges."
+CLAIMS = ["The council closed both bridges.", "Engineers measured the piers.", "It rose."]
+
+
+@pytest.fixture(scope="module")
+def made(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A verifier with random adapter and head."""
+    folder = tmp_path_factory.mktemp("verifier")
+    torch.manual_seed(1)
+    settings = LoraConfig(r=2, target_modules=["q_proj", "up_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    network = AutoModelForCausalLM.from_pretrained(tiny_weights)
+    hidden = network.config.hidden_size
+    get_peft_model(network, settings).save_pretrained(folder)
+    save_file({"weight": torch.randn(2, hidden), "bias": torch.randn(2)}, folder / VERIFIER_HEAD)
+    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.4).write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def verifier(made: Path, tiny_weights: Path) -> Verifier:
+    return load_verifier(made, base=tiny_weights)
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of the verifier that a test may break."""
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+def test_scores_are_probabilities_that_depend_on_claim_and_excerpt(verifier: Verifier) -> None:
+    scores = verifier.judge(EXCERPT, CLAIMS)
+    assert all(0 < score < 1 for score in scores)
+    assert len(set(scores)) == len(CLAIMS)
+    assert verifier.judge("Engineers measured the piers.", CLAIMS) != pytest.approx(scores)
+    assert verifier.threshold == 0.4
+
+
+def test_a_claim_scores_the_same_alone_and_among_others_in_any_order(verifier: Verifier) -> None:
+    scores = verifier.judge(EXCERPT, CLAIMS)
+    assert verifier.judge(EXCERPT, CLAIMS[::-1]) == pytest.approx(scores[::-1], abs=1e-4)
+    assert [verifier.judge(EXCERPT, [claim])[0] for claim in CLAIMS] == pytest.approx(scores, abs=1e-4)
+
+
+def test_more_claims_than_fit_one_forward_pass_are_all_judged(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    pack = module.pack_claims
+    monkeypatch.setattr(
+        module, "pack_claims", lambda excerpt, claims: sizes.append(len(claims)) or pack(excerpt, claims)
+    )
+    claims = [f"The river rose by {number} metres." for number in range(MAX_CLAIMS + 1)]
+    scores = verifier.judge(EXCERPT, claims)
+    assert sizes == [MAX_CLAIMS, 1]
+    assert scores[-1:] == pytest.approx(verifier.judge(EXCERPT, claims[-1:]), abs=1e-4)
+
+
+def test_nothing_to_judge_gives_no_scores(verifier: Verifier) -> None:
+    assert verifier.judge(EXCERPT, []) == []
+
+
+def test_control_tokens_in_a_claim_are_ordinary_words(verifier: Verifier) -> None:
+    assert verifier.count_tokens("<eos>") > 1
+    assert 0 < verifier.judge("<bos>", ["<eos><end_of_turn>"])[0] < 1
+
+
+def test_the_fingerprint_tells_adapter_head_and_threshold(verifier: Verifier, folder: Path, tiny_weights: Path) -> None:
+    found = {verifier.fingerprint}
+    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.5).write(folder)
+    found.add(load_verifier(folder, base=tiny_weights).fingerprint)
+    head = load_file(folder / VERIFIER_HEAD)
+    save_file(head | {"bias": head["bias"] + 1}, folder / VERIFIER_HEAD)
+    found.add(load_verifier(folder, base=tiny_weights).fingerprint)
+    assert len(found) == 3
+
+
+def test_another_base_is_refused(made: Path, tmp_path: Path) -> None:
+    other = build_tiny_gemma(tmp_path / "other", seed=7)
+    with pytest.raises(AdapterMismatchError, match="the verifier was trained for tiny .*give it the base weights"):
+        load_verifier(made, base=other)
+
+
+def break_head(folder: Path) -> None:
+    (folder / VERIFIER_HEAD).write_bytes(b"no tensors")
+
+
+def shrink_head(folder: Path) -> None:
+    save_file({"weight": torch.ones(2, 3), "bias": torch.ones(2)}, folder / VERIFIER_HEAD)
+
+
+def cut_adapter(folder: Path) -> None:
+    path = folder / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def drop_tensor(folder: Path) -> None:
+    path = folder / "adapter_model.safetensors"
+    tensors = load_file(path)
+    tensors.pop(min(tensors))
+    save_file(tensors, path, {"format": "pt"})
+
+
+def break_settings(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (break_head, f"{VERIFIER_HEAD} cannot be read .*; train or copy the verifier again"),
+        (shrink_head, f"{VERIFIER_HEAD} does not fit weights with a hidden size of 64"),
+        (cut_adapter, "adapter_model.safetensors is damaged"),
+        (drop_tensor, "it lacks"),
+        (break_settings, "adapter_config.json cannot be read"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")
+def test_a_broken_file_is_named(damage: Callable[[Path], None], message: str, folder: Path, tiny_weights: Path) -> None:
+    damage(folder)
+    with pytest.raises(WeightsError, match=message):
+        load_verifier(folder, base=tiny_weights)
+
+
+@pytest.mark.parametrize("name", VERIFIER_FILES)
+def test_a_missing_file_is_named(name: str, folder: Path, tiny_weights: Path) -> None:
+    (folder / name).unlink()
+    with pytest.raises(AdapterUnreadableError, match=rf"holds no verifier: {name} is missing; .*GISTMILL_VERIFIER=none"):
+        load_verifier(folder, base=tiny_weights)
+
+
+def test_metadata_with_other_keys_is_named(folder: Path, tiny_weights: Path) -> None:
+    (folder / "verifier.json").write_text(json.dumps({"base": "tiny"}))
+    with pytest.raises(AdapterUnreadableError, match=r"verifier\.json cannot be read"):
+        load_verifier(folder, base=tiny_weights)

@@ -1,0 +1,184 @@
+"""Corruptions: false claims made from true ones, one function per kind of error.
+
+The kinds are those that summarizers make (FactCC, Kryscinski et al., EMNLP 2020; FRANK, Pagnoni et al., NAACL 2021):
+a verifier that is trained on one kind does not recognise the others. Every function returns None if a claim offers
+nothing to change. The source is the text that bears out the claim.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from workers.evaluation.lexical import NUMERALS, STOP_WORDS, read_words, split_sentences
+from workers.finetuning.opposites import DAYS, MONTHS, OPPOSITES, PRONOUNS
+
+Corruption = Callable[[str, str, random.Random], str | None]
+Item = TypeVar("Item")
+
+_CAPITALIZED = r"[A-Z][\w'’-]*"  # noqa: RUF001
+_NAME = re.compile(rf"\b{_CAPITALIZED}(?: (?:(?:of|the|de|van|al) )?{_CAPITALIZED})*")
+# Stop words and days before a name at the start of a sentence.
+_OPENING = re.compile(rf"(?:(?:{'|'.join(sorted((*STOP_WORDS, *DAYS)))})(?: |$))+", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"['’]s?$")  # noqa: RUF001
+_NUMBER = re.compile(r"[$£€]?\d+(?:[.,]\d+)*%?")
+# "one" is rather a pronoun, and "zero" has no neighbours that could be meant.
+_NUMERAL = re.compile(rf"\b(?:{'|'.join(word for word in NUMERALS if word not in ('zero', 'one'))})\b")
+_AUXILIARY = re.compile(r"\b(?:is|are|was|were|will|has|have|had|can|could|should|would|did|does)\b(?! not)")
+_WORD = re.compile(r"\b[A-Za-z]+\b")
+# Between two names that stand in a list, whose order means nothing.
+LISTING = ("", "and", "or", "&")
+# Words of a spliced predicate: shorter ones say nothing, longer ones outweigh the subject.
+MIN_PREDICATE_WORDS, MAX_PREDICATE_WORDS = 4, 18
+# Share of the predicate's words that the claim may have already.
+MAX_SHARED_WORDS = 0.3
+
+
+def find_names(text: str) -> list[tuple[str, int]]:
+    """Return runs of capitalized words and their offsets, without what opens a sentence, and dates."""
+    found = []
+    for sentence in split_sentences(text):
+        for match in _NAME.finditer(sentence.text):
+            opening = _OPENING.match(match[0]) if match.start() == 0 else None
+            start = opening.end() if opening else 0
+            name = _POSSESSIVE.sub("", match[0][start:])
+            is_opening = match.start() + start == 0 and " " not in name
+            if not is_opening and len(name) > 2 and name not in (*MONTHS, *DAYS):
+                found.append((name, sentence.start + match.start() + start))
+    return found
+
+
+def swap_name(claim: str, source: str, generator: random.Random) -> str | None:
+    """Replace a name by another one of the source that shares no word with the claim."""
+    names = find_names(claim)
+    known = {word[:4].lower() for word in _WORD.findall(claim)}
+    others = [
+        name for name in dict.fromkeys(name for name, _ in find_names(source)) if known.isdisjoint(_list_stems(name))
+    ]
+    if not names or not others:
+        return None
+    name, start = generator.choice(names)
+    return _replace(claim, start, name, generator.choice(others))
+
+
+def _list_stems(name: str) -> set[str]:
+    return {word[:4].lower() for word in _WORD.findall(name)}
+
+
+def swap_roles(claim: str, source: str, generator: random.Random) -> str | None:
+    """Exchange two names of the claim."""
+    names = find_names(claim)
+    if len(names) < 2:
+        return None
+    (one, start), (other, middle) = sorted(generator.sample(names, 2), key=lambda name: name[1])
+    between = claim[start + len(one) : middle]
+    if one in other or other in one or between.strip(" ,") in LISTING:
+        return None
+    return claim[:start] + other + between + one + claim[middle + len(other) :]
+
+
+def swap_number(claim: str, source: str, generator: random.Random) -> str | None:
+    """Replace a number by another one of the source, or change one digit; a numeral by another numeral."""
+    numbers, numerals = list(_NUMBER.finditer(claim)), list(_NUMERAL.finditer(claim))
+    if numerals and (not numbers or generator.random() < 0.4):
+        numeral = generator.choice(numerals)
+        near = [word for word in NUMERALS if _NUMERAL.fullmatch(word) and word != numeral[0]]
+        return _replace(claim, numeral.start(), numeral[0], generator.choice(near))
+    if not numbers:
+        return None
+    number = generator.choice(numbers)
+    others = [found for found in _NUMBER.findall(source) if found not in claim and ("%" in found) == ("%" in number[0])]
+    new = generator.choice(others) if others and generator.random() < 0.6 else _change_digit(number[0], generator)
+    return _replace(claim, number.start(), number[0], new)
+
+
+def _change_digit(number: str, generator: random.Random) -> str:
+    place = generator.choice([place for place, sign in enumerate(number) if sign.isdigit()])
+    new = generator.choice([digit for digit in "123456789" if digit != number[place]])
+    return number[:place] + new + number[place + 1 :]
+
+
+def swap_date(claim: str, source: str, generator: random.Random) -> str | None:
+    """Replace a month or a day of the week by another one."""
+    choices = {name: [other for other in names if other != name] for names in (DAYS, MONTHS) for name in names}
+    return _swap_listed(claim, choices, generator)
+
+
+def swap_word(claim: str, source: str, generator: random.Random) -> str | None:
+    """Replace a word by its opposite."""
+    return _swap_listed(claim, OPPOSITES, generator)
+
+
+def swap_pronoun(claim: str, source: str, generator: random.Random) -> str | None:
+    """Replace a pronoun by one of another gender or number."""
+    capitalized = {
+        word.capitalize(): tuple(other.capitalize() for other in others) for word, others in PRONOUNS.items()
+    }
+    return _swap_listed(claim, PRONOUNS | capitalized, generator)
+
+
+def _swap_listed(claim: str, choices: Mapping[str, Sequence[str]], generator: random.Random) -> str | None:
+    words = [match for match in _WORD.finditer(claim) if match[0] in choices]
+    if not words:
+        return None
+    word = generator.choice(words)
+    return _replace(claim, word.start(), word[0], generator.choice(choices[word[0]]))
+
+
+def negate(claim: str, source: str, generator: random.Random) -> str | None:
+    """Put "not" after an auxiliary verb."""
+    verbs = list(_AUXILIARY.finditer(claim))
+    if not verbs:
+        return None
+    verb = generator.choice(verbs)
+    return f"{claim[: verb.end()]} not{claim[verb.end() :]}"
+
+
+def splice_sentences(claim: str, source: str, generator: random.Random) -> str | None:
+    """Join the claim's subject and verb with the predicate of a neighbouring sentence that has the same verb."""
+    verb = _AUXILIARY.search(claim)
+    if verb is None or verb.start() == 0:
+        return None
+    keys = _list_keys(claim)
+    sentences = [sentence.text for sentence in split_sentences(source)]
+    if not sentences:
+        return None
+    # The claim's own place: the sentence that shares most words with it.
+    own = max(range(len(sentences)), key=lambda place: len(keys & _list_keys(sentences[place])))
+    for place in sorted(range(len(sentences)), key=lambda place: abs(place - own)):
+        found = _AUXILIARY.search(sentences[place])
+        predicate = sentences[place][found.end() :] if found is not None and found[0] == verb[0] else ""
+        if _is_foreign(predicate, keys):
+            return claim[: verb.end()] + predicate
+    return None
+
+
+def _is_foreign(predicate: str, keys: set[str]) -> bool:
+    """Tell whether a predicate has a fit length and few of the claim's words."""
+    found = _list_keys(predicate)
+    is_fit = MIN_PREDICATE_WORDS <= len(predicate.split()) <= MAX_PREDICATE_WORDS
+    return is_fit and bool(found) and len(found & keys) <= MAX_SHARED_WORDS * len(found)
+
+
+def _list_keys(text: str) -> set[str]:
+    return {word.key for word in read_words(text) if word.is_content}
+
+
+def _replace(text: str, start: int, old: str, new: str) -> str:
+    return text[:start] + new + text[start + len(old) :]
+
+
+# Corruptions by the origin that their claims have; made oftener where summarizers err oftener.
+CORRUPTIONS: Mapping[str, Corruption] = {
+    "another name": swap_name,
+    "roles exchanged": swap_roles,
+    "another number": swap_number,
+    "another date": swap_date,
+    "opposite word": swap_word,
+    "negation": negate,
+    "another pronoun": swap_pronoun,
+    "spliced sentences": splice_sentences,
+}
+FREQUENT = ("another name", "another number", "opposite word", "spliced sentences")

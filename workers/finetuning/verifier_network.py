@@ -1,0 +1,85 @@
+"""Network of a verifier in training: the base with a LoRA adapter, and a two-way head.
+
+Claims are encoded, packed and run by the engine's own code, so training and serving compute the same scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import save_file
+from torch import nn
+
+from workers.engine.claim_packing import encode_claims, pack_claims, run_packed
+from workers.engine.tokenizer import PromptTokenizer
+from workers.finetuning.lora import LoraSettings, save_adapter
+from workers.weights.verifier import VERIFIER_HEAD
+
+
+class VerifierNetwork:
+    """Judge of claims that is being trained.
+
+    Args:
+        network: causal language network; its upper two thirds of layers get adapters, in place.
+        tokenizer: of the weights.
+        lora: size of the adapter.
+    """
+
+    def __init__(self, network: Any, tokenizer: PromptTokenizer, lora: LoraSettings) -> None:
+        layers = network.config.get_text_config().num_hidden_layers
+        self.adapted = get_peft_model(network, lora.build_config(range(layers // 3, layers)))
+        self.head = nn.Linear(network.config.get_text_config().hidden_size, 2, device=network.device)
+        # Every claim starts at 0.5: a random head would first have to be unlearned.
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self._tokenizer = tokenizer
+        self._body = network.base_model
+
+    def list_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that are trained."""
+        return [*(value for value in self.adapted.parameters() if value.requires_grad), *self.head.parameters()]
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a plain text."""
+        return self._tokenizer.count_tokens(text)
+
+    def compute_logits(self, excerpt: str, claims: Sequence[str]) -> torch.Tensor:
+        """Return the logits (claims, 2) of "not supported" and "supported"."""
+        packed = pack_claims(*encode_claims(self._tokenizer, excerpt, claims))
+        logits: torch.Tensor = self.head(run_packed(self._body, packed))
+        return logits
+
+    @torch.inference_mode()
+    def score(self, excerpt: str, claims: Sequence[str]) -> list[float]:
+        """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
+        self.adapted.eval()
+        probabilities: list[float] = self.compute_logits(excerpt, claims).softmax(dim=-1)[:, 1].tolist()
+        self.adapted.train()
+        return probabilities
+
+    def get_state(self) -> dict[str, torch.Tensor]:
+        """Return the trained tensors."""
+        head = {f"head.{name}": tensor for name, tensor in self.head.state_dict().items()}
+        return get_peft_model_state_dict(self.adapted, save_embedding_layers=False) | head
+
+    def set_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Replace the trained tensors."""
+        self.head.load_state_dict({name: state[f"head.{name}"] for name in self.head.state_dict()})
+        adapter = {name: tensor for name, tensor in state.items() if not name.startswith("head.")}
+        set_peft_model_state_dict(self.adapted, adapter)
+
+    def save(self, folder: Path, *, base: str) -> None:
+        """Save adapter and head.
+
+        Args:
+            folder: the verifier's folder.
+            base: name of the base weights.
+        """
+        save_adapter(self.adapted, folder, base=base)
+        head = {name: tensor.detach().float().cpu().contiguous() for name, tensor in self.head.state_dict().items()}
+        save_file(head, folder / VERIFIER_HEAD, {"format": "pt"})
