@@ -1,8 +1,8 @@
 """Summaries that people judged, from every file of a folder, by the layout of its lines.
 
 - As QAGS published them (Wang, Cho, Lewis, ACL 2020): an ``article`` and ``summary_sentences`` with three answers each.
-- With spans of unsupported text (RAGTruth: Niu et al., ACL 2024): a ``source`` and ``summaries``, each with ``text`` and
-  ``spans``, offsets in it.
+- With spans of unsupported text (RAGTruth: Niu et al., ACL 2024): a ``source`` and ``summaries``, each with ``text``
+  and ``spans``, offsets in it.
 """
 
 from __future__ import annotations

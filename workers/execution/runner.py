@@ -166,12 +166,9 @@ class StepRunner:
             weights_fingerprint=self._generator.fingerprint,
             grounding=self._describe_grounding(options),
         )
-        if params.is_deterministic if options.cache is None else options.cache:
-            cached = self._store.find_cached(identity)
-            if cached is not None:
-                # The same answer may have another place in its document.
-                grounded = self._grounder.ground(claim, cached.output, mode=options.grounding)
-                return StepOutcome(replace(cached, sentences=describe_sentences(grounded.sentences)))
+        may_reuse = params.is_deterministic if options.cache is None else options.cache
+        if may_reuse and (cached := self._store.find_cached(identity)) is not None:
+            return self._ground_cached(claim, cached, options)
         generate = partial(
             generate_answer,
             self._generator,
@@ -186,12 +183,19 @@ class StepRunner:
             return None
         answer, grounded = found
         notes = (
-            *({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes),
+            *({"name": "clipped", "words": clip, "try": 0, "stands": True} for clip in rendered.notes),
             *answer.guards,
             *describe_replacements(grounded, options.grounding),
             *self._note_coverage(claim, grounded.text, list(outputs.values())),
         )
         return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
+
+    def _ground_cached(self, claim: Claim, cached: StepResult, options: JobOptions) -> StepOutcome:
+        """Return a stored answer with the spans of this document; the same answer may have another place in it."""
+        grounded = self._grounder.ground(claim, cached.output, mode=options.grounding)
+        tokens = self._generator.count_tokens(grounded.text)
+        sentences = describe_sentences(grounded.sentences)
+        return StepOutcome(replace(cached, output=grounded.text, output_tokens=tokens, sentences=sentences))
 
     def _note_coverage(self, claim: Claim, text: str, inputs: Sequence[str]) -> tuple[Json, ...]:
         uncovered = note_coverage(text, inputs) if claim.kind in COMBINING_KINDS else None

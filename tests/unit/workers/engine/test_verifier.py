@@ -146,7 +146,9 @@ def test_a_broken_file_is_named(damage: Callable[[Path], None], message: str, fo
 @pytest.mark.parametrize("name", VERIFIER_FILES)
 def test_a_missing_file_is_named(name: str, folder: Path, tiny_weights: Path) -> None:
     (folder / name).unlink()
-    with pytest.raises(AdapterUnreadableError, match=rf"holds no verifier: {name} is missing; .*GISTMILL_VERIFIER=none"):
+    with pytest.raises(
+        AdapterUnreadableError, match=rf"holds no verifier: {name} is missing; .*GISTMILL_VERIFIER=none"
+    ):
         load_verifier(folder, base=tiny_weights)
 
 
