@@ -62,6 +62,7 @@ GROUPS = (
             "revision": WEIGHTS,
             "weights_name": WORKER,
             "adapter": WEIGHTS,
+            "verifier": WEIGHTS,
             "dtype": WORKER,
             "quantization": WORKER,
             "device_map": WORKER,
