@@ -48,20 +48,24 @@ ALTER ROLE gistmill_analyst CONNECTION LIMIT 20;
 -- Producers submit, cancel and retry. They may throw a result away to have it made again, and never write one: each
 -- row that they insert or change is without output or summary, and documents are not theirs to change.
 GRANT INSERT ON batches, documents, jobs, steps TO gistmill_producer;
-GRANT UPDATE (state, pending, summary, round, reason, review, cancel_requested_at, started_at, finished_at)
-    ON jobs TO gistmill_producer;
+GRANT UPDATE (
+    state, pending, summary, round, verified, quoted, flagged, reason, review, cancel_requested_at, started_at,
+    finished_at
+) ON jobs TO gistmill_producer;
 GRANT UPDATE (
     state, available_at, dispatched_at, dispatches, errors, crashes, is_solo, lease_owner, done_token, identity,
     cached_from, prompt_fingerprint, weights_fingerprint, params, output, output_tokens, prompt_tokens,
-    completion_tokens, finish_reason, seconds, worker, guards, error, started_at, finished_at
+    completion_tokens, finish_reason, seconds, worker, guards, sentences, error, started_at, finished_at
 ) ON steps TO gistmill_producer;
-GRANT DELETE ON chunks, steps, evaluations TO gistmill_producer;
+GRANT DELETE ON chunks, steps, sentences, evaluations TO gistmill_producer;
 -- Of all metrics they write one: a person's approval of a summary.
 GRANT INSERT ON evaluations TO gistmill_producer;
 
--- Workers plan, run and finish. They change no document and no batch, and delete nothing. Which weights a name stands for is
--- the owner's to say: nobody else may write to the table.
-GRANT INSERT ON chunks, steps, step_attempts, evaluations, workers, cluster_facts TO gistmill_worker;
+-- Workers plan, run and finish. They change no document and no batch, and delete nothing but the sentences of a summary
+-- that a second try replaces. Which weights a name stands for is the owner's to say: nobody else may write to the table.
+GRANT INSERT ON chunks, steps, step_attempts, sentences, citations, evaluations, workers, cluster_facts
+    TO gistmill_worker;
+GRANT DELETE ON sentences TO gistmill_worker;
 GRANT UPDATE ON jobs, steps, evaluations, workers, cluster_facts TO gistmill_worker;
 
 ALTER TABLE jobs ENABLE ROW LEVEL SECURITY;
@@ -86,6 +90,8 @@ CREATE POLICY workers_write ON evaluations TO gistmill_worker USING (true);
 CREATE POLICY producers_delete ON evaluations FOR DELETE TO gistmill_producer USING (true);
 CREATE POLICY producers_approve ON evaluations FOR INSERT TO gistmill_producer WITH CHECK (metric = 'approved');
 CREATE POLICY producers_write_no_result ON jobs TO gistmill_producer USING (true)
-    WITH CHECK (summary IS NULL AND state IN ('queued', 'running', 'cancelled'));
+    WITH CHECK (
+        summary IS NULL AND num_nonnulls(verified, quoted, flagged) = 0 AND state IN ('queued', 'running', 'cancelled')
+    );
 CREATE POLICY producers_write_no_result ON steps TO gistmill_producer USING (true)
-    WITH CHECK (output IS NULL AND state IN ('ready', 'cancelled'));
+    WITH CHECK (output IS NULL AND sentences = '[]' AND state IN ('ready', 'cancelled'));

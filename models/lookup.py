@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from models.errors import UnknownIdError
 from models.job import Job, JobState
 from models.tables import Batch, Worker
-from models.views import BatchProgress, ChunkText, JobSummary, read_row, read_rows, view_of
+from models.views import BatchProgress, ChunkText, JobSummary, SentenceText, read_row, read_rows, view_of
 
 # Hex digits of an id prefix; with fewer, a typing error would match some job.
 MIN_DIGITS = 4
@@ -50,6 +50,7 @@ class JobFilter:
     weights: Sequence[str] = ()
     since: datetime | None = None
     needs_review: bool = False
+    flagged: bool = False
     limit: int | None = None
 
 
@@ -142,6 +143,8 @@ def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
         statement = statement.where(view.c.created_at >= wanted.since)
     if wanted.needs_review:
         statement = statement.where(view.c.needs_review)
+    if wanted.flagged:
+        statement = statement.where(view.c.flagged > 0)
     yield from read_rows(
         session, JobSummary, statement.order_by(view.c.created_at, view.c.source, view.c.job_id).limit(wanted.limit)
     )
@@ -163,6 +166,13 @@ def list_chunks(session: Session, job_id: UUID) -> list[ChunkText]:
     """Return the chunks of a job in document order."""
     view = view_of(ChunkText)
     return list(read_rows(session, ChunkText, select(view).where(view.c.job_id == job_id).order_by(view.c.index)))
+
+
+def list_sentences(session: Session, jobs: Sequence[UUID]) -> list[SentenceText]:
+    """Return the sentences of the summaries of jobs, each summary's in order."""
+    view = view_of(SentenceText)
+    statement = select(view).where(view.c.job_id.in_(jobs)).order_by(view.c.job_id, view.c.index)
+    return list(read_rows(session, SentenceText, statement))
 
 
 def list_live_workers(session: Session) -> list[Worker]:

@@ -19,6 +19,8 @@ SERVERS_FILE = "servers.json"
 # Values of ``weights`` and ``adapter`` besides a folder or a hub id.
 PACKAGED = "packaged"
 NO_ADAPTER = "none"
+# Value of GISTMILL_VERIFIER that turns the verifier off.
+NO_VERIFIER = "none"
 # Weights name of jobs and workers that give none.
 DEFAULT_NAME = "default"
 # A name is part of a queue's name on the broker.
@@ -62,6 +64,9 @@ class Settings(BaseSettings):
     device_map: Literal["none", "auto"] = "none"
     """`auto` spreads one set of weights over several GPUs: one process per name, with the GPUs divided among the
     names."""
+    verifier: str = "packaged"
+    """Verifier of generated sentences: `packaged`, a folder that `gistmill finetune --task verify` has made, or `none`,
+    with which only their names, numbers and dates are checked."""
     slots: int = Field(16, ge=1, le=1024)
     """Slots: maximum number of concurrent sequences of a process."""
     kv_cache_gb: float | None = Field(None, gt=0)

@@ -67,6 +67,9 @@ class JobSummary:
     consistency: float | None
     is_being_checked: bool
     round: int
+    verified: int | None
+    quoted: int | None
+    flagged: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ class BatchProgress:
     cached_steps: int
     being_checked: int
     need_review: int
+    verified: int
+    quoted: int
+    flagged: int
 
     @property
     def open_jobs(self) -> int:
@@ -165,6 +171,29 @@ class ChunkText:
     headings: list[Any]
     tokens: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceText:
+    """One sentence of a summary: its span, its text, its verdict and its citations.
+
+    A citation is an object of ``start`` and ``end`` in the document, ``text`` and ``headings``.
+    """
+
+    VIEW: ClassVar[str] = "summary_sentences"
+
+    job_id: UUID
+    batch_id: UUID
+    batch: str
+    source: str
+    index: int
+    start_at: int
+    end_at: int
+    text: str
+    kind: str
+    score: float | None
+    reason: str | None
+    citations: list[Any]
 
 
 def view_of(kind: type[View]) -> TableClause:

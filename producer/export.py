@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from typing import BinaryIO, TextIO
 
+from sqlalchemy.orm import Session
+
 from models.base import Json
+from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
+from producer.citations import CitedSentence, Passage, mark_summary, read_cited, shorten_passage
 from producer.plain import dump_json
-from producer.wording import EXPORT_FORMATS
+from producer.wording import EXPORT_FORMATS, clean_line, describe_verdicts
 
 COLUMNS = tuple(column.name for column in fields(JobSummary))
 # Spreadsheets evaluate cells with these beginnings as formulas; the last four are the full-width forms.
@@ -22,36 +27,59 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 # Rows of a Parquet row group: a few megabytes of summaries.
 GROUP_ROWS = 2_000
 
-Writer = Callable[[Iterable[JobSummary], BinaryIO], int]
+# Jobs whose sentences are read at once.
+BLOCK_JOBS = 200
+# Punctuation that Markdown may take for markup or HTML; a backslash in front makes it text.
+MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
-def write_csv(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
+@dataclass(frozen=True, slots=True)
+class ExportedJob:
+    """A job with the sentences of its summary."""
+
+    job: JobSummary
+    sentences: tuple[CitedSentence, ...] = ()
+
+
+Writer = Callable[[Iterable[ExportedJob], BinaryIO], int]
+
+
+def list_exported(session: Session, wanted: JobFilter) -> Iterator[ExportedJob]:
+    """Yield the jobs that pass a filter, in order of submission, with the sentences of their summaries."""
+    jobs = list_jobs(session, wanted)
+    while block := list(islice(jobs, BLOCK_JOBS)):
+        cited = read_cited(session, [job.job_id for job in block])
+        yield from (ExportedJob(job, cited.get(job.job_id, ())) for job in block)
+
+
+def write_csv(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
     """Write a header and a row per job, with formulas quoted; return the number of jobs."""
     with _open_text(file) as text:
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
-        return sum(1 for job in jobs if writer.writerow(map(_format_cell, flatten(job).values())))
+        return sum(1 for row in jobs if writer.writerow(map(_format_cell, flatten(row.job).values())))
 
 
-def write_jsonl(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
+def write_jsonl(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
     """Write a JSON object per line; return the number of jobs."""
     with _open_text(file) as text:
-        return sum(1 for job in jobs if text.write(dump_json(job) + "\n"))
+        lines = (dump_json(asdict(row.job) | {"sentences": row.sentences}) for row in jobs)
+        return sum(1 for line in lines if text.write(line + "\n"))
 
 
-def write_markdown(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
+def write_markdown(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
     """Write a section per job; return the number of jobs."""
     with _open_text(file) as text:
-        return sum(1 for job in jobs if text.write(_describe_job(job)))
+        return sum(1 for row in jobs if text.write(_describe_job(row.job, row.sentences)))
 
 
-def write_parquet(jobs: Iterable[JobSummary], file: BinaryIO) -> int:
+def write_parquet(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
     """Write a row per job in row groups; return the number of jobs."""
     import pyarrow
     from pyarrow import parquet
 
     schema = _make_schema()
-    rows, count = (flatten(job) for job in jobs), 0
+    rows, count = (flatten(row.job) | {"sentences": list(map(asdict, row.sentences))} for row in jobs), 0
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, GROUP_ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
@@ -89,27 +117,54 @@ def _open_text(file: BinaryIO) -> Iterator[TextIO]:
         text.detach()
 
 
-def _describe_job(job: JobSummary) -> str:
+def escape_markdown(line: str) -> str:
+    """Return a line of a document as Markdown that shows it and is nothing else."""
+    return MARKUP.sub(r"\\\1", clean_line(line))
+
+
+def _describe_job(job: JobSummary, sentences: Sequence[CitedSentence]) -> str:
     facts = {
         "job": str(job.job_id),
         "batch": job.batch,
         "state": job.state,
         "how": f"{job.strategy}, {job.style}, weights {job.weights}",
         "reason": job.reason,
+        "sentences": describe_verdicts(job.verified, job.quoted, job.flagged),
         "consistency": None if job.consistency is None else f"{job.consistency:.3f}",
         "needs review": job.review,
     }
     lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
     title = " ".join(job.source.split())
-    return "\n".join([f"# {title}", "", *lines, "", job.summary or "There is no summary.", "", ""])
+    summary = mark_summary(job.summary, sentences) if job.summary else "There is no summary."
+    cited = list(_describe_citations(sentences))
+    return "\n".join([f"# {title}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""])
+
+
+def _describe_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
+    """Yield an item per marked sentence: its number, its verdict, and a line per passage."""
+    for sentence in sentences:
+        if sentence.number is not None:
+            yield f"- [{sentence.number}] {escape_markdown(sentence.verdict)}"
+            yield from (f"  - {_describe_passage(passage)}" for passage in sentence.citations)
+
+
+def _describe_passage(passage: Passage) -> str:
+    headings = f" ({escape_markdown(' > '.join(passage.headings))})" if passage.headings else ""
+    return f"“{escape_markdown(shorten_passage(passage.text))}”{headings}"
 
 
 def _make_schema() -> object:
+    """Return the columns of a job, and its sentences with their citations as a list of structures."""
     import pyarrow
+
+    text, whole = pyarrow.string(), pyarrow.int64()
+    span = {"start": whole, "end": whole, "text": text}
+    citation = pyarrow.struct(span | {"headings": pyarrow.list_(text)})
+    verdict = {"kind": text, "score": pyarrow.float64(), "reason": text, "citations": pyarrow.list_(citation)}
+    sentence = pyarrow.struct({"number": whole} | span | verdict)
 
     moment = pyarrow.timestamp("us", tz="UTC")
     kinds = {"bool": pyarrow.bool_(), "int": pyarrow.int64(), "float": pyarrow.float64(), "datetime": moment}
     # Annotations are strings here: "int", "float | None", ...
-    return pyarrow.schema(
-        [(field.name, kinds.get(str(field.type).partition(" ")[0], pyarrow.string())) for field in fields(JobSummary)]
-    )
+    columns = [(field.name, kinds.get(str(field.type).partition(" ")[0], text)) for field in fields(JobSummary)]
+    return pyarrow.schema([*columns, ("sentences", pyarrow.list_(sentence))])

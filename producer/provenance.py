@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.lookup import list_chunks, read_job
+from models.sentence import SentenceKind
 from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
+from producer.citations import CitedSentence, read_cited
 from producer.evidence import Evidence, read_evidence
 
 Key = tuple[int, str, int, int]
@@ -52,6 +54,7 @@ class StepRecord:
     seconds: float | None
     worker: str | None
     guards: list[Any]
+    sentences: list[Any]
     error: Json | None
     attempt: int
     errors: int
@@ -73,6 +76,12 @@ class StepRecord:
     def chunks(self) -> list[int]:
         """Indexes of its input chunks."""
         return [place["chunk"] for place in self.inputs if "chunk" in place]
+
+    @property
+    def verdicts(self) -> str:
+        """Numbers of sentences in its output by verdict: ``2 verified, 1 quoted``; "" without any."""
+        counts = Counter(sentence["kind"] for sentence in self.sentences)
+        return ", ".join(f"{counts[kind]} {kind}" for kind in SentenceKind if counts[kind])
 
     @property
     def earlier(self) -> list[Key]:
@@ -110,6 +119,7 @@ class Provenance:
     steps: tuple[StepRecord, ...]
     tries: dict[str, list[AttemptRecord]]
     evaluations: tuple[Measure, ...]
+    sentences: tuple[CitedSentence, ...]
 
     @property
     def evidence(self) -> Evidence:
@@ -130,6 +140,7 @@ def read_provenance(session: Session, job_id: UUID) -> Provenance:
         steps=tuple(read_steps(session, job_id)),
         tries=read_tries(session, job_id),
         evaluations=tuple(Measure(*row) for row in session.execute(measures)),
+        sentences=read_cited(session, [job_id]).get(job_id, ()),
     )
 
 

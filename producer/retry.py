@@ -15,6 +15,7 @@ from models.job import OPEN_STATES, Chunk, Job, JobState
 from models.outbox import restart_steps
 from models.publisher import OutboxPublisher
 from models.queues import StepMessage
+from models.sentence_updates import delete_sentences
 from models.step import Step, StepKind, StepState
 from models.step_updates import lock_job
 from models.tables import Evaluation
@@ -72,8 +73,8 @@ def retry_jobs(
 def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> tuple[RetryOutcome, list[StepMessage]]:
     """Reopen an ended job and make its failed and cancelled steps ready.
 
-    Later waves are deleted, because their inputs change; workers create them again. Metrics and the second try of a
-    check are deleted too.
+    Later waves are deleted, because their inputs change; workers create them again. Metrics, the second try of a check
+    and the sentences of the summary are deleted too.
 
     Args:
         session: the caller commits, then publishes the messages.
@@ -92,6 +93,7 @@ def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> t
         return RetryOutcome.WHOLE, []
     wave = again[0].wave
     _delete_later(session, job_id, [step.id for step in steps if step.wave > wave])
+    delete_sentences(session, job)
     _reopen(session, job, again)
     return RetryOutcome.RESTARTED, restart_steps(session, [step.id for step in again])
 

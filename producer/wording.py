@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 # Formats of an export; producer.export has their writers.
 EXPORT_FORMATS = ("csv", "jsonl", "parquet", "markdown")
+# All but tab and line feed: escape sequences of a document could control the terminal.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def clean_text(text: str) -> str:
+    """Replace control characters in a text, except tab and line feed."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def clean_line(text: str) -> str:
+    """Return a text as one line, with control characters replaced."""
+    return clean_text(" ".join(text.split()))
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -54,3 +67,13 @@ def _find_moment(given: str, now: datetime) -> datetime:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: ``1 job``, ``1,200 jobs``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def describe_verdicts(verified: int | None, quoted: int | None, flagged: int | None) -> str:
+    """Return the numbers of sentences by verdict: ``31 sentences verified, 14 quoted, 2 flagged``; "" without any."""
+    numbers = {"verified": verified, "quoted": quoted, "flagged": flagged}
+    counted = [(number, verdict) for verdict, number in numbers.items() if number]
+    if not counted:
+        return ""
+    (number, verdict), *others = counted
+    return ", ".join([f"{count(number, 'sentence')} {verdict}", *(f"{more:,} {name}" for more, name in others)])

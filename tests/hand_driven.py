@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import Engine, select
@@ -145,7 +145,7 @@ class Driver(HandDrivenWorker):
         result = StepResult(output=f"{strategy}: chosen by the test")
         self._end(claim, StepOutcome(result, make_plan(strategy, length, chunks), options=options))
 
-    def finish(self, claim: Claim, *, output: str, reason: str | None = None) -> None:
+    def finish(self, claim: Claim, *, output: str, reason: str | None = None, sentences: Sequence[Json] = ()) -> None:
         """End a step that has begun; a reason says what is wrong with its output."""
         guards: tuple[Json, ...] = () if reason is None else ({"name": "g", "words": reason, "try": 1, "stands": True},)
         result = StepResult(
@@ -158,6 +158,7 @@ class Driver(HandDrivenWorker):
             prompt_fingerprint="p",
             params={"temperature": 0.1},
             guards=guards,
+            sentences=tuple(sentences),
         )
         self._end(claim, StepOutcome(result))
 
@@ -166,12 +167,18 @@ class Driver(HandDrivenWorker):
         self.executor.fail(self.claim(job_id, kind, index), PermanentError(message))
 
     def run(
-        self, job_id: UUID, *, chunks: int = 3, strategy: Strategy = "map-reduce", words: str = "a summary"
+        self,
+        job_id: UUID,
+        *,
+        chunks: int = 3,
+        strategy: Strategy = "map-reduce",
+        words: str = "a summary",
+        sentences: Sequence[Json] = (),
     ) -> None:
-        """Run a job to its success."""
+        """Run a job to its success; the sentences are those of its summary."""
         self.plan(job_id, chunks=chunks, strategy=strategy)
         self.finish_maps(job_id, chunks=chunks, strategy=strategy, words=words)
-        self.close(job_id, chunks=chunks, strategy=strategy, words=words)
+        self.close(job_id, chunks=chunks, strategy=strategy, words=words, sentences=sentences)
 
     def finish_maps(
         self, job_id: UUID, *, chunks: int = 3, strategy: Strategy = "map-reduce", words: str = "m"
@@ -192,11 +199,12 @@ class Driver(HandDrivenWorker):
         strategy: Strategy = "map-reduce",
         words: str = "a summary",
         reason: str | None = None,
+        sentences: Sequence[Json] = (),
     ) -> None:
         """End the last step, and with it the job; a reason makes it partial."""
         kind = {"map-reduce": "reduce", "refine": "refine", "stuff": "stuff"}[strategy]
         claim = self.claim(job_id, kind, chunks - 1 if kind == "refine" else 0)
-        self.finish(claim, output=words, reason=reason)
+        self.finish(claim, output=words, reason=reason, sentences=sentences)
 
     def finish_check(self, job_id: UUID, *, consistency: float = 0.9) -> None:
         """End the check of a job that has its summary."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import structlog
 from celery import Celery
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from models import step_updates
@@ -30,6 +31,7 @@ from workers.health import StatusServer
 from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 if TYPE_CHECKING:
+    from workers.evaluation.verification import ClaimJudge
     from workers.generation import TextGenerator
 
 log = structlog.get_logger()
@@ -48,6 +50,7 @@ class Served:
         seconds_since_progress: returns the seconds since the last token while requests wait; 0 when idle.
         close: stops the engine.
         trained_prompt: default prompt of jobs, from the metadata of the weights.
+        judge: verifier of sentences; None to check their facts only.
     """
 
     generator: TextGenerator
@@ -55,6 +58,7 @@ class Served:
     seconds_since_progress: Callable[[], float]
     close: Callable[[], None]
     trained_prompt: TrainedPrompt = UNTRAINED
+    judge: ClaimJudge | None = None
 
 
 class Service:
@@ -65,20 +69,7 @@ class Service:
         self._settings = settings
         self._served = served
         self._node = node
-        url, application = settings.require_database_url(), f"gistmill {node}"
-        # Steps and background threads have separate pools: a step retries after an outage, so its pool skips the ping.
-        # A transaction that is idle for a whole lease is ended by the server.
-        self._steps_database = connect(
-            url,
-            pool_size=min(settings.slots, 20),
-            application=application,
-            pre_ping=False,
-            autocommit=True,
-            idle_in_transaction_timeout=settings.lease_seconds,
-        )
-        self._database = connect(
-            url, pool_size=2, application=application, idle_in_transaction_timeout=settings.lease_seconds
-        )
+        self._steps_database, self._database = connect_pools(settings, application=f"gistmill {node}")
         publisher = CeleryPublisher(app)
         store = StepStore(
             self._steps_database, publisher, worker_id=self.worker_id, lease_seconds=settings.lease_seconds
@@ -93,7 +84,12 @@ class Service:
             on_hang=end_process,
         )
         self.executor = StepExecutor(
-            store, served.generator, self._leases, settings=settings, trained_prompt=served.trained_prompt
+            store,
+            served.generator,
+            self._leases,
+            settings=settings,
+            trained_prompt=served.trained_prompt,
+            judge=served.judge,
         )
         reclaimer = Reclaimer(
             self._database,
@@ -175,6 +171,29 @@ class Service:
             # The local clock suffices: only processes of this host compare it.
             started_at=datetime.fromtimestamp(process.create_time(), UTC),
         )
+
+
+def connect_pools(settings: Settings, *, application: str) -> tuple[Engine, Engine]:
+    """Return the connection pool of steps and that of background threads.
+
+    A step retries after an outage, so its pool skips the ping. A transaction that is idle for a whole lease is ended by
+    the server.
+    """
+    steps = connect(
+        settings.require_database_url(),
+        pool_size=min(settings.slots, 20),
+        application=application,
+        pre_ping=False,
+        autocommit=True,
+        idle_in_transaction_timeout=settings.lease_seconds,
+    )
+    background = connect(
+        settings.require_database_url(),
+        pool_size=2,
+        application=application,
+        idle_in_transaction_timeout=settings.lease_seconds,
+    )
+    return steps, background
 
 
 def end_process() -> None:

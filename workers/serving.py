@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import REGISTRY
 
 from models.session import open_transaction
-from models.settings import NO_ADAPTER, PACKAGED, Settings
+from models.settings import NO_ADAPTER, NO_VERIFIER, PACKAGED, Settings
 from workers.engine.errors import InsufficientMemoryError
 from workers.errors import ServingError, ShortageError
 from workers.importing import import_without_gc
@@ -17,12 +17,15 @@ from workers.service import Served, end_process
 from workers.weights.errors import WeightsError
 from workers.weights.fingerprint import begin_hashing
 from workers.weights.folder import find_folder
-from workers.weights.packaged import packaged_folder
+from workers.weights.packaged import NAME as PACKAGED_NAME
+from workers.weights.packaged import has_packaged_weights, packaged_folder
 from workers.weights.registration import resolve_name
 from workers.weights.trained_prompt import TrainedPrompt, read_trained_prompt
+from workers.weights.verifier import VerifierMetadata, find_packaged_verifier
 
 if TYPE_CHECKING:
     from workers.engine.config import EngineConfig
+    from workers.evaluation.verification import ClaimJudge
 
 log = structlog.get_logger()
 
@@ -58,7 +61,43 @@ def load_served(settings: Settings) -> Served:
         context_tokens=engine.context_tokens,
     )
     REGISTRY.register(engine.metrics)
-    return Served(engine, engine.device, engine.seconds_since_progress, engine.close, trained_prompt)
+    judge = load_judge(settings)
+    return Served(engine, engine.device, engine.seconds_since_progress, engine.close, trained_prompt, judge)
+
+
+def load_judge(settings: Settings) -> ClaimJudge | None:
+    """Load the verifier of the settings; None if there is none, so that only facts are checked.
+
+    Raises:
+        ServingError: it cannot be loaded; the message has the reason and the remedy.
+    """
+    if settings.verifier == NO_VERIFIER:
+        return None
+    folder = find_packaged_verifier() if settings.verifier == PACKAGED else Path(settings.verifier).expanduser()
+    if folder is None or (settings.verifier == PACKAGED and not has_packaged_weights()):
+        log.warning(
+            "verifier_is_missing",
+            action="only names, numbers and dates of generated sentences are checked; install gistmill[local]",
+        )
+        return None
+    from workers.engine.verifier import load_verifier
+
+    try:
+        judge = load_verifier(folder, base=find_verifier_base(settings, folder))
+    except WeightsError as error:
+        raise ServingError(f"the verifier cannot be loaded: {error}") from error
+    log.info("verifier_loaded", threshold=judge.threshold)
+    return judge
+
+
+def find_verifier_base(settings: Settings, folder: Path) -> Path:
+    """Return the folder of the weights that a verifier was trained on; convert the packaged ones if necessary."""
+    base = VerifierMetadata.read(folder).base
+    if base != PACKAGED_NAME:
+        return find_folder(base)
+    from workers.engine.packaged_conversion import ensure_packaged_weights
+
+    return ensure_packaged_weights(packaged_folder(settings))
 
 
 def make_config(settings: Settings, weights: Path, adapter: Path | None) -> EngineConfig:

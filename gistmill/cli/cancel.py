@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from gistmill.cli.database import open_engine
-from gistmill.cli.output import clean_line, json_option, print_json
-from producer.wording import count
+from gistmill.cli.output import json_option, print_json
+from producer.wording import clean_line, count
 
 
 @click.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gistmill.cli.database import open_session
 from gistmill.cli.edge import ExitCode, run
 from gistmill.cli.main import make_group
 
@@ -29,7 +30,6 @@ def demo() -> int:
     import producer
     from gistmill.cli.up import run_missing_cluster
     from gistmill.cli.watch import follow
-    from models.settings import read_settings
 
     batch = f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     with run_missing_cluster():
@@ -39,7 +39,7 @@ def demo() -> int:
             if code := run(make_group(), name="gistmill", arguments=words):
                 return code
         follow(batch, is_live=True, as_json=False)
-        is_whole = print_summaries(read_settings().require_database_url(), batch)
+        is_whole = print_summaries(batch)
     click.echo(
         "\nEverything is kept. Look closer:\n"
         "  gistmill up                    start the cluster again and leave it running; it prints its addresses\n"
@@ -50,26 +50,32 @@ def demo() -> int:
     return ExitCode.DONE if is_whole else ExitCode.INCOMPLETE
 
 
-def print_summaries(database_url: str, batch: str) -> bool:
-    """Print every summary of a batch with its figures; return True if every document has one."""
+def print_summaries(batch: str) -> bool:
+    """Print every summary of a batch with its citations and figures; return True if every document has one."""
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
-    from sqlalchemy.orm import Session
 
+    from gistmill.cli.step_tree import render_citations
     from models.lookup import JobFilter, find_target, list_jobs
-    from models.session import connect
+    from producer.citations import mark_summary, read_cited
+    from producer.wording import clean_text
 
     console = Console()
-    with Session(connect(database_url, pool_size=1, idle_in_transaction_timeout=None)) as session:
+    with open_session() as session:
         target = find_target(session, batch)
         jobs = list(list_jobs(session, JobFilter(batch_id=target.batch_id)))
+        cited = read_cited(session, [job.job_id for job in jobs])
         for job in jobs:
             figures = (
                 f"{job.strategy}, {job.chunks} chunk{'s' if job.chunks != 1 else ''}, {job.steps} steps, "
                 f"{job.prompt_tokens:,} tokens read, {job.completion_tokens:,} written, {job.seconds or 0:.0f} s"
             )
-            text = Text(job.summary or job.reason or "")
-            console.print(Panel(text, title=f"{job.source}: {job.state}", subtitle=figures, title_align="left"))
+            sentences = cited.get(job.job_id, ())
+            text = mark_summary(job.summary, sentences) if job.summary else job.reason or ""
+            lines = [clean_text(text), *([""] if sentences else []), *render_citations(sentences)]
+            console.print(
+                Panel(Text("\n".join(lines)), title=f"{job.source}: {job.state}", subtitle=figures, title_align="left")
+            )
             console.print(f"  gistmill show {str(job.job_id)[:8]}", highlight=False)
     return all(job.summary for job in jobs)

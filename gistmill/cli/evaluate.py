@@ -10,8 +10,8 @@ import click
 
 from gistmill.cli.database import open_engine
 from gistmill.cli.options import READABLE_FILE
-from gistmill.cli.output import clean_line, json_option, list_names, print_json, print_table, warn_unsent
-from producer.wording import count
+from gistmill.cli.output import json_option, list_names, print_json, print_table, warn_unsent
+from producer.wording import clean_line, count
 
 if TYPE_CHECKING:
     from models.base import Json

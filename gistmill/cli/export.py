@@ -26,6 +26,9 @@ SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "p
 def export(name: str | None, output: Path | None, form: str | None, **given: Any) -> None:
     """Write jobs with their summaries as CSV, JSONL, Parquet or Markdown.
 
+    All have the numbers of sentences verified, quoted and flagged; JSONL and Parquet have each
+    sentence with its citations, and Markdown has them below the summary.
+
     Cells of CSV that a spreadsheet would run as formulas get an apostrophe in front.
 
     \b
@@ -35,13 +38,12 @@ def export(name: str | None, output: Path | None, form: str | None, **given: Any
       gistmill export --since 3d --format jsonl
       gistmill export 3f9a1c2e --format markdown
     """
-    from models.lookup import list_jobs
-    from producer.export import WRITERS
+    from producer.export import WRITERS, list_exported
 
     if form is None:
         form = find_format(output)
     with open_session() as session, _open_output(output, form) as file:
-        number = WRITERS[form](list_jobs(session, make_filter(session, name, given)), file)
+        number = WRITERS[form](list_exported(session, make_filter(session, name, given)), file)
     if output is not None:
         click.echo(f"{count(number, 'job')} in {output}", err=True)
 

@@ -16,13 +16,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gistmill.cli.output import STATE_COLOURS, clean_line
+from gistmill.cli.output import STATE_COLOURS
 from gistmill.cli.status import STEP_COLUMNS, describe_checks, describe_states, print_failures
 from models.views import BatchProgress
 from producer.plain import dump_json
 from producer.status import Snapshot
 from producer.watch import Outage, WatchEvent
-from producer.wording import format_seconds
+from producer.wording import clean_line, describe_verdicts, format_seconds
 
 # Seconds without a change after which a line is printed nevertheless.
 QUIET_SECONDS = 60
@@ -45,12 +45,14 @@ def choose_screen(*, is_live: bool, as_json: bool) -> Iterator[Show]:
 
 
 def print_end(snapshot: Snapshot) -> None:
-    """Print the final states of a batch."""
+    """Print the final states of a batch and the verdicts on the sentences of its summaries."""
     progress = snapshot.progress
     times = (progress.started_at, progress.finished_at)
     took = f" in {format_seconds((times[1] - times[0]).total_seconds())}" if times[0] and times[1] else ""
     review = f", {progress.need_review:,} need review" if progress.need_review else ""
-    click.echo(f"batch {progress.batch} has ended: {describe_states(progress)}{review}{took}")
+    verdicts = describe_verdicts(progress.verified, progress.quoted, progress.flagged)
+    ended = f"{describe_states(progress)}{review}{took}" + (f": {verdicts}" if verdicts else "")
+    click.echo(f"batch {progress.batch} has ended: {ended}")
     print_failures(snapshot)
     click.echo(f"read the summaries with: gistmill results {progress.batch}")
 
@@ -70,6 +72,8 @@ def describe_event(event: WatchEvent) -> str:
     parts.extend(f"{number:,} {state}" for state, number in counts.items() if number)
     if checks := describe_checks(progress):
         parts.append(f"checks: {checks}")
+    if verdicts := describe_verdicts(progress.verified, progress.quoted, progress.flagged):
+        parts.append(verdicts)
     if not event.workers and not progress.is_over:
         parts.append("no worker is running")
     elif event.unserved:

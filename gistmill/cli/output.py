@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +13,11 @@ from typing import Any, BinaryIO, cast
 import click
 
 from producer.plain import dump_json
-from producer.wording import count
+from producer.wording import clean_line, clean_text, count
 
 # Names of documents in one line; --json prints all.
 SHOWN_NAMES = 10
 
-# All but tab and line feed: escape sequences of a document could control the terminal.
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 STATE_COLOURS = {
     "succeeded": "green",
     "done": "green",
@@ -29,16 +26,6 @@ STATE_COLOURS = {
     "cancelled": "magenta",
     "running": "cyan",
 }
-
-
-def clean_text(text: str) -> str:
-    """Replace control characters in a text, except tab and line feed."""
-    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def clean_line(text: str) -> str:
-    """Return a text as one line, with control characters replaced."""
-    return clean_text(" ".join(text.split()))
 
 
 def style_state(state: str) -> str:

@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from gistmill.cli.output import clean_line
 from producer.sources.source import ReadEvent, Source, SourceNote, SourceProblem
-from producer.wording import format_seconds
+from producer.wording import clean_line, format_seconds
 
 if TYPE_CHECKING:
     from workers.finetuning.progress import TrainingProgress

@@ -25,8 +25,8 @@ CHANGE = re.compile(r"\b(insert|update|delete|merge|truncate|drop|alter|create|g
 def query(sql: str, *, as_json: bool) -> None:
     """Run one SQL query on the results and print its rows; it cannot change anything.
 
-    The views job_summaries, batch_progress, step_timeline, weights_comparison and chunk_texts
-    answer most questions; docs/querying.md has worked queries.
+    The views job_summaries, batch_progress, step_timeline, weights_comparison, chunk_texts and
+    summary_sentences answer most questions; docs/querying.md has worked queries.
 
     \b
     Examples:

@@ -8,11 +8,24 @@ import click
 
 from gistmill.cli.database import open_session
 from gistmill.cli.options import add_filters, make_filter
-from gistmill.cli.output import clean_line, json_option, print_json_array, print_table
-from producer.wording import format_seconds
+from gistmill.cli.output import json_option, print_json_array, print_table
+from producer.wording import clean_line, format_seconds
 
 # Characters of a summary in a table.
 BEGINNING = 100
+COLUMNS = (
+    "job",
+    "source",
+    "state",
+    "strategy",
+    "took",
+    "consistency",
+    "verified",
+    "quoted",
+    "flagged",
+    "review",
+    "summary",
+)
 
 
 @click.command()
@@ -22,12 +35,15 @@ BEGINNING = 100
 def results(name: str | None, *, as_json: bool, **given: Any) -> None:
     """List jobs with the beginnings of their summaries; --json prints them whole.
 
+    "verified", "quoted" and "flagged" are numbers of sentences of the summary.
+
     \b
     Examples:
       gistmill results nightly
       gistmill results nightly --status failed --status partial
       gistmill results --since 12h --weights default --limit 20
       gistmill results nightly --needs-review
+      gistmill results nightly --flagged
       gistmill results nightly --json
     """
     from models.lookup import list_jobs
@@ -45,13 +61,16 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
                 job.strategy,
                 format_seconds(job.seconds),
                 "" if job.consistency is None else f"{job.consistency:.3f}",
+                job.verified,
+                job.quoted,
+                job.flagged,
                 "needs review" if job.needs_review else "",
                 _shorten(job.summary or job.reason or ""),
             )
             for job in jobs
         ]
     if rows:
-        print_table(("job", "source", "state", "strategy", "took", "consistency", "review", "summary"), rows)
+        print_table(COLUMNS, rows)
     else:
         click.echo("no job is like that")
 

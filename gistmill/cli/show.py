@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gistmill.cli.database import open_session
-from gistmill.cli.output import clean_line, json_option, print_fields, print_json, print_text, style_state
+from gistmill.cli.output import json_option, print_fields, print_json, print_text, style_state
+from producer.wording import clean_line
 
 if TYPE_CHECKING:
     from producer.provenance import Provenance
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Print what every step wrote.")
 @json_option
 def show(name: str, *, full: bool, as_json: bool) -> None:
-    """Print a job's summary, what its check found, and which step read which chunks and what that took.
+    """Print a job's summary, the passages that bear it out, what its check found, and how its steps made it.
+
+    [1] marks a sentence; below the summary stand its verdict, which is verified, quoted or flagged
+    with the reason, and the passages of the document that it cites.
 
     A check shows each sentence in doubt with the reason, MARKED if a name, number or date of it is
     nowhere in the document, and each question with the answers of the summary and of the document.
@@ -47,11 +51,16 @@ def show(name: str, *, full: bool, as_json: bool) -> None:
 
 def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
     from gistmill.cli.status import describe_fields
-    from gistmill.cli.step_tree import render_evidence, render_steps
+    from gistmill.cli.step_tree import render_citations, render_evidence, render_steps
+    from producer.citations import mark_summary
 
     job = provenance.job
     if job.summary is not None:
-        print_text(job.summary.strip() + "\n")
+        print_text(mark_summary(job.summary, provenance.sentences).strip() + "\n")
+    for line in (lines := list(render_citations(provenance.sentences))):
+        print_text(line)
+    if lines:
+        click.echo()
     click.echo(f"job {job.job_id}: {style_state(job.state)}")
     print_fields(describe_fields(job) | _describe_plan(provenance) | _describe_measures(provenance))
     click.echo()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gistmill.cli.database import open_session
-from gistmill.cli.output import clean_line, json_option, print_fields, print_json, print_table, style_state
+from gistmill.cli.output import json_option, print_fields, print_json, print_table, style_state
 from models.choices import SHOWN_STATES
-from producer.wording import count, format_moment, format_seconds
+from producer.wording import clean_line, count, describe_verdicts, format_moment, format_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 
 # Batches to list if none is named.
 RECENT = 20
+# The column "flagged" counts sentences, the others jobs and steps.
+BATCH_COLUMNS = (
+    "batch",
+    "submitted",
+    "jobs",
+    "open",
+    "succeeded",
+    "partial",
+    "failed",
+    "cancelled",
+    "flagged",
+    "steps",
+)
 # Headings for the fields of a ``StepCount``, in their order.
 STEP_COLUMNS = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
 
@@ -87,6 +100,7 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
             "finished": format_moment(progress.finished_at),
             "steps": describe_steps(snapshot),
             "checks": describe_checks(progress),
+            "sentences": describe_verdicts(progress.verified, progress.quoted, progress.flagged),
             "tokens": f"{progress.prompt_tokens:,} read, {progress.completion_tokens:,} written",
             "speed": f"{snapshot.tokens_per_second:.1f} tokens/s" if snapshot.tokens_per_second else None,
             "time left": None if progress.is_over else format_seconds(snapshot.seconds_left),
@@ -125,6 +139,8 @@ def _suggest_commands(snapshot: Snapshot) -> Iterator[str]:
         yield f"run what guards marked again with: gistmill retry {progress.batch} --marked"
     if progress.need_review:
         yield f"read what needs review with: gistmill results {progress.batch} --needs-review"
+    if progress.flagged:
+        yield f"read what is flagged with: gistmill results {progress.batch} --flagged"
 
 
 def describe_workers(snapshot: Snapshot) -> str:
@@ -152,13 +168,12 @@ def _print_batches(batches: list[BatchProgress], *, as_json: bool) -> None:
                 batch.partial,
                 batch.failed,
                 batch.cancelled,
+                batch.flagged,
                 f"{batch.steps_done}/{batch.steps}",
             )
             for batch in batches
         ]
-        print_table(
-            ("batch", "submitted", "jobs", "open", "succeeded", "partial", "failed", "cancelled", "steps"), rows
-        )
+        print_table(BATCH_COLUMNS, rows)
 
 
 def _print_job(job: JobSummary, *, as_json: bool) -> None:
@@ -184,6 +199,7 @@ def describe_fields(job: JobSummary) -> dict[str, object]:
         "document": f"{job.document_characters:,} characters"
         + (f", {count(job.chunks, 'chunk')}, {job.document_tokens:,} tokens" if job.chunks else ""),
         "summary": f"{job.summary_characters:,} characters" if job.summary_characters else None,
+        "sentences": describe_verdicts(job.verified, job.quoted, job.flagged),
         "steps": f"{job.steps_done} of {job.steps} done"
         + (f", {job.steps_failed} failed" if job.steps_failed else "")
         + (f", {job.cached_steps} from the cache" if job.cached_steps else "")

@@ -1,14 +1,14 @@
-"""Rendering of a job's steps, and of the evidence of its check, as lines of text."""
+"""Rendering of a job's steps, its citations and the evidence of its check as lines of text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from gistmill.cli.output import clean_line
 from models.step import StepKind
+from producer.citations import CitedSentence, Passage, shorten_passage
 from producer.evidence import Evidence
 from producer.provenance import Node, Provenance, StepRecord, build_trees, unroll_chain
-from producer.wording import count, format_seconds
+from producer.wording import clean_line, count, format_seconds
 
 # Characters of an error, a heading or a guard's words in one line.
 WORDS = 120
@@ -68,7 +68,8 @@ def _describe_step(step: StepRecord) -> str:
         "of the second try" if step.round and step.kind == StepKind.EVALUATE else "",
         "cut at the limit" if step.finish_reason == "length" else "",
     ]
-    return "  ".join([step.kind if is_alone else name, *filter(None, facts)])
+    title = "  ".join([step.kind if is_alone else name, *filter(None, facts)])
+    return f"{title}: {step.verdicts}" if step.verdicts else title
 
 
 def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:
@@ -94,6 +95,19 @@ def _describe_failures(step: StepRecord, provenance: Provenance) -> Iterator[str
 def _shorten(words: str) -> str:
     line = clean_line(words)
     return line if len(line) <= WORDS else line[: WORDS - 1] + "…"
+
+
+def render_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
+    """Yield the lines of the marked sentences: number and verdict, then the passages under their headings."""
+    for sentence in sentences:
+        if sentence.number is not None:
+            yield f"[{sentence.number}] {clean_line(sentence.verdict)}"
+            yield from (f"    {_describe_passage(passage)}" for passage in sentence.citations)
+
+
+def _describe_passage(passage: Passage) -> str:
+    headings = f"  ({_shorten(' > '.join(passage.headings))})" if passage.headings else ""
+    return f"“{clean_line(shorten_passage(passage.text))}”{headings}"
 
 
 def render_evidence(evidence: Evidence) -> Iterator[str]:

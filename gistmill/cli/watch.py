@@ -32,7 +32,8 @@ def watch(batch: str | None, interval: float | None, *, as_json: bool) -> int:
     """Follow a batch, the latest one by default, until all its jobs and their checks have ended.
 
     Ctrl-C ends the watching, not the work. A restart of the servers is waited for. Exit code 3 if
-    some jobs did not succeed or need review. With --json every snapshot is one line.
+    some jobs did not succeed or need review, as those below their gate do; a flagged sentence alone
+    does not change it. With --json every snapshot is one line.
 
     \b
     Examples:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations.views import apply_view
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -17,6 +19,8 @@ depends_on = None
 KINDS = ("plan", "stuff", "map", "collapse", "reduce", "refine", "evaluate")
 VERDICTS = ("verified", "quoted", "flagged", "unchecked")
 COUNTS = ("verified", "quoted", "flagged")
+# The views that change, with the revision of the definition before; weights_comparison is made from job_summaries.
+CHANGED_VIEWS = {"job_summaries": "0005", "batch_progress": "0005", "weights_comparison": "0004"}
 
 
 def upgrade() -> None:
@@ -60,9 +64,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "sentence", "index"),
     )
+    for view in (*CHANGED_VIEWS, "summary_sentences"):
+        apply_view(view, revision)
 
 
 def downgrade() -> None:
+    for view in ("summary_sentences", *reversed(CHANGED_VIEWS)):
+        op.execute(f"DROP VIEW {view}")
     op.drop_table("citations")
     op.drop_table("sentences")
     for count in reversed(COUNTS):
@@ -71,6 +79,8 @@ def downgrade() -> None:
     # The schema before knows no such steps.
     op.execute("DELETE FROM steps WHERE kind = 'extract'")
     _replace_kinds(KINDS)
+    for view, earlier in CHANGED_VIEWS.items():
+        apply_view(view, earlier)
 
 
 def _replace_kinds(kinds: tuple[str, ...]) -> None:

@@ -21,7 +21,10 @@ SELECT
     work.completion_tokens,
     work.cached_steps,
     work.being_checked,
-    counted.need_review
+    counted.need_review,
+    counted.verified,
+    counted.quoted,
+    counted.flagged
 FROM batches
 CROSS JOIN LATERAL (
     SELECT
@@ -33,6 +36,9 @@ CROSS JOIN LATERAL (
         count(*) FILTER (WHERE jobs.state = 'failed') AS failed,
         count(*) FILTER (WHERE jobs.state = 'cancelled') AS cancelled,
         count(jobs.review) AS need_review,
+        coalesce(sum(jobs.verified), 0) AS verified,
+        coalesce(sum(jobs.quoted), 0) AS quoted,
+        coalesce(sum(jobs.flagged), 0) AS flagged,
         min(jobs.started_at) AS started_at,
         max(jobs.finished_at) AS finished_at
     FROM jobs WHERE jobs.batch_id = batches.id

@@ -36,7 +36,10 @@ SELECT
     jobs.review,
     measured.consistency,
     jobs.state IN ('succeeded', 'partial') AND work.is_at_work AS is_being_checked,
-    jobs.round AS round
+    jobs.round AS round,
+    jobs.verified,
+    jobs.quoted,
+    jobs.flagged
 FROM jobs
 JOIN batches ON batches.id = jobs.batch_id
 JOIN documents ON documents.sha256 = jobs.document_sha256

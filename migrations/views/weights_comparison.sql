@@ -29,8 +29,12 @@ SELECT
         ),
         '{}'
     ) AS mean_metrics,
-    count(*) FILTER (WHERE needs_review) AS need_review
+    count(*) FILTER (WHERE needs_review) AS need_review,
+    -- Mean shares of the sentences of a summary.
+    avg(verified::double precision / (verified + quoted + flagged)) AS mean_verified,
+    avg(quoted::double precision / (verified + quoted + flagged)) AS mean_quoted,
+    avg(flagged::double precision / (verified + quoted + flagged)) AS mean_flagged
 FROM job_summaries
 GROUP BY weights, strategy, style;
 
-COMMENT ON VIEW weights_comparison IS 'One row per weights, strategy and style: outcomes, speed, compression and mean metrics.';
+COMMENT ON VIEW weights_comparison IS 'One row per weights, strategy and style: outcomes, speed, compression, mean metrics and shares of sentences.';

@@ -54,6 +54,9 @@ class StrategyComparison:
     tokens_per_second: float | None
     mean_consistency: float | None
     need_review: int
+    verified: int
+    quoted: int
+    flagged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ def compare_ways(session: Session, batch_id: UUID) -> list[StrategyComparison]:
                 count(*) FILTER (WHERE state = 'failed'),
                 avg(seconds), avg(compression),
                 (sum(completion_tokens) / nullif(sum(generation_seconds), 0))::double precision,
-                avg(consistency), count(*) FILTER (WHERE needs_review)
+                avg(consistency), count(*) FILTER (WHERE needs_review),
+                coalesce(sum(verified), 0), coalesce(sum(quoted), 0), coalesce(sum(flagged), 0)
             FROM job_summaries WHERE batch_id = :batch
             GROUP BY weights, strategy, style ORDER BY weights, strategy, style
             """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,16 +13,24 @@ from models.job import Job
 from models.step import StepKind
 from models.tables import Document
 from models.views import ChunkText
+from producer.citations import CitedSentence, cut_pieces
 from producer.evidence import CheckedSentence, Evidence
 from producer.provenance import Node, Provenance, build_trees, read_provenance, unroll_chain
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A span of a summary; ``sentence`` is set if the check doubts it."""
+    """A span of a summary.
+
+    Args:
+        text: the span.
+        sentence: set if the span is a sentence with a verdict.
+        doubted: set if the check doubts it.
+    """
 
     text: str
-    sentence: CheckedSentence | None = None
+    sentence: CitedSentence | None = None
+    doubted: CheckedSentence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class DocumentPart:
     Args:
         provenance: all records of the job.
         text: text of the document.
-        pieces: the summary, cut at the doubtful sentences.
+        pieces: the summary, cut into its sentences.
         trees: trees of its steps, without refine.
         chain: refine steps in order of execution.
         chunks: chunks by index.
@@ -64,19 +72,36 @@ def _read_part(session: Session, job_id: UUID) -> DocumentPart:
         text=session.execute(
             select(Document.text).where(Document.sha256 == provenance.job.document_sha256)
         ).scalar_one(),
-        pieces=tuple(cut_summary(provenance.job.summary or "", provenance.evidence)),
+        pieces=tuple(cut_summary(provenance.job.summary or "", provenance.sentences, provenance.evidence)),
         trees=tuple(root for root in roots if root.step.kind != StepKind.REFINE),
         chain=tuple(node for root in refine for node in unroll_chain(root)),
         chunks={chunk.index: chunk for chunk in provenance.chunks},
     )
 
 
-def cut_summary(summary: str, evidence: Evidence) -> Iterator[Piece]:
-    """Yield the pieces of a summary, with each doubtful sentence as a piece of its own."""
+def cut_summary(summary: str, sentences: Sequence[CitedSentence], evidence: Evidence) -> Iterator[Piece]:
+    """Yield the pieces of a summary: its sentences with their verdicts, or else those that the check doubts."""
+    summary = summary.rstrip()
+    if not sentences:
+        yield from _cut_doubted(summary, evidence)
+        return
+    for piece in cut_pieces(summary, sentences):
+        yield Piece(piece.text, piece.sentence, _find_doubted(piece.sentence, evidence))
+
+
+def _cut_doubted(summary: str, evidence: Evidence) -> Iterator[Piece]:
     end = 0
-    for sentence in evidence.sentences:
-        if sentence.doubts:
-            yield Piece(summary[end : sentence.start])
-            yield Piece(summary[sentence.start : sentence.end], sentence)
-            end = sentence.end
-    yield Piece(summary[end:].rstrip())
+    for doubted in evidence.sentences:
+        if doubted.doubts:
+            yield Piece(summary[end : doubted.start])
+            yield Piece(summary[doubted.start : doubted.end], doubted=doubted)
+            end = doubted.end
+    yield Piece(summary[end:])
+
+
+def _find_doubted(sentence: CitedSentence | None, evidence: Evidence) -> CheckedSentence | None:
+    """Return the first doubtful sentence of the check that shares characters with a sentence."""
+    if sentence is None:
+        return None
+    overlapping = (other for other in evidence.sentences if other.start < sentence.end and sentence.start < other.end)
+    return next((other for other in overlapping if other.doubts), None)

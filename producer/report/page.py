@@ -15,7 +15,7 @@ from models.choices import SHOWN_STATES
 from producer.report.collect import Overview, collect_overview
 from producer.report.documents import list_documents
 from producer.report.plots import Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
-from producer.wording import format_seconds
+from producer.wording import describe_verdicts, format_seconds
 
 # Template pieces joined per write.
 BUFFERED_PIECES = 200
@@ -39,6 +39,7 @@ def write_report(session: Session, batch_id: UUID, file: TextIO, *, limit: int |
         plots=draw_plots(overview),
         documents=list_documents(session, batch_id, limit=limit),
         shown=limit,
+        verdicts_of=describe_verdicts,
         now=session.execute(select(func.now())).scalar_one(),
     )
     stream.enable_buffering(BUFFERED_PIECES)

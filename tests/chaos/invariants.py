@@ -43,6 +43,17 @@ RULES = {
                 WHERE steps.job_id = jobs.id AND kind = 'evaluate' AND (
                     steps.state = 'cancelled'
                     OR EXISTS (SELECT 1 FROM evaluations WHERE job_id = jobs.id AND metric = 'consistency')))""",
+    # The stored sentences are those of the step that made the summary, and a job without a summary has none.
+    "wrong_sentences": """
+        SELECT count(*) FROM jobs
+        CROSS JOIN LATERAL (SELECT count(*) AS stored FROM sentences WHERE sentences.job_id = jobs.id) AS kept
+        CROSS JOIN LATERAL (
+            SELECT coalesce(max(jsonb_array_length(steps.sentences)), 0) AS written
+            FROM steps
+            WHERE steps.job_id = jobs.id AND steps.round = jobs.round AND steps.state = 'done'
+                AND steps.output = jobs.summary
+        ) AS made
+        WHERE kept.stored <> made.written""",
     "open_steps_of_final_jobs": """
         SELECT count(*) FROM steps JOIN jobs ON jobs.id = steps.job_id
         WHERE steps.state IN ('ready', 'running') AND jobs.state IN ('failed', 'cancelled')""",
@@ -91,6 +102,7 @@ def find_violations(engine: Engine) -> Findings:
         "open_steps_of_final_jobs",
         "running_without_lease",
         "missing_checks",
+        "wrong_sentences",
     )
     return Findings(
         not_terminal=counts["not_terminal"] + counts["open_checks"],

@@ -54,6 +54,9 @@ STOLEN_FROM_PRODUCER = (
     "UPDATE jobs SET plan = '{}'",
     "UPDATE documents SET text = 'another text'",
     "UPDATE evaluations SET value = 1",
+    "UPDATE jobs SET verified = 1",
+    "UPDATE sentences SET kind = 'verified'",
+    "INSERT INTO sentences (job_id, index, start_at, end_at, kind) SELECT id, 0, 0, 1, 'verified' FROM jobs",
     "INSERT INTO evaluations (job_id, metric, value) SELECT id, 'rouge1', 1 FROM jobs",
     "UPDATE workers SET weights = 'forged'",
     "DELETE FROM jobs",
@@ -79,6 +82,8 @@ STOLEN_FROM_WORKER = (
     "INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'mine', '{}')",
     "INSERT INTO documents (sha256, format, text) VALUES (repeat('a', 64), 'text', 'mine')",
     "UPDATE weights SET location = '/tmp/evil'",
+    "UPDATE sentences SET kind = 'verified'",
+    "DELETE FROM citations",
     "CREATE TABLE mine (id int)",
     "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "CREATE ROLE mine SUPERUSER",
@@ -152,6 +157,20 @@ def test_every_role_reads_tables_and_views(engines: dict[str, Engine]) -> None:
     for engine in engines.values():
         assert run(engine, "SELECT * FROM job_summaries") == 1
         assert run(engine, "SELECT * FROM steps") == 1
+
+
+@pytest.mark.parametrize("name", ["worker", "producer"])
+def test_the_citations_of_a_replaced_summary_go_with_its_sentences(
+    name: str, cluster: Cluster, engines: dict[str, Engine]
+) -> None:
+    for statement in (
+        "INSERT INTO sentences (job_id, index, start_at, end_at, kind) SELECT id, 0, 0, 1, 'verified' FROM jobs",
+        "INSERT INTO citations (job_id, sentence, index, start_at, end_at) SELECT id, 0, 0, 0, 1 FROM jobs",
+    ):
+        run(engines["worker"], statement)
+
+    assert run(engines[name], "DELETE FROM sentences") == 1
+    assert run(cluster.engine, "SELECT * FROM citations") == 0
 
 
 def test_applying_the_roles_again_changes_nothing(cluster: Cluster, roles: dict[str, str]) -> None:

@@ -43,7 +43,7 @@ class PromptTokenizer:
         self._control = {token.content: index for index, token in added.items() if token.special}
         self._control_pattern = re.compile("|".join(map(re.escape, sorted(self._control, reverse=True))))
         self._plain = build_plain_tokenizer(tokenizer.backend_tokenizer)
-        self._bos: tuple[int, ...] = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
+        self.bos: tuple[int, ...] = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
         self._control_ids = frozenset(self._control.values())
         self._byte_ids = frozenset(self._plain.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
 
@@ -66,7 +66,7 @@ class PromptTokenizer:
         if prompt.format is PromptFormat.CHAT:
             return self._encode_marked(self._render_chat(prompt.turns, mark), mark)
         text = self._join_parts([part for turn in prompt.turns for part in turn.parts], mark)
-        return [*self._bos, *self._encode_marked(text, mark)]
+        return [*self.bos, *self._encode_marked(text, mark)]
 
     def encode_plain(self, text: str) -> list[int]:
         """Return the ids of a text in which control tokens are ordinary words."""

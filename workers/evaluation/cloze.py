@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.evaluation.facts import Candidate, CandidateKind, find_candidates, is_in_source
+from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates, is_in_source
 from workers.evaluation.lexical import SourceIndex, read_words, split_sentences
 from workers.evaluation.qags import UNANSWERABLE, Answered, QuestionTarget, normalize_answer
 

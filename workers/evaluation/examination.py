@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.cloze import Cloze, collect_distractors, pose_cloze
-from workers.evaluation.facts import find_facts, find_unlinked, is_in_source
+from workers.evaluation.fact_check import check_facts
 from workers.evaluation.findings import Findings, SentenceFindings
 from workers.evaluation.freeform import Questioner
 from workers.evaluation.lexical import Sentence, SourceIndex, index_source, read_words, split_sentences
@@ -14,6 +14,7 @@ from workers.evaluation.likelihood import condition_on, cut_sentences, measure_g
 from workers.evaluation.limits import StopConditions
 from workers.evaluation.qags import Answered, QuestionTarget, choose_targets
 from workers.evaluation.retrieval import pick_excerpt
+from workers.evaluation.source_facts import SourceFacts, read_source
 from workers.generation import PromptFormat, TextGenerator
 
 # Maximum questions about a summary; QAGS uses 10, and each costs the engine a few short texts.
@@ -44,7 +45,7 @@ class Examiner:
         Raises:
             EvaluationInterruptedError: cancelled, or past the deadline.
         """
-        index = index_source(source)
+        index, facts = index_source(source), read_source(source)
         sentences = split_sentences(summary)
         targets = choose_targets(summary, most=MAX_QUESTIONS)
         gains: list[float | None] = [None] * len(sentences)
@@ -54,7 +55,9 @@ class Examiner:
             gains, answered = self._consult(
                 self.generator, excerpt, sentences=sentences, targets=targets, index=index, summary=summary
             )
-        readings = (_read_sentence(sentence, gain, index) for sentence, gain in zip(sentences, gains, strict=True))
+        readings = (
+            _read_sentence(sentence, gain, index, facts) for sentence, gain in zip(sentences, gains, strict=True)
+        )
         return Findings(tuple(readings), tuple(answered), asked=len(targets))
 
     def _consult(
@@ -96,13 +99,10 @@ class Examiner:
         return pick_excerpt(text, query, counter=generator, budget_tokens=budget)
 
 
-def _read_sentence(sentence: Sentence, gain: float | None, index: SourceIndex) -> SentenceFindings:
-    facts = find_facts(sentence.text)
+def _read_sentence(sentence: Sentence, gain: float | None, index: SourceIndex, source: SourceFacts) -> SentenceFindings:
     return SentenceFindings(
         sentence=sentence,
         overlap=index.measure_overlap(read_words(sentence.text)),
         gain=gain,
-        facts=facts,
-        novel=tuple(fact for fact in facts if not is_in_source(fact.text, index)),
-        unlinked=find_unlinked(sentence.text, index),
+        check=check_facts(sentence.text, source),
     )

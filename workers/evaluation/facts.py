@@ -1,143 +1,109 @@
-"""Answer candidates of a text (names, numbers, dates, noun-like phrases), and the facts among them that a source lacks.
+"""Facts of a sentence as a reader would see them: names, identifiers, numbers and dates.
 
-Without a tagger, names are runs of capitalized words, and phrases are runs of words between stop words and
-punctuation (RAKE, Rose et al. 2010). In text without capitals, names are found as phrases.
-
-Facts are the entity-level precision of Nan et al. (EACL 2021) on these candidates. Weakness: a fact of the source may
-be stated of the wrong thing, and a correctly computed number is not in the source.
+List numbers and words that count the items of the text itself are no facts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import dropwhile
-from typing import TypeGuard
 
-from workers.evaluation.lexical import LINKED_WORDS, NUMERALS, SourceIndex, Word, read_words
-
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
-    r"nov(?:ember)?|dec(?:ember)?)"
-)
-_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
-_DATE = re.compile(
-    rf"\b(?:{_DAY} (?:of )?{_MONTH}\b|{_MONTH}\.? {_DAY}\b)(?:,? \d{{4}}\b)?|\b{_MONTH},? \d{{4}}\b|"
-    r"\b\d{4}-\d\d-\d\d\b|\b(?:1[89]|20)\d\ds?\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b",
-    re.IGNORECASE,
-)
-_SCALE = r"(?:hundred|thousand|million|billion|trillion)"
-_NUMBER = re.compile(
-    rf"(?:[$£€] ?)?\d+(?:[.,:/-]\d+)*(?: ?{_SCALE}\b)?(?: ?%|(?:st|nd|rd|th|m|bn|k)\b)?|"
-    rf"\b(?:{'|'.join(NUMERALS)})\b(?: {_SCALE}\b)?",
-    re.IGNORECASE,
-)
-_CAPITALIZED = r"(?:[A-Z]\w*(?:[-.&'’][A-Z]\w*)*)"  # noqa: RUF001
-_NAME = re.compile(rf"\b{_CAPITALIZED}(?:(?:['’]s|\.)? (?:(?:of|de|la|van|von|bin|al|the) )?{_CAPITALIZED})*")  # noqa: RUF001
-
-# A longer run of words is rather a clause than an answer.
-MAX_PHRASE_WORDS = 3
-
-# Shorter phrases are rarely facts.
-MIN_PHRASE_LETTERS = 4
-
-# Reporting verbs join a speaker to a statement, so they end a phrase as stop words do.
-_REPORTING = {"said", "says", "say", "told", "tells", "tell", "added", "adds", "asked", "claimed", "claims", "also"}
+from workers.evaluation.dates import Date, find_dates
+from workers.evaluation.names import Name, find_identifiers, find_names
+from workers.evaluation.quantities import Pair, Quantity, find_pairs, find_quantities
+from workers.evaluation.terms import Term, read_terms
 
 
-class CandidateKind(StrEnum):
-    """Kind of a candidate."""
+class FactKind(StrEnum):
+    """Kind of a fact."""
 
     DATE = "date"
     NUMBER = "number"
     NAME = "name"
-    PHRASE = "phrase"
+    IDENTIFIER = "identifier"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """Span of a text that could be an answer; the offsets are in characters, the end exclusive."""
+class Fact:
+    """Fact of a text.
+
+    Args:
+        text: the fact as written.
+        kind: its kind.
+        start: offset of the first character.
+        end: offset after the last character.
+        reading: its parts, for the comparison.
+    """
 
     text: str
-    kind: CandidateKind
+    kind: FactKind
     start: int
     end: int
+    reading: Date | Quantity | Pair | Name | None
 
 
-def find_candidates(text: str) -> tuple[Candidate, ...]:
-    """Return the candidates of a text, in order and without overlaps."""
-    found: list[Candidate] = []
+# Number of a list item, of a heading or of a footnote.
+_LIST_NUMBER = re.compile(r"(?:^|\n)[ \t>*_#-]*\(?\d{1,3}(?:\.\d{1,2})*[.):](?=\s|$)|\[\d{1,3}\]")
 
-    def is_free(start: int, end: int) -> bool:
-        return all(end <= other.start or other.end <= start for other in found)
+# Nouns by which a summary counts its own items or speaks of the text.
+_OWN_ITEMS = re.compile(
+    r"\s*(?:(?:main|key|major|primary|important|different|other|distinct|specific|separate|significant|common|possible|"
+    r"similar|critical|core|notable|more|such|additional|potential)\s+)*"
+    r"(?:topics?|reasons?|points?|things?|ways?|aspects?|factors?|themes?|sections?|parts?|steps?|issues?|items?|areas?|"
+    r"ideas?|approaches|methods?|categories|types?|kinds?|takeaways?|questions?|events?|instances|examples?|"
+    r"individuals|occasions|sides|times|elements|paragraphs|sentences|stories|incidents|cases)\b",
+    re.IGNORECASE,
+)
 
-    # Dates come first: a year must not count as a number, nor a month as a name.
-    finders = {CandidateKind.DATE: _find_dates, CandidateKind.NUMBER: _find_numbers, CandidateKind.NAME: _find_names}
-    for kind, find in finders.items():
-        found += [Candidate(text[start:end], kind, start, end) for start, end in find(text) if is_free(start, end)]
-    words = [word if is_free(word.start, word.end) else None for word in read_words(text)]
-    found += [Candidate(text[start:end], CandidateKind.PHRASE, start, end) for start, end in _find_phrases(text, words)]
-    return tuple(sorted(found, key=lambda candidate: candidate.start))
+# A summary that states its own length.
+_OWN_LENGTH = re.compile(r"\bsummary\b.*\b(?:in|within|of|under)\s+$", re.IGNORECASE)
+_LENGTH_UNIT = re.compile(r"\s*(?:words|sentences|characters)\b", re.IGNORECASE)
 
-
-def _find_dates(text: str) -> list[tuple[int, int]]:
-    return [match.span() for match in _DATE.finditer(text)]
-
-
-def _find_numbers(text: str) -> list[tuple[int, int]]:
-    return [match.span() for match in _NUMBER.finditer(text)]
+# Larger numbers in words are counts of something.
+MAX_COUNTING_WORD = 10
 
 
-def _find_names(text: str) -> Iterator[tuple[int, int]]:
-    for match in _NAME.finditer(text):
-        # Capitalized stop words such as "The" or "He" open a sentence and are no part of the name.
-        words = list(dropwhile(lambda word: not word.is_content, read_words(match[0])))
-        if words:
-            yield match.start() + words[0].start, match.start() + words[-1].end
+def find_facts(
+    text: str, *, capitals: frozenset[str] = frozenset(), terms: tuple[Term, ...] | None = None
+) -> tuple[Fact, ...]:
+    """Return the facts of a sentence, in order and without overlaps.
+
+    Args:
+        text: the sentence.
+        capitals: words that have a capital inside the sentences of its source, in lower case.
+        terms: words of the sentence, if they are read already.
+    """
+    found: list[Fact] = []
+    taken = [match.span() for match in _LIST_NUMBER.finditer(text)]
+    for fact in _list_facts(text, read_terms(text) if terms is None else terms, capitals):
+        if all(fact.end <= start or end <= fact.start for start, end in taken):
+            taken.append((fact.start, fact.end))
+            found.append(fact)
+    return tuple(sorted(found, key=lambda fact: fact.start))
 
 
-def _find_phrases(text: str, words: Iterable[Word | None]) -> Iterator[tuple[int, int]]:
-    """Yield the spans of runs of free words joined by single spaces or hyphens; split runs over the maximum length."""
-    run: list[Word] = []
-    for word in (*words, None):
-        is_joined = bool(run) and word is not None and text[run[-1].end : word.start] in (" ", "-")
-        if run and (not is_joined or len(run) == MAX_PHRASE_WORDS or not _is_in_phrase(word)):
-            if run[-1].end - run[0].start >= MIN_PHRASE_LETTERS:
-                yield run[0].start, run[-1].end
-            run = []
-        if _is_in_phrase(word):
-            run.append(word)
+def _list_facts(text: str, terms: tuple[Term, ...], capitals: frozenset[str]) -> Iterator[Fact]:
+    """Yield the facts, those first that take their text from others."""
+    for date in find_dates(text):
+        yield Fact(text[date.start : date.end], FactKind.DATE, date.start, date.end, date)
+    for start, end in find_identifiers(text):
+        yield Fact(text[start:end], FactKind.IDENTIFIER, start, end, None)
+    for pair in find_pairs(text):
+        yield Fact(text[pair.start : pair.end], FactKind.NUMBER, pair.start, pair.end, pair)
+    for quantity in find_quantities(text):
+        if _is_counted(text, quantity):
+            yield Fact(text[quantity.start : quantity.end], FactKind.NUMBER, quantity.start, quantity.end, quantity)
+    for name in find_names(text, terms, capitals=capitals):
+        yield Fact(text[name.start : name.end], FactKind.NAME, name.start, name.end, name)
 
 
-def _is_in_phrase(word: Word | None) -> TypeGuard[Word]:
-    return word is not None and word.is_content and word.text.isalpha() and word.text.lower() not in _REPORTING
-
-
-def find_facts(text: str) -> tuple[Candidate, ...]:
-    """Return the names, numbers and dates of a text."""
-    return tuple(candidate for candidate in find_candidates(text) if candidate.kind is not CandidateKind.PHRASE)
-
-
-def is_in_source(text: str, index: SourceIndex) -> bool:
-    """Tell whether every content word of a text is in the source."""
-    return all(word.key in index.places for word in read_words(text) if word.is_content)
-
-
-def find_unlinked(text: str, index: SourceIndex) -> tuple[Candidate, ...]:
-    """Return the facts of a sentence that occur in the source, but never near their neighbouring content words."""
-    content = [word for word in read_words(text) if word.is_content]
-    return tuple(
-        fact for fact in find_facts(text) if is_in_source(fact.text, index) and _is_apart(fact, content, index)
-    )
-
-
-def _is_apart(fact: Candidate, content: Sequence[Word], index: SourceIndex) -> bool:
-    inside = [place for place, word in enumerate(content) if word.start < fact.end and fact.start < word.end]
-    if not inside:
+def _is_counted(text: str, quantity: Quantity) -> bool:
+    """Tell whether a number states a fact, not an item of the text or the pronoun one."""
+    if quantity.value in (0.5, 1) and quantity.is_word:
         return False
-    first, last = inside[0], inside[-1] + 1
-    beside = (*content[max(0, first - LINKED_WORDS) : first], *content[last : last + LINKED_WORDS])
-    known = [word.key for word in beside if word.key in index.places]
-    return bool(known) and not any(index.has_link(word.key, key) for word in content[first:last] for key in known)
+    if _LENGTH_UNIT.match(text, quantity.end) and _OWN_LENGTH.search(text, 0, quantity.start):
+        return False
+    is_small = quantity.value <= MAX_COUNTING_WORD and quantity.is_word
+    return not (is_small and (quantity.is_ordinal or _OWN_ITEMS.match(text, quantity.end)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import fmean
 
-from workers.evaluation.facts import Candidate
+from workers.evaluation.fact_check import FactCheck
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
 
@@ -20,17 +20,13 @@ class SentenceFindings:
         sentence: text and span of the sentence.
         overlap: word overlap with the source.
         gain: likelihood gain by the source, in nats per token; None if it was not scored.
-        facts: names, numbers and dates of the sentence.
-        novel: facts that the source lacks.
-        unlinked: facts that occur in the source, but never near their neighbouring words.
+        check: names, numbers and dates of the sentence, compared with the source.
     """
 
     sentence: Sentence
     overlap: Overlap
     gain: float | None
-    facts: tuple[Candidate, ...]
-    novel: tuple[Candidate, ...]
-    unlinked: tuple[Candidate, ...]
+    check: FactCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +46,13 @@ class Findings:
     @property
     def signals(self) -> dict[str, float | None]:
         """Signals by name, each a mean over its items; None without items."""
-        facts = sum(len(reading.facts) for reading in self.readings)
-        novel = sum(len(reading.novel) for reading in self.readings)
+        facts = sum(len(reading.check.facts) for reading in self.readings)
+        missing = sum(len(reading.check.missing) for reading in self.readings)
         return {
             "words": average(reading.overlap.words for reading in self.readings),
             "bigrams": average(reading.overlap.bigrams for reading in self.readings),
             "links": average(reading.overlap.links for reading in self.readings),
-            "facts": 1 - novel / facts if facts else None,
+            "facts": 1 - missing / facts if facts else None,
             "likelihood": average(reading.gain for reading in self.readings),
             "qags": average(question.f1 for question in self.answered),
         }
@@ -71,8 +67,9 @@ def average(values: Iterable[float | None]) -> float | None:
 class Reason(StrEnum):
     """Reason for a doubt."""
 
-    NOVEL = "only the summary has it"
-    UNLINKED = "the source has it, but never near these words"
+    MISSING = "only the summary has it"
+    APART = "the source has it, but apart from the rest of the sentence"
+    SWAPPED = "the source has these names in the reverse roles"
     UNANSWERED = "the source does not say"
     CONTRADICTED = "the source says otherwise"
 
@@ -98,8 +95,8 @@ class Doubt:
 
 def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> list[Doubt]:
     """Return the distinct doubtful spans of one sentence, in order."""
-    start = reading.sentence.start
-    found = ((Reason.UNLINKED, reading.unlinked), (Reason.NOVEL, reading.novel))
+    start, check = reading.sentence.start, reading.check
+    found = ((Reason.APART, check.apart), (Reason.SWAPPED, check.swapped), (Reason.MISSING, check.missing))
     read = [Doubt(fact.text, start + fact.start, start + fact.end, reason) for reason, facts in found for fact in facts]
     asked = [
         _doubt_answer(question)
@@ -123,7 +120,7 @@ def describe_sentences(findings: Findings) -> list[dict[str, object]]:
 def _describe_sentence(reading: SentenceFindings, doubts: list[Doubt]) -> dict[str, object]:
     return {
         **asdict(reading.sentence),
-        "is_marked": bool(reading.novel),
+        "is_marked": bool(reading.check.missing),
         "doubts": [asdict(doubt) for doubt in doubts],
         "overlap": asdict(reading.overlap),
         "likelihood": reading.gain,
@@ -137,6 +134,6 @@ def _doubt_answer(answered: Answered) -> Doubt:
         text=answered.target.candidate.text,
         start=start,
         end=start + len(answered.target.candidate.text),
-        reason=contradicted if answered.is_in_source else Reason.NOVEL,
+        reason=contradicted if answered.is_in_source else Reason.MISSING,
         source_answer=answered.source_answer,
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from workers.evaluation.facts import is_in_source
+from workers.evaluation.candidates import is_in_source
 from workers.evaluation.lexical import SourceIndex
 from workers.evaluation.limits import StopConditions
 from workers.evaluation.qags import UNANSWERABLE, Answered, QuestionTarget, normalize_answer, score_f1

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -83,8 +84,17 @@ def read_words(text: str) -> tuple[Word, ...]:
 @lru_cache(maxsize=100_000)
 def find_key(word: str) -> str:
     """Return the key of a word."""
-    lowered = word.lower()
+    lowered = fold_word(word).lower()
     return NUMERALS.get(lowered) or _stemmer.stem(lowered)
+
+
+def fold_word(word: str) -> str:
+    """Return a word without diacritics."""
+    if word.isascii():
+        return word
+    return (
+        "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter)) or word
+    )
 
 
 def split_sentences(text: str) -> tuple[Sentence, ...]:

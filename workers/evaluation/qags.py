@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import fmean
 
-from workers.evaluation.facts import Candidate, CandidateKind, find_candidates
+from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates
 from workers.evaluation.lexical import Sentence, split_sentences
 from workers.evaluation.metric import Metric, reject
 

@@ -17,6 +17,7 @@ from models.job import Job, JobState
 from models.options import JobOptions
 from models.queues import StepMessage
 from models.results import StepResult
+from models.sentence_updates import delete_sentences, store_sentences
 from models.tables import Document, Evaluation
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.metric import Metric, reject
@@ -24,6 +25,7 @@ from workers.execution.progression import (
     OUTCOMES,
     StepOutcome,
     add_wave,
+    find_step,
     join_reasons,
     read_key,
     read_output,
@@ -177,6 +179,8 @@ def _replace_summary(session: Session, job: Job, second: Conclusion) -> None:
     job.summary = read_output(session.connection(), job.id, second.step, round_number=SECOND_ROUND)
     job.reason = join_reasons(second)
     job.round = SECOND_ROUND
+    delete_sentences(session, job)
+    store_sentences(session, job, find_step(job.id, second.step, round_number=SECOND_ROUND))
 
 
 def _describe(metric: Metric) -> str:

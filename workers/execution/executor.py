@@ -14,6 +14,7 @@ from models.claims import Claim
 from models.settings import Settings
 from models.step import AttemptOutcome
 from workers.errors import PermanentError, RetryableError
+from workers.evaluation.verification import ClaimJudge
 from workers.execution.gate import Gate
 from workers.execution.leases import Lease, Leases, StopReason
 from workers.execution.progression import describe_failure
@@ -37,6 +38,7 @@ class StepExecutor:
         leases: of this process.
         settings: of this process.
         trained_prompt: prompt that the weights were trained with.
+        judge: verifier of sentences; None to check their facts only.
     """
 
     def __init__(
@@ -47,13 +49,14 @@ class StepExecutor:
         *,
         settings: Settings,
         trained_prompt: TrainedPrompt = UNTRAINED,
+        judge: ClaimJudge | None = None,
     ) -> None:
         self.worker_id = store.worker_id
         self._store = store
         self._leases = leases
         self._settings = settings
         self._gate = Gate()
-        self._runner = StepRunner(store, generator, trained_prompt)
+        self._runner = StepRunner(store, generator, trained_prompt, judge)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Claim a step if it is ready; None if its message is a duplicate or outdated."""

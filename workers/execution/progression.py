@@ -22,6 +22,7 @@ from models.options import JobOptions
 from models.outbox import NewStep, add_steps
 from models.queues import StepMessage
 from models.results import StepResult
+from models.sentence_updates import store_sentences
 from models.session import describe_database_error
 from models.step import Step, StepKind, StepState, step_id
 from models.step_updates import end_job
@@ -123,6 +124,8 @@ def _end(session: Session, job: Job, conclusion: Conclusion) -> list[StepMessage
     step = conclusion.step
     summary = None if step is None else read_output(session.connection(), job.id, step, round_number=0)
     end_job(job, OUTCOMES[conclusion.outcome], summary=summary, reason=join_reasons(conclusion))
+    if step is not None:
+        store_sentences(session, job, find_step(job.id, step, round_number=0))
     is_checked = JobOptions.model_validate(job.options).is_checked
     return request_check(session, job) if is_checked and step is not None else []
 
@@ -142,8 +145,13 @@ def read_outputs(
     connection: Connection, job_id: UUID, keys: Iterable[StepKey], *, round_number: int
 ) -> Mapping[StepKey, str]:
     """Return the outputs of finished steps of a job."""
-    ids = {step_id(job_id, key.kind, key.level, key.index, round_number=round_number): key for key in keys}
+    ids = {find_step(job_id, key, round_number=round_number): key for key in keys}
     return {ids[step]: output or "" for step, output in connection.execute(_OUTPUTS, {"ids": list(ids)})}
+
+
+def find_step(job_id: UUID, key: StepKey, *, round_number: int) -> UUID:
+    """Return the id of the step at a place of a job."""
+    return step_id(job_id, key.kind, key.level, key.index, round_number=round_number)
 
 
 def read_output(connection: Connection, job_id: UUID, key: StepKey, *, round_number: int) -> str:

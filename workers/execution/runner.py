@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import structlog
 
+from models.base import Json
 from models.claims import Claim
 from models.options import JobOptions
 from models.results import StepResult
 from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
+from workers.evaluation.verification import ClaimJudge
 from workers.execution.attempts import Answer, generate_answer, note_guard
 from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
+from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams, PromptFormat, TextGenerator
@@ -25,12 +29,13 @@ from workers.summarization.chunks import join_headings
 from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
-from workers.summarization.lengths import limit_tokens
+from workers.summarization.grounding import GroundedAnswer
+from workers.summarization.lengths import limit_sentences, limit_tokens
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
 from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
-from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
+from workers.summarization.rendering import StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepKey, StepSpec
 from workers.weights.trained_prompt import TrainedPrompt
@@ -47,13 +52,17 @@ class StepRunner:
         store: only read.
         generator: the engine.
         trained_prompt: prompt that the weights were trained with.
+        judge: verifier of sentences; None to check their facts only.
     """
 
-    def __init__(self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt) -> None:
+    def __init__(
+        self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt, judge: ClaimJudge | None
+    ) -> None:
         self._store = store
         self._generator = generator
         self._trained_prompt = trained_prompt
         self._rates = RateCache(lambda weights: store.find_check_rate(weights, generator.fingerprint))
+        self._grounder = Grounder(store, judge)
 
     def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         """Run a claimed step.
@@ -155,36 +164,52 @@ class StepRunner:
             params,
             prompt_fingerprint=prompts.fingerprint,
             weights_fingerprint=self._generator.fingerprint,
+            grounding=self._describe_grounding(options),
         )
         if params.is_deterministic if options.cache is None else options.cache:
             cached = self._store.find_cached(identity)
             if cached is not None:
-                return StepOutcome(cached)
-        answer = generate_answer(
+                # The same answer may have another place in its document.
+                grounded = self._grounder.ground(claim, cached.output, mode=options.grounding)
+                return StepOutcome(replace(cached, sentences=describe_sentences(grounded.sentences)))
+        generate = partial(
+            generate_answer,
             self._generator,
             rendered,
-            params,
             language=options.language,
             words=words,
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
-        if answer is None:
+        found = self._grounder.generate(claim, generate, params, mode=options.grounding, candidates=options.candidates)
+        if found is None:
             return None
-        result = self._describe(answer, rendered, prompts, identity)
-        uncovered = (
-            note_coverage(answer.text, [outputs[key] for key in inputs if isinstance(key, StepKey)])
-            if claim.kind in COMBINING_KINDS
-            else None
+        # A quotation may be longer than the sentence in whose place it stands.
+        answer, grounded = found[0], limit_grounded(found[1], words)
+        notes = (
+            *({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes),
+            *answer.guards,
+            *describe_replacements(grounded, options.grounding),
+            *self._note_coverage(claim, grounded.text, [outputs[key] for key in inputs if isinstance(key, StepKey)]),
         )
-        notes = () if uncovered is None else (note_guard("coverage", uncovered),)
-        return StepOutcome(replace(result, guards=(*result.guards, *notes)))
+        return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
 
-    def _describe(self, answer: Answer, rendered: RenderedStep, prompts: PromptSet, identity: str) -> StepResult:
-        notes = tuple({"name": "clipped", "words": words, "try": 0, "stands": True} for words in rendered.notes)
+    def _note_coverage(self, claim: Claim, text: str, inputs: Sequence[str]) -> tuple[Json, ...]:
+        uncovered = note_coverage(text, inputs) if claim.kind in COMBINING_KINDS else None
+        return () if uncovered is None else (note_guard("coverage", uncovered),)
+
+    def _describe_grounding(self, options: JobOptions) -> str | None:
+        """Return the part of a step's identity that grounding determines; None without grounding."""
+        if options.grounding == "off":
+            return None
+        return f"{options.grounding} {options.candidates} {self._grounder.fingerprint}"
+
+    def _describe(
+        self, answer: Answer, grounded: GroundedAnswer, prompts: PromptSet, identity: str, notes: tuple[Json, ...]
+    ) -> StepResult:
         return StepResult(
-            output=answer.text,
-            output_tokens=self._generator.count_tokens(answer.text),
+            output=grounded.text,
+            output_tokens=self._generator.count_tokens(grounded.text),
             identity=identity,
             prompt_fingerprint=prompts.fingerprint,
             weights_fingerprint=self._generator.fingerprint,
@@ -193,8 +218,18 @@ class StepRunner:
             completion_tokens=answer.completion_tokens,
             finish_reason=answer.finish_reason,
             seconds=answer.seconds,
-            guards=(*notes, *answer.guards),
+            guards=notes,
+            sentences=describe_sentences(grounded.sentences),
         )
+
+
+def limit_grounded(grounded: GroundedAnswer, words: int | None) -> GroundedAnswer:
+    """Return an answer without the sentences beyond a requested length."""
+    if words is None:
+        return grounded
+    text = limit_sentences(grounded.text, words)
+    kept = tuple(sentence for sentence in grounded.sentences if sentence.end <= len(text))
+    return replace(grounded, text=text, sentences=kept)
 
 
 def is_final(claim: Claim) -> bool:

@@ -27,6 +27,7 @@ from models.queues import StepMessage
 from models.recovery import finish_cancel
 from models.results import StepResult
 from models.session import IDLE_TIMEOUT_STATE
+from models.source_spans import read_source_spans
 from models.step import AttemptOutcome, StepKind
 from models.tables import Document
 from workers.execution.check_rate import measure_check_rate
@@ -87,6 +88,12 @@ class StepStore:
     def read_outputs(self, claim: Claim, keys: Sequence[StepKey]) -> Mapping[StepKey, str]:
         """Return the outputs of finished steps of the same job and round."""
         return self._run(read_outputs, claim.job_id, keys, round_number=claim.round) if keys else {}
+
+    def read_source(self, claim: Claim) -> list[tuple[int, str]]:
+        """Return the parts of the document behind a step, each with its offset in code points."""
+        spans = self._run(read_source_spans, claim.step_id)
+        text, _ = self.read_document(claim)
+        return [(start, text[start:end]) for start, end in spans]
 
     def read_texts(self, claim: Claim) -> tuple[str, str]:
         """Return the texts of a check: the document and the summary."""

@@ -110,7 +110,12 @@ def _note_clips(spec: StepSpec, earlier: Sequence[str], clipped: Sequence[str]) 
 
 
 def identify_step(
-    prompt: Prompt, params: GenerationParams, *, prompt_fingerprint: str, weights_fingerprint: str
+    prompt: Prompt,
+    params: GenerationParams,
+    *,
+    prompt_fingerprint: str,
+    weights_fingerprint: str,
+    grounding: str | None = None,
 ) -> str:
     """Return the key under which a step's output is stored for reuse.
 
@@ -119,9 +124,11 @@ def identify_step(
         params: generation parameters.
         prompt_fingerprint: fingerprint of the prompt set.
         weights_fingerprint: fingerprint of the weights.
+        grounding: mode of grounding and fingerprint of its judge; None without grounding.
 
     Returns:
         A SHA-256 in hexadecimal digits.
     """
     parts = [prompt_fingerprint, describe_prompt(prompt), weights_fingerprint, params.describe()]
+    parts += [] if grounding is None else [grounding]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from models.settings import Settings
@@ -39,6 +40,11 @@ def require_packaged_adapter() -> Path:
             "the packaged adapter is not installed; reinstall gistmill, or set GISTMILL_ADAPTER=none"
         )
     return folder
+
+
+def has_packaged_weights() -> bool:
+    """Return whether the package of the packaged weights is installed."""
+    return find_spec(PACKAGE) is not None
 
 
 def packaged_folder(settings: Settings) -> Path:

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from models.step import Step
 from models.tables import Evaluation
-from models.views import BatchProgress, ChunkText, JobSummary, TimelineStep
+from models.views import BatchProgress, ChunkText, JobSummary, SentenceText, TimelineStep
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
+from tests.sentences import SENTENCES, SUMMARY, make_sentence
 
 PAGE = Path(__file__).parents[3] / "docs" / "querying.md"
 QUERIES = re.findall(r"^([^\n]+)\n\n```sql\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
@@ -22,7 +23,7 @@ QUERIES = re.findall(r"^([^\n]+)\n\n```sql\n(.*?)```", PAGE.read_text(), re.DOTA
 @pytest.fixture
 def worked(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> None:
     """Jobs of every kind: whole, partial with a marked answer, failed, measured, and one document twice."""
-    driver.run(submitted[0].job_id)
+    driver.run(submitted[0].job_id, words=SUMMARY, sentences=SENTENCES)
     driver.run(submitted[1].job_id, strategy="stuff", chunks=1, words="a long summary " * 40)
     driver.plan(submitted[2].job_id, strategy="stuff", chunks=1)
     driver.close(submitted[2].job_id, strategy="stuff", reason="the end is cut")
@@ -40,13 +41,13 @@ def test_every_worked_query_has_an_answer(question: str, query: str, cluster: Cl
         assert connection.execute(text(query)).all()
 
 
-def test_there_are_ten_worked_queries() -> None:
-    assert len(QUERIES) == 10
+def test_there_are_eleven_worked_queries() -> None:
+    assert len(QUERIES) == 11
 
 
-@pytest.mark.parametrize("view", [JobSummary, BatchProgress, TimelineStep, ChunkText])
+@pytest.mark.parametrize("view", [JobSummary, BatchProgress, TimelineStep, ChunkText, SentenceText])
 def test_a_value_has_the_columns_of_its_view(
-    view: type[JobSummary | BatchProgress | TimelineStep | ChunkText], cluster: Cluster
+    view: type[JobSummary | BatchProgress | TimelineStep | ChunkText | SentenceText], cluster: Cluster
 ) -> None:
     with cluster.engine.connect() as connection:
         columns = connection.execute(text(f"SELECT * FROM {view.VIEW} LIMIT 0")).keys()
@@ -57,7 +58,7 @@ def test_a_value_has_the_columns_of_its_view(
 def test_every_column_of_the_page_exists(cluster: Cluster) -> None:
     rows = re.findall(r"^\| `(\w+)` \|[^|]+\| `([^`]+)` \|$", PAGE.read_text(), re.MULTILINE)
 
-    assert len(rows) == 5
+    assert len(rows) == 6
     with cluster.engine.connect() as connection:
         for view, columns in rows:
             connection.execute(text(f"SELECT {columns} FROM {view} LIMIT 0"))
@@ -88,3 +89,32 @@ def test_what_came_from_the_cache_is_not_counted_as_generated(
             {"job": submitted[1].job_id},
         )
         assert connection.execute(text(f"SELECT {figures} FROM {view} ORDER BY 1 DESC NULLS LAST")).first() == generated
+
+
+def test_a_citation_has_its_passage_and_the_headings_of_the_chunk_that_holds_it(
+    cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    cited = make_sentence("It says.", "It says.", "verified", (38, 64), (700, 716))
+    driver.run(submitted[0].job_id, words="It says.", sentences=[cited])
+
+    with cluster.engine.connect() as connection:
+        [row] = connection.execute(text("SELECT text, kind, citations FROM summary_sentences"))
+        document = connection.execute(text("SELECT text FROM documents WHERE title = 'Title a'")).scalar_one()
+
+    assert (row.text, row.kind) == ("It says.", "verified")
+    assert row.citations == [
+        {"start": 38, "end": 64, "text": document[38:64], "headings": ["Part 0"]},
+        {"start": 700, "end": 716, "text": document[700:716], "headings": ["Part 2"]},
+    ]
+
+
+def test_weights_are_compared_by_their_shares_of_sentences(
+    cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.run(submitted[0].job_id, words=SUMMARY, sentences=SENTENCES[:2])
+    driver.run(submitted[1].job_id, words=SUMMARY, sentences=SENTENCES[1:2])
+    driver.run(submitted[2].job_id, words=SUMMARY)
+
+    with cluster.engine.connect() as connection:
+        shares = "SELECT mean_verified, mean_quoted, mean_flagged FROM weights_comparison WHERE strategy = 'map-reduce'"
+        assert tuple(connection.execute(text(shares)).one()) == (0.25, 0.75, 0.0)

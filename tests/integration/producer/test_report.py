@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from bs4 import BeautifulSoup
@@ -16,6 +17,7 @@ from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
 from tests.integration.producer.evidence import DOUBTED, add_evidence
+from tests.sentences import SENTENCES, SUMMARY, make_sentence
 
 HOSTILE = '<script>alert(1)</script> "quoted" \'& {{ 7 * 7 }} <img src=x onerror=alert(2)> ${jndi}'
 
@@ -37,6 +39,23 @@ def page_file(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: l
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("batch pile in out.html (")
     return Path("out.html").resolve()
+
+
+@pytest.fixture
+def cited_file(gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> Path:
+    """A report of a batch with a sentence of every kind, hostile ones among them, and a check that doubts one."""
+    driver.run(submitted[0].job_id, words=SUMMARY, sentences=SENTENCES)
+    Path("hostile.md").write_text(f"# {HOSTILE}\n\n" + f"{HOSTILE} " * 9)
+    gistmill("submit", "hostile.md", "--batch", "pile", "--weights", "gemma-3-4b-it-with-a-long-name")
+    [hostile] = (job for job in gistmill("results", "pile", "--json").json if job["source"] == "hostile.md")
+    flagged = make_sentence(HOSTILE, HOSTILE, "flagged", (2, 2 + len(HOSTILE)), reason=HOSTILE)
+    driver.run(UUID(hostile["job_id"]), strategy="stuff", chunks=1, words=HOSTILE, sentences=[flagged])
+    driver.run(submitted[2].job_id, words=DOUBTED, sentences=[make_sentence(DOUBTED, DOUBTED.strip(), "verified")])
+    driver.run(submitted[1].job_id, strategy="refine")
+    with Session(cluster.engine) as session, session.begin():
+        add_evidence(session, submitted[2].job_id)
+    assert gistmill("report", "pile", "--output", "cited.html").err == ""
+    return Path("cited.html").resolve()
 
 
 @pytest.fixture
@@ -131,6 +150,78 @@ def test_doubtful_sentences_and_questions_are_shown_with_their_reasons(soup: Bea
     assert "“70”: only the summary has it (there: 40)" in text
     cells = [cell.get_text() for cell in article.find("table").find_all("td")]
     assert cells == ["Boris saved ____ people.", "70", "40", "0.00"]
+
+
+def test_sentences_have_their_verdicts_as_words_and_link_to_their_passages(cited_file: Path) -> None:
+    article = BeautifulSoup(cited_file.read_text(encoding="utf-8"), "lxml").find_all("article")[0]
+
+    shown = article.find(class_="text").get_text()
+    assert shown == (
+        "It says much. [1] verified Document a says something. [2] quoted "
+        "Boris saved 70 people. [3] flagged It goes on."
+    )
+    kinds = [sentence["class"][1] for sentence in article.find_all(class_="sentence")]
+    assert kinds == ["v-verified", "v-quoted", "v-flagged", "v-unchecked"]
+    cited = [article.find(id=str(link["href"])[1:]).get_text(" ", strip=True) for link in article.select("a.cite")]
+    assert cited == [
+        "[1] verified “Title a” Part 0 “Document a says something.” Part 0",
+        "[2] quoted “Document a says something.” Part 0",
+        "[3] flagged : 70 is nowhere in the document",
+    ]
+    assert "1 sentence verified, 1 quoted, 1 flagged" in article.get_text()
+
+
+def test_verdicts_are_counted_at_the_head_and_by_strategy(cited_file: Path) -> None:
+    progress = BeautifulSoup(cited_file.read_text(encoding="utf-8"), "lxml").find(id="progress")
+
+    numbers = [number.get_text(" ", strip=True) for number in progress.select(".numbers div")]
+    assert {"Sentences verified 2", "Sentences quoted 1", "Sentences flagged 2"} <= set(numbers)
+    heads = [head.get_text() for head in progress.find_all("th")]
+    cells = [[cell.get_text() for cell in row("td")] for row in progress.select("tbody tr")]
+    rows = [dict(zip(heads, row, strict=True)) for row in cells]
+    by_strategy = {row["Strategy"]: (row["Verified"], row["Quoted"], row["Flagged"]) for row in rows}
+    assert by_strategy["map-reduce"] == ("2", "1", "1")
+    assert by_strategy["stuff"] == ("0", "0", "1")
+
+
+def test_a_doubt_of_the_check_is_shown_within_the_sentence(cited_file: Path) -> None:
+    soup = BeautifulSoup(cited_file.read_text(encoding="utf-8"), "lxml")
+
+    [mark] = soup.find_all("mark")
+    assert mark.get_text() == DOUBTED.strip()
+    assert mark.parent["class"] == ["sentence", "v-verified"]
+
+
+def test_a_passage_and_a_reason_are_text(cited_file: Path) -> None:
+    soup = BeautifulSoup(cited_file.read_text(encoding="utf-8"), "lxml")
+
+    assert soup.find_all(["script", "img", "iframe", "link", "object"]) == []
+    article = next(each for each in soup.find_all("article") if each.h3.get_text() == "hostile.md")
+    assert f"flagged: {HOSTILE}" in article.find(class_="citations").get_text()
+    assert f"“{HOSTILE}”" in article.find(class_="citations").get_text()
+
+
+@pytest.mark.parametrize("width", [1200, 1400])
+def test_no_table_is_cut_on_a_desktop(width: int, cited_file: Path, chromium: Browser) -> None:
+    page, noted = open_page(chromium, cited_file, width)
+
+    tables = page.locator(".scroll").all()
+    assert len(tables) > 1
+    for table in tables:
+        table.scroll_into_view_if_needed()
+        assert table.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+    assert noted == []
+    page.context.close()
+
+
+def test_a_mark_leads_to_its_passages_and_back(cited_file: Path, chromium: Browser) -> None:
+    page, _ = open_page(chromium, cited_file, 1400)
+
+    page.locator("a.cite").nth(1).press("Enter")
+    assert page.locator(".citations li:target .label").text_content() == "quoted"
+    page.locator(".citations li:target > a").press("Enter")
+    assert page.locator("a.cite:target").text_content() == "[2] quoted"
+    page.context.close()
 
 
 def test_headings_go_down_one_level_at_a_time(soup: BeautifulSoup) -> None:

@@ -10,6 +10,7 @@ from pyarrow import parquet
 from models.views import JobSummary
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
+from tests.sentences import SENTENCES, SUMMARY
 
 
 @pytest.fixture
@@ -44,6 +45,37 @@ def test_results_show_the_beginning_of_a_summary_or_the_reason(gistmill: Gistmil
     assert lines[1].split()[1:4] == ["a.md", "succeeded", "map-reduce"]
     assert lines[1].endswith("=1+1")
     assert lines[3].endswith("it broke")
+
+
+def test_sentences_are_counted_and_flagged_ones_can_be_chosen(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.run(submitted[0].job_id, words=SUMMARY, sentences=SENTENCES[:2])
+    driver.run(submitted[1].job_id, words=SUMMARY, sentences=SENTENCES)
+
+    header, first, second, *_ = gistmill("results", "pile").out.splitlines()
+
+    numbers = header.index("verified"), header.index("review")
+    assert first[slice(*numbers)].split() == ["1", "1", "0"]
+    assert second[slice(*numbers)].split() == ["1", "1", "1"]
+    assert [job["source"] for job in gistmill("results", "pile", "--flagged", "--json").json] == ["b.md"]
+    assert gistmill("export", "pile", "--flagged", "-o", "flagged.csv").err == "1 job in flagged.csv\n"
+
+
+def test_an_export_has_the_sentences_with_the_passages_that_they_cite(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    driver.run(submitted[0].job_id, words=SUMMARY, sentences=SENTENCES)
+    for name in ("out.jsonl", "out.parquet", "out.md"):
+        gistmill("export", "pile", "-o", name)
+
+    cited, bare, *_ = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert [sentence["text"] for sentence in cited["sentences"][:2]] == ["It says much.", "Document a says something."]
+    passage = {"start": 11, "end": 37, "text": "Document a says something.", "headings": ["Part 0"]}
+    assert cited["sentences"][1]["citations"] == [passage]
+    assert bare["sentences"] == []
+    assert parquet.read_table("out.parquet").column("sentences").to_pylist()[0][1]["citations"] == [passage]
+    assert "- [2] quoted\n  - “Document a says something.” (Part 0)\n" in Path("out.md").read_text()
 
 
 def test_no_match_is_said(gistmill: Gistmill, ended: list[JobSummary]) -> None:

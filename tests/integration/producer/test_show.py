@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from uuid import UUID
+
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -10,6 +13,7 @@ from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
 from tests.integration.producer.evidence import DOUBTED, add_evidence
+from tests.sentences import SENTENCES, SUMMARY, make_sentence
 
 
 def test_the_summary_comes_first_then_the_tree_of_its_steps(
@@ -95,6 +99,65 @@ def test_a_document_cannot_control_the_terminal(
 
     assert "\x1b" not in shown
     assert "[red]text[/red]" in shown
+
+
+def test_sentences_are_marked_and_their_passages_stand_below(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.run(job, words=SUMMARY, sentences=SENTENCES)
+
+    shown = gistmill("show", str(job))
+
+    assert shown.out.startswith(
+        "It says much. [1] Document a says something. [2] Boris saved 70 people. [3] It goes on.\n"
+        "\n"
+        "[1] verified\n"
+        "    “Title a”  (Part 0)\n"
+        "    “Document a says something.”  (Part 0)\n"
+        "[2] quoted\n"
+        "    “Document a says something.”  (Part 0)\n"
+        "[3] flagged: 70 is nowhere in the document\n"
+        "\n"
+        f"job {job}: succeeded\n"
+    )
+    assert "sentences  1 sentence verified, 1 quoted, 1 flagged\n" in shown.out
+    assert "\nreduce  100 -> 20 tokens  2.0 s  cpu@test: 1 verified, 1 quoted, 1 flagged, 1 unchecked\n" in shown.out
+    as_json = gistmill("show", str(job), "--json").json
+    assert [sentence["kind"] for sentence in as_json["sentences"]] == ["verified", "quoted", "flagged", "unchecked"]
+    assert as_json["sentences"][0]["citations"][0]["headings"] == ["Part 0"]
+
+
+def test_the_tree_counts_the_verdicts_of_every_step(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    job = submitted[0].job_id
+    driver.plan(job)
+    for index in range(3):
+        driver.finish(driver.claim(job, "map", index), output=SUMMARY, sentences=SENTENCES[:index])
+    driver.close(job)
+
+    lines = gistmill("show", str(job)).out.splitlines()
+
+    maps = [line for line in lines if " map " in line]
+    assert [line.partition("cpu@test")[2] for line in maps] == ["", ": 1 verified", ": 1 verified, 1 quoted"]
+
+
+def test_a_passage_and_a_reason_cannot_control_the_terminal(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    attack = "\x1b]0;owned\x07\x9b31m\u202etxt.exe"
+    Path("attack.md").write_text("# Title\n\n" + f"Document {attack} says something. " * 9)
+    gistmill("submit", "attack.md", "--batch", "attack", "--strategy", "stuff")
+    job = gistmill("results", "attack", "--json").json[0]["job_id"]
+    flagged = make_sentence("It says.", "It says.", "flagged", (9, 60), reason=attack)
+    driver.run(UUID(job), strategy="stuff", chunks=1, words="It says.", sentences=[flagged])
+
+    shown = gistmill("show", job).out
+
+    assert "[1] flagged: " in shown
+    assert "says something" in shown
+    assert set(shown) & set("\x1b\x07\x9b\u202e") == set()
 
 
 def test_a_batch_of_one_job_stands_for_it(gistmill: Gistmill, submitted: list[JobSummary]) -> None:

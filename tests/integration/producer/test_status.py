@@ -10,6 +10,7 @@ from models.views import JobSummary
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
+from tests.sentences import SENTENCES, SUMMARY
 
 
 def test_without_a_name_the_latest_batches_are_listed(
@@ -30,9 +31,10 @@ def test_without_a_name_the_latest_batches_are_listed(
         "partial",
         "failed",
         "cancelled",
+        "flagged",
         "steps",
     ]
-    assert row.split()[3:] == ["4", "3", "1", "0", "0", "0", "5/8"]
+    assert row.split()[3:] == ["4", "3", "1", "0", "0", "0", "0", "5/8"]
 
 
 def test_before_the_first_submission_it_says_how_to_begin(gistmill: Gistmill) -> None:
@@ -112,6 +114,20 @@ def test_a_snapshot_is_whole_as_json(gistmill: Gistmill, driver: Driver, submitt
     assert snapshot["progress"]["succeeded"] == 1
     assert snapshot["tokens_per_second"] > 0
     assert {step["kind"] for step in snapshot["steps"]} == {"plan", "map", "reduce"}
+
+
+def test_sentences_are_counted_by_verdict(gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]) -> None:
+    assert "sentences" not in gistmill("status", "pile").out
+    for job in submitted[:2]:
+        driver.run(job.job_id, words=SUMMARY, sentences=SENTENCES)
+
+    status = gistmill("status", "pile").out
+
+    assert "sentences  2 sentences verified, 2 quoted, 2 flagged\n" in status
+    assert "read what is flagged with: gistmill results pile --flagged\n" in status
+    progress = gistmill("status", "pile", "--json").json["progress"]
+    assert [progress[name] for name in ("verified", "quoted", "flagged")] == [2, 2, 2]
+    assert "sentences  1 sentence verified, 1 quoted, 1 flagged\n" in gistmill("status", str(submitted[0].job_id)).out
 
 
 def test_a_job_is_found_by_the_beginning_of_its_id(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
+from uuid import UUID
 
 import pytest
 from sqlalchemy import create_engine, text, update
@@ -21,6 +22,9 @@ from tests.conftest import Cluster, wait_until
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
 from tests.processes import PATIENCE
+from tests.sentences import SENTENCES, SUMMARY
+
+GATED = ("--batch", "gated", "--strategy", "stuff", "--gate", "0.5")
 
 
 def end_all(driver: Driver, jobs: list[JobSummary]) -> None:
@@ -50,6 +54,35 @@ def test_jobs_that_did_not_succeed_give_exit_code_3(
 
     assert done.code == 3
     assert "failed  d.md: it broke" in done.out
+
+
+def test_the_end_counts_the_sentences_and_a_flagged_one_alone_is_no_failure(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    for job in submitted:
+        driver.run(job.job_id, words=SUMMARY, sentences=SENTENCES)
+
+    for words in (["watch", "pile"], ["submit", "a.md", "--batch", "pile", "--wait"]):
+        done = gistmill(*words)
+        ended = next(line for line in done.out.splitlines() if "has ended: 4 succeeded in " in line)
+        assert ended.endswith(": 4 sentences verified, 4 quoted, 4 flagged")
+        assert "read what is flagged with: gistmill results pile --flagged\n" in done.out
+        assert done.code == 0
+
+
+def test_a_summary_below_its_gate_gives_exit_code_3(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    gistmill("submit", "a.md", *GATED)
+    [job] = gistmill("results", "gated", "--json").json
+    driver.run(UUID(job["job_id"]), strategy="stuff", chunks=1)
+    driver.finish_check(UUID(job["job_id"]), consistency=0.2)
+    gistmill("cancel", "gated")
+
+    for words in (["watch", "gated"], ["submit", "a.md", *GATED, "--wait"]):
+        done = gistmill(*words)
+        assert "has ended: 1 succeeded, 1 need review" in done.out
+        assert done.code == 3
 
 
 def test_a_look_names_weights_that_nobody_serves(cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 from collections.abc import Iterator
@@ -9,10 +10,21 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from markdown_it import MarkdownIt
 from pyarrow import parquet
 
 from models.views import JobSummary
-from producer.export import WRITERS, defuse_formula, write_csv, write_jsonl, write_markdown, write_parquet
+from producer.citations import CitedSentence, Passage
+from producer.export import (
+    WRITERS,
+    ExportedJob,
+    defuse_formula,
+    escape_markdown,
+    write_csv,
+    write_jsonl,
+    write_markdown,
+    write_parquet,
+)
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 JOB = JobSummary(
@@ -22,7 +34,14 @@ JOB = JobSummary(
     summary_characters=10, compression=0.1, chunks=1, document_tokens=20, steps=2, steps_done=2, steps_failed=0,
     prompt_tokens=30, completion_tokens=5, generation_seconds=0.4, retries=0, cached_steps=0, guards=0,
     metrics={"rouge1": 0.5}, needs_review=False, review=None, consistency=0.5, is_being_checked=False, round=0,
+    verified=1, quoted=0, flagged=1,
 )  # fmt: skip
+HOSTILE = "<img src=x onerror=attacked()>\x1b[2J\n# [link](javascript:attacked())"
+SENTENCES = (
+    CitedSentence(1, 0, 3, "Two", "verified", 0.75, None, (Passage(5, 60, HOSTILE, ("Part", "*One*")),)),
+    CitedSentence(2, 4, 19, 'lines, "quoted"', "flagged", None, "70 is nowhere", ()),
+)
+ROW = ExportedJob(JOB, SENTENCES)
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"])
@@ -37,49 +56,77 @@ def test_what_is_no_formula_stays_as_it_is() -> None:
 def test_csv_gives_the_rows_back_with_formulas_defused() -> None:
     file = io.BytesIO()
 
-    assert write_csv([JOB, replace(JOB, source="=cmd()")], file) == 2
+    assert write_csv([ROW, ExportedJob(replace(JOB, source="=cmd()"))], file) == 2
 
     rows = list(csv.DictReader(io.StringIO(file.getvalue().decode(), newline="")))
     assert [row["source"] for row in rows] == ["a.md", "'=cmd()"]
     assert rows[0]["summary"] == JOB.summary
     assert json.loads(rows[0]["metrics"]) == {"rouge1": 0.5}
+    assert [rows[0][name] for name in ("verified", "quoted", "flagged")] == ["1", "0", "1"]
 
 
 def test_jsonl_gives_an_object_a_line() -> None:
     file = io.BytesIO()
 
-    write_jsonl([JOB, JOB], file)
+    write_jsonl([ROW, ExportedJob(JOB)], file)
 
-    lines = file.getvalue().decode().splitlines()
-    assert [json.loads(line)["summary"] for line in lines] == [JOB.summary, JOB.summary]
+    cited, bare = map(json.loads, file.getvalue().decode().splitlines())
+    assert [cited["summary"], bare["summary"]] == [JOB.summary, JOB.summary]
+    assert [sentence["kind"] for sentence in cited["sentences"]] == ["verified", "flagged"]
+    [citation] = cited["sentences"][0]["citations"]
+    assert citation == {"start": 5, "end": 60, "text": HOSTILE, "headings": ["Part", "*One*"]}
+    assert bare["sentences"] == []
 
 
 def test_parquet_keeps_types() -> None:
     file = io.BytesIO()
 
-    assert write_parquet(iter([JOB] * 3), file) == 3
+    assert write_parquet(iter([ROW] * 3), file) == 3
 
     rows = parquet.read_table(file).to_pylist()
     assert rows[0]["created_at"] == NOW
     assert rows[0]["compression"] == 0.1
     assert rows[0]["title"] is None
     assert rows[0]["needs_review"] is False
+    assert rows[0]["flagged"] == 1
+    first, second = rows[0]["sentences"]
+    assert first["score"] == 0.75
+    assert first["citations"] == [{"start": 5, "end": 60, "text": HOSTILE, "headings": ["Part", "*One*"]}]
+    assert (second["reason"], second["citations"]) == ("70 is nowhere", [])
 
 
 def test_markdown_has_a_section_a_job() -> None:
     file = io.BytesIO()
 
-    write_markdown([JOB, replace(JOB, source="b\n# c", summary=None, reason="it broke")], file)
+    write_markdown([ROW, ExportedJob(replace(JOB, source="b\n# c", summary=None, reason="it broke"))], file)
 
     text = file.getvalue().decode()
     assert text.startswith("# a.md\n\n- job: 00000000-0000-0000-0000-000000000001\n")
     assert "# b # c\n" in text
-    assert "- reason: it broke\n- consistency: 0.500\n\nThere is no summary.\n" in text
+    assert (
+        "- reason: it broke\n- sentences: 1 sentence verified, 1 flagged\n- consistency: 0.500\n\nThere is no" in text
+    )
+
+
+def test_markdown_marks_the_sentences_and_lists_what_they_cite_as_plain_text() -> None:
+    file = io.BytesIO()
+
+    write_markdown([ROW], file)
+
+    text = file.getvalue().decode()
+    assert '\nTwo [1]\nlines, "quoted" [2]\n\n- [1] verified\n  - “' in text
+    assert "\\<img src=x onerror=attacked()\\>\N{REPLACEMENT CHARACTER}\\[2J \\# \\[link\\](java" in text
+    assert "” (Part \\> \\*One\\*)\n- [2] flagged: 70 is nowhere\n" in text
+
+
+@pytest.mark.parametrize("line", ["<script>", "[a](b)", "![a](b)", "**a**", "`a`", "# a", "&lt;", "~~a~~", "a\\"])
+def test_markup_of_a_document_is_text_in_markdown(line: str) -> None:
+    assert MarkdownIt().render(escape_markdown(line)) == f"<p>{html.escape(line)}</p>\n"
 
 
 @pytest.mark.parametrize("form", WRITERS)
 def test_an_export_of_nothing_is_a_valid_file(form: str) -> None:
-    def no_jobs() -> Iterator[JobSummary]:
+    def no_jobs() -> Iterator[ExportedJob]:
         yield from ()
 
     file = io.BytesIO()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producer.wording import count, format_seconds, parse_since
+from producer.wording import count, describe_verdicts, format_seconds, parse_since
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -39,3 +39,17 @@ def test_anything_else_is_no_moment(given: str) -> None:
 
 def test_numbers_agree_with_their_nouns() -> None:
     assert (count(1, "job"), count(2000, "job"), count(2, "retry", "retries")) == ("1 job", "2,000 jobs", "2 retries")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((31, 14, 2), "31 sentences verified, 14 quoted, 2 flagged"),
+        ((0, 1, 0), "1 sentence quoted"),
+        ((1200, 0, 3), "1,200 sentences verified, 3 flagged"),
+        ((None, None, None), ""),
+        ((0, 0, 0), ""),
+    ],
+)
+def test_sentences_are_counted_by_verdict(numbers: tuple[int | None, int | None, int | None], words: str) -> None:
+    assert describe_verdicts(*numbers) == words

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from gistmill.cli.output import clean_line, clean_text, print_fields, print_json_array, print_table
+from gistmill.cli.output import print_fields, print_json_array, print_table
+from producer.wording import clean_line, clean_text
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x1b]0;title\x07", "a\rb", "\u202eevil", "\x9b31m", "\x00"])

@@ -1,0 +1,123 @@
+"""Sentences of a summary with their verdicts and the passages of the document that bear them out, for people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from models.lookup import list_sentences
+from models.sentence import SentenceKind
+from models.views import SentenceText
+
+# Characters of a passage in one line.
+PASSAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A span of the document that a sentence cites, with the headings above it; code points, the end is exclusive."""
+
+    start: int
+    end: int
+    text: str
+    headings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CitedSentence:
+    """A sentence of a summary with its verdict and its citations.
+
+    Args:
+        number: number of its mark ``[1]``; None for a sentence without a verdict and without citations.
+        start: where it begins in the summary, in code points.
+        end: where it ends; exclusive.
+        text: the sentence.
+        kind: its verdict.
+        score: probability, by the verifier, that the document bears it out.
+        reason: why it is flagged.
+        citations: the passages that bear it out.
+    """
+
+    number: int | None
+    start: int
+    end: int
+    text: str
+    kind: str
+    score: float | None
+    reason: str | None
+    citations: tuple[Passage, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words, with the reason if there is one."""
+        return f"{self.kind}: {self.reason}" if self.reason else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPiece:
+    """A piece of a summary: a sentence, or the text between two sentences."""
+
+    text: str
+    sentence: CitedSentence | None = None
+
+
+def read_cited(session: Session, jobs: Sequence[UUID]) -> Mapping[UUID, tuple[CitedSentence, ...]]:
+    """Return the sentences of the summaries of jobs, by job; a job without stored sentences is left out."""
+    by_job: dict[UUID, list[SentenceText]] = defaultdict(list)
+    for row in list_sentences(session, jobs):
+        by_job[row.job_id].append(row)
+    return {job: tuple(number_sentences(rows)) for job, rows in by_job.items()}
+
+
+def number_sentences(rows: Iterable[SentenceText]) -> Iterator[CitedSentence]:
+    """Yield the sentences of one summary with the numbers of their marks."""
+    number = 0
+    for row in rows:
+        is_marked = bool(row.citations) or row.kind != SentenceKind.UNCHECKED
+        number += is_marked
+        yield CitedSentence(
+            number=number if is_marked else None,
+            start=row.start_at,
+            end=row.end_at,
+            text=row.text,
+            kind=row.kind,
+            score=row.score,
+            reason=row.reason,
+            citations=tuple(map(_read_passage, row.citations)),
+        )
+
+
+def _read_passage(stored: dict[str, Any]) -> Passage:
+    return Passage(stored["start"], stored["end"], stored["text"], tuple(map(str, stored["headings"])))
+
+
+def cut_pieces(summary: str, sentences: Iterable[CitedSentence]) -> Iterator[SummaryPiece]:
+    """Yield the pieces of a summary in order; together they are the summary."""
+    end = 0
+    for sentence in sentences:
+        if sentence.start > end:
+            yield SummaryPiece(summary[end : sentence.start])
+        yield SummaryPiece(summary[sentence.start : sentence.end], sentence)
+        end = sentence.end
+    if summary[end:]:
+        yield SummaryPiece(summary[end:])
+
+
+def mark_summary(summary: str, sentences: Iterable[CitedSentence]) -> str:
+    """Return a summary with the marks ``[1]`` of its sentences."""
+    return "".join(piece.text + _format_mark(piece.sentence) for piece in cut_pieces(summary, sentences))
+
+
+def _format_mark(sentence: CitedSentence | None) -> str:
+    return "" if sentence is None or sentence.number is None else f" [{sentence.number}]"
+
+
+def shorten_passage(text: str) -> str:
+    """Return a passage as one line, cut if it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= PASSAGE else line[: PASSAGE - 1] + "…"

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.evaluation.verification import SourceText
+from workers.summarization.grounding import GroundedAnswer, find_claims, ground_answer
+
+SOURCE = (
+    "The city council met on Monday evening. Engineers found rust in nine cables of the old bridge. "
+    "Mayor Ada Brown praised the library on Elm Street. A new school opens in autumn."
+)
+
+
+class Judge:
+    """Judge that supports a claim if all its words are in the excerpt."""
+
+    threshold = 0.5
+    fingerprint = "judge"
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
+        words = set(excerpt.lower().replace(".", "").split())
+        return [0.9 if set(claim.lower().strip(".").split()) <= words else 0.1 for claim in claims]
+
+
+def ground(text: str, *, source: str = SOURCE, mode: str = "strict") -> GroundedAnswer:
+    return ground_answer(text, SourceText(source, Judge()), mode=mode)  # type: ignore[arg-type]
+
+
+def list_kinds(grounded: GroundedAnswer) -> list[tuple[str, str]]:
+    return [(grounded.text[item.start : item.end], item.kind) for item in grounded.sentences]
+
+
+def test_a_sentence_that_the_source_bears_out_stays() -> None:
+    grounded = ground("The council met on Monday.")
+
+    assert list_kinds(grounded) == [("The council met on Monday.", "verified")]
+    [(start, end)] = grounded.sentences[0].spans[:1]
+    assert SOURCE[start:end] == "The city council met on Monday evening."
+
+
+def test_a_false_sentence_is_replaced_by_the_nearest_one_of_the_source_in_quotation_marks() -> None:
+    grounded = ground("Engineers replaced nine cables of the bridge yesterday. A new school opens in autumn.")
+
+    assert list_kinds(grounded) == [
+        ("\u201cEngineers found rust in nine cables of the old bridge.\u201d", "quoted"),
+        ("A new school opens in autumn.", "verified"),
+    ]
+    assert grounded.replaced == 1
+
+
+def test_a_false_sentence_is_dropped_if_its_nearest_one_is_said_already() -> None:
+    grounded = ground("Engineers found rust in nine cables of the old bridge. Engineers like the nine cables.")
+
+    assert grounded.text == "Engineers found rust in nine cables of the old bridge."
+    assert grounded.replaced == 1
+
+
+def test_two_false_sentences_do_not_quote_the_same_sentence_twice() -> None:
+    grounded = ground("Engineers saw nine bridges. Engineers lost nine cables.")
+
+    assert grounded.text.count("Engineers found rust") == 1
+
+
+def test_a_flag_keeps_the_sentence_with_its_reason() -> None:
+    grounded = ground("Engineers replaced nine cables.", mode="flag")
+
+    [sentence] = grounded.sentences
+    assert grounded.text == "Engineers replaced nine cables."
+    assert sentence.kind == "flagged"
+    assert sentence.reason
+    assert sentence.spans == ()
+
+
+def test_without_grounding_nothing_is_checked() -> None:
+    grounded = ground_answer("Pigs fly. Cats too.", None, mode="off")
+
+    assert list_kinds(grounded) == [("Pigs fly.", "unchecked"), ("Cats too.", "unchecked")]
+
+
+def test_a_quotation_that_is_generated_again_is_quoted() -> None:
+    grounded = ground("\u201cEngineers found rust in nine cables of the old bridge.\u201d")
+
+    assert [item.kind for item in grounded.sentences] == ["quoted"]
+
+
+def test_the_marks_of_a_list_stay_before_the_sentence() -> None:
+    grounded = ground("- The council met on Monday.\n- Engineers replaced nine cables of the bridge.")
+
+    assert grounded.text.split("\n")[1] == "- \u201cEngineers found rust in nine cables of the old bridge.\u201d"
+
+
+def test_list_numbers_are_no_part_of_a_claim() -> None:
+    assert [claim.text for claim in find_claims("1. The council met.\n2) It rained.\n**Bold** words.")] == [
+        "The council met.",
+        "It rained.",
+        "Bold** words.",
+    ]
+
+
+@given(st.lists(st.sampled_from([*SOURCE.split(". "), "Pigs fly to Mars", "Bob Smith paid $5 million"]), max_size=6))
+def test_a_strict_answer_has_only_verified_and_quoted_sentences_that_cover_it(sentences: list[str]) -> None:
+    grounded = ground(". ".join(sentences))
+
+    assert {item.kind for item in grounded.sentences} <= {"verified", "quoted"}
+    assert "Mars" not in grounded.text
+    assert "$5" not in grounded.text
+    ends = [0, *(item.end for item in grounded.sentences)]
+    starts = [*(item.start for item in grounded.sentences), len(grounded.text)]
+    assert not any(any(map(str.isalnum, grounded.text[end:start])) for end, start in zip(ends, starts, strict=True))

@@ -1,0 +1,134 @@
+"""Verifier: weights as a judge of claims, by a LoRA adapter and a two-way head on the last token of every claim.
+
+A network without the head over the vocabulary is small; a claim costs one forward pass over it and a share of its
+excerpt. The adapter's folder has the head beside PEFT's files, and metadata with the threshold that was chosen on
+held-out claims.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from workers.engine.architectures import translate_errors
+from workers.engine.claim_packing import CLAIM_END, CLAIM_START, pack_claims, run_packed
+from workers.engine.config import EngineConfig
+from workers.engine.device import Placement, choose_placement
+from workers.engine.loading import choose_linears, load_network
+from workers.engine.pretrained import read_config, read_vocabulary
+from workers.engine.tokenizer import PromptTokenizer
+from workers.weights.errors import AdapterMismatchError
+from workers.weights.fingerprint import Hashes, compute_fingerprint, hash_folder
+from workers.weights.folder import check_folder
+from workers.weights.verifier import VERIFIER_HEAD, VerifierMetadata
+
+# Claims judged in one forward pass; bounds the attention mask.
+MAX_CLAIMS = 16
+
+
+class Verifier:
+    """Judge of claims; implements ``workers.evaluation.verification.ClaimJudge``. Thread-safe: one call at a time.
+
+    Args:
+        body: network without its head over the vocabulary, with the verifier's adapter merged.
+        head: weight (2, hidden size) and bias (2) of the two-way head; the second output is "supported".
+        tokenizer: of the weights.
+        threshold: smallest probability of a claim that counts as supported.
+        fingerprint: hash of weights, adapter, head and dtype.
+    """
+
+    def __init__(
+        self,
+        body: Any,
+        head: dict[str, torch.Tensor],
+        tokenizer: PromptTokenizer,
+        *,
+        threshold: float,
+        fingerprint: str,
+    ) -> None:
+        self.threshold = threshold
+        self.fingerprint = fingerprint
+        self._body = body
+        self._head = {name: tensor.float().to(body.device) for name, tensor in head.items()}
+        self._tokenizer = tokenizer
+        self._claim_start = tokenizer.encode_plain(CLAIM_START)
+        self._claim_end = tokenizer.encode_plain(CLAIM_END)
+        self._lock = threading.Lock()
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a plain text."""
+        return self._tokenizer.count_tokens(text)
+
+    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
+        """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
+        opening = [*self._tokenizer.bos, *self._tokenizer.encode_plain(excerpt)]
+        encoded = [[*self._claim_start, *self._tokenizer.encode_plain(claim), *self._claim_end] for claim in claims]
+        scores: list[float] = []
+        with self._lock:
+            for start in range(0, len(encoded), MAX_CLAIMS):
+                scores += self._score(opening, encoded[start : start + MAX_CLAIMS])
+        return scores
+
+    @torch.inference_mode()
+    def _score(self, excerpt: Sequence[int], claims: Sequence[Sequence[int]]) -> list[float]:
+        hidden = run_packed(self._body, pack_claims(excerpt, claims, dtype=self._body.dtype))
+        logits = torch.nn.functional.linear(hidden, self._head["weight"], self._head["bias"])
+        probabilities: list[float] = logits.softmax(dim=-1)[:, 1].tolist()
+        return probabilities
+
+
+def load_verifier(folder: Path, *, base: Path) -> Verifier:
+    """Load a verifier on the GPU if there is one, else on the CPU, in the dtype that its weights are served in.
+
+    Args:
+        folder: adapter, head and metadata, as ``gistmill finetune --task verify`` saves them.
+        base: folder of the weights that it was trained on.
+
+    Raises:
+        WeightsError: the verifier is broken or does not fit the base; the message contains the remedy.
+    """
+    metadata = VerifierMetadata.read(folder)
+    check_folder(base)
+    metadata.check_base(base)
+    weights_config = read_config(base)
+    placement = choose_placement(EngineConfig(weights=str(base)), weights_config)
+    with translate_errors(weights_config.model_type, base):
+        network = load_network(base, placement=placement, adapter=folder, device_map=None)
+        choose_linears(network, placement, None)(network.base_model)
+    return Verifier(
+        network.base_model.requires_grad_(False),
+        read_head(folder, hidden_size=weights_config.get_text_config().hidden_size),
+        PromptTokenizer(read_vocabulary(base)),
+        threshold=metadata.threshold,
+        fingerprint=fingerprint_verifier(folder, metadata, placement),
+    )
+
+
+def read_head(folder: Path, *, hidden_size: int) -> dict[str, torch.Tensor]:
+    """Return weight (2, hidden size) and bias (2) of a verifier's head.
+
+    Raises:
+        AdapterMismatchError: it is broken or has another shape.
+    """
+    path = folder / VERIFIER_HEAD
+    try:
+        head = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise AdapterMismatchError(f"{path} cannot be read ({error}); train or copy the verifier again") from error
+    shapes = {name: tuple(tensor.shape) for name, tensor in head.items()}
+    if shapes != {"weight": (2, hidden_size), "bias": (2,)}:
+        raise AdapterMismatchError(f"{path} does not fit weights with a hidden size of {hidden_size}: {shapes}")
+    return head
+
+
+def fingerprint_verifier(folder: Path, metadata: VerifierMetadata, placement: Placement) -> str:
+    """Return the fingerprint of a verifier as it is served, its threshold included."""
+    base = {"base": metadata.base_fingerprint, "threshold": str(metadata.threshold)}
+    hashes = Hashes(base, hash_folder(folder))
+    return compute_fingerprint(hashes, dtype=placement.dtype_name, quantization=placement.quantization)

@@ -1,0 +1,95 @@
+"""Passages: the sentences of a source that match claims best by BM25 (Robertson et al. 1994)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+import bm25s
+
+from workers.evaluation.lexical import Sentence, read_words
+
+# A sentence without words still needs a term, or the index is empty.
+NO_WORD = "_"
+# Shorter runs of words stand in many texts by chance.
+MIN_VERBATIM_WORDS = 4
+# Share of the words of the source's sentences that a copy of them must have: the rest of a sentence may deny its copy.
+MIN_VERBATIM_SHARE = 0.75
+
+
+class PassageIndex:
+    """Index of the sentences of a source.
+
+    Args:
+        sentences: all sentences, in order.
+    """
+
+    def __init__(self, sentences: Sequence[Sentence]) -> None:
+        self._sentences = sentences
+        words = [read_words(sentence.text) for sentence in sentences]
+        self._keys = [[word.key for word in found] for found in words]
+        self._index: bm25s.BM25 | None = None
+        # Every word between spaces, so that a run of words is found as a substring; then where each sentence begins.
+        pieces = ["".join(f" {word.text.lower()}" for word in found) for found in words]
+        self._joined = "".join(pieces) + " "
+        self._starts = list(accumulate(map(len, pieces), initial=0))
+
+    def find_verbatim(self, claim: str) -> list[int]:
+        """Return the indices of the neighbouring sentences in which a claim stands word for word; [] if nowhere."""
+        words = [word.text.lower() for word in read_words(claim)]
+        if len(words) < MIN_VERBATIM_WORDS:
+            return []
+        run = f" {' '.join(words)}"
+        start = self._joined.find(f"{run} ")
+        if start < 0:
+            return []
+        first = bisect_right(self._starts, start) - 1
+        last = bisect_left(self._starts, start + len(run)) - 1
+        places = [place for place in range(first, last + 1) if self._keys[place]]
+        return places if len(words) >= MIN_VERBATIM_SHARE * sum(len(self._keys[place]) for place in places) else []
+
+    def rank(self, claim: str) -> list[int]:
+        """Return the indices of all sentences, the best match for a claim first."""
+        wanted = [word.key for word in read_words(claim) if word.is_content]
+        if not wanted or not self._sentences:
+            return list(range(len(self._sentences)))
+        if self._index is None:
+            self._index = bm25s.BM25()
+            self._index.index([keys or [NO_WORD] for keys in self._keys], show_progress=False)
+        scores = self._index.get_scores(wanted)
+        return sorted(range(len(self._sentences)), key=lambda place: -float(scores[place]))
+
+    def pick_excerpt(self, claims: Sequence[str], *, count_tokens: Callable[[str], int], budget_tokens: int) -> str:
+        """Return the sentences that match the claims best, in the order of the source, within a budget of tokens.
+
+        The best sentence of every claim comes with its neighbours, which name what a pronoun in it stands for. A line
+        break stands where sentences are left out.
+        """
+        taken: set[int] = set()
+        room = budget_tokens
+        for place in self._list_by_relevance(claims):
+            if place in taken:
+                continue
+            tokens = count_tokens(self._sentences[place].text) + 1
+            if tokens <= room:
+                taken.add(place)
+                room -= tokens
+            elif room < budget_tokens // 16:
+                break
+        return self._join(sorted(taken))
+
+    def _list_by_relevance(self, claims: Sequence[str]) -> list[int]:
+        rankings = [self.rank(claim) for claim in claims]
+        count = len(self._sentences)
+        best = [place for ranking in rankings for place in ranking[:1]]
+        beside = [near for place in best for near in (place - 1, place + 1) if 0 <= near < count]
+        return [*best, *beside, *(ranking[rank] for rank in range(1, count) for ranking in rankings)]
+
+    def _join(self, places: Sequence[int]) -> str:
+        texts: list[str] = []
+        for number, place in enumerate(places):
+            if number:
+                texts.append(" " if place == places[number - 1] + 1 else "\n")
+            texts.append(self._sentences[place].text)
+        return "".join(texts)

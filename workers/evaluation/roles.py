@@ -1,0 +1,112 @@
+"""Roles of names: two names around a verb in the reverse order of the source, such as A beat B for B beat A."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from workers.evaluation.facts import Fact, FactKind, find_facts
+from workers.evaluation.lexical import STOP_WORDS, find_key, read_words
+from workers.evaluation.source_facts import SourceFacts
+
+# Most words between a name and the other: with more of them the verb belongs to something else.
+MAX_WORDS_BETWEEN = 6
+
+_PASSIVE = re.compile(r"\b(?:was|were|been|being|is|are|be|got|gets)\b.*\bby\b", re.IGNORECASE)
+_BREAK = re.compile(r"[,;:()\"\u201c\u201d\u2013\u2014]|\b(?:and|or|but|who|which|that|while)\b", re.IGNORECASE)
+
+# Past forms of irregular verbs, each line with its base first.
+_IRREGULAR = """
+beat beats beaten|lose lost loses|win won wins|tell told tells|give gave given gives|take took taken takes|buy bought buys
+sell sold sells|send sent sends|leave left leaves|lead led leads|catch caught|teach taught|fight fought fights
+shoot shot shoots|strike struck strikes|bite bit bitten|throw threw thrown|hit hits|hurt hurts|choose chose chosen
+steal stole stolen|see saw seen sees|overcome overcame|make made|hold held holds|find found|pay paid pays|sue sued sues
+drive drove driven|write wrote written|show showed shown|forgive forgave forgiven|succeed succeeded|seek sought
+""".strip()
+_BASES = {form: line.split()[0] for row in _IRREGULAR.split("\n") for line in row.split("|") for form in line.split()}
+
+# Verbs whose subject and object may change places.
+_SYMMETRIC = frozenset(
+    find_key(word)
+    for word in [
+        "meet",
+        "met",
+        "marry",
+        "married",
+        "play",
+        "face",
+        "date",
+        "divorce",
+        "join",
+        "fight",
+        "fought",
+        "contact",
+        "embrace",
+        "kiss",
+    ]
+)
+_ENDINGS = ("ed", "es", "ing", "s")
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Verb with the names of its agent and its patient."""
+
+    verb: str
+    agent: frozenset[str]
+    patient: frozenset[str]
+    facts: tuple[Fact, Fact]
+
+
+def find_swapped(sentence: str, source: SourceFacts) -> tuple[Fact, ...]:
+    """Return the names of a sentence that the source has in the reverse roles of the same verb, and never in these."""
+    swapped: list[Fact] = []
+    for deed in find_deeds(sentence, capitals=source.capitals):
+        told = [other for other in _list_told(deed, source) if other.verb == deed.verb]
+        forward = any(deed.agent & other.agent and deed.patient & other.patient for other in told)
+        reverse = any(
+            deed.agent & other.patient and deed.patient & other.agent and not deed.agent & other.agent for other in told
+        )
+        if reverse and not forward:
+            swapped += deed.facts
+    return tuple(dict.fromkeys(swapped))
+
+
+def _list_told(deed: Deed, source: SourceFacts) -> Iterator[Deed]:
+    """Yield the deeds of the source's sentences that have words of both names."""
+    both = [frozenset().union(*(source.places.get(key, ()) for key in keys)) for keys in (deed.agent, deed.patient)]
+    for place in sorted(both[0] & both[1]):
+        text = source.sentences[place].text
+        yield from find_deeds(text, capitals=source.capitals)
+
+
+def find_deeds(text: str, *, capitals: frozenset[str]) -> Iterator[Deed]:
+    """Yield the verbs of a sentence that stand between two of its names."""
+    names = [fact for fact in find_facts(text, capitals=capitals) if fact.kind is FactKind.NAME]
+    for one, other in pairwise(names):
+        between = text[one.end : other.start]
+        verb = None if _BREAK.search(between) else _find_verb(between)
+        if verb is not None:
+            agent, patient = (other, one) if _PASSIVE.search(between) else (one, other)
+            yield Deed(verb, _list_keys(agent), _list_keys(patient), (one, other))
+
+
+def _find_verb(between: str) -> str | None:
+    """Return the stem of the first verb between two names; None without one or if its roles may change places."""
+    words = read_words(between)
+    if len(words) > MAX_WORDS_BETWEEN:
+        return None
+    for word in words:
+        lowered = word.text.lower()
+        base = _BASES.get(lowered)
+        if base is None and (lowered in STOP_WORDS or not lowered.endswith(_ENDINGS)):
+            continue
+        key = find_key(base or lowered)
+        return None if key in _SYMMETRIC else key
+    return None
+
+
+def _list_keys(fact: Fact) -> frozenset[str]:
+    return frozenset(word.key for word in read_words(fact.text) if word.is_content)

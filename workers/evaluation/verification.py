@@ -1,0 +1,126 @@
+"""Verification: is each sentence of a text borne out by its source, and by which of the source's sentences?
+
+A sentence that stands in the source word for word is borne out. Any other must have all its names, numbers and dates in
+the source (``fact_check``), and the judge, if there is one, must find it supported by the passages that match it best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.evaluation.fact_check import FactCheck, check_facts
+from workers.evaluation.lexical import Sentence
+from workers.evaluation.passages import PassageIndex
+from workers.evaluation.source_facts import read_source
+
+# Tokens of an excerpt that a sentence is judged by; the verifier was trained on 160 to 320.
+EXCERPT_TOKENS = 320
+# Sentences that share an excerpt.
+GROUP_SIZE = 6
+# Longest sentence that can be judged, in tokens; a longer one is no sentence but a run of text.
+MAX_CLAIM_TOKENS = 160
+
+
+class ClaimJudge(Protocol):
+    """Judge of claims, such as the engine's verifier; thread-safe."""
+
+    @property
+    def threshold(self) -> float:
+        """Smallest probability of a claim that counts as supported."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the judge: equal ones give equal probabilities."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a plain text."""
+        ...
+
+    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
+        """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Verdict on one sentence.
+
+    Args:
+        is_verbatim: whether the source has the sentence word for word.
+        reason: why the source does not bear the sentence out; None if it does.
+        score: probability that it does, from 0 to 1; None without a judge.
+        support: indices of the source's sentences that bear it out, or that come nearest, the best first.
+    """
+
+    is_verbatim: bool
+    reason: str | None
+    score: float | None
+    support: tuple[int, ...]
+
+    @property
+    def is_borne_out(self) -> bool:
+        """Whether the source bears the sentence out."""
+        return self.reason is None
+
+
+class SourceText:
+    """Text that sentences are verified against, indexed once.
+
+    Args:
+        text: the source.
+        judge: judge of claims; None to check facts only.
+    """
+
+    def __init__(self, text: str, judge: ClaimJudge | None) -> None:
+        self._facts = read_source(text)
+        self._passages = PassageIndex(self._facts.sentences)
+        self._judge = judge
+
+    @property
+    def sentences(self) -> Sequence[Sentence]:
+        """Sentences of the source, in order."""
+        return self._facts.sentences
+
+    def verify(self, sentences: Sequence[str]) -> list[Verification]:
+        """Return the verdict on every sentence."""
+        checks = [check_facts(sentence, self._facts) for sentence in sentences]
+        verbatim = [self._passages.find_verbatim(sentence) for sentence in sentences]
+        asked = [place for place, found in enumerate(verbatim) if not found]
+        scores: dict[int, float | None] = {}
+        for start in range(0, len(asked), GROUP_SIZE):
+            group = asked[start : start + GROUP_SIZE]
+            scores.update(zip(group, self._score([sentences[place] for place in group]), strict=True))
+        return [
+            Verification(True, None, 1.0, tuple(verbatim[place]))
+            if verbatim[place]
+            else self._decide(checks[place], scores.get(place))
+            for place in range(len(sentences))
+        ]
+
+    def _score(self, claims: Sequence[str]) -> list[float | None]:
+        """Return the judge's probability for claims that share an excerpt; 0 for one that is too long to be judged."""
+        judge = self._judge
+        if judge is None:
+            return [None] * len(claims)
+        excerpt = self._passages.pick_excerpt(claims, count_tokens=judge.count_tokens, budget_tokens=EXCERPT_TOKENS)
+        short = [claim for claim in claims if judge.count_tokens(claim) <= MAX_CLAIM_TOKENS]
+        judged = dict(zip(short, judge.judge(excerpt, short) if short else [], strict=True))
+        return [judged.get(claim, 0.0) for claim in claims]
+
+    def _decide(self, check: FactCheck, score: float | None) -> Verification:
+        return Verification(False, self._find_objection(check, score), score, check.support)
+
+    def _find_objection(self, check: FactCheck, score: float | None) -> str | None:
+        if check.missing:
+            return f"the source has nowhere: {', '.join(fact.text for fact in check.missing)}"
+        if check.swapped:
+            return f"the source has these in other roles: {', '.join(fact.text for fact in check.swapped)}"
+        if check.apart:
+            return f"the source has these, but not together: {', '.join(fact.text for fact in check.apart)}"
+        if score is not None and self._judge is not None and score < self._judge.threshold:
+            return f"the verifier finds it supported with a probability of {score:.2f} only"
+        return None

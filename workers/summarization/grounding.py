@@ -1,0 +1,173 @@
+"""Grounding: every sentence of an answer is verified against its source; what fails is quoted instead, or marked.
+
+Under ``strict`` a sentence that the source does not bear out is replaced by the sentence of the source that comes
+nearest to it, in quotation marks, or dropped if the answer says that already. Under ``flag`` it stays, with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from workers.evaluation.lexical import Sentence, read_words, split_sentences
+from workers.evaluation.verification import SourceText, Verification
+
+Grounding = Literal["strict", "flag", "off"]
+SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
+
+OPENING_MARK, CLOSING_MARK = "\u201c", "\u201d"
+# Marks of a list, a heading or emphasis before a sentence; they say nothing that could be verified.
+_LIST_MARK = re.compile(r"(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)]|\*\*)[ \t]+|[*_]{1,3}(?=\w)")
+_LIST_NUMBER = re.compile(r"\(?\d{1,2}[.)]")
+_QUOTED = re.compile(r"[\"\u201c\u201e\u00ab](.*)[\"\u201d\u00bb]\W*", re.DOTALL)
+# Longest sentence of the source that is quoted, in words; a longer one is rather a table or a list.
+MAX_QUOTED_WORDS = 60
+# Fewest words of a sentence that is quoted; a shorter one is rather a heading.
+MIN_QUOTED_WORDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedSentence:
+    """Sentence of an answer with its verdict.
+
+    Args:
+        start: offset of its first character in the answer.
+        end: offset after its last character.
+        kind: verdict.
+        score: probability that the source bears it out; None where no judge was asked.
+        reason: why it is flagged.
+        spans: spans of the source that bear it out, as offsets (start, end).
+    """
+
+    start: int
+    end: int
+    kind: SentenceKind
+    score: float | None = None
+    reason: str | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedAnswer:
+    """Answer after grounding.
+
+    Args:
+        text: the text to keep; empty if nothing of it could be kept or quoted.
+        sentences: its sentences, in order.
+        replaced: number of generated sentences that the source did not bear out.
+    """
+
+    text: str
+    sentences: tuple[GroundedSentence, ...]
+    replaced: int
+
+
+def find_claims(text: str) -> list[Sentence]:
+    """Return the sentences of an answer, without the marks of lists, headings and emphasis before them."""
+    sentences = split_sentences(text)
+    numbers = {
+        one.start for one, following in pairwise(sentences) if _is_list_number(one, text[one.end : following.start])
+    }
+    return [skip_marks(sentence) for sentence in sentences if sentence.start not in numbers]
+
+
+def _is_list_number(sentence: Sentence, gap: str) -> bool:
+    return _LIST_NUMBER.fullmatch(sentence.text) is not None and "\n" not in gap
+
+
+def skip_marks(sentence: Sentence) -> Sentence:
+    """Return a sentence without the marks of a list, a heading or emphasis before it."""
+    start = 0
+    while found := _LIST_MARK.match(sentence.text, start):
+        start = found.end()
+    return Sentence(sentence.text[start:], sentence.start + start, sentence.end)
+
+
+def ground_answer(text: str, source: SourceText | None, *, mode: Grounding) -> GroundedAnswer:
+    """Verify the sentences of an answer, and under ``strict`` replace those that its source does not bear out.
+
+    Args:
+        text: the answer.
+        source: text that it must follow from; needed unless the mode is ``off``.
+        mode: ``strict`` or ``flag``; ``off`` leaves every sentence unchecked.
+    """
+    claims = find_claims(text)
+    if mode == "off" or source is None:
+        return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)
+    verdicts = source.verify([_strip_quotes(claim.text) for claim in claims])
+    failed = sum(not verdict.is_borne_out for verdict in verdicts)
+    if mode == "flag":
+        return GroundedAnswer(text, tuple(map(_keep, claims, verdicts, [source] * len(claims))), failed)
+    return _Rewriter(text, source).rewrite(claims, verdicts, failed)
+
+
+def _strip_quotes(claim: str) -> str:
+    quoted = _QUOTED.fullmatch(claim)
+    return quoted[1] if quoted else claim
+
+
+def _keep(claim: Sentence, verdict: Verification, source: SourceText) -> GroundedSentence:
+    is_quoted = verdict.is_verbatim and _QUOTED.fullmatch(claim.text) is not None
+    kind: SentenceKind = "flagged" if not verdict.is_borne_out else "quoted" if is_quoted else "verified"
+    spans = (
+        ()
+        if verdict.reason
+        else tuple((source.sentences[place].start, source.sentences[place].end) for place in verdict.support)
+    )
+    return GroundedSentence(claim.start, claim.end, kind, verdict.score, verdict.reason, spans)
+
+
+class _Rewriter:
+    """Builds the text of a strict answer, piece by piece.
+
+    Args:
+        text: the answer.
+        source: text that it must follow from.
+    """
+
+    def __init__(self, text: str, source: SourceText) -> None:
+        self._text = text
+        self._source = source
+        self._pieces: list[str] = []
+        self._length = 0
+        self._sentences: list[GroundedSentence] = []
+
+    def rewrite(self, claims: Sequence[Sentence], verdicts: Sequence[Verification], failed: int) -> GroundedAnswer:
+        """Return the answer with every sentence verified, quoted or dropped."""
+        said = {place for verdict in verdicts if verdict.is_verbatim for place in verdict.support}
+        end = 0
+        for claim, verdict in zip(claims, verdicts, strict=True):
+            before, end = self._text[end : claim.start], claim.end
+            if verdict.is_borne_out:
+                self._add(before, claim.text, _keep(claim, verdict, self._source))
+            elif (place := self._choose_quotation(verdict, said)) is not None:
+                said.add(place)
+                self._quote(before, place)
+        text = "".join(self._pieces)
+        trailing = self._text[end:] if self._sentences else ""
+        return GroundedAnswer((text + trailing).rstrip(), tuple(self._sentences), failed)
+
+    def _choose_quotation(self, verdict: Verification, said: set[int]) -> int | None:
+        """Return the nearest sentence of the source that can be quoted; None if the nearest is said already."""
+        nearest = next((place for place in verdict.support if self._is_quotable(place)), None)
+        return None if nearest in said else nearest
+
+    def _is_quotable(self, place: int) -> bool:
+        return MIN_QUOTED_WORDS <= len(read_words(self._source.sentences[place].text)) <= MAX_QUOTED_WORDS
+
+    def _quote(self, before: str, place: int) -> None:
+        quoted = skip_marks(self._source.sentences[place])
+        text = OPENING_MARK + " ".join(quoted.text.split()) + CLOSING_MARK
+        self._add(before, text, GroundedSentence(0, 0, "quoted", 1.0, None, ((quoted.start, quoted.end),)))
+
+    def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
+        before = before if self._pieces or before.strip() else ""
+        start = self._length + len(before)
+        self._pieces += [before, text]
+        self._length = start + len(text)
+        self._sentences.append(
+            GroundedSentence(start, self._length, sentence.kind, sentence.score, sentence.reason, sentence.spans)
+        )
