@@ -30,7 +30,7 @@ from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
 from workers.summarization.grounding import GroundedAnswer
-from workers.summarization.lengths import limit_tokens
+from workers.summarization.lengths import limit_sentences, limit_tokens
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
@@ -181,12 +181,13 @@ class StepRunner:
         found = self._grounder.generate(claim, generate, params, mode=options.grounding, candidates=options.candidates)
         if found is None:
             return None
-        answer, grounded = found
+        # A quotation may be longer than the sentence in whose place it stands.
+        answer, grounded = found[0], limit_grounded(found[1], words)
         notes = (
             *({"name": "clipped", "words": clip, "try": 0, "stands": True} for clip in rendered.notes),
             *answer.guards,
             *describe_replacements(grounded, options.grounding),
-            *self._note_coverage(claim, grounded.text, list(outputs.values())),
+            *self._note_coverage(claim, grounded.text, [outputs[key] for key in inputs if isinstance(key, StepKey)]),
         )
         return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
 
@@ -224,6 +225,15 @@ class StepRunner:
             guards=notes,
             sentences=describe_sentences(grounded.sentences),
         )
+
+
+def limit_grounded(grounded: GroundedAnswer, words: int | None) -> GroundedAnswer:
+    """Return an answer without the sentences beyond a requested length."""
+    if words is None:
+        return grounded
+    text = limit_sentences(grounded.text, words)
+    kept = tuple(sentence for sentence in grounded.sentences if sentence.end <= len(text))
+    return replace(grounded, text=text, sentences=kept)
 
 
 def is_final(claim: Claim) -> bool:
