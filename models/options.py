@@ -17,6 +17,8 @@ from models.sampling_params import RANGES, SamplingParams
 LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
 DEFAULT_CHUNK_TOKENS = 1000
 DEFAULTS = SamplingParams()
+# Of a summary in a language with long words.
+MIN_TOKENS_PER_WORD = 2
 # Options that the first version did not have.
 LATER_OPTIONS = ("words", "grounding", "candidates")
 
@@ -88,6 +90,18 @@ class JobOptions(BaseModel):
     def is_checked(self) -> bool:
         """True if the summary is to be checked."""
         return self.check or self.gate is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _make_room(cls, values: Any) -> Any:
+        """Raise the default maximum of tokens for a requested length that it would cut."""
+        match values:
+            case {"words": int(words)}:
+                generation = values.get("generation", {})
+                if isinstance(generation, dict) and "max_new_tokens" not in generation:
+                    most = max(DEFAULTS.max_new_tokens, words * MIN_TOKENS_PER_WORD)
+                    return {**values, "generation": {**generation, "max_new_tokens": most}}
+        return values
 
     @model_validator(mode="after")
     def _check_style(self) -> JobOptions:

@@ -23,8 +23,8 @@ SECTIONS = "\n\n".join(
 
 
 def section_options(**values: object) -> JobOptions:
-    """Return options of a job for these sections."""
-    return make_options(**{"chunk_tokens": 150, **values})
+    """Return options of a job for these sections, whose fake answers are kept as they are."""
+    return make_options(**{"chunk_tokens": 150, "grounding": "off", **values})
 
 
 def add_jobs(

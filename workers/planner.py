@@ -16,6 +16,7 @@ from models.settings import DEFAULT_NAME, Settings
 from models.step import Step, StepState
 from workers.engine.tokenizer import PromptCounter
 from workers.errors import WorkerError
+from workers.execution.check_rate import measure_check_rate
 from workers.execution.runner import choose_style, make_prompts, plan_options
 from workers.serving import find_adapter, find_trained_prompt, find_weights
 from workers.summarization.errors import SummarizationError
@@ -42,11 +43,13 @@ class Planner:
     def __init__(self, settings: Settings, options: JobOptions) -> None:
         self._slots = settings.slots
         self.rates = find_rates(settings, options.weights)
+        check_rate = find_check_rate(settings, options)
         if options.weights != DEFAULT_NAME:
             with open_transaction(settings.require_database_url()) as session:
                 settings = resolve_name(settings.model_copy(update={"weights_name": options.weights}), session)
         try:
-            options = choose_style(options, find_trained_prompt(settings))
+            trained_prompt = find_trained_prompt(settings)
+            options = choose_style(options, trained_prompt)
             self._counter = PromptCounter(
                 find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
             )
@@ -54,6 +57,7 @@ class Planner:
         except (WeightsError, SummarizationError) as error:
             raise PlanningError(str(error)) from error
         self._options = options
+        self._check_rate = trained_prompt.check_rate if check_rate is None else check_rate
 
     def plan(self, text: str, document_format: DocumentFormat) -> Json:
         """Return a document's plan: strategy, chunks, and upper bounds of calls, tokens, depth and seconds.
@@ -69,6 +73,7 @@ class Planner:
                 counter=self._counter,
                 context_tokens=self._counter.context_tokens,
                 max_new_tokens=self._options.generation.max_new_tokens,
+                check_rate=None if self._options.grounding == "off" else self._check_rate,
             )
         except SummarizationError as error:
             raise PlanningError(str(error)) from error
@@ -119,6 +124,15 @@ def find_rates(settings: Settings, weights: str) -> Rates:
             return measure_rates(session, weights) or USUAL_RATES
     except (SettingsError, UnreachableError):
         return USUAL_RATES
+
+
+def find_check_rate(settings: Settings, options: JobOptions) -> float | None:
+    """Return the check rate of a job's weights by the results database; None without one or too few sentences."""
+    try:
+        with open_transaction(settings.require_database_url()) as session:
+            return measure_check_rate(session.connection(), options.weights, fingerprint=None)
+    except (SettingsError, UnreachableError):
+        return None
 
 
 def measure_rates(session: Session, weights: str) -> Rates | None:

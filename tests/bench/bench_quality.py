@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.bench.agreement import measure_signals, print_agreement, print_calibrations
 from tests.bench.bench_adapter import ADAPTED, ADAPTER, LEAD, list_systems
 from tests.bench.judgements import read_judgements
-from tests.bench.swaps import Document, Swap, plant_swaps
+from tests.bench.swaps import Document, Swap, SwapKind, plant_role_swaps, plant_swaps
 from tests.shared_data import SHARED_DATA
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
@@ -41,30 +41,32 @@ SEED = 7
 
 
 def print_swaps(swaps: Iterable[Swap], generator: TextGenerator) -> float | None:
-    """Print what becomes of planted hallucinations; return the share of those that score lower, None if none."""
-    print("\n| true fact | false fact | from the source | true | false | pointed at |\n|---|---|---|---|---|---|")
-    lower, pointed = [], []
+    """Print the scores of planted hallucinations by kind; return the share that scores lower, None without any."""
+    print("\n| true fact | false fact | from | true | false | pointed at |\n|---|---|---|---|---|---|")
+    lower: dict[SwapKind, list[bool]] = {kind: [] for kind in SwapKind}
+    pointed: dict[SwapKind, list[bool]] = {kind: [] for kind in SwapKind}
     for swap in swaps:
         true, false = (
             evaluate_summary(generator, source=swap.document.source, summary=summary)["consistency"]
             for summary in (swap.document.summary, swap.summary)
         )
         if true.value is None or false.value is None:
-            print(
-                f"| {swap.fact.text} | {swap.replacement} | not measurable: {true.reason or false.reason} |", flush=True
-            )
+            print(f"| {swap.fact} | {swap.replacement} | not measurable: {true.reason or false.reason} |", flush=True)
             continue
-        lower.append(false.value < true.value)
-        pointed.append(any(swap.points_at_swap(start, end) for start, end in _list_doubts(false)))
-        cells = (swap.fact.text, swap.replacement, swap.is_from_source, f"{true.value:.3f}", f"{false.value:.3f}")
-        print(f"| {' | '.join(map(str, cells))} | {pointed[-1]} |", flush=True)
-    if not lower:
-        return None
-    print(f"\nlower: {estimate_mean(lower)}; the evidence points at the fact: {estimate_mean(pointed)}")
-    return sum(lower) / len(lower)
+        lower[swap.kind].append(false.value < true.value)
+        pointed[swap.kind].append(any(swap.points_at_swap(start, end) for start, end in list_doubts(false)))
+        cells = (swap.fact, swap.replacement, swap.kind, f"{true.value:.3f}", f"{false.value:.3f}")
+        print(f"| {' | '.join(map(str, cells))} | {pointed[swap.kind][-1]} |", flush=True)
+    for kind in SwapKind:
+        if lower[kind]:
+            shares = f"lower: {estimate_mean(lower[kind])}; pointed at: {estimate_mean(pointed[kind])}"
+            print(f"\nfrom {kind}: {len(lower[kind])} swaps; {shares}")
+    found = [is_lower for flags in lower.values() for is_lower in flags]
+    return sum(found) / len(found) if found else None
 
 
-def _list_doubts(metric: Metric) -> list[tuple[int, int]]:
+def list_doubts(metric: Metric) -> list[tuple[int, int]]:
+    """Return the spans of a summary that its evidence doubts."""
     sentences = metric.evidence["sentences"]
     assert isinstance(sentences, list)
     return [(doubt["start"], doubt["end"]) for sentence in sentences for doubt in sentence["doubts"]]
@@ -113,7 +115,8 @@ def main() -> None:
     with closing(load_engine(EngineConfig(weights=str(weights)))) as engine:
         rows = measure_signals(judged, engine, items=items)
         result: dict[str, float | None] = {**print_agreement(judged, rows)}
-        swaps = plant_swaps(read_documents(data), most=int(os.environ.get("SWAPS", SWAPS)), seed=SEED)
+        documents, most = read_documents(data), int(os.environ.get("SWAPS", SWAPS))
+        swaps = (*plant_swaps(documents, most=most, seed=SEED), *plant_role_swaps(documents, most=most // 2))
         result["swap_detected"] = print_swaps(swaps, engine)
     print_calibrations(judged, rows)
     result |= run_adapter_bench(data, weights, rows=int(os.environ.get("ROWS", ROWS)))

@@ -107,11 +107,13 @@ def _plant_swap(
     document: Document, stranger: str, *, kinds: Sequence[CandidateKind], kind: SwapKind, generator: random.Random
 ) -> Swap | None:
     pool = list_sure_facts(document.source if kind is SwapKind.SOURCE else stranger)
+    # A fact of another source may be in this one too, and then it may even be true.
+    shown = document.summary if kind is SwapKind.SOURCE else f"{document.summary} {document.source}"
     known = [fact for fact in list_sure_facts(document.summary) if fact.text in document.source]
     for wanted in kinds:
         facts = [fact for fact in known if fact.kind is wanted]
         others = sorted({fact.text for fact in pool if fact.kind is wanted} - {fact.text for fact in facts})
-        fresh = [other for other in others if not _resembles_word(other, document.summary)]
+        fresh = [other for other in others if not _resembles_word(other, shown)]
         if facts and fresh:
             fact, replacement = generator.choice(facts), generator.choice(fresh)
             false = document.summary[: fact.start] + replacement + document.summary[fact.end :]

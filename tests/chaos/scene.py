@@ -212,8 +212,8 @@ class Scene:
 
 
 def choose_options(**values: object) -> JobOptions:
-    """Return options with small chunks."""
-    return make_options(**{"chunk_tokens": 60, "overlap_tokens": 0, **values})
+    """Return options with small chunks, none of them so small that it is its own summary."""
+    return make_options(**{"chunk_tokens": 60, "overlap_tokens": 0, "generation": {"max_new_tokens": 40}, **values})
 
 
 def write_text(name: str, sections: int, *, poisoned: int | None = None) -> str:

@@ -41,7 +41,8 @@ _HINT = re.compile(r"\d{4}|day|\d0s|mon|tue|wed|thu|fri|sat|sun|" + "|".join(MON
 
 # A month alone is a verb or a word of another kind unless one of these stands before it.
 _MONTH_HINTS = re.compile(
-    r"\b(?:in|of|since|until|till|by|during|last|next|this|early|late|mid|from|to|and)[\s-]+$", re.IGNORECASE
+    r"\b(?:in|into|of|since|through|until|till|by|during|last|next|this|early|late|mid|from|to|and)[\s-]+$",
+    re.IGNORECASE,
 )
 
 # Nouns counted by a number of four digits: then it is no year.
@@ -134,7 +135,10 @@ def _read_date(match: re.Match[str]) -> Date:
     month = int(parts["number"]) if "number" in parts else None
     if "month" in parts:
         month = MONTHS.index(parts["month"][:3].lower()) + 1
-    days = (int(parts["day"]), int(parts.get("until", parts["day"]))) if "day" in parts else None
+    days = None
+    if "day" in parts:
+        first, last = sorted((int(parts["day"]), int(parts.get("until", parts["day"]))))
+        days = first, last
     weekday = WEEKDAYS.index(parts["weekday"][:3].lower()) if "weekday" in parts else None
     return Date(*match.span(), years=_read_years(parts), month=month, days=days, weekday=weekday)
 

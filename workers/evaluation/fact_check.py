@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from math import log
 
 from workers.evaluation.facts import Fact, find_facts
+from workers.evaluation.names import Name
 from workers.evaluation.quantities import Quantity
 from workers.evaluation.roles import find_swapped
 from workers.evaluation.source_facts import Places, SourceFacts
-from workers.evaluation.terms import Term, read_terms
+from workers.evaluation.terms import TextTerm, read_terms
 
 # Source sentences that are cited for one sentence.
 MAX_SUPPORT = 3
@@ -46,6 +47,11 @@ class FactCheck:
     swapped: tuple[Fact, ...]
     support: tuple[int, ...]
 
+    @property
+    def unsupported(self) -> int:
+        """Number of facts that are missing, apart or swapped."""
+        return len({*self.missing, *self.apart, *self.swapped})
+
 
 def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
     """Check the facts of a sentence against its source."""
@@ -56,7 +62,7 @@ def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
     return FactCheck(
         facts=facts,
         missing=tuple(fact for fact, where in places.items() if not where and not _may_be_counted(fact, source)),
-        apart=_find_apart(sentence, found),
+        apart=_find_apart(sentence, found, source),
         swapped=find_swapped(sentence, source),
         support=_find_support(terms, found, source),
     )
@@ -65,17 +71,28 @@ def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
 def _may_be_counted(fact: Fact, source: SourceFacts) -> bool:
     """Tell whether a reader may have counted: "the two states" where the source names both."""
     reading = fact.reading
-    is_two = isinstance(reading, Quantity) and reading.is_word and reading.value == 2
-    return is_two and not any(reading.counted == other.counted for other, _ in source.quantities)
+    if not isinstance(reading, Quantity) or not reading.is_word or reading.value != 2:
+        return False
+    return not any(reading.counted == other.counted for other, _ in source.quantities)
 
 
-def _find_apart(sentence: str, found: Mapping[Fact, Places]) -> tuple[Fact, ...]:
-    """Return the facts outside of the neighbourhood, or the two if the sentence joins two statements, that hold most."""
+def _find_apart(sentence: str, found: Mapping[Fact, Places], source: SourceFacts) -> tuple[Fact, ...]:
+    """Return the facts outside of the neighbourhood, or the two if the sentence joins two statements, that hold most.
+
+    A name is apart by itself if no neighbourhood has all its words.
+    """
     windows = {fact: _widen(where) for fact, where in found.items()}
     left = list(windows)
     for _ in range(2 if _JOINT.search(sentence) else 1):
         left = [fact for fact in left if fact not in _pick_window(left, windows)]
-    return tuple(left)
+    return tuple(fact for fact in found if fact in left or _is_spliced(fact, source))
+
+
+def _is_spliced(fact: Fact, source: SourceFacts) -> bool:
+    if not isinstance(fact.reading, Name):
+        return False
+    words = [_widen(places) for places in source.find_words(fact.reading.terms)]
+    return len(words) > 1 and all(words) and not frozenset.intersection(*words)
 
 
 def _widen(places: Places) -> Places:
@@ -91,7 +108,7 @@ def _pick_window(facts: Sequence[Fact], windows: Mapping[Fact, Places]) -> set[F
     return max(held.values(), key=len, default=set())
 
 
-def _find_support(terms: Sequence[Term], found: Mapping[Fact, Places], source: SourceFacts) -> tuple[int, ...]:
+def _find_support(terms: Sequence[TextTerm], found: Mapping[Fact, Places], source: SourceFacts) -> tuple[int, ...]:
     """Return sentences, each of which adds facts or words that those before it lack."""
     total = len(source.sentences)
     wanted: dict[object, tuple[float, Places]] = {}

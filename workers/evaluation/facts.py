@@ -12,8 +12,9 @@ from enum import StrEnum
 
 from workers.evaluation.dates import Date, find_dates
 from workers.evaluation.names import Name, find_identifiers, find_names
-from workers.evaluation.quantities import Pair, Quantity, find_pairs, find_quantities
-from workers.evaluation.terms import Term, read_terms
+from workers.evaluation.quantities import NumberPair, Quantity
+from workers.evaluation.quantity_reading import find_pairs, find_quantities
+from workers.evaluation.terms import TextTerm, read_terms
 
 
 class FactKind(StrEnum):
@@ -41,7 +42,7 @@ class Fact:
     kind: FactKind
     start: int
     end: int
-    reading: Date | Quantity | Pair | Name | None
+    reading: Date | Quantity | NumberPair | Name | None
 
 
 # Number of a list item, of a heading or of a footnote.
@@ -66,7 +67,7 @@ MAX_COUNTING_WORD = 10
 
 
 def find_facts(
-    text: str, *, capitals: frozenset[str] = frozenset(), terms: tuple[Term, ...] | None = None
+    text: str, *, capitals: frozenset[str] = frozenset(), terms: tuple[TextTerm, ...] | None = None
 ) -> tuple[Fact, ...]:
     """Return the facts of a sentence, in order and without overlaps.
 
@@ -84,7 +85,7 @@ def find_facts(
     return tuple(sorted(found, key=lambda fact: fact.start))
 
 
-def _list_facts(text: str, terms: tuple[Term, ...], capitals: frozenset[str]) -> Iterator[Fact]:
+def _list_facts(text: str, terms: tuple[TextTerm, ...], capitals: frozenset[str]) -> Iterator[Fact]:
     """Yield the facts, those first that take their text from others."""
     for date in find_dates(text):
         yield Fact(text[date.start : date.end], FactKind.DATE, date.start, date.end, date)

@@ -47,12 +47,12 @@ class Findings:
     def signals(self) -> dict[str, float | None]:
         """Signals by name, each a mean over its items; None without items."""
         facts = sum(len(reading.check.facts) for reading in self.readings)
-        missing = sum(len(reading.check.missing) for reading in self.readings)
+        unsupported = sum(reading.check.unsupported for reading in self.readings)
         return {
             "words": average(reading.overlap.words for reading in self.readings),
             "bigrams": average(reading.overlap.bigrams for reading in self.readings),
             "links": average(reading.overlap.links for reading in self.readings),
-            "facts": 1 - missing / facts if facts else None,
+            "facts": 1 - unsupported / facts if facts else None,
             "likelihood": average(reading.gain for reading in self.readings),
             "qags": average(question.f1 for question in self.answered),
         }
@@ -110,9 +110,9 @@ def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> li
 def describe_sentences(findings: Findings) -> list[dict[str, object]]:
     """Return every sentence as JSON values, with its measures and doubts.
 
-    A sentence with a name, number or date that the source lacks is marked as a likely hallucination: in the judgements
-    of QAGS, 16 of 20 such sentences are false. Other doubts are for the reader to check: of the facts of true news
-    summaries, one in six is unlinked.
+    A sentence with a name, number or date that the source lacks is marked as a likely hallucination: of the summaries
+    of RAGTruth's published half, 40 of 56 such sentences are false. Facts apart and swapped names are for the reader to
+    check: there, 6 of 25 sentences with facts apart are false.
     """
     return [_describe_sentence(reading, find_doubts(reading, findings.answered)) for reading in findings.readings]
 

@@ -108,8 +108,8 @@ def _list_names() -> Iterator[tuple[str, str]]:
 def _list_abbreviations() -> Iterator[tuple[str, str]]:
     for name, abbreviations in _ABBREVIATIONS.items():
         yield from ((abbreviation, name) for abbreviation in abbreviations.split())
-    for name, *abbreviations in _split_table(_STATES):
-        yield from ((abbreviation, f"{name} (state)") for abbreviation in abbreviations)
+    for name, *short in _split_table(_STATES):
+        yield from ((abbreviation, f"{name} (state)") for abbreviation in short)
 
 
 def _collect_names() -> Mapping[tuple[str, ...], Codes]:

@@ -1,7 +1,7 @@
-"""Names and identifiers of a text: capitals inside a sentence, acronyms, file names, and words with digits.
+"""Names and identifiers of a text: capitals inside sentences, acronyms, file names, words with digits.
 
-A capital at the beginning of a sentence is no evidence of a name: such a word counts only if it has a capital elsewhere,
-looks like an acronym or opens a longer name.
+A capital at the beginning of a sentence is no evidence of a name: such a word counts only if it has a capital inside
+another sentence or looks like an acronym. In a heading every word is such a beginning.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.gazetteer import find_codes
-from workers.evaluation.terms import Term
+from workers.evaluation.terms import TextTerm
 
 # Letters with digits, signs or capitals inside: EfficientNet-B3, train.csv, max_len, v1.2.
 _IDENTIFIER = re.compile(
@@ -153,9 +153,8 @@ _TITLES = frozenset(
     ]
 )
 
-# Above this share of capitals among its words a line is a heading or shouted, and its capitals say nothing.
-MAX_CAPITAL_SHARE = 0.6
-MIN_HEADING_WORDS = 4
+# Shorter lines are no headings.
+MIN_HEADING_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +163,19 @@ class Name:
 
     start: int
     end: int
-    terms: tuple[Term, ...]
+    terms: tuple[TextTerm, ...]
 
 
-def is_heading(terms: Sequence[Term]) -> bool:
-    """Tell whether nearly all words of a sentence have capitals."""
-    words = [term for term in terms if len(term.text) > 3 and term.text.isalpha()]
-    return len(words) >= MIN_HEADING_WORDS and sum(term.is_capitalized for term in words) > MAX_CAPITAL_SHARE * len(
-        words
-    )
+def is_heading(text: str, terms: Sequence[TextTerm]) -> bool:
+    """Tell whether a line without a full stop has capitals on all its words, small ones aside."""
+    words = [term for term in terms if term.text.isalpha() and term.is_content]
+    is_line = not text.rstrip(" \"'\u201d)").endswith((".", "!", "?", "\u2026"))
+    return is_line and len(words) >= MIN_HEADING_WORDS and all(term.is_capitalized for term in words)
 
 
-def list_capitals(terms: Sequence[Term]) -> Iterator[str]:
+def list_capitals(text: str, terms: Sequence[TextTerm]) -> Iterator[str]:
     """Yield, in lower case, the words of a sentence whose capital is evidence of a name."""
-    if not is_heading(terms):
+    if not is_heading(text, terms):
         yield from (
             term.text.lower()
             for term in terms
@@ -190,7 +188,7 @@ def find_identifiers(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(match.span() for match in _IDENTIFIER.finditer(text))
 
 
-def find_names(text: str, terms: Sequence[Term], *, capitals: frozenset[str]) -> Iterator[Name]:
+def find_names(text: str, terms: Sequence[TextTerm], *, capitals: frozenset[str]) -> Iterator[Name]:
     """Yield the names of a sentence.
 
     Args:
@@ -198,8 +196,8 @@ def find_names(text: str, terms: Sequence[Term], *, capitals: frozenset[str]) ->
         terms: its words.
         capitals: words that have a capital inside the sentences of the source, in lower case.
     """
-    trusted = not is_heading(terms)
-    run: list[Term] = []
+    trusted = not is_heading(text, terms)
+    run: list[TextTerm] = []
     for place, term in enumerate(terms):
         joined = bool(run) and _are_joined(text, run[-1], term)
         if run and not (joined and (_has_capital(term, capitals) or _is_inner(text, terms, place))):
@@ -210,11 +208,11 @@ def find_names(text: str, terms: Sequence[Term], *, capitals: frozenset[str]) ->
     yield from _close_run(run, capitals, trusted=trusted)
 
 
-def _has_capital(term: Term, capitals: frozenset[str]) -> bool:
+def _has_capital(term: TextTerm, capitals: frozenset[str]) -> bool:
     return term.is_capitalized or (term.is_marked and not term.text[0].isdigit()) or _is_known(term, capitals)
 
 
-def _is_known(term: Term, capitals: frozenset[str]) -> bool:
+def _is_known(term: TextTerm, capitals: frozenset[str]) -> bool:
     """Tell whether a word without a capital is a name: one of the source's names or a country."""
     return (
         len(term.text) > 3
@@ -224,14 +222,14 @@ def _is_known(term: Term, capitals: frozenset[str]) -> bool:
     )
 
 
-def _are_joined(text: str, one: Term, other: Term) -> bool:
+def _are_joined(text: str, one: TextTerm, other: TextTerm) -> bool:
     gap = text[one.end : other.start]
     return gap in (" ", "-", ". ", ".", "'", "\u2019", " & ", "&", "\u2013", "\u2010", "\u2011") and not (
         gap == ". " and len(one.text) > 4
     )
 
 
-def _is_inner(text: str, terms: Sequence[Term], place: int) -> bool:
+def _is_inner(text: str, terms: Sequence[TextTerm], place: int) -> bool:
     follower = terms[place + 1] if place + 1 < len(terms) else None
     return (
         terms[place].text in _INNER
@@ -241,7 +239,7 @@ def _is_inner(text: str, terms: Sequence[Term], place: int) -> bool:
     )
 
 
-def _close_run(run: list[Term], capitals: frozenset[str], *, trusted: bool) -> Iterator[Name]:
+def _close_run(run: list[TextTerm], capitals: frozenset[str], *, trusted: bool) -> Iterator[Name]:
     while run and (run[-1].text in _INNER or not run[-1].is_content):
         run = run[:-1]
     while run and (run[0].text in _INNER or not run[0].is_content):
@@ -259,7 +257,7 @@ def _close_run(run: list[Term], capitals: frozenset[str], *, trusted: bool) -> I
         yield Name(needed[0].start, needed[-1].end, needed)
 
 
-def _is_evidence(term: Term, capitals: frozenset[str], *, trusted: bool, is_first: bool) -> bool:
+def _is_evidence(term: TextTerm, capitals: frozenset[str], *, trusted: bool, is_first: bool) -> bool:
     if term.text.lower() in capitals or (term.is_marked and (trusted or not term.is_acronym)):
         return True
     return trusted and not (is_first and term.opens)

@@ -11,8 +11,9 @@ from workers.evaluation.dates import Date, find_dates, find_ranges
 from workers.evaluation.facts import Fact
 from workers.evaluation.lexical import Sentence, split_sentences
 from workers.evaluation.names import Name, list_capitals
-from workers.evaluation.quantities import Pair, Quantity, find_pairs, find_quantities
-from workers.evaluation.terms import Term, find_places, read_terms
+from workers.evaluation.quantities import NumberPair, Quantity
+from workers.evaluation.quantity_reading import find_pairs, find_quantities
+from workers.evaluation.terms import TextTerm, find_places, read_terms
 
 Places = frozenset[int]
 
@@ -37,6 +38,7 @@ class SourceFacts:
         sentences: the source's sentences.
         terms: words of each sentence.
         places: indices of the sentences with a word, by its key; places of the gazetteer are keys too.
+        acronyms: indices of the sentences with an acronym.
         initials: indices of the sentences with a run of words, by the run's initials.
         capitals: words with a capital inside a sentence, in lower case.
         quantities: numbers with the index of their sentence.
@@ -46,12 +48,13 @@ class SourceFacts:
     """
 
     sentences: tuple[Sentence, ...]
-    terms: tuple[tuple[Term, ...], ...]
+    terms: tuple[tuple[TextTerm, ...], ...]
     places: Mapping[str, Places]
+    acronyms: Mapping[str, Places]
     initials: Mapping[str, Places]
     capitals: frozenset[str]
     quantities: tuple[tuple[Quantity, int], ...]
-    pairs: tuple[tuple[Pair, int], ...]
+    pairs: tuple[tuple[NumberPair, int], ...]
     dates: tuple[tuple[Date, int], ...]
     squeezed: tuple[str, ...]
 
@@ -60,7 +63,7 @@ class SourceFacts:
         reading = fact.reading
         if isinstance(reading, Quantity):
             return self._find_quantity(reading) or self._find_literally(fact)
-        if isinstance(reading, Pair):
+        if isinstance(reading, NumberPair):
             return self._find_pair(reading)
         if isinstance(reading, Date):
             return self._find_date(reading)
@@ -72,12 +75,12 @@ class SourceFacts:
         return Places(place for other, place in self.quantities if quantity.is_borne_out_by(other))
 
     def _find_literally(self, fact: Fact) -> Places:
-        """Return the sentences with the very words of a number and its unit; numbers alone may belong to other units."""
+        """Return the sentences with the very words of a number and its unit."""
         if fact.text.replace(",", "").replace(".", "").isdigit() or " " not in fact.text:
             return Places()
         return Places(place for place, sentence in enumerate(self.sentences) if fact.text in sentence.text)
 
-    def _find_pair(self, pair: Pair) -> Places:
+    def _find_pair(self, pair: NumberPair) -> Places:
         found = Places(place for other, place in self.pairs if pair.values == other.values)
         either = [Places(place for other, place in self.quantities if other.value == value) for value in pair.values]
         return found or frozenset.intersection(*either)
@@ -97,16 +100,17 @@ class SourceFacts:
         return any(year.agrees_with(other) for other, _ in self.dates)
 
     def _find_name(self, name: Name) -> Places:
-        """Return the sentences with most words of a name, or with its initials; none unless the source has every word."""
-        found = self.initials.get("".join(term.text[0] for term in name.terms).upper(), Places())
+        """Return the sentences with most words of a name, or with its initials; none if the source lacks a word."""
+        found = self.acronyms.get("".join(term.text[0] for term in name.terms).upper(), Places())
         if len(name.terms) > 1 and found:
             return found
-        sets = list(self._find_words(name.terms))
+        sets = list(self.find_words(name.terms))
         if not sets or not all(sets):
             return Places()
         return self._pick_richest(sets)
 
-    def _find_words(self, terms: Sequence[Term]) -> Iterator[Places]:
+    def find_words(self, terms: Sequence[TextTerm]) -> Iterator[Places]:
+        """Yield the indices of the sentences with each word of a name, or with a place that several of them name."""
         rest = 0
         for span in find_places(terms):
             yield from (self.find_word(term) for term in terms[rest : span.first])
@@ -117,7 +121,7 @@ class SourceFacts:
             rest = span.last
         yield from (self.find_word(term) for term in terms[rest:])
 
-    def find_word(self, term: Term) -> Places:
+    def find_word(self, term: TextTerm) -> Places:
         """Return the indices of the sentences that have a word, a form of it or what it abbreviates."""
         found = self.places.get(term.key, Places())
         if term.is_acronym:
@@ -151,8 +155,13 @@ def read_source(text: str) -> SourceFacts:
         sentences=sentences,
         terms=terms,
         places=_index(_list_keys(sentence.text, words) for sentence, words in zip(sentences, terms, strict=True)),
+        acronyms=_index((term.text for term in words if term.is_acronym) for words in terms),
         initials=_index(_list_initials(words) for words in terms),
-        capitals=frozenset(word for words in terms for word in list_capitals(words)),
+        capitals=frozenset(
+            word
+            for sentence, words in zip(sentences, terms, strict=True)
+            for word in list_capitals(sentence.text, words)
+        ),
         quantities=tuple((quantity, place) for place, sentence in numbered for quantity in find_quantities(sentence)),
         pairs=tuple((pair, place) for place, sentence in numbered for pair in find_pairs(sentence)),
         dates=tuple(
@@ -170,7 +179,7 @@ def _index(rows: Iterable[Iterable[str]]) -> Mapping[str, Places]:
     return {key: Places(places) for key, places in found.items()}
 
 
-def _list_keys(text: str, terms: Sequence[Term]) -> Iterator[str]:
+def _list_keys(text: str, terms: Sequence[TextTerm]) -> Iterator[str]:
     yield from (term.key for term in terms)
     yield from (f"@{code}" for span in find_places(terms) for code in span.codes)
     for one, other in pairwise(terms):
@@ -178,7 +187,7 @@ def _list_keys(text: str, terms: Sequence[Term]) -> Iterator[str]:
             yield (one.text + other.text).lower()
 
 
-def _list_initials(terms: Sequence[Term]) -> Iterator[str]:
+def _list_initials(terms: Sequence[TextTerm]) -> Iterator[str]:
     """Yield the initials of the runs of words that a sentence may abbreviate, with and without small words."""
     for kept in (terms, [term for term in terms if term.text not in _SMALL_WORDS]):
         letters = "".join(term.text[0] for term in kept)
@@ -187,9 +196,6 @@ def _list_initials(terms: Sequence[Term]) -> Iterator[str]:
                 run = kept[start : start + length]
                 if len(run) == length and run[0].is_capitalized and run[-1].is_capitalized:
                     yield letters[start : start + length].upper()
-    for term in terms:
-        if term.is_acronym and len(term.text) <= MAX_INITIALS:
-            yield term.text
 
 
 def _are_forms(one: str, other: str) -> bool:

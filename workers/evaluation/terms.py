@@ -11,17 +11,21 @@ from workers.evaluation.lexical import STOP_WORDS, find_key, fold_word
 
 # Abbreviations with full stops are one term, and so are words with digits in them.
 _TERM = re.compile(
-    r"(?:[^\W\d_]\.){2,}|[\u3040-\u30ff\u3400-\u9fff]|(?:[^\W_\u3040-\u30ff\u3400-\u9fff][\u0300-\u036f]*)+"
+    r"[^\W\d_](?:\.[^\W\d_])+\b\.?|[\u3040-\u30ff\u3400-\u9fff]|(?:[^\W_\u3040-\u30ff\u3400-\u9fff][\u0300-\u036f]*)+"
 )
 _APOSTROPHES = "'\u2019\u02bc`"
 # Behind these a capital says nothing: the beginning, a bullet, a colon, an opening quote or bracket, a full stop.
 _OPENING = re.compile(
-    r"(?:^|[.!?:;\u2026\u201c\"(\[*#|>\u2022\n\u2013\u2014-]|[`'\u2018]{1,2}|\d[.)])\s*[\"'\u201c\u2018`(\[*_#]*$"
+    r"(?:[.!?:;\u2026*#|>\u2022\n\u2013\u2014]|\s-+\s|--|[\s(\[][`'\"\u2018\u201c]{1,2}|\s[(\[]|\d[.)]\s)"
+    r"\s*[\"'\u201c\u2018`(\[*_#-]*$"
 )
+_QUOTES = "'\"\u2018\u201c`"
+# A word alone in quotes is a title, so its capital says something.
+_CLOSING = re.compile(r"['\"\u2019\u201d]")
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class TextTerm:
     """Word of a text.
 
     Args:
@@ -66,19 +70,26 @@ class Term:
         return self.text in ("s", "S", "t", "re", "ve", "ll", "d", "m")
 
 
-def read_terms(text: str) -> tuple[Term, ...]:
+def read_terms(text: str) -> tuple[TextTerm, ...]:
     """Return the words of a text, without possessive s."""
     return tuple(_iterate_terms(text))
 
 
-def _iterate_terms(text: str) -> Iterator[Term]:
+def _iterate_terms(text: str) -> Iterator[TextTerm]:
     for match in _TERM.finditer(text):
         start, end = match.span()
         word = fold_word(match[0].replace(".", ""))
         if word in ("s", "S") and start and text[start - 1] in _APOSTROPHES:
             continue
-        opens = word[0].isupper() and _OPENING.search(text, max(0, start - 6), start) is not None
-        yield Term(word, find_key(word), start, end, opens or start == 0)
+        opens = word[0].isupper() and _opens(text, start, end)
+        yield TextTerm(word, find_key(word), start, end, opens)
+
+
+def _opens(text: str, start: int, end: int) -> bool:
+    before = text[max(0, start - 6) : start]
+    if not _OPENING.search(before if start > 6 else f"\n{before}"):
+        return False
+    return not (before[-1:] in _QUOTES and before.strip(_QUOTES) and _CLOSING.match(text, end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ class PlaceSpan:
     codes: Codes
 
 
-def find_places(terms: Sequence[Term]) -> Iterator[PlaceSpan]:
+def find_places(terms: Sequence[TextTerm]) -> Iterator[PlaceSpan]:
     """Yield the longest names, demonyms and abbreviations of the gazetteer, in order and without overlaps."""
     place = 0
     while place < len(terms):

@@ -76,6 +76,7 @@ class SourceText:
     """
 
     def __init__(self, text: str, judge: ClaimJudge | None) -> None:
+        self.text = text
         self._facts = read_source(text)
         self._passages = PassageIndex(self._facts.sentences)
         self._judge = judge

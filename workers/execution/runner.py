@@ -19,6 +19,7 @@ from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.attempts import Answer, generate_answer, note_guard
+from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.progression import StepOutcome, read_inputs
@@ -29,6 +30,7 @@ from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
 from workers.summarization.grounding import GroundedAnswer
+from workers.summarization.lengths import limit_tokens
 from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
@@ -60,6 +62,7 @@ class StepRunner:
         self._generator = generator
         self._trained_prompt = trained_prompt
         self._grounder = Grounder(store, judge)
+        self._rates = RateCache(lambda weights: store.find_check_rate(weights, generator.fingerprint))
 
     def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         """Run a claimed step.
@@ -100,9 +103,17 @@ class StepRunner:
             counter=self._generator,
             context_tokens=self._generator.context_tokens,
             max_new_tokens=options.generation.max_new_tokens,
+            check_rate=self._find_check_rate(options),
         )
         log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
         return StepOutcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
+
+    def _find_check_rate(self, options: JobOptions) -> float | None:
+        """Return the measured check rate of the weights, or that of their metadata; None without checks."""
+        if options.strategy != "auto" or options.grounding == "off":
+            return None
+        measured = self._rates.find(options.weights)
+        return self._trained_prompt.check_rate if measured is None else measured
 
     def _extract(self, claim: Claim) -> StepOutcome:
         text, _ = self._store.read_document(claim)
@@ -144,7 +155,9 @@ class StepRunner:
             },
             outputs=outputs,
         )
+        words = options.words if is_final(claim) else None
         params = GenerationParams(**options.generation.model_dump())
+        params = replace(params, max_new_tokens=limit_tokens(params.max_new_tokens, words))
         params = vary_params(params) if claim.round else params
         identity = identify_step(
             rendered.prompt,
@@ -164,7 +177,7 @@ class StepRunner:
             self._generator,
             rendered,
             language=options.language,
-            words=options.words if is_final(claim) else None,
+            words=words,
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
@@ -243,7 +256,7 @@ def plan_options(options: JobOptions) -> PlanOptions:
 def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
     """Return a job's prompts in the format of the weights."""
     examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
-    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template)
+    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template, options.words)
 
 
 @lru_cache(maxsize=64)
@@ -253,5 +266,6 @@ def _cached_prompts(
     language: str | None,
     examples: tuple[FewShotExample, ...],
     template: str | None,
+    words: int | None,
 ) -> PromptSet:
-    return PromptSet(style, prompt_format, language, examples, template)  # type: ignore[arg-type]
+    return PromptSet(style, prompt_format, language, examples, template, words)  # type: ignore[arg-type]

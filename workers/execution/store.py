@@ -30,6 +30,7 @@ from models.session import IDLE_TIMEOUT_STATE
 from models.source_spans import read_source_spans
 from models.step import AttemptOutcome, StepKind
 from models.tables import Document
+from workers.execution.check_rate import measure_check_rate
 from workers.execution.checks import conclude_check, fail_check, read_texts
 from workers.execution.progression import StepOutcome, advance_job, read_outputs
 from workers.summarization.steps import StepKey
@@ -101,6 +102,10 @@ class StepStore:
     def find_cached(self, identity: str) -> StepResult | None:
         """Return the result of a finished step with this identity, whose output no guard marks."""
         return self._run(results.find_cached, identity)
+
+    def find_check_rate(self, weights: str, fingerprint: str) -> float | None:
+        """Return the share of the sentences written by weights that passed their check; None if there are too few."""
+        return self._run(measure_check_rate, weights, fingerprint=fingerprint)
 
     def begin_alone(self, claim: Claim) -> None:
         """Count the run as a crash before it begins; an orderly end resets the count."""

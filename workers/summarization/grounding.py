@@ -14,6 +14,9 @@ from typing import Literal
 
 from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.evaluation.verification import SourceText, Verification
+from workers.summarization.extraction import extract
+from workers.summarization.lengths import count_words
+from workers.summarization.quotation import quote_spans
 
 Grounding = Literal["strict", "flag", "off"]
 SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
@@ -25,6 +28,8 @@ _LIST_NUMBER = re.compile(r"\(?\d{1,2}[.)]")
 _QUOTED = re.compile(r"[\"\u201c\u201e\u00ab](.*)[\"\u201d\u00bb]\W*", re.DOTALL)
 # Longest sentence of the source that is quoted, in words; a longer one is rather a table or a list.
 MAX_QUOTED_WORDS = 60
+# Shortest extract that replaces an answer of which nothing is left, in words.
+MIN_EXTRACT_WORDS = 20
 # Fewest words of a sentence that is quoted; a shorter one is rather a heading.
 MIN_QUOTED_WORDS = 4
 
@@ -101,7 +106,18 @@ def ground_answer(text: str, source: SourceText | None, *, mode: Grounding) -> G
     failed = sum(not verdict.is_borne_out for verdict in verdicts)
     if mode == "flag":
         return GroundedAnswer(text, tuple(map(_keep, claims, verdicts, [source] * len(claims))), failed)
-    return _Rewriter(text, source).rewrite(claims, verdicts, failed)
+    grounded = _Rewriter(text, source).rewrite(claims, verdicts, failed)
+    return grounded if grounded.sentences else _quote_instead(text, source, failed)
+
+
+def _quote_instead(text: str, source: SourceText, failed: int) -> GroundedAnswer:
+    """Return an extract of the source, as long as an answer of which nothing could be kept or replaced."""
+    quotation = quote_spans(source.text, extract(source.text, words=max(count_words(text), MIN_EXTRACT_WORDS)))
+    sentences = tuple(
+        GroundedSentence(sentence.start, sentence.end, "quoted", 1.0, None, (sentence.span,))
+        for sentence in quotation.sentences
+    )
+    return GroundedAnswer(quotation.text, sentences, failed)
 
 
 def _strip_quotes(claim: str) -> str:

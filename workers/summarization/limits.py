@@ -96,7 +96,7 @@ def measure_limits(
         return counter.count_prompt_tokens(prompts.render_frame(kind)) + SEAM_TOKENS
 
     map_frame = max(measure(kind) for kind in ("map", "stuff", "refine-first"))
-    combine_frame, refine_frame = measure("combine"), measure("refine-next")
+    combine_frame, refine_frame = max(measure("combine"), measure("reduce")), measure("refine-next")
     room = context_tokens - max_new_tokens
     in_pairs = (room - combine_frame) // 2 - SEPARATOR_TOKENS
     beside_chunk = room - refine_frame - SEPARATOR_TOKENS - chunk_tokens

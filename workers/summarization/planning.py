@@ -34,6 +34,9 @@ DEFAULT_OVERLAP_TOKENS = 50
 # A default overlap takes at most this fraction (one in N) of a chunk.
 MAX_OVERLAP_PART = 8
 
+# Share of generated sentences that must pass their check, so that ``auto`` does not quote instead.
+MIN_CHECK_RATE = 0.5
+
 # Tokens at the seam of text and frame are uncertain; a chunk within this margin of its budget is measured exactly.
 MEASURED_MARGIN = 64
 
@@ -56,7 +59,8 @@ class PlanOptions:
     """User's options of a plan.
 
     Args:
-        strategy: ``auto`` stuffs a document that fits and maps and reduces any other.
+        strategy: ``auto`` stuffs a document that fits and maps and reduces any other, or extracts if the weights are
+            known to write too few true sentences.
         splitter: method of making chunks.
         chunk_tokens: maximum tokens of a chunk; less where the context is too small.
         overlap_tokens: maximum tokens that a chunk repeats from the previous one; None applies the default.
@@ -101,6 +105,7 @@ def plan_job(
     counter: TokenCounter,
     context_tokens: int,
     max_new_tokens: int,
+    check_rate: float | None = None,
 ) -> Plan:
     """Plan a job.
 
@@ -111,6 +116,7 @@ def plan_job(
         counter: token counter of the serving weights.
         context_tokens: maximum tokens of a prompt and its answer together.
         max_new_tokens: maximum tokens of every answer.
+        check_rate: share of the sentences written by these weights that passed their check; None if it is unknown.
 
     Raises:
         PlanError: the document is empty, or no plan fits; the message names the setting to change.
@@ -126,7 +132,7 @@ def plan_job(
         max_new_tokens=max_new_tokens,
         chunk_tokens=options.chunk_tokens,
     )
-    planner = _Planner(document, options, prompts, counter, limits)
+    planner = _Planner(document, options, prompts, counter, limits, check_rate)
     strategy, reason = planner.choose_strategy()
     split = planner.take_whole(strategy) if strategy in ("stuff", "extract") else planner.split_document(strategy)
     state = JobProgress(strategy=strategy, limits=limits, chunk_count=len(split.chunks))
@@ -151,12 +157,19 @@ class _Planner:
     prompts: PromptSet
     counter: TokenCounter
     limits: Limits
+    check_rate: float | None
 
     def choose_strategy(self) -> tuple[Strategy, str]:
-        """Return the strategy and its reason: stuff a document that fits, unless the user chose another strategy."""
+        """Return the strategy and its reason.
+
+        Unless the user chose: extract if the weights write too few true sentences, else stuff a document that fits.
+        """
         wanted = self.options.strategy
         if wanted in ("map-reduce", "refine", "extract"):
             return wanted, f"{wanted} was asked for"
+        if wanted == "auto" and self.check_rate is not None and self.check_rate < MIN_CHECK_RATE:
+            share = f"{self.check_rate:.0%} of the sentences that these weights write pass their check"
+            return "extract", f"{share}, and auto lets weights write from {MIN_CHECK_RATE:.0%} on"
         tokens, room = self.take_whole("stuff").chunks[0].tokens, max(0, self.limits.chunk_room)
         fits = tokens <= room and self.measure("stuff", self.document.text.strip()) <= self.limits.prompt_tokens
         has = f"the document has {tokens:,} tokens"

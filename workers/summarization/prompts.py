@@ -16,7 +16,18 @@ from itertools import count
 
 from workers.generation import Part, Prompt, PromptFormat, Turn
 from workers.summarization.errors import PromptError
-from workers.summarization.wording import CHAT, COMPLETION, CUSTOM, KINDS, STYLE_WORDINGS, PromptKind, Style
+from workers.summarization.wording import (
+    CHAT,
+    COMPLETION,
+    CUSTOM,
+    FINAL_KINDS,
+    KINDS,
+    LENGTH_REQUEST,
+    LENGTH_RULE,
+    STYLE_WORDINGS,
+    PromptKind,
+    Style,
+)
 
 _FIELD = re.compile(r"\{(text|existing)\}")
 _FIELDS = {"text": "{text}", "existing": "{existing}"}
@@ -49,6 +60,7 @@ class PromptSet:
         language: name of the output language, such as ``German``; None means the language of the text.
         examples: pairs before the text, for the style ``few-shot``.
         template: a user's prompt with one ``{text}``, for the style ``custom``.
+        words: requested length of the summary; a template says its own.
 
     Raises:
         PromptError: examples or template are missing, or belong to another style.
@@ -59,6 +71,7 @@ class PromptSet:
     language: str | None = None
     examples: tuple[FewShotExample, ...] = ()
     template: str | None = None
+    words: int | None = None
 
     def __post_init__(self) -> None:
         if (self.style == "few-shot") != bool(self.examples):
@@ -129,11 +142,17 @@ class PromptSet:
         if self.style == "custom":
             return fence_fields(CUSTOM[kind], fence) if is_chat else CUSTOM[kind]
         wording = STYLE_WORDINGS[self.style]
+        is_limited = self.words is not None and kind in FINAL_KINDS
         if is_chat:
             language = f"Write in {self.language}." if self.language else "Write in the language of the text."
-            words = CHAT[kind].format(request=wording.request, form=wording.form, language=language, **_KEPT)
+            length = LENGTH_RULE.format(words=self.words) if is_limited else ""
+            request = (
+                LENGTH_REQUEST.format(words=self.words) if is_limited and self.style == "news" else wording.request
+            )
+            words = CHAT[kind].format(request=request, form=wording.form, length=length, language=language, **_KEPT)
             return fence_fields(words, fence)
         cue = f"{wording.cue} in {self.language}" if self.language else wording.cue
+        cue = f"{cue} {LENGTH_REQUEST.format(words=self.words)}" if is_limited else cue
         return COMPLETION[kind].format(cue=cue, **_KEPT)
 
 

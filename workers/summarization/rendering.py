@@ -79,14 +79,15 @@ class StepRenderer:
 
     def _render(self, spec: StepSpec, chunks: Sequence[str], earlier: Sequence[str]) -> Prompt:
         match spec.key.kind:
-            case "collapse" | "reduce":
-                return self.prompts.render("combine", text=OUTPUT_SEPARATOR.join(earlier))
+            case "collapse" | "reduce" as combining:
+                asked: PromptKind = "reduce" if combining == "reduce" else "combine"
+                return self.prompts.render(asked, text=OUTPUT_SEPARATOR.join(earlier))
             case "refine" if earlier:
                 return self.prompts.render("refine-next", text=chunks[0], existing=earlier[0])
             case "extract":
                 raise StateError(f"step {spec.key} quotes the document and has no prompt")
             case kind:
-                asked: PromptKind = "refine-first" if kind == "refine" else kind
+                asked = "refine-first" if kind == "refine" else kind
                 return self.prompts.render(asked, text=OUTPUT_SEPARATOR.join(chunks))
 
     def _clip(self, text: str, max_tokens: int) -> str:

@@ -32,6 +32,7 @@ class AdapterMetadata:
         base: name of the base weights.
         base_fingerprint: fingerprint of the base's tensors.
         prompt_template: the user's prompt, for the style ``custom``.
+        check_rate: share of the sentences written by the adapted weights that passed their check.
         training: settings of the training run.
         data: counts and hash of the training data.
         metrics: losses and scores before and after training.
@@ -42,6 +43,7 @@ class AdapterMetadata:
     base: str
     base_fingerprint: str
     prompt_template: str | None = None
+    check_rate: float | None = None
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)

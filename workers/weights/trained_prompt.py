@@ -15,10 +15,12 @@ class TrainedPrompt:
     Args:
         style: style of the prompt.
         template: the user's prompt, for the style ``custom``.
+        check_rate: share of the sentences written under it that passed their check after the training.
     """
 
     style: str = "technical"
     template: str | None = None
+    check_rate: float | None = None
 
 
 # Default of weights without fine-tuning for summaries.
@@ -34,5 +36,5 @@ def read_trained_prompt(weights: Path, adapter: Path | None) -> TrainedPrompt:
     for folder in (adapter, weights):
         metadata = {} if folder is None else read_metadata(folder)
         if "prompt_style" in metadata:
-            return TrainedPrompt(metadata["prompt_style"], metadata.get("prompt_template"))
+            return TrainedPrompt(metadata["prompt_style"], metadata.get("prompt_template"), metadata.get("check_rate"))
     return UNTRAINED

@@ -19,6 +19,7 @@ from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import HandDrivenWorker
 from tests.jobs import SECTIONS, add_jobs, section_options
+from workers.generation import GenerationParams, Prompt
 from workers.weights.trained_prompt import TrainedPrompt
 
 
@@ -64,6 +65,39 @@ def test_an_extract_quotes_the_document_and_calls_no_engine(cluster: Cluster) ->
         for sentence in step.sentences:
             [[start, end]] = sentence["spans"]
             assert SECTIONS[start:end] == job.summary[sentence["start"] : sentence["end"]]
+
+
+def test_a_requested_length_limits_the_last_step_alone(cluster: Cluster) -> None:
+    [job_id], step_messages = add_jobs(
+        cluster.engine, [SECTIONS], options=section_options(strategy="map-reduce", words=20)
+    )
+    long = " ".join(f"Value {number} of the part is not the value of another." for number in range(9))
+    generator = FakeGenerator(lambda prompt, params: f"{params.max_new_tokens} tokens. {long}"[: 20 * len(prompt.text)])
+    HandDrivenWorker(cluster.engine, generator).run_all(step_messages)
+    with read(cluster, job_id) as (session, job):
+        assert job.state == "succeeded"
+        assert job.summary == "78 tokens. Value 0 of the part is not the value of another. " + (
+            "Value 1 of the part is not the value of another."
+        )
+        guards = session.scalars(select(Step.guards).where(Step.kind == "reduce")).one()
+        assert [(guard["name"], guard["stands"]) for guard in guards] == [("length", False)]
+        outputs = session.scalars(select(Step.output).where(Step.kind == "map")).all()
+        assert set(outputs) == {f"512 tokens. {long}"}
+    assert ["Write about 20 words." in prompt.text for prompt in generator.prompts] == [False] * 6 + [True]
+
+
+def test_a_reduce_that_repeats_its_first_input_is_remarked_on(cluster: Cluster) -> None:
+    parts = ["Alpha barley.", "Cider dairy.", "Eagle falcon.", "Grape honey.", "Iron juniper.", "Kelp lemon."]
+
+    def reply(prompt: Prompt, params: GenerationParams) -> str:
+        return next((part for number, part in enumerate(parts) if f"Sentence {number}" in prompt.text), parts[0])
+
+    [job_id], step_messages = add_jobs(cluster.engine, [SECTIONS], options=section_options(strategy="map-reduce"))
+    HandDrivenWorker(cluster.engine, FakeGenerator(reply)).run_all(step_messages)
+    with read(cluster, job_id) as (session, job):
+        assert (job.state, job.reason) == ("succeeded", None)
+        [guard] = session.scalars(select(Step.guards).where(Step.kind == "reduce")).one()
+        assert (guard["name"], guard["words"]) == ("coverage", "says nothing of parts 2, 3, 4, 5, 6 of 6")
 
 
 @pytest.mark.parametrize("strategy", ["auto", "stuff", "map-reduce", "refine"])

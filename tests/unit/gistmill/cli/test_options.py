@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import get_args
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from gistmill.cli import options as cli_options
 from gistmill.cli.options import add_job_options, build_job_options
@@ -67,6 +70,35 @@ def test_options_reach_the_job() -> None:
     assert built == JobOptions(
         strategy="refine", generation=GenerationOptions(temperature=0.7, do_sample=False), cache=False
     )
+
+
+@pytest.mark.parametrize(
+    "given", [{"words": 19}, {"words": 1001}, {"candidates": 0}, {"candidates": 9}, {"grounding": "loose"}]
+)
+def test_an_option_of_the_grounding_or_the_length_out_of_range_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(given))):
+        build_job_options(given)
+    [(name, value)] = given.items()
+    refused = CliRunner().invoke(COMMAND, [f"--{name}", str(value)])
+    assert (refused.exit_code, f"--{name}" in refused.output) == (2, True)
+
+
+def test_grounding_is_strict_with_one_candidate_and_no_length() -> None:
+    assert (JobOptions().grounding, JobOptions().candidates, JobOptions().words) == ("strict", 1, None)
+
+
+def test_later_options_with_their_defaults_leave_the_identity_of_a_job_as_it_was() -> None:
+    first = JobOptions().model_dump(mode="json", exclude=set(options.LATER_OPTIONS))
+    content = json.dumps(["hash", "name", first], sort_keys=True)
+    assert JobOptions().identify("hash", "name") == hashlib.sha256(content.encode()).hexdigest()
+    others = [JobOptions(words=60), JobOptions(grounding="off"), JobOptions(candidates=2), JobOptions()]
+    assert len({other.identify("hash", "name") for other in others}) == 4
+
+
+@pytest.mark.parametrize(("given", "most"), [({}, 512), ({"max_new_tokens": 48}, 48)])
+def test_a_length_raises_the_default_of_the_tokens_alone(given: dict[str, object], most: int) -> None:
+    assert build_job_options({"words": 100, **given}).generation.max_new_tokens == most
+    assert build_job_options({"words": 1000, **given}).generation.max_new_tokens == max(most, 2000 if not given else 0)
 
 
 def test_a_prompt_file_makes_the_style_custom(tmp_path: Path) -> None:

@@ -113,3 +113,9 @@ def test_a_strict_answer_has_only_verified_and_quoted_sentences_that_cover_it(se
     ends = [0, *(item.end for item in grounded.sentences)]
     starts = [*(item.start for item in grounded.sentences), len(grounded.text)]
     assert not any(any(map(str.isalnum, grounded.text[end:start])) for end, start in zip(ends, starts, strict=True))
+
+
+def test_an_answer_of_which_nothing_is_left_becomes_an_extract_of_the_source() -> None:
+    grounded = ground("Pigs fly to Mars.", source="# Notes\n\nThe mayor of the small town praised the new library again.")
+
+    assert list_kinds(grounded) == [("The mayor of the small town praised the new library again.", "quoted")]

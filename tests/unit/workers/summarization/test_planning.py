@@ -22,7 +22,9 @@ SECTIONS = "".join(f"## Section {number}\n\n{'Some words of it. ' * 10}\n\n" for
 NEWS = PromptSet("news", PromptFormat.COMPLETION)
 
 
-def plan(text: str = SECTIONS, *, context: int = 2000, answer: int = 100, **options: object) -> Plan:
+def plan(
+    text: str = SECTIONS, *, context: int = 2000, answer: int = 100, check_rate: float | None = None, **options: object
+) -> Plan:
     return plan_job(
         SourceDocument(text, "markdown"),
         PlanOptions(**options),  # type: ignore[arg-type]
@@ -30,6 +32,7 @@ def plan(text: str = SECTIONS, *, context: int = 2000, answer: int = 100, **opti
         counter=CharacterCounter(),
         context_tokens=context,
         max_new_tokens=answer,
+        check_rate=check_rate,
     )
 
 
@@ -49,6 +52,26 @@ def test_auto_maps_and_reduces_a_document_that_does_not_fit() -> None:
 def test_auto_stuffs_no_more_than_it_may() -> None:
     assert plan("Ten tokens", stuff_tokens=10).strategy == "stuff"
     assert plan("Ten tokens", stuff_tokens=9).strategy == "map-reduce"
+
+
+@pytest.mark.parametrize(("rate", "strategy"), [(None, "stuff"), (0.5, "stuff"), (1.0, "stuff"), (0.49, "extract")])
+def test_auto_quotes_where_the_weights_pass_their_check_too_seldom(rate: float | None, strategy: str) -> None:
+    assert plan("Few words.", check_rate=rate).strategy == strategy
+
+
+def test_the_reason_of_an_extract_has_the_check_rate_and_one_that_was_asked_for_has_not() -> None:
+    assert plan(check_rate=0.384).reason == (
+        "38% of the sentences that these weights write pass their check, and auto lets weights write from 50% on"
+    )
+    assert plan(strategy="extract").reason == "extract was asked for"
+    assert plan(strategy="map-reduce", check_rate=0.1).strategy == "map-reduce"
+
+
+def test_an_extract_is_one_step_without_calls_whatever_the_context() -> None:
+    found = plan(strategy="extract", context=200, answer=9000)
+    assert found.first_steps == (StepSpec(StepKey("extract", 0, 0), (ChunkInput(0),)),)
+    assert (found.totals.calls, found.totals.depth) == (0, 0)
+    assert found.totals.estimate_seconds(prompt_rate=100, completion_rate=10, slots=1) == 0
 
 
 def test_the_chunk_of_a_stuffed_document_is_the_whole_document() -> None:

@@ -165,3 +165,32 @@ def test_an_existing_summary_belongs_to_refine_next_alone() -> None:
         prompts.render("map", text="a", existing="b")
     with pytest.raises(PromptError, match="refine-next"):
         prompts.render("refine-next", text="a")
+
+
+@pytest.mark.parametrize("kind", ["stuff", "reduce", "refine-first", "refine-next"])
+def test_a_requested_length_stands_in_every_prompt_whose_answer_may_be_the_summary(kind: PromptKind) -> None:
+    asked = {style: replace(make_prompts(style), words=120) for style in ("technical", "eli5", "news")}
+    assert "be impersonal. Write about 120 words. Write in the language" in render(asked["technical"], kind)
+    assert "Write about 120 words." in render(asked["eli5"], kind)
+    news = render(asked["news"], kind)
+    assert "in about 120 words" in news
+    assert "2 to 3 sentences" not in news
+    assert render(replace(make_prompts("news", COMPLETION), words=120), kind).endswith("Summary in about 120 words:\n")
+    german = replace(make_prompts("news", COMPLETION, language="German"), words=120)
+    assert render(german, kind).endswith("Summary in German in about 120 words:\n")
+
+
+@pytest.mark.parametrize("kind", ["map", "combine"])
+@pytest.mark.parametrize("prompt_format", [CHAT, COMPLETION])
+def test_a_requested_length_does_not_stand_in_prompts_on_the_way(kind: PromptKind, prompt_format: PromptFormat) -> None:
+    prompts = make_prompts("news", prompt_format)
+    assert render(replace(prompts, words=120), kind) == render(prompts, kind)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_reduce_prompt_without_a_length_is_a_combine_prompt(style: Style) -> None:
+    assert render(make_prompts(style), "reduce") == render(make_prompts(style), "combine")
+
+
+def test_a_requested_length_changes_the_fingerprint() -> None:
+    assert make_prompts().fingerprint != replace(make_prompts(), words=120).fingerprint

@@ -26,5 +26,12 @@ def test_the_adapter_says_before_its_base_how_to_ask(tmp_path: Path) -> None:
     assert read_trained_prompt(base, adapter) == TrainedPrompt("custom", "In short: {text}")
 
 
+def test_metadata_may_say_how_often_sentences_passed_their_check(tmp_path: Path) -> None:
+    metadata = AdapterMetadata(PromptFormat.CHAT, "news", "base", "fingerprint", check_rate=0.4)
+    metadata.write(tmp_path)
+    assert AdapterMetadata.read(tmp_path) == metadata
+    assert read_trained_prompt(tmp_path, None) == TrainedPrompt("news", check_rate=0.4)
+
+
 def test_the_packaged_adapter_wants_to_be_asked_for_news(tmp_path: Path) -> None:
     assert read_trained_prompt(tmp_path, require_packaged_adapter()) == TrainedPrompt("news")
