@@ -50,9 +50,9 @@ class PackedClaims:
 
 def encode_claims(tokenizer: PlainTokenizer, excerpt: str, claims: Sequence[str]) -> tuple[list[int], list[list[int]]]:
     """Return the token ids of an excerpt, with the token that begins a text, and of every claim in its wording."""
-    # The wording is encoded together with the claim: a space before a word is part of the word's token.
-    end = tokenizer.encode_plain(CLAIM_END)
-    encoded = [[*tokenizer.encode_plain(CLAIM_START + claim), *end] for claim in claims]
+    # The wording is encoded apart, so that the tokens of a claim have the offsets of its text.
+    start, end = tokenizer.encode_plain(CLAIM_START), tokenizer.encode_plain(CLAIM_END)
+    encoded = [[*start, *tokenizer.encode_plain(claim), *end] for claim in claims]
     return [*tokenizer.bos, *tokenizer.encode_plain(excerpt)], encoded
 
 

@@ -99,9 +99,10 @@ def test_claims_see_the_excerpt_and_themselves_only() -> None:
     ]
 
 
-def test_a_claim_is_encoded_together_with_the_wording_before_it(weights: Path) -> None:
+def test_a_claim_is_encoded_apart_from_the_wording_around_it(weights: Path) -> None:
     tokenizer = PromptTokenizer(read_vocabulary(weights))
     excerpt, [claim] = encode_claims(tokenizer, "The river <eos>", ["The council <bos>"])
     assert tokenizer.decode(claim) == "\n\nClaim: The council <bos>\nSupported:"
-    assert claim == tokenizer.encode_plain("\n\nClaim: The council <bos>") + tokenizer.encode_plain("\nSupported:")
+    parts = ("\n\nClaim: ", "The council <bos>", "\nSupported:")
+    assert claim == [token for part in parts for token in tokenizer.encode_plain(part)]
     assert excerpt == [*tokenizer.bos, *tokenizer.encode_plain("The river <eos>")]
