@@ -98,7 +98,7 @@ def test_the_fingerprint_tells_adapter_head_and_threshold(verifier: Verifier, fo
 
 def test_another_base_is_refused(made: Path, tmp_path: Path) -> None:
     other = build_tiny_gemma(tmp_path / "other", seed=7)
-    with pytest.raises(AdapterMismatchError, match="the verifier was trained for tiny .*give it the base weights"):
+    with pytest.raises(AdapterMismatchError, match=r"the verifier was trained for tiny .*give it the base weights"):
         load_verifier(made, base=other)
 
 
