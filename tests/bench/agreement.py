@@ -1,107 +1,109 @@
-"""How well the signals and their combinations agree with people, and what a calibration on these people would be."""
+"""How well consistency and marks agree with people, for every file of judged summaries."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from tests.bench.calibration import estimate_out_of_fold, fit_calibration
+import numpy as np
+
 from tests.bench.correlations import correlate_ranks, correlate_values, estimate_correlation
-from tests.bench.judgements import FILES, Judged
-from workers.evaluation.consistency import WITH_GENERATOR, WITHOUT_GENERATOR, Signals, choose_calibration
-from workers.evaluation.examination import Examiner
-from workers.evaluation.intervals import Interval
-from workers.evaluation.limits import StopConditions
-from workers.generation import TextGenerator
+from tests.bench.judgements import JudgedFile, MarkedSummary
+from workers.evaluation.evaluate import evaluate_summary
+from workers.evaluation.intervals import Interval, Numbers, bootstrap
+from workers.evaluation.metric import Metric
+from workers.evaluation.verification import ClaimJudge
 
-CHEAP = tuple(WITHOUT_GENERATOR.terms)
-ALL = tuple(WITH_GENERATOR.terms)
-
-# A column of the tables: a value for each summary, None where there is none.
-Column = Sequence[float | None]
+# A line about progress after so many summaries.
+PROGRESS_STEP = 50
 
 
-def measure_signals(judged: Sequence[Judged], generator: TextGenerator, *, items: int) -> list[Signals]:
-    """Return the signals of every summary; those of the weights for the first ones of each data set."""
-    rows: list[Signals] = []
-    for place, item in enumerate(judged):
-        is_asked = sum(other.dataset == item.dataset for other in judged[:place]) < items
-        examiner = Examiner(generator if is_asked else None, StopConditions())
-        rows.append(examiner.examine(item.source, item.summary).signals)
-        if is_asked and place % 10 == 0:
-            print(f"judged summaries: {place} of {len(judged)}", file=sys.stderr, flush=True)
-    return rows
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Consistency of one summary, with its sentences as spans and marks; None where it is not measurable."""
+
+    value: float | None
+    sentences: tuple[tuple[int, int, bool], ...]
 
 
-def print_agreement(judged: Sequence[Judged], rows: Sequence[Signals]) -> dict[str, float]:
-    """Print a table for each data set; return Pearson's correlation of the combination, estimated out of fold."""
-    asked = [place for place, row in enumerate(rows) if row["likelihood"] is not None]
-    everything = range(len(rows))
-    columns: dict[str, Column] = {name: [row[name] for row in rows] for name in ALL} | {
-        "combined without weights, out of fold": _cross_validate(judged, rows, places=everything, names=CHEAP),
-        "combined, out of fold": _cross_validate(judged, rows, places=everything, names=ALL),
-        "the former, on what the weights read": _cross_validate(judged, rows, places=asked, names=CHEAP),
-        "the latter, on what the weights read": _cross_validate(judged, rows, places=asked, names=ALL),
-        "combined, calibrated on the other data set": _transfer(judged, rows),
-        "combined as shipped (has seen the published files)": [choose_calibration(row).estimate(row) for row in rows],
-    }
-    for dataset, (_, published) in FILES.items():
-        print(f"\n{dataset}; the paper reports {published}\n\n| signal | n | Pearson | Spearman |\n|---|---|---|---|")
-        for label, values in columns.items():
-            _print_row(label, judged, values, dataset)
-    combined = columns["combined, out of fold"]
-    return {f"pearson_{dataset}": round(_correlate(judged, combined, dataset)[0].value, 4) for dataset in FILES}
+def measure_file(file: JudgedFile, judge: ClaimJudge | None) -> dict[str, float]:
+    """Measure every summary of a file, print a table, and return its figures by their names."""
+    summaries = file.judged or file.marked
+    found: list[Measured] = []
+    for place, item in enumerate(summaries):
+        metric = evaluate_summary(None, source=item.source, summary=item.summary, judge=judge)["consistency"]
+        found.append(Measured(metric.value, tuple(list_sentences(metric))))
+        if place % PROGRESS_STEP == 0:
+            print(f"{file.name}: {place} of {len(summaries)}", file=sys.stderr, flush=True)
+    if file.judged:
+        return report_correlation(file, found)
+    return report_marks(file, found)
 
 
-def print_calibrations(judged: Sequence[Judged], rows: Sequence[Signals]) -> None:
-    """Print the calibrations on these judgements: the constants of ``consistency`` come from here."""
-    for names in (CHEAP, ALL):
-        calibration = fit_calibration(rows, [item.judgement for item in judged], names=names)
-        print(f"\ncalibration on all {len(rows)}: intercept {calibration.intercept:.4f}")
-        for name, term in calibration.terms.items():
-            print(f"  {name}: mean {term.mean:.4f}, deviation {term.deviation:.4f}, weight {term.weight:.4f}")
+def list_sentences(metric: Metric) -> list[tuple[int, int, bool]]:
+    """Return start, end and mark of every sentence of a summary."""
+    sentences = metric.evidence.get("sentences", [])
+    assert isinstance(sentences, list)
+    return [(sentence["start"], sentence["end"], sentence["is_marked"]) for sentence in sentences]
 
 
-def _cross_validate(
-    judged: Sequence[Judged], rows: Sequence[Signals], *, places: Sequence[int], names: Sequence[str]
-) -> Column:
-    """Return estimates for the summaries at some places, from calibrations on others of them."""
-    column: list[float | None] = [None] * len(rows)
-    if places:
-        judgements = [judged[place].judgement for place in places]
-        estimates = estimate_out_of_fold([rows[place] for place in places], judgements, names=names)
-        for place, estimate in zip(places, estimates, strict=True):
-            column[place] = estimate
-    return column
-
-
-def _transfer(judged: Sequence[Judged], rows: Sequence[Signals]) -> Column:
-    """Return estimates from calibrations that have seen nothing of the same data set."""
-    column: list[float | None] = [None] * len(rows)
-    for dataset in FILES:
-        others = [place for place, item in enumerate(judged) if item.dataset != dataset]
-        judgements = [judged[place].judgement for place in others]
-        calibration = fit_calibration([rows[place] for place in others], judgements, names=ALL)
-        for place, item in enumerate(judged):
-            if item.dataset == dataset:
-                column[place] = calibration.estimate(rows[place])
-    return column
-
-
-def _print_row(label: str, judged: Sequence[Judged], values: Column, dataset: str) -> None:
-    found = _correlate(judged, values, dataset)
-    if found:
-        print(f"| {label} | {found[0].count} | {' | '.join(map(str, found))} |")
-
-
-def _correlate(judged: Sequence[Judged], values: Column, dataset: str) -> list[Interval]:
-    """Return Pearson's and Spearman's correlation with the judgements, nothing where there are too few values."""
+def report_correlation(file: JudgedFile, found: Sequence[Measured]) -> dict[str, float]:
+    """Print and return the correlation of consistency with the judgements."""
     pairs = [
-        (value, item.judgement)
-        for item, value in zip(judged, values, strict=True)
-        if value is not None and item.dataset == dataset
+        (measured.value, item.judgement)
+        for measured, item in zip(found, file.judged, strict=True)
+        if measured.value is not None
     ]
-    if len(pairs) < 3:
-        return []
-    found, judgements = [value for value, _ in pairs], [judgement for _, judgement in pairs]
-    return [estimate_correlation(found, judgements, correlate=how) for how in (correlate_values, correlate_ranks)]
+    values, judgements = [value for value, _ in pairs], [judgement for _, judgement in pairs]
+    pearson, spearman = (
+        estimate_correlation(values, judgements, correlate=how) for how in (correlate_values, correlate_ranks)
+    )
+    print(f"\n| {file.name} | summaries | Pearson | Spearman |\n|---|---|---|---|")
+    print(f"| consistency | {len(pairs)} of {len(found)} | {pearson} | {spearman} |", flush=True)
+    return {f"pearson_{file.name}": pearson.value}
+
+
+def report_marks(file: JudgedFile, found: Sequence[Measured]) -> dict[str, float]:
+    """Print and return how consistency tells faithful summaries from others, and how often a mark is right."""
+    faithful = [not item.spans for item in file.marked]
+    known = [place for place, measured in enumerate(found) if measured.value is not None]
+    values = np.array([found[place].value for place in known], dtype=np.float64)
+    area = estimate_area(values, np.array([faithful[place] for place in known]))
+    marks = [pair for measured, item in zip(found, file.marked, strict=True) for pair in pair_marks(measured, item)]
+    precision, recall, base = measure_marks(marks)
+    print(f"\n| {file.name} | summaries | AUC | sentences | unsupported | marks | precision | recall |")
+    print("|---|---|---|---|---|---|---|---|")
+    cells = (f"{len(known)} of {len(found)}", area, len(marks), f"{base:.3f}", sum(is_marked for is_marked, _ in marks))
+    print(f"| consistency | {' | '.join(map(str, cells))} | {precision:.3f} | {recall:.3f} |", flush=True)
+    return {
+        f"auc_{file.name}": area.value,
+        f"flag_precision_{file.name}": precision,
+        f"flag_recall_{file.name}": recall,
+    }
+
+
+def pair_marks(measured: Measured, item: MarkedSummary) -> list[tuple[bool, bool]]:
+    """Return for every sentence whether it is marked, and whether people found any of it unsupported."""
+    return [(is_marked, item.is_unsupported(start, end)) for start, end, is_marked in measured.sentences]
+
+
+def measure_marks(marks: Sequence[tuple[bool, bool]]) -> tuple[float, float, float]:
+    """Return precision and recall of marks, and the share of unsupported sentences; 0 where nothing is marked."""
+    right = sum(is_marked and is_wrong for is_marked, is_wrong in marks)
+    marked, wrong = sum(is_marked for is_marked, _ in marks), sum(is_wrong for _, is_wrong in marks)
+    return right / max(marked, 1), right / max(wrong, 1), wrong / max(len(marks), 1)
+
+
+def estimate_area(values: Numbers, faithful: np.typing.NDArray[np.bool_]) -> Interval:
+    """Return the area under the ROC curve: the share of pairs in which the faithful summary scores higher."""
+    return bootstrap(len(values), lambda items: measure_area(values[items], faithful[items]))
+
+
+def measure_area(values: Numbers, faithful: np.typing.NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve; NaN without both kinds. Ties count half."""
+    good, bad = values[faithful], values[~faithful]
+    if not len(good) or not len(bad):
+        return float("nan")
+    differences = good[:, None] - bad[None, :]  # [faithful, unfaithful]
+    return float(((differences > 0) + 0.5 * (differences == 0)).mean())

@@ -1,11 +1,10 @@
-"""Is the quality score worth anything? Correlation with human judgements, planted hallucinations, and ROUGE.
+"""Is the quality score worth anything? Agreement with human judgements, planted hallucinations, and ROUGE.
 
-The combination is calibrated anew for every fold, on the other folds alone, so that no judgement is estimated from
-itself. The signals that need no weights are measured on every summary, the others on the first ITEMS of each data set.
-
-Run: ``python -m tests.bench.bench_quality``. Environment: DATA is a folder with the files of ``judgements.FILES`` and
-cnn_dailymail_eval.csv; ITEMS (a number, or ``all``); SWAPS; ROWS, articles that every summarizer gets, 0 for none;
-WEIGHTS, a folder with base weights instead of the packaged ones.
+Run: ``make bench-quality DATA=FOLDER``. Every file of the folder that has one of the layouts of ``judgements`` is
+measured whole with the packaged verifier, and the last line is JSON: ``pearson_NAME``, or ``auc_NAME``,
+``flag_precision_NAME`` and ``flag_recall_NAME`` for a file with spans. With a cnn_dailymail_eval.csv in the folder come
+planted hallucinations. Environment: SWAPS of each kind; ROWS, articles that every summarizer gets, none by default;
+WEIGHTS, a folder with base weights instead of the packaged ones; VERIFIER, a folder, or ``none``.
 """
 
 from __future__ import annotations
@@ -18,36 +17,36 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
-from tests.bench.agreement import measure_signals, print_agreement, print_calibrations
+from models.settings import NO_VERIFIER, PACKAGED
+from tests.bench.agreement import measure_file
 from tests.bench.bench_adapter import ADAPTED, ADAPTER, LEAD, list_systems
-from tests.bench.judgements import read_judgements
+from tests.bench.judgements import read_judged_files
 from tests.bench.swaps import Document, Swap, SwapKind, plant_role_swaps, plant_swaps
 from tests.shared_data import SHARED_DATA
-from workers.engine.config import EngineConfig
-from workers.engine.engine import load_engine
 from workers.engine.packaged_conversion import ensure_packaged_weights
+from workers.engine.verifier import load_verifier
 from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.intervals import estimate_mean
 from workers.evaluation.metric import Metric
-from workers.generation import TextGenerator
+from workers.evaluation.verification import ClaimJudge
+from workers.weights.verifier import find_packaged_verifier
 
-# Summaries of each data set that the weights read, swapped pairs, and articles that every summarizer gets: together
-# about a quarter of an hour on two quiet cores.
-ITEMS, SWAPS, ROWS = "30", "20", "12"
+# Planted hallucinations of each kind, and articles that every summarizer gets.
+SWAPS, ROWS = "50", "0"
+ARTICLES = "cnn_dailymail_eval.csv"
 SEED = 7
 
 
-def print_swaps(swaps: Iterable[Swap], generator: TextGenerator) -> float | None:
+def print_swaps(swaps: Iterable[Swap], judge: ClaimJudge | None) -> float | None:
     """Print the scores of planted hallucinations by kind; return the share that scores lower, None without any."""
     print("\n| true fact | false fact | from | true | false | pointed at |\n|---|---|---|---|---|---|")
     lower: dict[SwapKind, list[bool]] = {kind: [] for kind in SwapKind}
     pointed: dict[SwapKind, list[bool]] = {kind: [] for kind in SwapKind}
     for swap in swaps:
         true, false = (
-            evaluate_summary(generator, source=swap.document.source, summary=summary)["consistency"]
+            evaluate_summary(None, source=swap.document.source, summary=summary, judge=judge)["consistency"]
             for summary in (swap.document.summary, swap.summary)
         )
         if true.value is None or false.value is None:
@@ -74,20 +73,18 @@ def list_doubts(metric: Metric) -> list[tuple[int, int]]:
 
 def read_documents(data: Path) -> list[Document]:
     """Return the news articles with their true summaries."""
-    with (data / "cnn_dailymail_eval.csv").open(encoding="utf-8", newline="") as file:
+    with (data / ARTICLES).open(encoding="utf-8", newline="") as file:
         return [Document(row["article"], row["highlights"]) for row in csv.DictReader(file)]
 
 
 def run_adapter_bench(data: Path, weights: Path, *, rows: int) -> dict[str, float | None]:
     """Run the bench of the shipped adapter on some articles; return what it says of ROUGE-L and of stopping.
 
-    Without a shipped adapter its figures are None; with no rows all of them are.
+    Without a shipped adapter its figures are None.
     """
-    if not rows:
-        return dict.fromkeys(("rouge_l_base", "rouge_l_adapter", "rouge_l_lead3", "stops"))
     with tempfile.TemporaryDirectory() as outputs:
         command = [sys.executable, "-m", "tests.bench.bench_adapter", "--base", str(weights), "--rows", str(rows)]
-        command += ["--data", str(data / "cnn_dailymail_eval.csv"), "--outputs", outputs]
+        command += ["--data", str(data / ARTICLES), "--outputs", outputs]
         if not (ADAPTER / "adapter_config.json").exists():
             command += ["--only", *(system.name for system in list_systems(ADAPTER) if system.adapter is None)]
         finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -108,20 +105,25 @@ def main() -> None:
     """Measure, print the tables and one line of JSON."""
     started, data = time.monotonic(), Path(os.environ.get("DATA", SHARED_DATA))
     weights = find_weights()
-    judged = read_judgements(data)
-    asked = os.environ.get("ITEMS", ITEMS)
-    items = len(judged) if asked == "all" else int(asked)
-    print(f"data: {len(judged)} judged summaries; the weights read {asked} of each data set")
-    with closing(load_engine(EngineConfig(weights=str(weights)))) as engine:
-        rows = measure_signals(judged, engine, items=items)
-        result: dict[str, float | None] = {**print_agreement(judged, rows)}
+    judge = find_judge(weights)
+    result: dict[str, float | None] = {}
+    for file in read_judged_files(data):
+        result |= measure_file(file, judge)
+    if (data / ARTICLES).is_file():
         documents, most = read_documents(data), int(os.environ.get("SWAPS", SWAPS))
-        swaps = (*plant_swaps(documents, most=most, seed=SEED), *plant_role_swaps(documents, most=most // 2))
-        result["swap_detected"] = print_swaps(swaps, engine)
-    print_calibrations(judged, rows)
-    result |= run_adapter_bench(data, weights, rows=int(os.environ.get("ROWS", ROWS)))
+        swaps = [*plant_swaps(documents, most=most, seed=SEED), *plant_role_swaps(documents, most=most)]
+        result["swap_detected"] = print_swaps(swaps, judge)
+    if rows := int(os.environ.get("ROWS", ROWS)):
+        result |= run_adapter_bench(data, weights, rows=rows)
     print(f"\nseconds: {time.monotonic() - started:.0f}")
-    print(json.dumps({name: value and round(value, 4) for name, value in result.items()}))
+    print(json.dumps({name: value if value is None else round(value, 4) for name, value in result.items()}))
+
+
+def find_judge(weights: Path) -> ClaimJudge | None:
+    """Return the verifier of the environment; the packaged one by default."""
+    asked = os.environ.get("VERIFIER", PACKAGED)
+    folder = find_packaged_verifier() if asked == PACKAGED else None if asked == NO_VERIFIER else Path(asked)
+    return None if folder is None else load_verifier(folder, base=weights)
 
 
 def find_weights() -> Path:

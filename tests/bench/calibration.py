@@ -1,4 +1,4 @@
-"""Calibrate the combined consistency on human judgements, and tell honestly how well it will do on others.
+"""Calibration of the estimate of consistency on claims of known truth.
 
 Logistic regression with a ridge penalty on standardized signals, the judgements as shares; a signal that was not
 measured for an item stands at its mean. No weight may be negative: every signal measures agreement with the source, so
@@ -12,18 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from workers.evaluation.consistency import Calibration, Signals, Term
-from workers.evaluation.intervals import SEED, Numbers
+from workers.evaluation.intervals import Numbers
 
 # Ridge penalty on the weights of standardized signals: mild, for a few hundred summaries.
 PENALTY = 5.0
 
 # Newton steps; a handful reach machine precision.
 STEPS = 25
-
-FOLDS = 10
-
-# Folds are drawn anew so often and each item's estimates averaged, so that no single draw decides.
-DRAWS = 5
 
 
 def fit_calibration(rows: Sequence[Signals], judgements: Sequence[float], *, names: Sequence[str]) -> Calibration:
@@ -47,21 +42,6 @@ def fit_calibration(rows: Sequence[Signals], judgements: Sequence[float], *, nam
         for name, mean, deviation, weight in zip(names, means, deviations, weights, strict=True)
     }
     return Calibration(intercept, terms)
-
-
-def estimate_out_of_fold(rows: Sequence[Signals], judgements: Sequence[float], *, names: Sequence[str]) -> list[float]:
-    """Return an estimate for each summary from calibrations that have not seen its judgement."""
-    count, random = len(rows), np.random.default_rng(SEED)
-    total = np.zeros(count)
-    for _ in range(DRAWS):
-        order = random.permutation(count)
-        for fold in range(FOLDS):
-            held_out = set(order[fold::FOLDS].tolist())
-            seen = [item for item in range(count) if item not in held_out]
-            fitted = fit_calibration([rows[item] for item in seen], [judgements[item] for item in seen], names=names)
-            for item in held_out:
-                total[item] += fitted.estimate(rows[item])
-    return [float(value) for value in total / DRAWS]
 
 
 def _build_matrix(rows: Sequence[Signals], names: Sequence[str]) -> Numbers:

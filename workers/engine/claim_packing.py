@@ -7,8 +7,9 @@ once, and every claim gets the result that it would get alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -32,6 +33,28 @@ class PlainTokenizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedClaims:
+    """Token ids of an excerpt and of claims about it.
+
+    Args:
+        excerpt: the excerpt, with the token that begins a text.
+        start: wording before every claim.
+        claims: the claims.
+        end: wording after every claim.
+    """
+
+    excerpt: list[int]
+    start: list[int]
+    claims: list[list[int]]
+    end: list[int]
+
+    def split(self, size: int) -> Iterator[EncodedClaims]:
+        """Yield the claims in groups of at most this many."""
+        for first in range(0, len(self.claims), size):
+            yield replace(self, claims=self.claims[first : first + size])
+
+
+@dataclass(frozen=True, slots=True)
 class PackedClaims:
     """Claims packed behind their excerpt.
 
@@ -39,32 +62,37 @@ class PackedClaims:
         ids: token ids (1, tokens).
         positions: position ids (1, tokens).
         mask: attention mask (1, 1, tokens, tokens), True where a token may attend.
-        ends: index of the last token of every claim, where it is judged.
+        spans: the tokens of every claim at which it is judged: its own, and the wording after it.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     mask: torch.Tensor
-    ends: list[int]
+    spans: list[range]
 
 
-def encode_claims(tokenizer: PlainTokenizer, excerpt: str, claims: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-    """Return the token ids of an excerpt, with the token that begins a text, and of every claim in its wording."""
+def encode_claims(tokenizer: PlainTokenizer, excerpt: str, claims: Sequence[str]) -> EncodedClaims:
+    """Return the token ids of an excerpt and of claims about it."""
     # The wording is encoded apart, so that the tokens of a claim have the offsets of its text.
-    start, end = tokenizer.encode_plain(CLAIM_START), tokenizer.encode_plain(CLAIM_END)
-    encoded = [[*start, *tokenizer.encode_plain(claim), *end] for claim in claims]
-    return [*tokenizer.bos, *tokenizer.encode_plain(excerpt)], encoded
+    return EncodedClaims(
+        excerpt=[*tokenizer.bos, *tokenizer.encode_plain(excerpt)],
+        start=tokenizer.encode_plain(CLAIM_START),
+        claims=[tokenizer.encode_plain(claim) for claim in claims],
+        end=tokenizer.encode_plain(CLAIM_END),
+    )
 
 
-def pack_claims(excerpt: Sequence[int], claims: Sequence[Sequence[int]]) -> PackedClaims:
-    """Pack encoded claims behind an encoded excerpt."""
-    ids, positions, segments, ends = list(excerpt), list(range(len(excerpt))), [0] * len(excerpt), []
-    for number, claim in enumerate(claims, start=1):
-        ids += claim
-        positions += range(len(excerpt), len(excerpt) + len(claim))
-        segments += [number] * len(claim)
-        ends.append(len(ids) - 1)
-    return PackedClaims(torch.tensor([ids]), torch.tensor([positions]), _build_mask(torch.tensor(segments)), ends)
+def pack_claims(encoded: EncodedClaims) -> PackedClaims:
+    """Pack encoded claims behind their excerpt."""
+    ids, segments, spans = list(encoded.excerpt), [0] * len(encoded.excerpt), []
+    positions = list(range(len(ids)))
+    for number, claim in enumerate(encoded.claims, start=1):
+        tokens = [*encoded.start, *claim, *encoded.end]
+        spans.append(range(len(ids) + len(encoded.start), len(ids) + len(tokens)))
+        ids += tokens
+        positions += range(len(encoded.excerpt), len(encoded.excerpt) + len(tokens))
+        segments += [number] * len(tokens)
+    return PackedClaims(torch.tensor([ids]), torch.tensor([positions]), _build_mask(torch.tensor(segments)), spans)
 
 
 def _build_mask(segments: torch.Tensor) -> torch.Tensor:
@@ -74,8 +102,8 @@ def _build_mask(segments: torch.Tensor) -> torch.Tensor:
     return ((order[:, None] >= order[None, :]) & is_visible)[None, None]
 
 
-def run_packed(body: Any, packed: PackedClaims) -> torch.Tensor:
-    """Return the hidden states (claims, hidden size) at the ends of the claims, scaled to a mean square of 1.
+def run_packed(body: Any, packed: PackedClaims) -> list[torch.Tensor]:
+    """Return the hidden states (tokens, hidden size) at the judged tokens of every claim, with a mean square of 1.
 
     Args:
         body: transformers network without its head.
@@ -91,6 +119,18 @@ def run_packed(body: Any, packed: PackedClaims) -> torch.Tensor:
         # training as in serving; it is shorter than the window of real weights.
         attention_mask=dict.fromkeys(kinds, mask) if len(kinds) > 1 else mask,
         use_cache=False,
-    ).last_hidden_state[0, packed.ends]
-    hidden = hidden.float()
+    ).last_hidden_state[0]
+    return [_normalize(hidden[span.start : span.stop].float()) for span in packed.spans]
+
+
+def _normalize(hidden: torch.Tensor) -> torch.Tensor:
     return hidden * torch.rsqrt(hidden.square().mean(dim=-1, keepdim=True) + 1e-6)
+
+
+def pool_tokens(logits: torch.Tensor) -> torch.Tensor:
+    """Return the logit, a scalar, of a claim being unsupported, from the logits (tokens) of its tokens.
+
+    The logarithm of the mean of their exponentials: near the maximum, so that one false word makes a claim false, yet
+    every token gets a gradient.
+    """
+    return logits.logsumexp(dim=0) - math.log(len(logits))

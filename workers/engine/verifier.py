@@ -1,4 +1,4 @@
-"""Verifier: weights as a judge of claims, by a LoRA adapter and a two-way head on the last token of every claim.
+"""Verifier: weights as a judge of claims, by a LoRA adapter and a two-way head on every token of a claim.
 
 A network without the head over the vocabulary is small; a claim costs one forward pass over it and a share of its
 excerpt. The adapter's folder has the head beside PEFT's files, and metadata with the threshold that was chosen on
@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from workers.engine.architectures import translate_errors
-from workers.engine.claim_packing import encode_claims, pack_claims, run_packed
+from workers.engine.claim_packing import EncodedClaims, encode_claims, pack_claims, pool_tokens, run_packed
 from workers.engine.config import EngineConfig
 from workers.engine.device import Placement, choose_placement
 from workers.engine.loading import choose_linears, load_network
@@ -37,9 +37,10 @@ class Verifier:
 
     Args:
         body: network without its head over the vocabulary, with the verifier's adapter merged.
-        head: weight (2, hidden size) and bias (2) of the two-way head; the second output is "supported".
+        head: weight (2, hidden size) and bias (2) of the two-way head; the second output is "unsupported".
         tokenizer: of the weights.
         threshold: smallest probability of a claim that counts as supported.
+        mark_threshold: probability below which a claim is marked as a likely hallucination.
         fingerprint: hash of weights, adapter, head and dtype.
     """
 
@@ -50,9 +51,11 @@ class Verifier:
         tokenizer: PromptTokenizer,
         *,
         threshold: float,
+        mark_threshold: float,
         fingerprint: str,
     ) -> None:
         self.threshold = threshold
+        self.mark_threshold = mark_threshold
         self.fingerprint = fingerprint
         self._body = body
         self._head = {name: tensor.float().to(body.device) for name, tensor in head.items()}
@@ -65,19 +68,21 @@ class Verifier:
 
     def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
         """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
-        opening, encoded = encode_claims(self._tokenizer, excerpt, claims)
-        scores: list[float] = []
+        encoded = encode_claims(self._tokenizer, excerpt, claims)
         with self._lock:
-            for start in range(0, len(encoded), MAX_CLAIMS):
-                scores += self._score(opening, encoded[start : start + MAX_CLAIMS])
-        return scores
+            return [score for group in encoded.split(MAX_CLAIMS) for score in self._score(group)]
 
     @torch.inference_mode()
-    def _score(self, excerpt: Sequence[int], claims: Sequence[Sequence[int]]) -> list[float]:
-        hidden = run_packed(self._body, pack_claims(excerpt, claims))
+    def _score(self, encoded: EncodedClaims) -> list[float]:
+        return [
+            float(torch.sigmoid(-pool_tokens(self._judge_tokens(hidden))))
+            for hidden in run_packed(self._body, pack_claims(encoded))
+        ]
+
+    def _judge_tokens(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the logits (tokens) of being unsupported, of hidden states (tokens, hidden size)."""
         logits = torch.nn.functional.linear(hidden, self._head["weight"], self._head["bias"])
-        probabilities: list[float] = logits.softmax(dim=-1)[:, 1].tolist()
-        return probabilities
+        return logits[:, 1] - logits[:, 0]
 
 
 def load_verifier(folder: Path, *, base: Path) -> Verifier:
@@ -103,6 +108,7 @@ def load_verifier(folder: Path, *, base: Path) -> Verifier:
         read_head(folder, hidden_size=weights_config.get_text_config().hidden_size),
         PromptTokenizer(read_vocabulary(base)),
         threshold=metadata.threshold,
+        mark_threshold=metadata.mark_threshold,
         fingerprint=fingerprint_verifier(folder, metadata, placement),
     )
 
@@ -126,6 +132,6 @@ def read_head(folder: Path, *, hidden_size: int) -> dict[str, torch.Tensor]:
 
 def fingerprint_verifier(folder: Path, metadata: VerifierMetadata, placement: Placement) -> str:
     """Return the fingerprint of a verifier as it is served, its threshold included."""
-    base = {"base": metadata.base_fingerprint, "threshold": str(metadata.threshold)}
+    base = {"base": metadata.base_fingerprint, "thresholds": f"{metadata.threshold} {metadata.mark_threshold}"}
     hashes = Hashes(base, hash_folder(folder))
     return compute_fingerprint(hashes, dtype=placement.dtype_name, quantization=placement.quantization)

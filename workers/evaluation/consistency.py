@@ -1,8 +1,7 @@
-"""Combined consistency: a logistic regression from a summary's signals to the mean human judgement.
+"""Consistency of a summary: the verifier's support for its sentences, and an estimate from their words and facts.
 
-The target is the share of sentences judged consistent (judgements of QAGS, Wang et al., ACL 2020, on news summaries of
-CNN/DailyMail and XSum); the inputs are standardized signals. Weakness: the calibration data are English news, and
-summarizers of 2020 with cruder errors than those of today.
+The estimate is a logistic regression on standardized signals, fitted on claims about news, true or not (Tam et al.,
+"FIB", 2022). Weakness: it rewards nearness to the source's words, so a free wording scores lower than a copy.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Logistic regression from signals to the human judgement.
+    """Logistic regression from signals to the truth of a claim.
 
     Args:
         intercept: log-odds with every signal at its mean.
@@ -48,33 +47,26 @@ class Calibration:
         return {name: term.contribute(signals.get(name)) for name, term in self.terms.items()}
 
 
-# Fitted by ``fit_calibration`` of the quality bench on all 236 summaries of qags_mturk_cnndm.jsonl and
-# qags_mturk_xsum.jsonl, with the packaged Gemma 3 270M, whose questions add nothing to the other signals; the bench
-# prints both tables. docs/quality.md has their accuracy on summaries outside the calibration data.
-WITH_GENERATOR = Calibration(
-    intercept=0.5513,
+# Fitted by ``python -m tests.bench.fit_consistency`` on claims_train.jsonl, which shares no article with a file that is
+# measured on.
+LEXICAL = Calibration(
+    intercept=-0.0546,
     terms={
-        "words": Term(mean=0.9367, deviation=0.0846, weight=0.3865),
-        "bigrams": Term(mean=0.6970, deviation=0.2627, weight=0.1704),
-        "links": Term(mean=0.6700, deviation=0.2948, weight=0.4975),
-        "facts": Term(mean=0.9287, deviation=0.2319, weight=0.2261),
-        "likelihood": Term(mean=3.2706, deviation=0.9876, weight=0.0700),
-        "qags": Term(mean=0.8161, deviation=0.2037, weight=0.0000),
+        "words": Term(mean=0.7994, deviation=0.1488, weight=0.1728),
+        "bigrams": Term(mean=0.3727, deviation=0.3097, weight=0.0000),
+        "links": Term(mean=0.3688, deviation=0.3207, weight=0.0773),
+        "facts": Term(mean=0.8378, deviation=0.3036, weight=0.7588),
     },
 )
 
-WITHOUT_GENERATOR = Calibration(
-    intercept=0.5509,
-    terms={
-        "words": Term(mean=0.9367, deviation=0.0846, weight=0.3906),
-        "bigrams": Term(mean=0.6970, deviation=0.2627, weight=0.1866),
-        "links": Term(mean=0.6700, deviation=0.2948, weight=0.5207),
-        "facts": Term(mean=0.9287, deviation=0.2319, weight=0.2366),
-    },
-)
+# Share of the verifier in the consistency; the rest is that of the words and facts.
+JUDGE_SHARE = 0.5
 
 
-def choose_calibration(signals: Signals) -> Calibration:
-    """Return the calibration for the signals that were measured."""
-    has_generator = signals.get("likelihood") is not None
-    return WITH_GENERATOR if has_generator else WITHOUT_GENERATOR
+def estimate_consistency(signals: Signals) -> float:
+    """Return the consistency, from 0 to 1: the mean of the verifier's support and the estimate from words and facts.
+
+    Without a verifier it is the latter alone.
+    """
+    lexical, support = LEXICAL.estimate(signals), signals.get("support")
+    return lexical if support is None else JUDGE_SHARE * support + (1 - JUDGE_SHARE) * lexical

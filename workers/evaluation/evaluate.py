@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from workers.evaluation.consistency import choose_calibration
+from workers.evaluation.consistency import LEXICAL, estimate_consistency
 from workers.evaluation.examination import Examiner
 from workers.evaluation.findings import Findings, describe_sentences
 from workers.evaluation.lexical import read_words
 from workers.evaluation.limits import StopConditions
 from workers.evaluation.metric import Metric, reject
 from workers.evaluation.qags import summarize_questions
+from workers.evaluation.verification import ClaimJudge
 from workers.generation import TextGenerator
 
 # Reason for the absence of a signal's value, by signal.
@@ -30,6 +31,7 @@ def evaluate_summary(
     *,
     source: str,
     summary: str,
+    judge: ClaimJudge | None = None,
     deadline: float | None = None,
     cancelled: threading.Event | None = None,
 ) -> dict[str, Metric]:
@@ -39,13 +41,14 @@ def evaluate_summary(
         generator: engine for questions and likelihoods; None measures only the signals without a generator.
         source: the whole document.
         summary: its summary.
+        judge: verifier of its sentences; None measures without one.
         deadline: ``time.monotonic`` value of the end; None for no limit.
         cancelled: event of the cancellation; None if it cannot be cancelled.
 
     Raises:
         EvaluationInterruptedError: cancelled, or past the deadline.
     """
-    findings = Examiner(generator, StopConditions(deadline, cancelled)).examine(source, summary)
+    findings = Examiner(generator, StopConditions(deadline, cancelled), judge).examine(source, summary)
     problem = _find_problem(source, findings)
     if problem is not None:
         return {name: reject(problem) for name in ("consistency", *_METRICS.values())}
@@ -56,13 +59,12 @@ def evaluate_summary(
 
 def _combine_signals(findings: Findings) -> Metric:
     signals = findings.signals
-    calibration = choose_calibration(signals)
     evidence = {
         "signals": signals,
-        "contributions": calibration.contributions(signals),
+        "contributions": LEXICAL.contributions(signals),
         "sentences": describe_sentences(findings),
     }
-    return Metric(calibration.estimate(signals), evidence=evidence)
+    return Metric(estimate_consistency(signals), evidence=evidence)
 
 
 def _show_signal(signal: str, findings: Findings, *, has_generator: bool) -> Metric:

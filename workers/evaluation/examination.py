@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.cloze import Cloze, collect_distractors, pose_cloze
-from workers.evaluation.fact_check import check_facts
 from workers.evaluation.findings import Findings, SentenceFindings
 from workers.evaluation.freeform import Questioner
 from workers.evaluation.lexical import Sentence, SourceIndex, index_source, read_words, split_sentences
@@ -14,7 +13,7 @@ from workers.evaluation.likelihood import condition_on, cut_sentences, measure_g
 from workers.evaluation.limits import StopConditions
 from workers.evaluation.qags import Answered, QuestionTarget, choose_targets
 from workers.evaluation.retrieval import pick_excerpt
-from workers.evaluation.source_facts import SourceFacts, read_source
+from workers.evaluation.verification import ClaimJudge, SourceText
 from workers.generation import PromptFormat, TextGenerator
 
 # Maximum questions about a summary; QAGS uses 10, and each costs the engine a few short texts.
@@ -34,10 +33,12 @@ class Examiner:
     Args:
         generator: engine; None measures only the signals without a generator.
         limits: stop conditions.
+        judge: verifier; None measures only the signals without one.
     """
 
     generator: TextGenerator | None
     limits: StopConditions
+    judge: ClaimJudge | None = None
 
     def examine(self, source: str, summary: str) -> Findings:
         """Measure a summary against its source.
@@ -45,7 +46,7 @@ class Examiner:
         Raises:
             EvaluationInterruptedError: cancelled, or past the deadline.
         """
-        index, facts = index_source(source), read_source(source)
+        index = index_source(source)
         sentences = split_sentences(summary)
         targets = choose_targets(summary, most=MAX_QUESTIONS)
         gains: list[float | None] = [None] * len(sentences)
@@ -55,8 +56,11 @@ class Examiner:
             gains, answered = self._consult(
                 self.generator, excerpt, sentences=sentences, targets=targets, index=index, summary=summary
             )
+        self.limits.check()
+        verified = SourceText(source, self.judge).verify([sentence.text for sentence in sentences])
         readings = (
-            _read_sentence(sentence, gain, index, facts) for sentence, gain in zip(sentences, gains, strict=True)
+            SentenceFindings(sentence, index.measure_overlap(read_words(sentence.text)), gain, verification)
+            for sentence, gain, verification in zip(sentences, gains, verified, strict=True)
         )
         return Findings(tuple(readings), tuple(answered), asked=len(targets))
 
@@ -97,12 +101,3 @@ class Examiner:
         """Return the excerpt of a text that fits a prompt."""
         budget = min(MAX_SOURCE_TOKENS, generator.context_tokens // ROOM_SHARE)
         return pick_excerpt(text, query, counter=generator, budget_tokens=budget)
-
-
-def _read_sentence(sentence: Sentence, gain: float | None, index: SourceIndex, source: SourceFacts) -> SentenceFindings:
-    return SentenceFindings(
-        sentence=sentence,
-        overlap=index.measure_overlap(read_words(sentence.text)),
-        gain=gain,
-        check=check_facts(sentence.text, source),
-    )

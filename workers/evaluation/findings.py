@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import fmean
 
-from workers.evaluation.fact_check import FactCheck
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
+from workers.evaluation.verification import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ class SentenceFindings:
         sentence: text and span of the sentence.
         overlap: word overlap with the source.
         gain: likelihood gain by the source, in nats per token; None if it was not scored.
-        check: names, numbers and dates of the sentence, compared with the source.
+        verification: verdict on the sentence, with its facts compared with the source's.
     """
 
     sentence: Sentence
     overlap: Overlap
     gain: float | None
-    check: FactCheck
+    verification: Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,14 @@ class Findings:
     @property
     def signals(self) -> dict[str, float | None]:
         """Signals by name, each a mean over its items; None without items."""
-        facts = sum(len(reading.check.facts) for reading in self.readings)
-        unsupported = sum(reading.check.unsupported for reading in self.readings)
+        facts = sum(len(reading.verification.check.facts) for reading in self.readings)
+        unsupported = sum(reading.verification.check.unsupported for reading in self.readings)
         return {
             "words": average(reading.overlap.words for reading in self.readings),
             "bigrams": average(reading.overlap.bigrams for reading in self.readings),
             "links": average(reading.overlap.links for reading in self.readings),
             "facts": 1 - unsupported / facts if facts else None,
+            "support": average(reading.verification.score for reading in self.readings),
             "likelihood": average(reading.gain for reading in self.readings),
             "qags": average(question.f1 for question in self.answered),
         }
@@ -95,7 +96,7 @@ class Doubt:
 
 def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> list[Doubt]:
     """Return the distinct doubtful spans of one sentence, in order."""
-    start, check = reading.sentence.start, reading.check
+    start, check = reading.sentence.start, reading.verification.check
     found = ((Reason.APART, check.apart), (Reason.SWAPPED, check.swapped), (Reason.MISSING, check.missing))
     read = [Doubt(fact.text, start + fact.start, start + fact.end, reason) for reason, facts in found for fact in facts]
     asked = [
@@ -120,7 +121,8 @@ def describe_sentences(findings: Findings) -> list[dict[str, object]]:
 def _describe_sentence(reading: SentenceFindings, doubts: list[Doubt]) -> dict[str, object]:
     return {
         **asdict(reading.sentence),
-        "is_marked": bool(reading.check.missing),
+        "is_marked": reading.verification.is_marked,
+        "support": reading.verification.score,
         "doubts": [asdict(doubt) for doubt in doubts],
         "overlap": asdict(reading.overlap),
         "likelihood": reading.gain,

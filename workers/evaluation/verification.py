@@ -32,6 +32,11 @@ class ClaimJudge(Protocol):
         ...
 
     @property
+    def mark_threshold(self) -> float:
+        """Probability below which a claim is marked as a likely hallucination."""
+        ...
+
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of the judge: equal ones give equal probabilities."""
         ...
@@ -54,12 +59,16 @@ class Verification:
         reason: why the source does not bear the sentence out; None if it does.
         score: probability that it does, from 0 to 1; None without a judge.
         support: indices of the source's sentences that bear it out, or that come nearest, the best first.
+        check: its facts, compared with the source's.
+        is_marked: whether it is a likely hallucination, a stricter verdict than the lack of support.
     """
 
     is_verbatim: bool
     reason: str | None
     score: float | None
     support: tuple[int, ...]
+    check: FactCheck
+    is_marked: bool
 
     @property
     def is_borne_out(self) -> bool:
@@ -96,7 +105,7 @@ class SourceText:
             group = asked[start : start + GROUP_SIZE]
             scores.update(zip(group, self._score([sentences[place] for place in group]), strict=True))
         return [
-            Verification(True, None, 1.0, tuple(verbatim[place]))
+            Verification(True, None, 1.0, tuple(verbatim[place]), checks[place], is_marked=False)
             if verbatim[place]
             else self._decide(checks[place], scores.get(place))
             for place in range(len(sentences))
@@ -113,7 +122,13 @@ class SourceText:
         return [judged.get(claim, 0.0) for claim in claims]
 
     def _decide(self, check: FactCheck, score: float | None) -> Verification:
-        return Verification(False, self._find_objection(check, score), score, check.support)
+        return Verification(
+            False, self._find_objection(check, score), score, check.support, check, self._is_marked(check, score)
+        )
+
+    def _is_marked(self, check: FactCheck, score: float | None) -> bool:
+        is_unlikely = score is not None and self._judge is not None and score < self._judge.mark_threshold
+        return bool(check.missing or check.swapped) or is_unlikely
 
     def _find_objection(self, check: FactCheck, score: float | None) -> str | None:
         if check.missing:

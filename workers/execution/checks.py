@@ -21,6 +21,7 @@ from models.sentence_updates import delete_sentences, store_sentences
 from models.tables import Document, Evaluation
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.metric import Metric, reject
+from workers.evaluation.verification import ClaimJudge
 from workers.execution.progression import (
     OUTCOMES,
     StepOutcome,
@@ -37,12 +38,19 @@ from workers.summarization.strategies import next_steps
 
 
 def measure_summary(
-    generator: TextGenerator, *, source: str, summary: str, stopped: threading.Event, seconds: float
+    generator: TextGenerator,
+    judge: ClaimJudge | None,
+    *,
+    source: str,
+    summary: str,
+    stopped: threading.Event,
+    seconds: float,
 ) -> StepOutcome | None:
     """Measure a summary.
 
     Args:
         generator: generates questions and answers, and scores.
+        judge: verifier of the summary's sentences.
         source: text of the summary's document.
         summary: the stored text.
         stopped: set when it must stop.
@@ -58,7 +66,7 @@ def measure_summary(
     started = time.monotonic()
     try:
         metrics = evaluate_summary(
-            generator, source=source, summary=summary, deadline=started + seconds, cancelled=stopped
+            generator, source=source, summary=summary, judge=judge, deadline=started + seconds, cancelled=stopped
         )
     except EvaluationInterruptedError:
         return None

@@ -61,6 +61,7 @@ class StepRunner:
         self._store = store
         self._generator = generator
         self._trained_prompt = trained_prompt
+        self._judge = judge
         self._grounder = Grounder(store, judge)
         self._rates = RateCache(lambda weights: store.find_check_rate(weights, generator.fingerprint))
 
@@ -91,7 +92,9 @@ class StepRunner:
 
     def _check(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         source, summary = self._store.read_texts(claim)
-        return measure_summary(self._generator, source=source, summary=summary, stopped=stopped, seconds=seconds)
+        return measure_summary(
+            self._generator, self._judge, source=source, summary=summary, stopped=stopped, seconds=seconds
+        )
 
     def _plan(self, claim: Claim) -> StepOutcome:
         text, document_format = self._store.read_document(claim)

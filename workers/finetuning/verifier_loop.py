@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import get_scheduler
 
+from workers.engine.claim_packing import pool_tokens
 from workers.evaluation.lexical import split_sentences
 from workers.evaluation.passages import PassageIndex
 from workers.finetuning.checkpoints import name_checkpoints
@@ -112,11 +113,12 @@ class VerifierTrainer:
 
     def _compute_loss(self, excerpt: str, group: ClaimGroup) -> torch.Tensor:
         """Return the cross-entropy of a group; its true and its false claims weigh equally."""
-        logits = self._network.compute_logits(excerpt, [claim.text for claim in group.claims])  # [claims, 2]
-        labels = torch.tensor([int(claim.is_supported) for claim in group.claims], device=logits.device)
+        tokens = self._network.compute_logits(excerpt, [claim.text for claim in group.claims])
+        logits = torch.stack([pool_tokens(logit) for logit in tokens])  # [claims]
+        labels = torch.tensor([int(not claim.is_supported) for claim in group.claims], device=logits.device)
         counts = torch.bincount(labels, minlength=2).clamp(min=1)
         weights = len(labels) / (2 * counts[labels])
-        return (cross_entropy(logits, labels, reduction="none") * weights).mean()
+        return binary_cross_entropy_with_logits(logits, labels.float(), weight=weights)
 
     def _save_checkpoint(self, step: int) -> None:
         folder = name_checkpoints(self._config.output) / f"checkpoint-{step}"

@@ -15,7 +15,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import nn
 
-from workers.engine.claim_packing import encode_claims, pack_claims, run_packed
+from workers.engine.claim_packing import encode_claims, pack_claims, pool_tokens, run_packed
 from workers.engine.tokenizer import PromptTokenizer
 from workers.finetuning.lora import LoraSettings, save_adapter
 from workers.weights.verifier import VERIFIER_HEAD
@@ -48,19 +48,19 @@ class VerifierNetwork:
         """Return the number of tokens of a plain text."""
         return self._tokenizer.count_tokens(text)
 
-    def compute_logits(self, excerpt: str, claims: Sequence[str]) -> torch.Tensor:
-        """Return the logits (claims, 2) of "not supported" and "supported"."""
-        packed = pack_claims(*encode_claims(self._tokenizer, excerpt, claims))
-        logits: torch.Tensor = self.head(run_packed(self._body, packed))
-        return logits
+    def compute_logits(self, excerpt: str, claims: Sequence[str]) -> list[torch.Tensor]:
+        """Return the logits (tokens) of every claim's tokens being unsupported."""
+        packed = pack_claims(encode_claims(self._tokenizer, excerpt, claims))
+        outputs = [self.head(hidden) for hidden in run_packed(self._body, packed)]
+        return [output[:, 1] - output[:, 0] for output in outputs]
 
     @torch.inference_mode()
     def score(self, excerpt: str, claims: Sequence[str]) -> list[float]:
         """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
         self.adapted.eval()
-        probabilities: list[float] = self.compute_logits(excerpt, claims).softmax(dim=-1)[:, 1].tolist()
+        logits = self.compute_logits(excerpt, claims)
         self.adapted.train()
-        return probabilities
+        return [float(torch.sigmoid(-pool_tokens(tokens))) for tokens in logits]
 
     def get_state(self) -> dict[str, torch.Tensor]:
         """Return the trained tensors."""

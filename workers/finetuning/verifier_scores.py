@@ -18,6 +18,9 @@ from workers.finetuning.claim_groups import ClaimGroup
 
 # Threshold without held-out claims of both kinds to choose it on.
 DEFAULT_THRESHOLD = 0.5
+# Share of true claims that may be marked as likely hallucinations: one sentence in fifteen of a summary by a language
+# model is unsupported (RAGTruth), so that a mark is right more often than not if a quarter of them is found.
+MARKED_TRUE_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,12 @@ def choose_threshold(judged: Sequence[JudgedClaim]) -> float:
         if math.isclose(accuracy, max(accuracies))
     ]
     return best[len(best) // 2]
+
+
+def choose_mark_threshold(judged: Sequence[JudgedClaim]) -> float:
+    """Return the score below which one of a hundred true claims falls; 0, which marks nothing, without true ones."""
+    true, _ = _divide(judged)
+    return float(np.quantile(true, MARKED_TRUE_SHARE)) if len(true) else 0.0
 
 
 def _measure_accuracy(true: npt.NDArray[np.float64], false: npt.NDArray[np.float64], threshold: float) -> float:

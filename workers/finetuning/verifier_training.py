@@ -27,7 +27,13 @@ from workers.finetuning.progress import ProgressListener
 from workers.finetuning.verifier_config import VerifierConfig
 from workers.finetuning.verifier_loop import VerifierTrainer
 from workers.finetuning.verifier_network import VerifierNetwork
-from workers.finetuning.verifier_scores import choose_threshold, describe_scores, judge_by_overlap, measure_auc
+from workers.finetuning.verifier_scores import (
+    choose_mark_threshold,
+    choose_threshold,
+    describe_scores,
+    judge_by_overlap,
+    measure_auc,
+)
 from workers.weights.folder import check_folder
 from workers.weights.metadata import fingerprint_base
 from workers.weights.verifier import VerifierMetadata
@@ -86,6 +92,7 @@ def train_verifier(
         base=config.name or config.base.name,
         base_fingerprint=fingerprint_base(config.base),
         threshold=metrics["threshold"],
+        mark_threshold=metrics["mark_threshold"],
         training=describe_run(config, data_hash=usable.data_hash),
         data=data,
         metrics=metrics | {"seconds": round(time.monotonic() - started)},
@@ -103,6 +110,7 @@ def measure_held_out(trainer: VerifierTrainer, groups: list[ClaimGroup]) -> dict
         "word_overlap": {"auc": measure_auc(list(judge_by_overlap(groups)))},
         "verifier": describe_scores(judged, threshold=threshold),
         "threshold": threshold,
+        "mark_threshold": choose_mark_threshold(judged),
     }
 
 

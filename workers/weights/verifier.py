@@ -25,6 +25,7 @@ class VerifierMetadata:
         base: name of the base weights.
         base_fingerprint: fingerprint of the base's tensors.
         threshold: smallest probability of a claim that counts as supported.
+        mark_threshold: probability below which a claim is marked as a likely hallucination.
         training: settings of the training run.
         data: counts and hash of the training data.
         metrics: scores on held-out claims.
@@ -33,6 +34,7 @@ class VerifierMetadata:
     base: str
     base_fingerprint: str
     threshold: float
+    mark_threshold: float
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -40,8 +42,9 @@ class VerifierMetadata:
     def __post_init__(self) -> None:
         if not isinstance(self.base, str) or not isinstance(self.base_fingerprint, str):
             raise TypeError("a name has the wrong type")
-        if not isinstance(self.threshold, int | float) or not 0 <= self.threshold <= 1:
-            raise TypeError("the threshold is no probability")
+        for threshold in (self.threshold, self.mark_threshold):
+            if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+                raise TypeError("a threshold is no probability")
 
     def write(self, folder: Path) -> None:
         """Write the metadata into a verifier's folder."""

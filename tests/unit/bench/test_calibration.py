@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.bench.calibration import estimate_out_of_fold, fit_calibration
-from tests.bench.correlations import correlate_values
+from tests.bench.calibration import fit_calibration
 
 
 def make_rows(count: int) -> tuple[list[dict[str, float | None]], list[float]]:
@@ -22,14 +21,6 @@ def test_a_signal_that_counts_against_itself_gets_no_weight() -> None:
     rows, judgements = make_rows(80)
     reversed_rows = [{"good": row["good"], "bad": -(row["good"] or 0)} for row in rows]
     assert fit_calibration(reversed_rows, judgements, names=("good", "bad")).terms["bad"].weight == 0
-
-
-def test_estimates_out_of_fold_never_see_their_own_judgement() -> None:
-    random = np.random.default_rng(5)
-    rows: list[dict[str, float | None]] = [{"noise": float(value)} for value in random.uniform(0, 1, 60)]
-    judgements = random.uniform(0, 1, 60).tolist()
-    estimates = estimate_out_of_fold(rows, judgements, names=("noise",))
-    assert correlate_values(np.array(estimates), np.array(judgements)) < 0.3
 
 
 def test_a_signal_that_was_not_measured_says_nothing_either_way() -> None:

@@ -1,15 +1,20 @@
+from __future__ import annotations
+
 import pytest
 
-from workers.evaluation.consistency import WITH_GENERATOR, WITHOUT_GENERATOR, Calibration, choose_calibration
+from workers.evaluation.consistency import LEXICAL, estimate_consistency
 
 
-@pytest.mark.parametrize("calibration", [WITH_GENERATOR, WITHOUT_GENERATOR])
-def test_the_shipped_calibrations_rise_with_their_signals_and_stay_between_0_and_1(calibration: Calibration) -> None:
-    worst, best = (dict.fromkeys(calibration.terms, value) for value in (0.0, 1.0))
-    assert all(term.weight >= 0 < term.deviation for term in calibration.terms.values())
-    assert 0 < calibration.estimate(worst) < calibration.estimate(best) < 1
+def test_the_estimate_rises_with_its_signals_and_stays_between_0_and_1() -> None:
+    worst, best = (dict.fromkeys(LEXICAL.terms, value) for value in (0.0, 1.0))
+    assert all(term.weight >= 0 < term.deviation for term in LEXICAL.terms.values())
+    assert 0 < LEXICAL.estimate(worst) < LEXICAL.estimate(best) < 1
 
 
-def test_the_calibration_fits_what_was_measured() -> None:
-    assert choose_calibration({"words": 1.0, "likelihood": None}) is WITHOUT_GENERATOR
-    assert choose_calibration({"words": 1.0, "likelihood": 2.0}) is WITH_GENERATOR
+def test_the_support_of_a_verifier_counts_as_much_as_words_and_facts() -> None:
+    signals = {"words": 1.0, "bigrams": 1.0, "links": 1.0, "facts": 1.0}
+
+    alone = estimate_consistency(signals)
+
+    assert estimate_consistency({**signals, "support": None}) == alone
+    assert estimate_consistency({**signals, "support": 0.2}) == pytest.approx((alone + 0.2) / 2)
