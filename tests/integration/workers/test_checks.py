@@ -50,8 +50,8 @@ def answer(first: str, second: str) -> Reply:
 
 def submit(cluster: Cluster, **options: object) -> tuple[UUID, list[StepMessage]]:
     # Fewer tokens than the document has: it is not its own summary.
-    options = {"strategy": "stuff", "generation": {"max_new_tokens": 40}, **options}
-    [job], step_messages = add_jobs(cluster.engine, [FERRY], options=make_options(**{"grounding": "off", **options}))
+    options = {"strategy": "stuff", "grounding": "off", "generation": {"max_new_tokens": 40}, **options}
+    [job], step_messages = add_jobs(cluster.engine, [FERRY], options=make_options(**options))
     return job, step_messages
 
 
