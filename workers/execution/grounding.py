@@ -153,9 +153,7 @@ class Grounder:
         return [SourcePart(start, text) for start, text in self._store.read_source(claim)]
 
 
-def _generate_further(
-    generate: Callable[[GenerationParams], Answer | None], params: GenerationParams
-) -> Answer | None:
+def _generate_further(generate: Callable[[GenerationParams], Answer | None], params: GenerationParams) -> Answer | None:
     """Return a further candidate; None if it is empty, which leaves those that are there."""
     try:
         return generate(params)
