@@ -18,6 +18,7 @@ class Judge:
     """Judge that supports a claim if all its words are in the excerpt."""
 
     threshold = 0.5
+    mark_threshold = 0.2
     fingerprint = "judge"
 
     def count_tokens(self, text: str) -> int:
