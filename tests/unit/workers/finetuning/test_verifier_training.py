@@ -163,7 +163,8 @@ def test_the_verifier_says_what_it_was_made_for_and_of(config: VerifierConfig, r
 @pytest.mark.usefixtures("as_trained")
 def test_other_families_are_trained_and_served_alike(family: PreTrainedConfig, tmp_path: Path) -> None:
     base = build_tiny_family(tmp_path / "base", family)
-    made = train_verifier(build_config(tmp_path, base, steps=10))
+    made = train_verifier(build_config(tmp_path, base, steps=30))
+    assert made.metadata.metrics["verifier"]["auc"] == 1.0
     verifier = load_verifier(made.folder, base=base)
     excerpt = f"Day 5. The river rose by 5 metres in two days. {TRUE[0]}"
     scores = verifier.judge(excerpt, [*TRUE, *FALSE])
