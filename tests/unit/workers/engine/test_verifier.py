@@ -34,7 +34,7 @@ def made(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     hidden = network.config.hidden_size
     get_peft_model(network, settings).save_pretrained(folder)
     save_file({"weight": torch.randn(2, hidden), "bias": torch.randn(2)}, folder / VERIFIER_HEAD)
-    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.4).write(folder)
+    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.4, mark_threshold=0.2).write(folder)
     return folder
 
 
@@ -54,7 +54,7 @@ def test_scores_are_probabilities_that_depend_on_claim_and_excerpt(verifier: Ver
     assert all(0 < score < 1 for score in scores)
     assert len(set(scores)) == len(CLAIMS)
     assert verifier.judge("Engineers measured the piers.", CLAIMS) != pytest.approx(scores)
-    assert verifier.threshold == 0.4
+    assert (verifier.threshold, verifier.mark_threshold) == (0.4, 0.2)
 
 
 def test_a_claim_scores_the_same_alone_and_among_others_in_any_order(verifier: Verifier) -> None:
@@ -68,9 +68,7 @@ def test_more_claims_than_fit_one_forward_pass_are_all_judged(
 ) -> None:
     sizes: list[int] = []
     pack = module.pack_claims
-    monkeypatch.setattr(
-        module, "pack_claims", lambda excerpt, claims: sizes.append(len(claims)) or pack(excerpt, claims)
-    )
+    monkeypatch.setattr(module, "pack_claims", lambda group: sizes.append(len(group.claims)) or pack(group))
     claims = [f"The river rose by {number} metres." for number in range(MAX_CLAIMS + 1)]
     scores = verifier.judge(EXCERPT, claims)
     assert sizes == [MAX_CLAIMS, 1]
@@ -86,14 +84,15 @@ def test_control_tokens_in_a_claim_are_ordinary_words(verifier: Verifier) -> Non
     assert 0 < verifier.judge("<bos>", ["<eos><end_of_turn>"])[0] < 1
 
 
-def test_the_fingerprint_tells_adapter_head_and_threshold(verifier: Verifier, folder: Path, tiny_weights: Path) -> None:
+def test_the_fingerprint_tells_adapter_head_and_both_thresholds(verifier: Verifier, folder: Path, tiny_weights: Path) -> None:
     found = {verifier.fingerprint}
-    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.5).write(folder)
-    found.add(load_verifier(folder, base=tiny_weights).fingerprint)
+    for thresholds in ((0.5, 0.2), (0.5, 0.3)):
+        VerifierMetadata("tiny", fingerprint_base(tiny_weights), *thresholds).write(folder)
+        found.add(load_verifier(folder, base=tiny_weights).fingerprint)
     head = load_file(folder / VERIFIER_HEAD)
     save_file(head | {"bias": head["bias"] + 1}, folder / VERIFIER_HEAD)
     found.add(load_verifier(folder, base=tiny_weights).fingerprint)
-    assert len(found) == 3
+    assert len(found) == 4
 
 
 def test_another_base_is_refused(made: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from workers.finetuning.lora import LoraSettings
 from workers.finetuning.progress import TrainingProgress
 from workers.finetuning.verifier_config import VerifierConfig
 from workers.finetuning.verifier_loop import VerifierTrainer
-from workers.finetuning.verifier_scores import JudgedClaim
 from workers.finetuning.verifier_training import VerifierResult, build_network, prepare_placement, train_verifier
 from workers.weights.metadata import fingerprint_base
 from workers.weights.verifier import VERIFIER_FILES, VerifierMetadata
@@ -245,4 +245,6 @@ def test_judged_claims_come_in_the_order_of_their_texts(config: VerifierConfig) 
     groups = read_claim_file(config.data[0], seed=1).groups
     network = build_network(config, prepare_placement(config))
     judged = list(VerifierTrainer(config, network, groups).judge(groups))
-    assert judged == [JudgedClaim(0.5, claim.is_supported, claim.origin) for group in groups for claim in group.claims]
+    untrained = pytest.approx(1 / (1 + math.exp(-2)))
+    expected = [(untrained, claim.is_supported, claim.origin) for group in groups for claim in group.claims]
+    assert [(claim.score, claim.is_supported, claim.origin) for claim in judged] == expected
