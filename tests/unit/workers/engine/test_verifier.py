@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from transformers import AutoModelForCausalLM
 
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine import verifier as module
+from workers.engine.pretrained import read_vocabulary
+from workers.engine.tokenizer import PromptTokenizer
 from workers.engine.verifier import MAX_CLAIMS, Verifier, load_verifier
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsError
 from workers.weights.metadata import fingerprint_base
@@ -73,6 +76,32 @@ def test_more_claims_than_fit_one_forward_pass_are_all_judged(
     scores = verifier.judge(EXCERPT, claims)
     assert sizes == [MAX_CLAIMS, 1]
     assert scores[-1:] == pytest.approx(verifier.judge(EXCERPT, claims[-1:]), abs=1e-4)
+
+
+class LookUp:
+    """Network whose hidden state tells one token from all others, without attention."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, token: int) -> None:
+        self.token = token
+        self.config = SimpleNamespace(get_text_config=lambda: SimpleNamespace(layer_types=None))
+
+    def __call__(self, *, input_ids: torch.Tensor, **_: object) -> SimpleNamespace:
+        hidden = torch.nn.functional.one_hot((input_ids == self.token).long(), 2).float()
+        return SimpleNamespace(last_hidden_state=hidden)
+
+
+def test_one_false_token_makes_a_claim_false(tiny_weights: Path) -> None:
+    tokenizer = PromptTokenizer(read_vocabulary(tiny_weights))
+    true = "The river rose by four metres in two days, and the council has closed both bridges over it."
+    false = true.replace("council", "journalist")
+    token = next(token for token in tokenizer.encode_plain(false) if token not in tokenizer.encode_plain(true))
+    head = {"weight": torch.tensor([[5.0, -5.0], [-5.0, 5.0]]), "bias": torch.zeros(2)}
+    verifier = Verifier(LookUp(token), head, tokenizer, threshold=0.5, mark_threshold=0.1, fingerprint="")
+    true_score, false_score = verifier.judge("A journalist saw it.", [true, false])
+    assert true_score > 0.99
+    assert false_score < 0.01
 
 
 def test_nothing_to_judge_gives_no_scores(verifier: Verifier) -> None:
