@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from workers.evaluation.lexical import split_sentences
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
 
 Reply = Callable[[Prompt, GenerationParams], str]
@@ -13,9 +14,19 @@ Reply = Callable[[Prompt, GenerationParams], str]
 
 def summarize_words(prompt: Prompt, params: GenerationParams) -> str:
     """Answer with one sentence that is different for different prompts and shorter than any of them."""
-    words = [part.text for part in prompt.turns[-1].parts if part.is_untrusted]
-    text = " ".join(words).split()
+    text = read_source(prompt).split()
     return f"The part about {text[0].strip('#.,')} has {len(text)} words."
+
+
+def copy_and_invent(prompt: Prompt, params: GenerationParams) -> str:
+    """Answer with a sentence of the prompt, which strict grounding keeps, and with one that it replaces."""
+    sentences = [sentence.text for sentence in split_sentences(read_source(prompt)) if "value" in sentence.text]
+    return " ".join([*sentences[:1], summarize_words(prompt, params)])
+
+
+def read_source(prompt: Prompt) -> str:
+    """Return the text in a prompt that a summary must follow from."""
+    return "\n".join(part.text for part in prompt.turns[-1].parts if part.is_untrusted)
 
 
 class FakeGenerator:

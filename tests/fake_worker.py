@@ -22,7 +22,7 @@ import workers.service
 from models.publisher import CeleryPublisher
 from models.queues import StepMessage
 from models.settings import Settings, read_settings
-from tests.fake_engine import FakeGenerator
+from tests.fake_engine import FakeGenerator, copy_and_invent
 from workers.broker.app import default_node, make_app, run_worker
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt
 from workers.logs import configure_logs
@@ -61,10 +61,10 @@ class Behaviour:
 
 
 class SwitchedGenerator(FakeGenerator):
-    """Answers at once, or as its switches say."""
+    """Answers at once, or as its switches say; half of what it writes is true."""
 
     def __init__(self, behaviour: Behaviour) -> None:
-        super().__init__(seconds=lambda: random.uniform(*behaviour.seconds))
+        super().__init__(copy_and_invent, seconds=lambda: random.uniform(*behaviour.seconds))
         self._folder = behaviour.folder
         self._node = behaviour.node
         self._hangs = (behaviour.folder / "hang", behaviour.folder / f"hang-{behaviour.node}")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from models import step_updates
@@ -23,6 +23,7 @@ from tests.fake_engine import FakeGenerator
 from workers.broker.tasks import run_step
 from workers.errors import PermanentError, StepError
 from workers.evaluation.metric import Metric
+from workers.evaluation.verification import ClaimJudge
 from workers.execution.executor import StepExecutor
 from workers.execution.leases import Leases
 from workers.execution.progression import StepOutcome
@@ -65,6 +66,7 @@ class HandDrivenWorker:
         *,
         node: str = "w1",
         trained_prompt: TrainedPrompt = UNTRAINED,
+        judge: ClaimJudge | None = None,
         **settings: object,
     ) -> None:
         self.engine = engine
@@ -81,7 +83,7 @@ class HandDrivenWorker:
             on_hang=lambda: None,
         )
         self.executor = StepExecutor(
-            store, generator, self.leases, settings=Settings(**settings), trained_prompt=trained_prompt
+            store, generator, self.leases, settings=Settings(**settings), trained_prompt=trained_prompt, judge=judge
         )
 
     def run_step(self, step_id: UUID) -> None:
@@ -233,3 +235,10 @@ def ready_steps(engine: Engine) -> list[tuple[str, int]]:
     with Session(engine) as session:
         rows = session.execute(select(Step.kind, Step.index).where(Step.state == StepState.READY)).all()
     return sorted((kind, index) for kind, index in rows)
+
+
+def lose_lease(engine: Engine, step_id: UUID) -> None:
+    """Make a running step ready, as the worker that reclaims it does."""
+    with Session(engine) as session, session.begin():
+        values = {"state": StepState.READY, "lease_token": None, "lease_until": None}
+        session.execute(update(Step).where(Step.id == step_id).values(values))

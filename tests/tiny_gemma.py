@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CONTROL_TOKENS = ("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>")
 LINE_BREAKS = ["\n", "\n\n"]
 CONTEXT_TOKENS = 4096
+# Settings of a process that serves it: the packaged verifier takes longer to load than everything else.
+TINY_SETTINGS = {"GISTMILL_VERIFIER": "none", "GISTMILL_SLOTS": "4"}
 # Gemma's own chat template.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"

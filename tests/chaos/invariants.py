@@ -54,6 +54,36 @@ RULES = {
                 AND steps.output = jobs.summary
         ) AS made
         WHERE kept.stored <> made.written""",
+    # A succeeded job has nothing that is neither verified nor quoted, unless it asked for that.
+    "ungrounded_sentences": """
+        SELECT count(*) FROM jobs LEFT JOIN sentences ON sentences.job_id = jobs.id
+        WHERE jobs.state = 'succeeded' AND jobs.options ->> 'grounding' = 'strict'
+            AND coalesce(sentences.kind, 'none') NOT IN ('verified', 'quoted')""",
+    "uncited_sentences": """
+        SELECT count(*) FROM sentences JOIN jobs ON jobs.id = sentences.job_id
+        WHERE jobs.state = 'succeeded' AND jobs.options ->> 'grounding' = 'strict' AND NOT EXISTS (
+            SELECT 1 FROM citations
+            WHERE citations.job_id = sentences.job_id AND citations.sentence = sentences.index)""",
+    # The document has a quotation at the place that it cites.
+    "false_quotations": r"""
+        SELECT count(*) FROM sentences
+        JOIN citations ON citations.job_id = sentences.job_id AND citations.sentence = sentences.index
+        JOIN jobs ON jobs.id = sentences.job_id
+        JOIN documents ON documents.sha256 = jobs.document_sha256
+        WHERE sentences.kind = 'quoted' AND position(
+            regexp_replace(
+                substr(documents.text, citations.start_at + 1, citations.end_at - citations.start_at), '\s+', ' ', 'g')
+            IN substr(jobs.summary, sentences.start_at + 1, sentences.end_at - sentences.start_at)) = 0""",
+    "wrong_counts": """
+        SELECT count(*) FROM jobs
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE kind = 'verified') AS verified,
+                   count(*) FILTER (WHERE kind = 'quoted') AS quoted,
+                   count(*) FILTER (WHERE kind = 'flagged') AS flagged
+            FROM sentences WHERE sentences.job_id = jobs.id
+        ) AS found
+        WHERE (coalesce(jobs.verified, 0), coalesce(jobs.quoted, 0), coalesce(jobs.flagged, 0))
+            <> (found.verified, found.quoted, found.flagged)""",
     "open_steps_of_final_jobs": """
         SELECT count(*) FROM steps JOIN jobs ON jobs.id = steps.job_id
         WHERE steps.state IN ('ready', 'running') AND jobs.state IN ('failed', 'cancelled')""",
@@ -103,6 +133,10 @@ def find_violations(engine: Engine) -> Findings:
         "running_without_lease",
         "missing_checks",
         "wrong_sentences",
+        "ungrounded_sentences",
+        "uncited_sentences",
+        "false_quotations",
+        "wrong_counts",
     )
     return Findings(
         not_terminal=counts["not_terminal"] + counts["open_checks"],

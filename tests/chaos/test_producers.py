@@ -14,7 +14,7 @@ from producer.sources.source import Source
 from producer.submit import Submission, SubmissionResult
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.chaos.scene import Scene, choose_options, write_text
-from tests.fake_engine import FakeGenerator
+from tests.fake_engine import FakeGenerator, copy_and_invent
 from tests.fake_worker import CONTEXT, MortalDoorbell
 from tests.hand_driven import Bell, HandDrivenWorker
 from tests.jobs import add_jobs
@@ -66,7 +66,7 @@ def test_fifty_submissions_of_the_same_create_every_job_once(scene: Scene) -> No
 
 
 def test_the_last_maps_that_finish_together_create_exactly_one_reduce(scene: Scene) -> None:
-    worker = HandDrivenWorker(scene.engine, FakeGenerator())
+    worker = HandDrivenWorker(scene.engine, FakeGenerator(copy_and_invent))
     texts = [write_text(f"text{number}", MAPS) for number in range(JOBS)]
     _, plans = add_jobs(scene.engine, texts, options=choose_options(strategy="map-reduce"))
     for plan in plans:

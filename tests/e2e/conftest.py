@@ -19,6 +19,7 @@ from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import wait_until
 from tests.processes import PATIENCE
 from tests.shared_data import shared_data  # noqa: F401 - a fixture
+from tests.tiny_gemma import TINY_SETTINGS
 
 GISTMILL = str(Path(sys.executable).with_name("gistmill"))
 # A cold start on a loaded machine: initdb, migration, imports of torch.
@@ -53,7 +54,7 @@ class Local:
 
 
 def make_environment(home: Path, weights: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a user whose data folder and weights these are."""
+    """Return the environment of a user whose data folder and weights these are; other weights than tiny ones need more."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GISTMILL_")}
     return {
         **kept,
@@ -61,7 +62,7 @@ def make_environment(home: Path, weights: Path, **more: str) -> dict[str, str]:
         "GISTMILL_WEIGHTS": str(weights),
         "GISTMILL_FLOWER_PORT": "0",
         "GISTMILL_METRICS_PORT": "0",
-        "GISTMILL_SLOTS": "4",
+        **TINY_SETTINGS,
         **more,
     }
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import producer
+from models.settings import PACKAGED
 from tests.conftest import wait_until
 from tests.e2e.conftest import GISTMILL, Local, bring_up, make_environment
 from tests.processes import PATIENCE
@@ -147,7 +148,7 @@ def test_submit_help_never_imports_torch() -> None:
 
 @pytest.mark.real
 def test_the_packaged_weights_summarize_a_real_text(tmp_path: Path, real_weights: Path) -> None:
-    with bring_up(make_environment(tmp_path / "home", real_weights)) as real:
+    with bring_up(make_environment(tmp_path / "home", real_weights, GISTMILL_VERIFIER=PACKAGED)) as real:
         done = real.run(
             "submit", str(SAMPLES / "messy_notes.txt"), "--strategy", "map-reduce", "--style", "news", "--greedy",
             "--max-new-tokens", "48", "--wait", timeout=280,

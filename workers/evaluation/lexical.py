@@ -25,7 +25,8 @@ _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 
 # A full stop after an initial or a common abbreviation ends no sentence.
 _SENTENCE_END = re.compile(
-    r"(?:(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs))(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc))\.|[!?…])[\"'”’)]*\s+|[。！？]|\n+"  # noqa: RUF001
+    r"(?:(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs))(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc))\.|[!?…])[\"'”’)]*\s+"  # noqa: RUF001
+    r"|[。！？][”’」』]*|\n+"  # noqa: RUF001
 )
 
 _NUMERAL_WORDS = (

@@ -6,16 +6,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from threading import Lock
+
+import structlog
 
 from models.base import Json
 from models.claims import Claim
+from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge, SourceText
 from workers.execution.attempts import Answer, note_guard
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams
 from workers.summarization.candidates import choose_best_grounded, vary_candidate
 from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer
+
+log = structlog.get_logger()
 
 # Sources kept indexed: the steps of a job that read the same part follow each other.
 KEPT_SOURCES = 8
@@ -110,7 +116,7 @@ class Grounder:
         if candidates > 1 and found[0][1].replaced:
             varied = [vary_candidate(params, number) for number in range(1, candidates)]
             with ThreadPoolExecutor(len(varied), thread_name_prefix="candidate") as pool:
-                others = list(pool.map(generate, varied))
+                others = list(pool.map(partial(_generate_further, generate), varied))
             found += [(other, self.ground(claim, other.text, mode=mode)) for other in others if other is not None]
         best, grounded = choose_best_grounded(found)
         tokens = sum(answer.completion_tokens for answer, _ in found)
@@ -145,6 +151,17 @@ class Grounder:
             [(_, _, text, start)] = claim.chunks
             return [SourcePart(start, text)]
         return [SourcePart(start, text) for start, text in self._store.read_source(claim)]
+
+
+def _generate_further(
+    generate: Callable[[GenerationParams], Answer | None], params: GenerationParams
+) -> Answer | None:
+    """Return a further candidate; None if it is empty, which leaves those that are there."""
+    try:
+        return generate(params)
+    except PermanentError as error:
+        log.info("candidate_is_empty", reason=str(error))
+        return None
 
 
 def describe_sentences(sentences: Sequence[GroundedSentence]) -> tuple[Json, ...]:

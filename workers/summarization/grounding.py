@@ -16,7 +16,7 @@ from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.extraction import extract
 from workers.summarization.lengths import count_words
-from workers.summarization.quotation import quote_spans
+from workers.summarization.quotation import ends_sentence, quote_spans
 
 Grounding = Literal["strict", "flag", "off"]
 SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
@@ -181,6 +181,8 @@ class _Rewriter:
 
     def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
         before = before if self._pieces or before.strip() else ""
+        if self._pieces and "\n" not in before and not ends_sentence(self._pieces[-1]):
+            before = "\n" + before.lstrip()
         start = self._length + len(before)
         self._pieces += [before, text]
         self._length = start + len(text)

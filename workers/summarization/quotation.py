@@ -73,14 +73,24 @@ def is_own_summary(
 
 
 def quote_spans(document: str, spans: Sequence[Span]) -> Quotation:
-    """Return the sentences at some spans of a document as one text; the line breaks within them become spaces."""
+    """Return the sentences at some spans of a document as one text.
+
+    The line breaks within them become spaces; a sentence without an end, such as an item of a list, ends its line.
+    """
     text = ""
     sentences: list[QuotedSentence] = []
     for start, end in spans:
         sentence = " ".join(document[start:end].split())
-        text += f" {sentence}" if text else sentence
+        if text:
+            text += " " if ends_sentence(document[slice(*sentences[-1].span)]) else "\n"
+        text += sentence
         sentences.append(QuotedSentence(len(text) - len(sentence), len(text), (start, end)))
     return Quotation(text, tuple(sentences))
+
+
+def ends_sentence(sentence: str) -> bool:
+    """Tell whether a text that follows a sentence on its line is read as another sentence."""
+    return len(split_sentences(f"{sentence} Next")) > 1
 
 
 def quote_whole(text: str, *, offset: int) -> Quotation:

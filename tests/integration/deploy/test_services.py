@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.integration.deploy.compose import ROOT, read_services
 from tests.processes import PATIENCE, run_server
+from tests.tiny_gemma import TINY_SETTINGS
 from workers.local.home import Home, free_ports, open_home
 from workers.local.postgres import binaries
 
@@ -130,7 +131,7 @@ def test_the_cluster_of_compose_comes_up_and_does_a_job(machine: Machine, tiny_w
         machine.run("roles", machine.command("roles"))
         stack.enter_context(machine.serve("flower"))
         port = machine.replace("9464")
-        weights = {"GISTMILL_WEIGHTS": str(tiny_weights), "GISTMILL_METRICS_PORT": port, "GISTMILL_SLOTS": "4"}
+        weights = {"GISTMILL_WEIGHTS": str(tiny_weights), "GISTMILL_METRICS_PORT": port, **TINY_SETTINGS}
         stack.enter_context(machine.serve("worker-cpu", **weights))
         submit = ["submit", str(tmp_path / "note.txt"), "--strategy", "stuff", "--max-new-tokens", "8", "--batch", "b"]
         machine.run("producer", [*GISTMILL, *submit])

@@ -75,7 +75,7 @@ def judge(driver: Driver, job: UUID, second: Json, *, value: float) -> None:
 def test_the_sentences_of_the_last_step_become_rows_with_their_citations(
     strategy: str, cluster: Cluster, driver: Driver
 ) -> None:
-    job = add_job(cluster.engine)
+    job = add_job(cluster.engine, grounding="flag")
     chunks = 1 if strategy == "stuff" else 3
     driver.run(job, strategy=strategy, chunks=chunks, words=SUMMARY, sentences=SENTENCES)  # type: ignore[arg-type]
     assert read_sentences(cluster.engine, job) == [

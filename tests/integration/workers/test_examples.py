@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 
 from gistmill.cli.main import make_group, weights
 from models.lookup import JobFilter, list_jobs
+from tests.claims import write_claims
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
 from tests.pairs import write_pairs
 
 # What is given in addition, so that a run takes seconds.
 SHORT = "--steps 1 --scored 1 --max-new-tokens 4"
+SHORT_VERIFIER = "--steps 1 --held-out 4 --source-tokens 64"
 CONTEXT = click.Context(weights)
 
 
@@ -35,6 +37,7 @@ def run_example(
     """Runs an example in a folder, and on a cluster, that has what the examples name."""
     monkeypatch.setenv("GISTMILL_WEIGHTS", str(base_weights))
     write_pairs(tmp_path / "pairs.csv", 104)
+    write_claims(tmp_path / "claims.jsonl", 24)
     rows = [json.dumps({"text": f"The river rose {row} m.", "summary": f"It rose {row} m."}) for row in range(104)]
     (tmp_path / "pairs.jsonl").write_text("\n".join(rows))
     for number in range(6):
@@ -58,7 +61,7 @@ def test_the_examples_of_finetune_work(run_example: Callable[..., None]) -> None
     examples = list_examples(make_group().get_command(CONTEXT, "finetune"))
     assert examples
     for example in examples:
-        run_example(example, SHORT)
+        run_example(example, SHORT_VERIFIER if "--task verify" in example else SHORT)
 
 
 def test_the_examples_of_weights_work(run_example: Callable[..., None]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, select, update
+from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -16,10 +16,10 @@ from models.publisher import OutboxPublisher
 from models.queues import StepMessage
 from models.results import StepResult
 from models.session import connect
-from models.step import Step, StepState
+from models.step import Step
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator
-from tests.hand_driven import Bell, HandDrivenWorker
+from tests.hand_driven import Bell, HandDrivenWorker, lose_lease
 from tests.jobs import SECTIONS, add_jobs, section_options
 from workers.execution import store as store_module
 from workers.execution.progression import StepOutcome
@@ -48,13 +48,6 @@ def read_step(cluster: Cluster, step_id: UUID) -> Step:
         return session.get_one(Step, step_id)
 
 
-def lose_lease(cluster: Cluster, step_id: UUID) -> None:
-    """Make a running step ready, as the worker that reclaims it does."""
-    with Session(cluster.engine) as session, session.begin():
-        values = {"state": StepState.READY, "lease_token": None, "lease_until": None}
-        session.execute(update(Step).where(Step.id == step_id).values(values))
-
-
 @contextmanager
 def refuse_connections(database: Engine, times: int) -> Iterator[list[int]]:
     """Refuse the next connections, as a server does that is starting; yields how many are still to be refused."""
@@ -75,7 +68,7 @@ def test_a_run_whose_lease_was_lost_cannot_change_its_step(cluster: Cluster, sto
     first = plan(cluster, strategy)[0]
     lost = store.claim(first)
     assert lost is not None
-    lose_lease(cluster, first)
+    lose_lease(cluster.engine, first)
     ours = store.claim(first)
     assert ours is not None
     assert store.complete(lost, RESULT) == []
@@ -91,7 +84,7 @@ def test_a_run_that_is_told_of_its_lost_lease_leaves_the_step_to_its_new_worker(
     worker = HandDrivenWorker(cluster.engine, FakeGenerator(seconds=lambda: 60))
     claim = worker.executor.claim(first)
     assert claim is not None
-    lose_lease(cluster, first)
+    lose_lease(cluster.engine, first)
     worker.leases.start()
     worker.executor.run(claim)
     worker.leases.close()
