@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from threading import Lock
 
-import structlog
-
 from models.base import Json
 from models.claims import Claim
 from workers.errors import PermanentError
@@ -20,8 +18,6 @@ from workers.execution.store import StepStore
 from workers.generation import GenerationParams
 from workers.summarization.candidates import choose_best_grounded, vary_candidate
 from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer
-
-log = structlog.get_logger()
 
 # Sources kept indexed: the steps of a job that read the same part follow each other.
 KEPT_SOURCES = 8
@@ -153,14 +149,11 @@ class Grounder:
         return [SourcePart(start, text) for start, text in self._store.read_source(claim)]
 
 
-def _generate_further(
-    generate: Callable[[GenerationParams], Answer | None], params: GenerationParams
-) -> Answer | None:
+def _generate_further(generate: Callable[[GenerationParams], Answer | None], params: GenerationParams) -> Answer | None:
     """Return a further candidate; None if it is empty, which leaves those that are there."""
     try:
         return generate(params)
-    except PermanentError as error:
-        log.info("candidate_is_empty", reason=str(error))
+    except PermanentError:
         return None
 
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.word_judge import WordJudge
 from workers.evaluation.verification import SourceText
 from workers.summarization.grounding import GroundedAnswer, find_claims, ground_answer
 
@@ -14,23 +13,8 @@ SOURCE = (
 )
 
 
-class Judge:
-    """Judge that supports a claim if all its words are in the excerpt."""
-
-    threshold = 0.5
-    mark_threshold = 0.2
-    fingerprint = "judge"
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
-    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
-        words = set(excerpt.lower().replace(".", "").split())
-        return [0.9 if set(claim.lower().strip(".").split()) <= words else 0.1 for claim in claims]
-
-
 def ground(text: str, *, source: str = SOURCE, mode: str = "strict") -> GroundedAnswer:
-    return ground_answer(text, SourceText(source, Judge()), mode=mode)  # type: ignore[arg-type]
+    return ground_answer(text, SourceText(source, WordJudge()), mode=mode)  # type: ignore[arg-type]
 
 
 def list_kinds(grounded: GroundedAnswer) -> list[tuple[str, str]]:
@@ -94,6 +78,16 @@ def test_the_marks_of_a_list_stay_before_the_sentence() -> None:
     grounded = ground("- The council met on Monday.\n- Engineers replaced nine cables of the bridge.")
 
     assert grounded.text.split("\n")[1] == "- \u201cEngineers found rust in nine cables of the old bridge.\u201d"
+
+
+def test_a_quotation_without_a_full_stop_ends_its_line() -> None:
+    source = (
+        "- Engineers replaced 12 cables in spring\n- Divers looked at the nine piers\n\nA new school opens in autumn."
+    )
+    grounded = ground("Boris replaced 9173 cables. A new school opens in autumn.", source=source)
+
+    assert grounded.text == "\u201cEngineers replaced 12 cables in spring\u201d\nA new school opens in autumn."
+    assert [claim.text for claim in find_claims(grounded.text)] == [text for text, _ in list_kinds(grounded)]
 
 
 def test_list_numbers_are_no_part_of_a_claim() -> None:
