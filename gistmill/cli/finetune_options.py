@@ -133,7 +133,11 @@ OPTIONS = (
         type=COUNT,
         help=f"Pairs per forward pass and device.  [default: {PACE.batch_size}]",
     ),
-    click.option("--accumulation", type=COUNT, help=f"Forward passes per step.  [default: {PACE.accumulation}]"),
+    click.option(
+        "--accumulation",
+        type=COUNT,
+        help=f"Forward passes per step.  [default: {PACE.accumulation}; verify: {VERIFIER.training.accumulation}]",
+    ),
     click.option(
         "--learning-rate",
         type=click.FloatRange(min=0, min_open=True),

@@ -72,6 +72,11 @@ class PromptTokenizer:
         """Return the ids of a text in which control tokens are ordinary words."""
         return self._plain.encode(text, add_special_tokens=False).ids
 
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the ids of a plain text and the characters, start and end, of every token."""
+        encoding = self._plain.encode(text, add_special_tokens=False)
+        return encoding.ids, encoding.offsets
+
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text, without any control tokens."""
         # A batch of one: only the batch method skips the offsets of tokens, a third of the work.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from workers.evaluation.consistency import LEXICAL, estimate_consistency
+from workers.evaluation.consistency import estimate_consistency
 from workers.evaluation.examination import Examiner
 from workers.evaluation.findings import Findings, describe_sentences
 from workers.evaluation.lexical import read_words
@@ -58,13 +58,8 @@ def evaluate_summary(
 
 
 def _combine_signals(findings: Findings) -> Metric:
-    signals = findings.signals
-    evidence = {
-        "signals": signals,
-        "contributions": LEXICAL.contributions(signals),
-        "sentences": describe_sentences(findings),
-    }
-    return Metric(estimate_consistency(signals), evidence=evidence)
+    evidence = {"signals": findings.signals, "sentences": describe_sentences(findings)}
+    return Metric(estimate_consistency([reading.support for reading in findings.readings]), evidence=evidence)
 
 
 def _show_signal(signal: str, findings: Findings, *, has_generator: bool) -> Metric:

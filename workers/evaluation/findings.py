@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import fmean
 
+from workers.evaluation.consistency import estimate_support
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
 from workers.evaluation.verification import Verification
@@ -27,6 +28,12 @@ class SentenceFindings:
     overlap: Overlap
     gain: float | None
     verification: Verification
+
+    @property
+    def support(self) -> float:
+        """Support of the sentence by the source, from 0 to 1."""
+        found = self.verification
+        return estimate_support(self.overlap, score=found.score, is_marked=found.is_marked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Findings:
             "bigrams": average(reading.overlap.bigrams for reading in self.readings),
             "links": average(reading.overlap.links for reading in self.readings),
             "facts": 1 - unsupported / facts if facts else None,
-            "support": average(reading.verification.score for reading in self.readings),
+            "verifier": average(reading.verification.score for reading in self.readings),
             "likelihood": average(reading.gain for reading in self.readings),
             "qags": average(question.f1 for question in self.answered),
         }
@@ -122,7 +129,8 @@ def _describe_sentence(reading: SentenceFindings, doubts: list[Doubt]) -> dict[s
     return {
         **asdict(reading.sentence),
         "is_marked": reading.verification.is_marked,
-        "support": reading.verification.score,
+        "support": reading.support,
+        "verifier": reading.verification.score,
         "doubts": [asdict(doubt) for doubt in doubts],
         "overlap": asdict(reading.overlap),
         "likelihood": reading.gain,

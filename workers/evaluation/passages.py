@@ -49,6 +49,14 @@ class PassageIndex:
         places = [place for place in range(first, last + 1) if self._keys[place]]
         return places if len(words) >= MIN_VERBATIM_SHARE * sum(len(self._keys[place]) for place in places) else []
 
+    def measure_coverage(self, claim: str, support: Sequence[int]) -> float:
+        """Return the share of a claim's content words in some sentences and their neighbours; 1 without any."""
+        wanted = [word.key for word in read_words(claim) if word.is_content]
+        count = len(self._keys)
+        near = {place for found in support for place in (found - 1, found, found + 1) if 0 <= place < count}
+        there = {key for place in near for key in self._keys[place]}
+        return sum(key in there for key in wanted) / len(wanted) if wanted else 1.0
+
     def rank(self, claim: str) -> list[int]:
         """Return the indices of all sentences, the best match for a claim first."""
         wanted = [word.key for word in read_words(claim) if word.is_content]

@@ -121,7 +121,8 @@ def _parse_claim(claim: Any, place: int) -> TrainingClaim:
     if not isinstance(claim.get("is_consistent"), bool):
         raise TypeError(f"claim {place} has no true or false under 'is_consistent'")
     text = " ".join(detokenize(claim["text"]).split())
-    return TrainingClaim(text, claim["is_consistent"], str(claim.get("how", GIVEN)))
+    is_supported = claim["is_consistent"]
+    return TrainingClaim(text, is_supported, str(claim.get("how", GIVEN)), () if is_supported else None)
 
 
 def detokenize(text: str) -> str:

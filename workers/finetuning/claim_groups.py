@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from workers.finetuning.errors import TooFewClaimsError
+from workers.finetuning.false_words import Span
 
 # Words of a claim: shorter ones are headings or scraps, longer ones are no sentences.
 MIN_CLAIM_WORDS, MAX_CLAIM_WORDS = 4, 90
@@ -19,6 +20,8 @@ MAX_SUPPORTED, MAX_UNSUPPORTED = 5, 7
 DOCUMENT_LETTERS = 200
 # Groups that training and measuring need at least.
 MIN_GROUPS = 2
+# Origin of claims about what their text lacks.
+WITHHELD = "withheld"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,14 @@ class TrainingClaim:
         text: one sentence or a few.
         is_supported: whether the text bears it out.
         origin: how the claim was made; the metrics are also given by origin.
+        unsupported: the claim's false words; empty for a true claim, None if only the whole is known to be false. In a
+            withheld claim, its content words, of which those are false that the excerpt lacks.
     """
 
     text: str
     is_supported: bool
     origin: str
+    unsupported: tuple[Span, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ class ClaimSet:
         for group in self.groups:
             digest.update(f"{group.source}\x1e".encode())
             for claim in group.claims:
-                digest.update(f"{claim.text}\x1f{claim.is_supported}\x1f{claim.origin}\x1e".encode())
+                values = (claim.text, claim.is_supported, claim.origin, claim.unsupported)
+                digest.update(("\x1f".join(map(str, values)) + "\x1e").encode())
         return digest.hexdigest()
 
     def split(self, held_out: int, *, seed: int) -> tuple[list[ClaimGroup], list[ClaimGroup]]:

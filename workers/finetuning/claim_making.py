@@ -11,19 +11,27 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from workers.evaluation.lexical import STOP_WORDS, read_words, split_sentences
-from workers.finetuning.claim_groups import ClaimGroup, ClaimSet, TrainingClaim, build_group, identify_document
+from workers.finetuning.claim_groups import (
+    WITHHELD,
+    ClaimGroup,
+    ClaimSet,
+    TrainingClaim,
+    build_group,
+    identify_document,
+)
 from workers.finetuning.corruptions import CORRUPTIONS, FREQUENT, find_names
+from workers.finetuning.false_words import find_changes, list_content, shift_spans
 from workers.finetuning.pairs import PairSet
 
 # Sentences of a text with fewer words are scraps, with more they are lists.
 MIN_SENTENCE_WORDS, MAX_SENTENCE_WORDS = 8, 40
 MIN_COMPRESSED_WORDS = 6
 # Claims of each kind for a text.
-REFERENCES, COMPRESSED, CORRUPTED, WITHHELD = 4, 2, 4, 2
+REFERENCES, COMPRESSED, CORRUPTED, MAX_WITHHELD = 4, 2, 4, 2
 # Shares of texts or claims that get each of these.
 JOINED_SHARE, COPIED_SHARE, STRANGER_SHARE, FRAMED_SHARE, LOWERCASE_SHARE = 0.6, 0.4, 0.3, 0.3, 0.1
 JOINED_CORRUPTION_SHARE = 0.25
@@ -93,12 +101,12 @@ def make_group(
         generator: source of all choices.
     """
     shuffled = generator.sample(material.sentences, len(material.sentences))
-    withheld = list(islice(pick_withheld(material, shuffled), WITHHELD))
+    withheld = list(islice(pick_withheld(material, shuffled), MAX_WITHHELD))
     kept = [sentence for sentence in shuffled if sentence not in withheld]
     claims = [
         *make_supported(material.references, kept, generator),
         *make_corrupted((*material.references, *kept[:3]), material.text, generator),
-        *(TrainingClaim(compress(sentence, generator) or sentence, False, "withheld") for sentence in withheld),
+        *(withhold(compress(sentence, generator) or sentence) for sentence in withheld),
     ]
     if stranger is not None and generator.random() < STRANGER_SHARE:
         claims += borrow_claim(stranger, material.text, generator)
@@ -109,9 +117,7 @@ def make_group(
     framed = [frame_claim(claim, generator) for claim in claims]
     return build_group(
         text.lower() if is_lower else text,
-        [TrainingClaim(claim.text.lower(), claim.is_supported, claim.origin) for claim in framed]
-        if is_lower
-        else framed,
+        [lower_claim(claim) for claim in framed] if is_lower else framed,
         document=identify_document(material.text),
         generator=generator,
     )
@@ -121,14 +127,14 @@ def make_supported(
     references: Sequence[str], sentences: Sequence[str], generator: random.Random
 ) -> Iterator[TrainingClaim]:
     """Yield true claims: references, two references joined, compressed and copied sentences of the text."""
-    yield from (TrainingClaim(reference, True, "reference") for reference in references[:REFERENCES])
+    yield from (TrainingClaim(reference, True, "reference", ()) for reference in references[:REFERENCES])
     if len(references) > 1 and generator.random() < JOINED_SHARE:
-        yield TrainingClaim(join_claims(references[0], references[1], generator), True, "two references")
+        yield TrainingClaim(join_claims(references[0], references[1], generator), True, "two references", ())
     found = (compress(sentence, generator) for sentence in sentences)
     long = [claim for claim in found if claim and len(claim.split()) >= MIN_COMPRESSED_WORDS]
-    yield from (TrainingClaim(claim, True, "compressed") for claim in long[:COMPRESSED])
+    yield from (TrainingClaim(claim, True, "compressed", ()) for claim in long[:COMPRESSED])
     if sentences and generator.random() < COPIED_SHARE:
-        yield TrainingClaim(generator.choice(sentences), True, "copied")
+        yield TrainingClaim(generator.choice(sentences), True, "copied", ())
 
 
 def make_corrupted(claims: Sequence[str], text: str, generator: random.Random) -> Iterator[TrainingClaim]:
@@ -142,10 +148,11 @@ def make_corrupted(claims: Sequence[str], text: str, generator: random.Random) -
         corrupted = CORRUPTIONS[kind](claim, text, generator)
         if corrupted is None or corrupted == claim or corrupted in text:
             continue
+        made_claim = TrainingClaim(corrupted, False, kind, find_changes(corrupted, claim))
         true = generator.choice(claims)
         if true != claim and generator.random() < JOINED_CORRUPTION_SHARE:
-            corrupted = join_claims(true, corrupted, generator)
-        yield TrainingClaim(corrupted, False, kind)
+            made_claim = _put_before(made_claim, join_claims(true, corrupted, generator))
+        yield made_claim
         made += 1
         if made == CORRUPTED:
             return
@@ -204,8 +211,28 @@ def frame_claim(claim: TrainingClaim, generator: random.Random) -> TrainingClaim
     """Put wording that chat models use before some claims."""
     if generator.random() >= FRAMED_SHARE:
         return claim
-    text = generator.choice(FRAMES) + _lower_opening(claim.text)
-    return TrainingClaim(text, claim.is_supported, claim.origin)
+    return _put_before(claim, generator.choice(FRAMES) + _lower_opening(claim.text))
+
+
+def _put_before(claim: TrainingClaim, text: str) -> TrainingClaim:
+    """Return a claim with a text that ends with it, in place of its own."""
+    added = len(text) - len(claim.text)
+    return replace(claim, text=text, unsupported=claim.unsupported and shift_spans(claim.unsupported, added))
+
+
+def withhold(sentence: str) -> TrainingClaim:
+    """Return the claim of a sentence that the text is given without."""
+    return TrainingClaim(sentence, False, WITHHELD, list_content(sentence))
+
+
+def lower_claim(claim: TrainingClaim) -> TrainingClaim:
+    """Return a claim in lower case."""
+    if claim.unsupported is None:
+        return replace(claim, text=claim.text.lower())
+    # Some letters have two in lower case.
+    moved = [len(claim.text[:end].lower()) for span in claim.unsupported for end in span]
+    spans = tuple(zip(moved[::2], moved[1::2], strict=True))
+    return replace(claim, text=claim.text.lower(), unsupported=spans)
 
 
 def _lower_opening(sentence: str) -> str:

@@ -1,4 +1,4 @@
-"""Training loop of a verifier: one step is a few texts, each with all its claims in one forward pass.
+"""Training loop of a verifier: one step is a few texts, each with its claims in one forward pass.
 
 Every choice of a step follows from the seed and the step's number, so a resumed run ends as one that was not stopped.
 """
@@ -11,20 +11,21 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import get_scheduler
 
 from workers.engine.claim_packing import pool_tokens
-from workers.evaluation.lexical import split_sentences
+from workers.evaluation.lexical import read_words, split_sentences
 from workers.evaluation.passages import PassageIndex
 from workers.finetuning.checkpoints import name_checkpoints
-from workers.finetuning.claim_groups import ClaimGroup
+from workers.finetuning.claim_groups import ClaimGroup, TrainingClaim
 from workers.finetuning.config import MAX_GRADIENT_NORM
 from workers.finetuning.progress import ProgressListener, TrainingProgress
-from workers.finetuning.verifier_config import VerifierConfig
+from workers.finetuning.verifier_config import MAX_STEP_CLAIMS, VerifierConfig
+from workers.finetuning.verifier_loss import compute_claim_loss, compute_token_loss, label_tokens
 from workers.finetuning.verifier_network import VerifierNetwork
 from workers.finetuning.verifier_scores import JudgedClaim
 
@@ -33,6 +34,8 @@ STATE_NAME = "state.pt"
 COMPLETE_NAME = "trainer_state.json"
 # The last checkpoint, and one more in case the machine fails during its writing.
 KEPT_CHECKPOINTS = 2
+# The second moment adapts within 50 steps, as runs have a few hundred.
+BETAS = (0.9, 0.98)
 
 
 class VerifierTrainer:
@@ -51,8 +54,14 @@ class VerifierTrainer:
         settings = config.training
         self._steps_per_epoch = math.ceil(len(groups) / settings.accumulation)
         self.steps = settings.max_steps or math.ceil(settings.epochs * self._steps_per_epoch)
-        self._parameters = network.list_parameters()
-        self._optimizer = torch.optim.AdamW(self._parameters, lr=settings.learning_rate, weight_decay=0.0)
+        rates = (
+            (network.list_adapter_parameters(), settings.learning_rate),
+            (network.list_head_parameters(), config.head_learning_rate),
+        )
+        self._parameters = [parameter for parameters, _ in rates for parameter in parameters]
+        self._optimizer = torch.optim.AdamW(
+            [{"params": parameters, "lr": rate} for parameters, rate in rates], betas=BETAS, weight_decay=0.0
+        )
         self._scheduler = get_scheduler(
             settings.schedule.value,
             self._optimizer,
@@ -76,7 +85,7 @@ class VerifierTrainer:
         """Yield the claims of held-out groups with their scores, by excerpts of the largest size."""
         for group in groups:
             texts = [claim.text for claim in group.claims]
-            excerpt = self._pick_excerpt(group, budget_tokens=self._config.budget.most)
+            excerpt = self._pick_excerpt(group.source, texts, budget_tokens=self._config.budget.most)
             for claim, score in zip(group.claims, self._network.score(excerpt, texts), strict=True):
                 yield JudgedClaim(score, claim.is_supported, claim.origin)
 
@@ -89,8 +98,8 @@ class VerifierTrainer:
         for place in batch:
             generator = random.Random(f"{self._config.training.seed} {step} {place}")  # noqa: S311 - reproducible
             group = self._groups[place]
-            excerpt = self._pick_excerpt(group, budget_tokens=self._config.budget.draw(generator))
-            loss = self._compute_loss(excerpt, group) / len(batch)
+            claims = generator.sample(group.claims, min(MAX_STEP_CLAIMS, len(group.claims)))
+            loss = self._compute_loss(group.source, claims, self._config.budget.draw(generator)) / len(batch)
             torch.autograd.backward(loss)
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(self._parameters, MAX_GRADIENT_NORM)
@@ -106,19 +115,21 @@ class VerifierTrainer:
         size = self._config.training.accumulation
         return order[place * size : (place + 1) * size]
 
-    def _pick_excerpt(self, group: ClaimGroup, *, budget_tokens: int) -> str:
-        claims = [claim.text for claim in group.claims]
-        index = PassageIndex(split_sentences(group.source))
+    def _pick_excerpt(self, source: str, claims: Sequence[str], *, budget_tokens: int) -> str:
+        index = PassageIndex(split_sentences(source))
         return index.pick_excerpt(claims, count_tokens=self._network.count_tokens, budget_tokens=budget_tokens)
 
-    def _compute_loss(self, excerpt: str, group: ClaimGroup) -> torch.Tensor:
-        """Return the cross-entropy of a group; its true and its false claims weigh equally."""
-        tokens = self._network.compute_logits(excerpt, [claim.text for claim in group.claims])
-        logits = torch.stack([pool_tokens(logit) for logit in tokens])  # [claims]
-        labels = torch.tensor([int(not claim.is_supported) for claim in group.claims], device=logits.device)
-        counts = torch.bincount(labels, minlength=2).clamp(min=1)
-        weights = len(labels) / (2 * counts[labels])
-        return binary_cross_entropy_with_logits(logits, labels.float(), weight=weights)
+    def _compute_loss(self, source: str, claims: Sequence[TrainingClaim], budget_tokens: int) -> torch.Tensor:
+        """Return the loss of claims on a text, and of their tokens."""
+        texts = [claim.text for claim in claims]
+        excerpt = self._pick_excerpt(source, texts, budget_tokens=budget_tokens)
+        logits = self._network.compute_logits(excerpt, texts)
+        known = {word.key for word in read_words(excerpt)}
+        labels = [label_tokens(claim, self._network.list_offsets(claim.text), known) for claim in claims]
+        # The wording after a claim has no label.
+        own = torch.cat([logit[: len(label)] for logit, label in zip(logits, labels, strict=True)])
+        pooled = torch.stack([pool_tokens(logit) for logit in logits])  # [claims]
+        return compute_claim_loss(pooled, claims) + compute_token_loss(own, list(chain.from_iterable(labels)))
 
     def _save_checkpoint(self, step: int) -> None:
         folder = name_checkpoints(self._config.output) / f"checkpoint-{step}"

@@ -20,6 +20,9 @@ from workers.engine.tokenizer import PromptTokenizer
 from workers.finetuning.lora import LoraSettings, save_adapter
 from workers.weights.verifier import VERIFIER_HEAD
 
+# Of the outputs "supported" and "unsupported" of an untrained head.
+INITIAL_BIAS = (1.0, -1.0)
+
 
 class VerifierNetwork:
     """Judge of claims that is being trained.
@@ -34,22 +37,31 @@ class VerifierNetwork:
         layers = network.config.get_text_config().num_hidden_layers
         self.adapted = get_peft_model(network, lora.build_config(range(layers // 3, layers)))
         self.head = nn.Linear(network.config.get_text_config().hidden_size, 2, device=network.device)
-        # Every claim starts at 0.5: a random head would first have to be unlearned.
+        # Every token starts as supported, as most are; a random head would first have to be unlearned.
         nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():
+            self.head.bias.copy_(torch.tensor(INITIAL_BIAS))
         self._tokenizer = tokenizer
         self._body = network.base_model
 
-    def list_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that are trained."""
-        return [*(value for value in self.adapted.parameters() if value.requires_grad), *self.head.parameters()]
+    def list_adapter_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the adapter."""
+        return [value for value in self.adapted.parameters() if value.requires_grad]
+
+    def list_head_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the head."""
+        return list(self.head.parameters())
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text."""
         return self._tokenizer.count_tokens(text)
 
+    def list_offsets(self, claim: str) -> list[tuple[int, int]]:
+        """Return the characters, start and end, of every token of a claim."""
+        return self._tokenizer.encode_with_offsets(claim)[1]
+
     def compute_logits(self, excerpt: str, claims: Sequence[str]) -> list[torch.Tensor]:
-        """Return the logits (tokens) of every claim's tokens being unsupported."""
+        """Return the logits (tokens) of being unsupported: of every claim's tokens, and of the wording after it."""
         packed = pack_claims(encode_claims(self._tokenizer, excerpt, claims))
         outputs = [self.head(hidden) for hidden in run_packed(self._body, packed)]
         return [output[:, 1] - output[:, 0] for output in outputs]

@@ -20,11 +20,11 @@ from workers.engine.pretrained import read_config, read_vocabulary
 from workers.engine.tokenizer import PromptTokenizer
 from workers.finetuning.checkpoints import describe_run, prepare_output
 from workers.finetuning.claim_files import read_claims
-from workers.finetuning.claim_groups import MAX_SUPPORTED, MAX_UNSUPPORTED, ClaimGroup, ClaimSet
+from workers.finetuning.claim_groups import ClaimGroup, ClaimSet
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.memory import check_memory, estimate_memory
 from workers.finetuning.progress import ProgressListener
-from workers.finetuning.verifier_config import VerifierConfig
+from workers.finetuning.verifier_config import MAX_STEP_CLAIMS, VerifierConfig
 from workers.finetuning.verifier_loop import VerifierTrainer
 from workers.finetuning.verifier_network import VerifierNetwork
 from workers.finetuning.verifier_scores import (
@@ -140,7 +140,7 @@ def prepare_placement(config: VerifierConfig) -> Placement:
     """
     weights_config = read_config(config.base)
     placement = choose_verifier_placement()
-    longest = config.budget.most + (MAX_SUPPORTED + MAX_UNSUPPORTED) * CLAIM_TOKENS
+    longest = config.budget.most + MAX_STEP_CLAIMS * CLAIM_TOKENS
     needed = estimate_memory(config, weights_config, placement, longest=longest, max_completion=0)
     check_memory(needed, free=measure_free_memory(placement.device))
     return placement

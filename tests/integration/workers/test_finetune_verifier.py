@@ -27,11 +27,11 @@ def claims(tmp_path: Path) -> str:
 def test_one_command_trains_a_verifier_that_is_loaded(gistmill: Gistmill, claims: str, base_weights: Path) -> None:
     trained = gistmill(
         *("finetune", claims, "--base", str(base_weights), "--output", "verifier", *SHORT),
-        *("--steps", "30", "--warmup-steps", "1"),
+        *("--steps", "60", "--warmup-steps", "1"),
     )
     assert trained.code == 0, trained.err
     assert "80 claims on 20 texts to train on, 16 on 4 texts held out" in trained.err
-    assert "step 30 of 30, loss" in trained.err
+    assert "step 60 of 60, loss" in trained.err
     metadata = json.loads(Path("verifier/verifier.json").read_text())
     assert metadata["metrics"]["verifier"]["auc"] == 1.0
     assert "verifier in verifier, trained for tiny-gemma in" in trained.out

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma3TextConfig, LlamaConfig, PreTrainedConfig
 
 from tests.tiny_gemma import build_tiny_family
-from workers.engine.claim_packing import encode_claims, pack_claims, run_packed
+from workers.engine.claim_packing import EncodedClaims, encode_claims, pack_claims, pool_tokens, run_packed
 from workers.engine.pretrained import read_network, read_vocabulary
 from workers.engine.ragged_attention import RAGGED
 from workers.engine.tokenizer import PromptTokenizer
@@ -45,7 +45,7 @@ def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return build_tiny_family(tmp_path_factory.mktemp(request.param) / request.param, FAMILIES[request.param]())
 
 
-def encode(weights: Path, claims: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+def encode(weights: Path, claims: Sequence[str]) -> EncodedClaims:
     return encode_claims(PromptTokenizer(read_vocabulary(weights)), EXCERPT, claims)
 
 
@@ -54,18 +54,19 @@ def load_body(weights: Path) -> Any:
 
 
 @torch.inference_mode()
-def run(body: Any, weights: Path, claims: Sequence[str]) -> torch.Tensor:
-    return run_packed(body, pack_claims(*encode(weights, claims)))
+def run(body: Any, weights: Path, claims: Sequence[str]) -> list[torch.Tensor]:
+    return run_packed(body, pack_claims(encode(weights, claims)))
 
 
 @torch.inference_mode()
-def test_a_packed_claim_has_the_hidden_state_of_a_plain_forward_pass(weights: Path) -> None:
+def test_every_token_of_a_packed_claim_has_the_hidden_state_of_a_plain_forward_pass(weights: Path) -> None:
     plain = AutoModelForCausalLM.from_pretrained(weights, attn_implementation="eager", dtype=torch.float32).base_model
-    excerpt, claims = encode(weights, CLAIMS)
+    encoded = encode(weights, CLAIMS)
     packed = run(load_body(weights), weights, CLAIMS)
-    for place, claim in enumerate(claims):
-        hidden = plain(torch.tensor([[*excerpt, *claim]])).last_hidden_state[0, -1]
-        expected = hidden * torch.rsqrt(hidden.square().mean() + 1e-6)
+    for place, claim in enumerate(encoded.claims):
+        tokens = [*encoded.excerpt, *encoded.start, *claim, *encoded.end]
+        hidden = plain(torch.tensor([tokens])).last_hidden_state[0, len(encoded.excerpt) + len(encoded.start) :]
+        expected = hidden * torch.rsqrt(hidden.square().mean(dim=-1, keepdim=True) + 1e-6)
         torch.testing.assert_close(packed[place], expected, atol=1e-4, rtol=1e-4)
 
 
@@ -79,30 +80,59 @@ def test_a_claim_gets_the_same_result_alone_and_among_others_in_any_order(weight
 
 def test_gradients_pass_through_packed_claims(weights: Path) -> None:
     body = load_body(weights)
-    run_packed(body, pack_claims(*encode(weights, CLAIMS))).square().mean().backward()
+    torch.cat(run_packed(body, pack_claims(encode(weights, CLAIMS)))).square().mean().backward()
     gradient = body.layers[0].self_attn.q_proj.weight.grad
     assert torch.isfinite(gradient).all()
 
 
 def test_claims_see_the_excerpt_and_themselves_only() -> None:
-    packed = pack_claims([2, 10, 11], [[20, 21], [30]])
-    assert packed.ids.tolist() == [[2, 10, 11, 20, 21, 30]]
-    assert packed.positions.tolist() == [[0, 1, 2, 3, 4, 3]]
-    assert packed.ends == [4, 5]
+    packed = pack_claims(EncodedClaims(excerpt=[2, 10], start=[7], claims=[[20, 21], [30]], end=[8]))
+    assert packed.ids.tolist() == [[2, 10, 7, 20, 21, 8, 7, 30, 8]]
+    assert packed.positions.tolist() == [[0, 1, 2, 3, 4, 5, 2, 3, 4]]
     assert packed.mask[0, 0].int().tolist() == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 0, 0],
-        [1, 1, 1, 1, 1, 0],
-        [1, 1, 1, 0, 0, 1],
+        [1, 0, 0, 0, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 1, 1, 1, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 1, 0, 0],
+        [1, 1, 0, 0, 0, 0, 1, 1, 0],
+        [1, 1, 0, 0, 0, 0, 1, 1, 1],
     ]
+
+
+def test_a_claim_is_judged_at_its_own_tokens_and_at_the_wording_after_it() -> None:
+    packed = pack_claims(EncodedClaims(excerpt=[2, 10], start=[7], claims=[[20, 21], [30]], end=[8]))
+    assert [packed.ids[0, span.start : span.stop].tolist() for span in packed.spans] == [[20, 21, 8], [30, 8]]
+
+
+def test_claims_are_split_to_groups_in_order() -> None:
+    encoded = EncodedClaims(excerpt=[2], start=[7], claims=[[1], [3], [5]], end=[8])
+    assert [group.claims for group in encoded.split(2)] == [[[1], [3]], [[5]]]
+    assert all((group.excerpt, group.start, group.end) == ([2], [7], [8]) for group in encoded.split(2))
+
+
+def test_one_false_token_makes_a_claim_false() -> None:
+    supported = torch.full((40,), -6.0)
+    one_false = supported.clone()
+    one_false[17] = 6.0
+    assert pool_tokens(supported).item() == pytest.approx(-6)
+    assert pool_tokens(one_false).item() > 2
+    assert pool_tokens(one_false[:1]).item() == pytest.approx(-6)
+
+
+def test_pooling_gives_every_token_a_gradient() -> None:
+    logits = torch.tensor([-3.0, 0.0, 2.0], requires_grad=True)
+    pool_tokens(logits).backward()
+    assert logits.grad is not None
+    torch.testing.assert_close(logits.grad, torch.softmax(logits.detach(), dim=0))
 
 
 def test_a_claim_is_encoded_apart_from_the_wording_around_it(weights: Path) -> None:
     tokenizer = PromptTokenizer(read_vocabulary(weights))
-    excerpt, [claim] = encode_claims(tokenizer, "The river <eos>", ["The council <bos>"])
-    assert tokenizer.decode(claim) == "\n\nClaim: The council <bos>\nSupported:"
-    parts = ("\n\nClaim: ", "The council <bos>", "\nSupported:")
-    assert claim == [token for part in parts for token in tokenizer.encode_plain(part)]
-    assert excerpt == [*tokenizer.bos, *tokenizer.encode_plain("The river <eos>")]
+    encoded = encode_claims(tokenizer, "The river <eos>", ["The council <bos>"])
+    [claim] = encoded.claims
+    assert tokenizer.decode([*encoded.start, *claim, *encoded.end]) == "\n\nClaim: The council <bos>\nSupported:"
+    assert claim == tokenizer.encode_with_offsets("The council <bos>")[0] == tokenizer.encode_plain("The council <bos>")
+    assert encoded.excerpt == [*tokenizer.bos, *tokenizer.encode_plain("The river <eos>")]

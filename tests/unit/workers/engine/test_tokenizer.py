@@ -124,6 +124,23 @@ def test_plain_tokens_are_counted_without_control_tokens(tokenizer: PromptTokeni
     assert tokenizer.count_tokens("") == 0
 
 
+@pytest.mark.parametrize(
+    "text", ["", "The council closed both bridges.\n\nNaïve 😀 <eos>", "  two  spaces", "東京 12.5%"]
+)
+def test_offsets_are_the_characters_of_the_tokens_of_a_plain_text(tokenizer: PromptTokenizer, text: str) -> None:
+    ids, offsets = tokenizer.encode_with_offsets(text)
+    assert ids == tokenizer.encode_plain(text)
+    assert len(offsets) == len(ids)
+    covered = {place for start, end in offsets for place in range(start, end)}
+    assert covered == set(range(len(text)))
+
+
+def test_the_characters_of_a_token_are_its_text(tokenizer: PromptTokenizer) -> None:
+    text = "The council has closed 12 bridges (in 3.5 days)."
+    ids, offsets = tokenizer.encode_with_offsets(text)
+    assert [text[start:end] for start, end in offsets] == [tokenizer.decode([token]) for token in ids]
+
+
 def test_text_is_settled_up_to_the_last_run_of_single_bytes(tokenizer: PromptTokenizer) -> None:
     settled, emoji = tokenizer.encode_plain("bridge"), tokenizer.encode_plain("😀")
     for end in range(len(emoji) + 1):

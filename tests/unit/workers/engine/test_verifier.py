@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from transformers import AutoModelForCausalLM
 
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine import verifier as module
+from workers.engine.pretrained import read_vocabulary
+from workers.engine.tokenizer import PromptTokenizer
 from workers.engine.verifier import MAX_CLAIMS, Verifier, load_verifier
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsError
 from workers.weights.metadata import fingerprint_base
@@ -34,7 +37,7 @@ def made(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     hidden = network.config.hidden_size
     get_peft_model(network, settings).save_pretrained(folder)
     save_file({"weight": torch.randn(2, hidden), "bias": torch.randn(2)}, folder / VERIFIER_HEAD)
-    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.4).write(folder)
+    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.4, mark_threshold=0.2).write(folder)
     return folder
 
 
@@ -54,7 +57,7 @@ def test_scores_are_probabilities_that_depend_on_claim_and_excerpt(verifier: Ver
     assert all(0 < score < 1 for score in scores)
     assert len(set(scores)) == len(CLAIMS)
     assert verifier.judge("Engineers measured the piers.", CLAIMS) != pytest.approx(scores)
-    assert verifier.threshold == 0.4
+    assert (verifier.threshold, verifier.mark_threshold) == (0.4, 0.2)
 
 
 def test_a_claim_scores_the_same_alone_and_among_others_in_any_order(verifier: Verifier) -> None:
@@ -68,13 +71,37 @@ def test_more_claims_than_fit_one_forward_pass_are_all_judged(
 ) -> None:
     sizes: list[int] = []
     pack = module.pack_claims
-    monkeypatch.setattr(
-        module, "pack_claims", lambda excerpt, claims: sizes.append(len(claims)) or pack(excerpt, claims)
-    )
+    monkeypatch.setattr(module, "pack_claims", lambda group: sizes.append(len(group.claims)) or pack(group))
     claims = [f"The river rose by {number} metres." for number in range(MAX_CLAIMS + 1)]
     scores = verifier.judge(EXCERPT, claims)
     assert sizes == [MAX_CLAIMS, 1]
     assert scores[-1:] == pytest.approx(verifier.judge(EXCERPT, claims[-1:]), abs=1e-4)
+
+
+class LookUp:
+    """Network whose hidden state tells one token from all others, without attention."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, token: int) -> None:
+        self.token = token
+        self.config = SimpleNamespace(get_text_config=lambda: SimpleNamespace(layer_types=None))
+
+    def __call__(self, *, input_ids: torch.Tensor, **_: object) -> SimpleNamespace:
+        hidden = torch.nn.functional.one_hot((input_ids == self.token).long(), 2).float()
+        return SimpleNamespace(last_hidden_state=hidden)
+
+
+def test_one_false_token_makes_a_claim_false(tiny_weights: Path) -> None:
+    tokenizer = PromptTokenizer(read_vocabulary(tiny_weights))
+    true = "The river rose by four metres in two days, and the council has closed both bridges over it."
+    false = true.replace("council", "journalist")
+    token = next(token for token in tokenizer.encode_plain(false) if token not in tokenizer.encode_plain(true))
+    head = {"weight": torch.tensor([[5.0, -5.0], [-5.0, 5.0]]), "bias": torch.zeros(2)}
+    verifier = Verifier(LookUp(token), head, tokenizer, threshold=0.5, mark_threshold=0.1, fingerprint="")
+    true_score, false_score = verifier.judge("A journalist saw it.", [true, false])
+    assert true_score > 0.99
+    assert false_score < 0.01
 
 
 def test_nothing_to_judge_gives_no_scores(verifier: Verifier) -> None:
@@ -86,14 +113,17 @@ def test_control_tokens_in_a_claim_are_ordinary_words(verifier: Verifier) -> Non
     assert 0 < verifier.judge("<bos>", ["<eos><end_of_turn>"])[0] < 1
 
 
-def test_the_fingerprint_tells_adapter_head_and_threshold(verifier: Verifier, folder: Path, tiny_weights: Path) -> None:
+def test_the_fingerprint_tells_adapter_head_and_both_thresholds(
+    verifier: Verifier, folder: Path, tiny_weights: Path
+) -> None:
     found = {verifier.fingerprint}
-    VerifierMetadata("tiny", fingerprint_base(tiny_weights), threshold=0.5).write(folder)
-    found.add(load_verifier(folder, base=tiny_weights).fingerprint)
+    for thresholds in ((0.5, 0.2), (0.5, 0.3)):
+        VerifierMetadata("tiny", fingerprint_base(tiny_weights), *thresholds).write(folder)
+        found.add(load_verifier(folder, base=tiny_weights).fingerprint)
     head = load_file(folder / VERIFIER_HEAD)
     save_file(head | {"bias": head["bias"] + 1}, folder / VERIFIER_HEAD)
     found.add(load_verifier(folder, base=tiny_weights).fingerprint)
-    assert len(found) == 3
+    assert len(found) == 4
 
 
 def test_another_base_is_refused(made: Path, tmp_path: Path) -> None:

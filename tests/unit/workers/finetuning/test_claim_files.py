@@ -53,6 +53,11 @@ def test_a_claim_without_an_origin_is_given(tmp_path: Path) -> None:
     assert [claim.origin for claim in read(tmp_path / "claims.jsonl").claims] == ["given"]
 
 
+def test_a_given_claim_is_true_in_every_word_or_false_as_a_whole(tmp_path: Path) -> None:
+    found = read(write_claims(tmp_path / "claims.jsonl", 3))
+    assert {(claim.is_supported, claim.unsupported) for claim in found.claims} == {(True, ()), (False, None)}
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -39,14 +39,15 @@ def test_more_documents_are_asked_for(documents: str, held_out: int, needed: int
         build_set(documents).split(held_out, seed=1)
 
 
-def test_the_hash_tells_text_verdict_and_origin() -> None:
+def test_the_hash_tells_text_verdict_origin_and_false_words() -> None:
     changed = [
         TrainingClaim("Another claim about bridges.", True, "given"),
         TrainingClaim(CLAIM.text, False, "given"),
         TrainingClaim(CLAIM.text, True, "reference"),
+        TrainingClaim(CLAIM.text, True, "given", ((0, 3),)),
     ]
     hashes = {ClaimSet((ClaimGroup("Text", (claim,), "a"),)).data_hash for claim in (CLAIM, *changed)}
-    assert len(hashes) == 4
+    assert len(hashes) == 5
 
 
 def test_versions_of_a_document_have_one_identity() -> None:

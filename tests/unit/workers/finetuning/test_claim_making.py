@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
 
 import pytest
 
 from workers.finetuning.claim_groups import ClaimGroup, TrainingClaim
-from workers.finetuning.claim_making import compress, frame_claim, join_claims, make_claims, make_group, read_material
+from workers.finetuning.claim_making import (
+    compress,
+    frame_claim,
+    join_claims,
+    lower_claim,
+    make_claims,
+    make_group,
+    read_material,
+)
 from workers.finetuning.corruptions import CORRUPTIONS
 from workers.finetuning.pairs import PairSet, clean_pairs
 
@@ -70,6 +79,45 @@ def test_a_corrupted_claim_stands_nowhere_in_its_text(
     by_origin: dict[str, list[tuple[ClaimGroup, TrainingClaim]]],
 ) -> None:
     assert all(claim.text not in group.source for kind in CORRUPTIONS for group, claim in by_origin.get(kind, ()))
+
+
+def test_the_false_words_of_a_corrupted_claim_are_known_and_lie_within_it(
+    by_origin: dict[str, list[tuple[ClaimGroup, TrainingClaim]]],
+) -> None:
+    for kind in CORRUPTIONS:
+        for _, claim in by_origin.get(kind, ()):
+            assert claim.unsupported
+            false = [claim.text[start:end] for start, end in claim.unsupported]
+            assert all(words and words == words.strip(" .,;") for words in false)
+    numbers = [(claim.text, claim.unsupported) for _, claim in by_origin["another number"]]
+    found = [text[start:end] for text, spans in numbers for start, end in spans or ()]
+    assert all(re.fullmatch(r"\d+|[a-z]+", words) for words in found)
+    assert any(word.isdigit() for word in found)
+
+
+def test_true_claims_have_no_false_words_and_foreign_ones_are_false_as_a_whole(
+    by_origin: dict[str, list[tuple[ClaimGroup, TrainingClaim]]],
+) -> None:
+    for origin in ("reference", "two references", "compressed", "copied"):
+        assert {claim.unsupported for _, claim in by_origin[origin]} == {()}
+    assert {claim.unsupported for _, claim in by_origin["another text"]} == {None}
+
+
+def test_the_content_words_of_a_withheld_claim_are_listed_without_its_frame(
+    by_origin: dict[str, list[tuple[ClaimGroup, TrainingClaim]]],
+) -> None:
+    for _, claim in by_origin["withheld"]:
+        words = {claim.text[start:end].lower() for start, end in claim.unsupported or ()}
+        assert words
+        assert words.isdisjoint({"article", "report", "reported", "author", "notes", "overall", "addition"})
+
+
+def test_false_words_move_with_a_frame_and_with_letters_that_have_two_in_lower_case() -> None:
+    claim = TrainingClaim("The İzmir council met.", False, "another name", ((4, 9),))
+    for seed in range(20):
+        framed = lower_claim(frame_claim(claim, random.Random(seed)))
+        [(start, end)] = framed.unsupported or ()
+        assert framed.text[start:end] == "İzmir".lower()
 
 
 def test_some_texts_and_their_claims_are_in_lower_case(pairs: PairSet) -> None:

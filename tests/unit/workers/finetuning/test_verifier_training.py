@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,20 +19,21 @@ from workers.engine import verifier as serving
 from workers.engine.verifier import load_verifier
 from workers.evaluation.lexical import split_sentences
 from workers.finetuning.claim_files import read_claim_file
-from workers.finetuning.claim_groups import ClaimGroup
-from workers.finetuning.config import SourceBudget, TrainingSettings
+from workers.finetuning.claim_groups import ClaimGroup, ClaimSet, TrainingClaim
+from workers.finetuning.config import Schedule, SourceBudget, TrainingSettings
 from workers.finetuning.errors import OutputInUseError, TooFewClaimsError, TrainingSettingsError
 from workers.finetuning.lora import LoraSettings
 from workers.finetuning.progress import TrainingProgress
 from workers.finetuning.verifier_config import VerifierConfig
 from workers.finetuning.verifier_loop import VerifierTrainer
-from workers.finetuning.verifier_scores import JudgedClaim
+from workers.finetuning.verifier_loss import label_tokens
+from workers.finetuning.verifier_network import VerifierNetwork
 from workers.finetuning.verifier_training import VerifierResult, build_network, prepare_placement, train_verifier
 from workers.weights.metadata import fingerprint_base
 from workers.weights.verifier import VERIFIER_FILES, VerifierMetadata
 
 
-def build_config(folder: Path, base: Path, *, steps: int = 12, texts: int = 12, **changes: object) -> VerifierConfig:
+def build_config(folder: Path, base: Path, *, steps: int = 20, texts: int = 12, **changes: object) -> VerifierConfig:
     """Return a config of a run that takes seconds."""
     training = {"accumulation": 4, "learning_rate": 1e-2, "warmup_steps": 1, "max_steps": steps, "checkpoint_steps": 2}
     values: dict[str, object] = {
@@ -40,6 +43,7 @@ def build_config(folder: Path, base: Path, *, steps: int = 12, texts: int = 12, 
         "budget": SourceBudget(most=64, least=48),
         "lora": LoraSettings(r=4, alpha=8),
         "held_out": 4,
+        "head_learning_rate": 3e-2,
         "training": TrainingSettings(**training),  # type: ignore[arg-type]
     }
     return VerifierConfig(**(values | changes))  # type: ignore[arg-type]
@@ -80,7 +84,7 @@ def test_the_verifier_learns_to_tell_true_from_false_claims(
     }
     assert 0 < result.metadata.threshold < 1
     losses = [progress.loss or 0.0 for progress in news]
-    assert len(losses) == 12
+    assert len(losses) == 20
     assert losses[-1] < 0.5 * losses[0]
     assert news[-1].seconds_left == 0
 
@@ -163,7 +167,8 @@ def test_the_verifier_says_what_it_was_made_for_and_of(config: VerifierConfig, r
 @pytest.mark.usefixtures("as_trained")
 def test_other_families_are_trained_and_served_alike(family: PreTrainedConfig, tmp_path: Path) -> None:
     base = build_tiny_family(tmp_path / "base", family)
-    made = train_verifier(build_config(tmp_path, base, steps=10))
+    made = train_verifier(build_config(tmp_path, base, steps=30))
+    assert made.metadata.metrics["verifier"]["auc"] == 1.0
     verifier = load_verifier(made.folder, base=base)
     excerpt = f"Day 5. The river rose by 5 metres in two days. {TRUE[0]}"
     scores = verifier.judge(excerpt, [*TRUE, *FALSE])
@@ -235,6 +240,62 @@ def test_several_processes_are_refused(base_weights: Path, tmp_path: Path, monke
         train_verifier(build_config(tmp_path, base_weights))
 
 
+def test_the_defaults_are_those_of_the_packaged_verifier() -> None:
+    config = VerifierConfig(data=(), base=Path(), output=Path())
+    training = config.training
+    assert (training.learning_rate, config.head_learning_rate) == (3e-4, 2e-3)
+    assert (training.schedule, training.warmup_steps, training.accumulation) == (Schedule.COSINE, 20, 2)
+    assert (config.lora.r, config.lora.alpha) == (16, 32)
+
+
+def test_adapter_and_head_have_their_own_learning_rates(base_weights: Path, tmp_path: Path) -> None:
+    changes = []
+    for name, head_rate in (("slow", 1e-6), ("fast", 1e-1)):
+        (tmp_path / name).mkdir()
+        config = build_config(tmp_path / name, base_weights, steps=2, head_learning_rate=head_rate)
+        changes.append(
+            load_file(train_verifier(config).folder / "head.safetensors")["bias"] - torch.tensor([1.0, -1.0])
+        )
+    assert changes[0].abs().max() < 1e-5
+    assert changes[1].abs().max() > 1e-2
+
+
+def test_a_step_takes_at_most_nine_claims_of_a_text(
+    base_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: set[int] = set()
+    compute = VerifierNetwork.compute_logits
+
+    def record(network: VerifierNetwork, excerpt: str, claims: Sequence[str]) -> list[torch.Tensor]:
+        sizes.add(len(claims))
+        return compute(network, excerpt, claims)
+
+    claims = tuple(TrainingClaim(f"The river rose by {place} metres.", place < 5, "given") for place in range(12))
+    groups = ClaimSet(tuple(ClaimGroup("The river rose.", claims, str(document)) for document in range(2)))
+    monkeypatch.setattr(VerifierNetwork, "compute_logits", record)
+    train_verifier(build_config(tmp_path, base_weights, steps=1, held_out=0), claims=groups)
+    assert sizes == {9}
+
+
+def test_labelled_tokens_are_told_apart_within_a_claim(base_weights: Path, tmp_path: Path) -> None:
+    # The claims are all false, and each by one of its words: only the labels tell which.
+    claims = tuple(
+        TrainingClaim(f"The {name} closed both bridges.", False, "another name", ((4, 4 + len(name)),))
+        for name in ("network", "engineer", "journalist", "student")
+    )
+    groups = [ClaimGroup("The council closed both bridges.", claims, "a")]
+    config = build_config(tmp_path, base_weights, steps=20)
+    network = build_network(config, prepare_placement(config))
+    VerifierTrainer(config, network, groups).train(lambda _: None, checkpoint=None)
+    with torch.inference_mode():
+        logits = network.compute_logits(groups[0].source, [claim.text for claim in claims])
+    for claim, tokens in zip(claims, logits, strict=True):
+        offsets = network.list_offsets(claim.text)
+        labels = torch.tensor(label_tokens(claim, offsets, set()), dtype=torch.bool)
+        own = tokens[: len(offsets)]
+        assert own[labels].min() > own[~labels].max()
+
+
 def test_a_batch_is_always_one_text(base_weights: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingSettingsError, match="a batch is one text"):
         build_config(tmp_path, base_weights, training=TrainingSettings(batch_size=2))
@@ -244,4 +305,6 @@ def test_judged_claims_come_in_the_order_of_their_texts(config: VerifierConfig) 
     groups = read_claim_file(config.data[0], seed=1).groups
     network = build_network(config, prepare_placement(config))
     judged = list(VerifierTrainer(config, network, groups).judge(groups))
-    assert judged == [JudgedClaim(0.5, claim.is_supported, claim.origin) for group in groups for claim in group.claims]
+    untrained = pytest.approx(1 / (1 + math.exp(-2)))
+    expected = [(untrained, claim.is_supported, claim.origin) for group in groups for claim in group.claims]
+    assert [(claim.score, claim.is_supported, claim.origin) for claim in judged] == expected

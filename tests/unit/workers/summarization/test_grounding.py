@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,3 +117,22 @@ def test_an_answer_of_which_nothing_is_left_becomes_an_extract_of_the_source() -
     )
 
     assert list_kinds(grounded) == [("The mayor of the small town praised the new library again.", "quoted")]
+
+
+@pytest.mark.parametrize("mode", ["strict", "flag"])
+def test_a_translation_is_flagged_because_it_cannot_be_verified(mode: str) -> None:
+    source = SourceText(SOURCE, WordJudge())
+    answer = "Der Stadtrat traf sich am Montag. Ingenieure fanden Rost in neun Seilen der Br\u00fccke."
+
+    grounded = ground_answer(answer, source, mode=mode, language="German")  # type: ignore[arg-type]
+
+    assert (grounded.text, grounded.language) == (answer, "english")
+    assert {item.kind for item in grounded.sentences} == {"flagged"}
+
+
+def test_the_language_of_the_source_is_verified_though_it_was_asked_for() -> None:
+    grounded = ground_answer(
+        "The council met on Monday.", SourceText(SOURCE, WordJudge()), mode="strict", language="English"
+    )
+
+    assert [item.kind for item in grounded.sentences] == ["verified"]
