@@ -124,7 +124,9 @@ def test_plain_tokens_are_counted_without_control_tokens(tokenizer: PromptTokeni
     assert tokenizer.count_tokens("") == 0
 
 
-@pytest.mark.parametrize("text", ["", "The council closed both bridges.\n\nNaïve 😀 <eos>", "  two  spaces", "東京 12.5%"])
+@pytest.mark.parametrize(
+    "text", ["", "The council closed both bridges.\n\nNaïve 😀 <eos>", "  two  spaces", "東京 12.5%"]
+)
 def test_offsets_are_the_characters_of_the_tokens_of_a_plain_text(tokenizer: PromptTokenizer, text: str) -> None:
     ids, offsets = tokenizer.encode_with_offsets(text)
     assert ids == tokenizer.encode_plain(text)

@@ -113,7 +113,9 @@ def test_control_tokens_in_a_claim_are_ordinary_words(verifier: Verifier) -> Non
     assert 0 < verifier.judge("<bos>", ["<eos><end_of_turn>"])[0] < 1
 
 
-def test_the_fingerprint_tells_adapter_head_and_both_thresholds(verifier: Verifier, folder: Path, tiny_weights: Path) -> None:
+def test_the_fingerprint_tells_adapter_head_and_both_thresholds(
+    verifier: Verifier, folder: Path, tiny_weights: Path
+) -> None:
     found = {verifier.fingerprint}
     for thresholds in ((0.5, 0.2), (0.5, 0.3)):
         VerifierMetadata("tiny", fingerprint_base(tiny_weights), *thresholds).write(folder)

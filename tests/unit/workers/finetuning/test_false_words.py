@@ -36,7 +36,8 @@ def test_exchanged_names_are_both_false_and_the_verb_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claim", "original"), [("It rose.", "It rose."), ("It rose.", "It rose again."), ("", ""), ("", "It rose."), ("…", "-")]
+    ("claim", "original"),
+    [("It rose.", "It rose."), ("It rose.", "It rose again."), ("", ""), ("", "It rose."), ("…", "-")],
 )
 def test_a_claim_without_changed_words_has_no_spans(claim: str, original: str) -> None:
     assert find_changes(claim, original) is None

@@ -253,7 +253,9 @@ def test_adapter_and_head_have_their_own_learning_rates(base_weights: Path, tmp_
     for name, head_rate in (("slow", 1e-6), ("fast", 1e-1)):
         (tmp_path / name).mkdir()
         config = build_config(tmp_path / name, base_weights, steps=2, head_learning_rate=head_rate)
-        changes.append(load_file(train_verifier(config).folder / "head.safetensors")["bias"] - torch.tensor([1.0, -1.0]))
+        changes.append(
+            load_file(train_verifier(config).folder / "head.safetensors")["bias"] - torch.tensor([1.0, -1.0])
+        )
     assert changes[0].abs().max() < 1e-5
     assert changes[1].abs().max() > 1e-2
 
