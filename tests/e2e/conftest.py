@@ -54,7 +54,7 @@ class Local:
 
 
 def make_environment(home: Path, weights: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a user whose data folder and weights these are; other weights than tiny ones need more."""
+    """Return the environment of a user whose data folder and tiny weights these are."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GISTMILL_")}
     return {
         **kept,

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from threading import Lock
 
-import structlog
-
 from models.base import Json
 from models.claims import Claim
 from workers.errors import PermanentError
@@ -20,8 +18,6 @@ from workers.execution.store import StepStore
 from workers.generation import GenerationParams
 from workers.summarization.candidates import choose_best_grounded, vary_candidate
 from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer
-
-log = structlog.get_logger()
 
 # Sources kept indexed: the steps of a job that read the same part follow each other.
 KEPT_SOURCES = 8
@@ -96,6 +92,7 @@ class Grounder:
         *,
         mode: Grounding,
         candidates: int,
+        language: str | None,
     ) -> tuple[Answer, GroundedAnswer] | None:
         """Generate an answer and ground it; if not all of it is borne out, choose the best of several candidates.
 
@@ -105,6 +102,7 @@ class Grounder:
             params: of the first candidate.
             mode: mode of grounding.
             candidates: maximum number of answers.
+            language: requested language; None for that of the source.
 
         Returns:
             The answer, with the tokens and seconds of all, and its grounded form; None if the step was stopped.
@@ -112,22 +110,26 @@ class Grounder:
         first = generate(params)
         if first is None:
             return None
-        found = [(first, self.ground(claim, first.text, mode=mode))]
+        found = [(first, self.ground(claim, first.text, mode=mode, language=language))]
         if candidates > 1 and found[0][1].replaced:
             varied = [vary_candidate(params, number) for number in range(1, candidates)]
             with ThreadPoolExecutor(len(varied), thread_name_prefix="candidate") as pool:
                 others = list(pool.map(partial(_generate_further, generate), varied))
-            found += [(other, self.ground(claim, other.text, mode=mode)) for other in others if other is not None]
+            found += [
+                (other, self.ground(claim, other.text, mode=mode, language=language))
+                for other in others
+                if other is not None
+            ]
         best, grounded = choose_best_grounded(found)
         tokens = sum(answer.completion_tokens for answer, _ in found)
         return replace(best, completion_tokens=tokens, seconds=sum(answer.seconds for answer, _ in found)), grounded
 
-    def ground(self, claim: Claim, text: str, *, mode: Grounding) -> GroundedAnswer:
+    def ground(self, claim: Claim, text: str, *, mode: Grounding, language: str | None = None) -> GroundedAnswer:
         """Ground an answer of a step; the spans of its sentences are offsets in the document."""
         if mode == "off":
             return ground_answer(text, None, mode=mode)
         source = self.find_source(claim)
-        grounded = ground_answer(text, source.text, mode=mode)
+        grounded = ground_answer(text, source.text, mode=mode, language=language)
         return replace(grounded, sentences=tuple(map(source.locate, grounded.sentences)))
 
     def find_source(self, claim: Claim) -> StepSource:
@@ -153,14 +155,11 @@ class Grounder:
         return [SourcePart(start, text) for start, text in self._store.read_source(claim)]
 
 
-def _generate_further(
-    generate: Callable[[GenerationParams], Answer | None], params: GenerationParams
-) -> Answer | None:
+def _generate_further(generate: Callable[[GenerationParams], Answer | None], params: GenerationParams) -> Answer | None:
     """Return a further candidate; None if it is empty, which leaves those that are there."""
     try:
         return generate(params)
-    except PermanentError as error:
-        log.info("candidate_is_empty", reason=str(error))
+    except PermanentError:
         return None
 
 
@@ -171,6 +170,9 @@ def describe_sentences(sentences: Sequence[GroundedSentence]) -> tuple[Json, ...
 
 def describe_replacements(grounded: GroundedAnswer, mode: Grounding) -> tuple[Json, ...]:
     """Return the note on sentences that the source did not bear out, as an entry of ``steps.guards``."""
+    if grounded.language is not None:
+        words = f"the document is in {grounded.language.title()}, so none of this answer could be verified"
+        return ({"name": "unverified", "words": words, "try": 0, "stands": mode == "strict"},)
     if not grounded.replaced:
         return ()
     total = max(len(grounded.sentences), grounded.replaced)

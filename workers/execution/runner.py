@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -35,9 +35,9 @@ from workers.summarization.limits import Limits
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
 from workers.summarization.prompts import FewShotExample, PromptSet
 from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
-from workers.summarization.rendering import StepRenderer, identify_step
+from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params
-from workers.summarization.steps import StepKey, StepSpec
+from workers.summarization.steps import StepInput, StepKey, StepSpec
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
@@ -148,16 +148,9 @@ class StepRunner:
         if quotation := self._quote_short(claim, options):
             return self._quote(quotation)
         prompts = make_prompts(options, self._generator.prompt_format)
-        limits = Limits(**(claim.limits or {}))
         inputs = read_inputs(claim.inputs)
         outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
-        rendered = StepRenderer(prompts, limits, self._generator).render_step(
-            StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
-            chunk_texts={
-                index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()
-            },
-            outputs=outputs,
-        )
+        rendered = self._render(claim, prompts, inputs, outputs)
         words = options.words if is_final(claim) else None
         params = GenerationParams(**options.generation.model_dump())
         params = replace(params, max_new_tokens=limit_tokens(params.max_new_tokens, words))
@@ -181,7 +174,14 @@ class StepRunner:
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
-        found = self._grounder.generate(claim, generate, params, mode=options.grounding, candidates=options.candidates)
+        found = self._grounder.generate(
+            claim,
+            generate,
+            params,
+            mode=options.grounding,
+            candidates=options.candidates,
+            language=options.language,
+        )
         if found is None:
             return None
         # A quotation may be longer than the sentence in whose place it stands.
@@ -194,9 +194,20 @@ class StepRunner:
         )
         return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
 
+    def _render(
+        self, claim: Claim, prompts: PromptSet, inputs: tuple[StepInput, ...], outputs: Mapping[StepKey, str]
+    ) -> RenderedStep:
+        return StepRenderer(prompts, Limits(**(claim.limits or {})), self._generator).render_step(
+            StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
+            chunk_texts={
+                index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()
+            },
+            outputs=outputs,
+        )
+
     def _ground_cached(self, claim: Claim, cached: StepResult, options: JobOptions) -> StepOutcome:
         """Return a stored answer with the spans of this document; the same answer may have another place in it."""
-        grounded = self._grounder.ground(claim, cached.output, mode=options.grounding)
+        grounded = self._grounder.ground(claim, cached.output, mode=options.grounding, language=options.language)
         tokens = self._generator.count_tokens(grounded.text)
         sentences = describe_sentences(grounded.sentences)
         return StepOutcome(replace(cached, output=grounded.text, output_tokens=tokens, sentences=sentences))

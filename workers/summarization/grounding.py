@@ -15,6 +15,7 @@ from typing import Literal
 from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.extraction import extract
+from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import count_words
 from workers.summarization.quotation import ends_sentence, quote_spans
 
@@ -63,11 +64,13 @@ class GroundedAnswer:
         text: the text to keep; empty if nothing of it could be kept or quoted.
         sentences: its sentences, in order.
         replaced: number of generated sentences that the source did not bear out.
+        language: language of the source, if the answer is in another one, so that it cannot be verified.
     """
 
     text: str
     sentences: tuple[GroundedSentence, ...]
     replaced: int
+    language: str | None = None
 
 
 def find_claims(text: str) -> list[Sentence]:
@@ -91,23 +94,35 @@ def skip_marks(sentence: Sentence) -> Sentence:
     return Sentence(sentence.text[start:], sentence.start + start, sentence.end)
 
 
-def ground_answer(text: str, source: SourceText | None, *, mode: Grounding) -> GroundedAnswer:
+def ground_answer(
+    text: str, source: SourceText | None, *, mode: Grounding, language: str | None = None
+) -> GroundedAnswer:
     """Verify the sentences of an answer, and under ``strict`` replace those that its source does not bear out.
 
     Args:
         text: the answer.
         source: text that it must follow from; needed unless the mode is ``off``.
         mode: ``strict`` or ``flag``; ``off`` leaves every sentence unchecked.
+        language: English name of the language that was asked for; None for that of the source.
     """
     claims = find_claims(text)
     if mode == "off" or source is None:
         return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)
+    if language is not None and (spoken := detect_language(source.text)) != find_language(language) and spoken:
+        return _flag_translation(text, claims, spoken)
     verdicts = source.verify([_strip_quotes(claim.text) for claim in claims])
     failed = sum(not verdict.is_borne_out for verdict in verdicts)
     if mode == "flag":
         return GroundedAnswer(text, tuple(map(_keep, claims, verdicts, [source] * len(claims))), failed)
     grounded = _Rewriter(text, source).rewrite(claims, verdicts, failed)
     return grounded if grounded.sentences else _quote_instead(text, source, failed)
+
+
+def _flag_translation(text: str, claims: Sequence[Sentence], language: str) -> GroundedAnswer:
+    """Return an answer in another language than its source: its words and facts cannot be compared."""
+    reason = f"the document is in {language.title()}: a translation cannot be verified"
+    sentences = tuple(GroundedSentence(claim.start, claim.end, "flagged", None, reason) for claim in claims)
+    return GroundedAnswer(text, sentences, len(claims), language)
 
 
 def _quote_instead(text: str, source: SourceText, failed: int) -> GroundedAnswer:

@@ -82,7 +82,7 @@ def quote_spans(document: str, spans: Sequence[Span]) -> Quotation:
     for start, end in spans:
         sentence = " ".join(document[start:end].split())
         if text:
-            text += " " if ends_sentence(document[slice(*sentences[-1].span)]) else "\n"
+            text += " " if ends_sentence(text[sentences[-1].start :]) else "\n"
         text += sentence
         sentences.append(QuotedSentence(len(text) - len(sentence), len(text), (start, end)))
     return Quotation(text, tuple(sentences))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -22,11 +22,14 @@ from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator, read_source
 from tests.hand_driven import HandDrivenWorker, lose_lease
 from tests.jobs import add_jobs
+from tests.word_judge import WordJudge
 from workers.evaluation.lexical import read_words
 from workers.generation import GenerationParams, Prompt
 
 TOWNS = ("Aldbury", "Brixham", "Corfe", "Dunster", "Evesham", "Frome")
-TRUE = re.compile(r"The council of \w+ spent \d+ pounds on the old bridge\.|Engineers in \w+ replaced \d+ rusty cables\.")
+TRUE = re.compile(
+    r"The council of \w+ spent \d+ pounds on the old bridge\.|Engineers in \w+ replaced \d+ rusty cables\."
+)
 # Of names and numbers that are nowhere: the first comes near a sentence of the documents, the second near none.
 INVENTIONS = ("Boris Zhukov replaced 9173 cables in Qatar.", "Olga Petrenko won 8264 medals against Sumatra.")
 INVENTED = re.compile("Zhukov|9173|Qatar|Petrenko|8264|Sumatra")
@@ -42,26 +45,12 @@ def write_section(number: int, town: str) -> str:
         f"## {town}\n\nThe council of {town} spent {450 + number} pounds on the old bridge. "
         f"Engineers in {town} replaced {12 + number} rusty cables.\n\n"
         f"- Divers of {town} looked at the {20 + number} piers below\n- Painters of {town} wait for the dry weather\n\n"
-        + f"People in {town} talk about nothing else. " * 8
+        + f"People in {town} talk about nothing else. "
+        * 8
     )
 
 
 DOCUMENT = "\n\n".join(write_section(number, town) for number, town in enumerate(TOWNS))
-
-
-class WordJudge:
-    """Judge that supports a claim if the excerpt has all its words; it stands for a verifier."""
-
-    threshold = 0.5
-    mark_threshold = 0.3
-    fingerprint = "words"
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
-    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
-        known = {word.key for word in read_words(excerpt)}
-        return [0.9 if {word.key for word in read_words(claim)} <= known else 0.1 for claim in claims]
 
 
 def find_true(prompt: Prompt) -> list[str]:

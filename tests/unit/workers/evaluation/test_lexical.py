@@ -37,6 +37,15 @@ def test_sentences_end_at_stops_and_lines_but_not_behind_titles_and_initials() -
     ]
 
 
+def test_the_mark_that_ends_a_quotation_belongs_to_its_sentence() -> None:
+    text = "\u201cThe bridge is old.\u201d \u201c\u6a4b\u306f\u53e4\u3044\u3002\u201d\u6a4b\u306f\u9577\u3044\u3002"
+    assert [sentence.text for sentence in split_sentences(text)] == [
+        "\u201cThe bridge is old.\u201d",
+        "\u201c\u6a4b\u306f\u53e4\u3044\u3002\u201d",
+        "\u6a4b\u306f\u9577\u3044\u3002",
+    ]
+
+
 def test_sentences_know_their_places_and_have_words() -> None:
     text = "  One.  \n\n - \n Two. "
     assert [text[sentence.start : sentence.end] for sentence in split_sentences(text)] == ["One.", "Two."]

@@ -14,7 +14,9 @@ from workers.summarization.grounding import CLOSING_MARK, OPENING_MARK, Grounded
 
 # Ends of sentences, and of lines without one; white space and signs of several code units among the letters.
 ENDS = st.sampled_from([". ", "! ", ".\n", "\n", "\n\n", "  \n\n- ", "\u3002", '." '])
-WORDS = st.sampled_from(["bridge", "cables", "caf\u00e9", "rust\u00a0", "\U0001f309 night", "12", "Aldbury", "\u6a4b", "the  old"])
+WORDS = st.sampled_from(
+    ["bridge", "cables", "caf\u00e9", "rust\u00a0", "\U0001f309 night", "12", "Aldbury", "\u6a4b", "the  old"]
+)
 SENTENCES = st.tuples(st.lists(WORDS, min_size=1, max_size=9), ENDS).map(lambda parts: " ".join(parts[0]) + parts[1])
 DOCUMENTS = st.lists(SENTENCES, min_size=1, max_size=14).map("".join)
 # Length of a chunk, and how far the next one begins before its end; negative for text between two chunks.
@@ -42,7 +44,9 @@ def make_grounder(document: str, spans: list[tuple[int, int]]) -> tuple[Grounder
 
 
 @given(DOCUMENTS, CHUNKS)
-def test_a_sentence_of_a_step_is_located_where_the_document_has_it(document: str, chunks: list[tuple[int, int]]) -> None:
+def test_a_sentence_of_a_step_is_located_where_the_document_has_it(
+    document: str, chunks: list[tuple[int, int]]
+) -> None:
     grounder, claim = make_grounder(document, cut(document, chunks))
     source = grounder.find_source(claim)
 

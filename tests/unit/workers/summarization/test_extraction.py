@@ -108,6 +108,11 @@ def test_ranks_are_shares_and_a_sentence_like_no_other_has_the_least() -> None:
     assert ranks[2] < ranks[0] == pytest.approx(ranks[1])
 
 
+def test_a_quoted_item_of_a_list_ends_its_line() -> None:
+    quotation = quote_spans("- The bridge is\nold\n- Cables rust. Paint peels.", [(2, 19), (22, 34), (35, 47)])
+    assert quotation.text == "The bridge is old\nCables rust. Paint peels."
+
+
 def test_quoted_sentences_know_their_places_in_the_output_and_in_the_document() -> None:
     document = "First one\nhere. Skipped. Last one."
     quotation = quote_spans(document, [(0, 15), (25, 34)])

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.word_judge import WordJudge
 from workers.evaluation.verification import SourceText
 from workers.summarization.grounding import GroundedAnswer, find_claims, ground_answer
 
@@ -14,23 +14,8 @@ SOURCE = (
 )
 
 
-class Judge:
-    """Judge that supports a claim if all its words are in the excerpt."""
-
-    threshold = 0.5
-    mark_threshold = 0.2
-    fingerprint = "judge"
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
-    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
-        words = set(excerpt.lower().replace(".", "").split())
-        return [0.9 if set(claim.lower().strip(".").split()) <= words else 0.1 for claim in claims]
-
-
 def ground(text: str, *, source: str = SOURCE, mode: str = "strict") -> GroundedAnswer:
-    return ground_answer(text, SourceText(source, Judge()), mode=mode)  # type: ignore[arg-type]
+    return ground_answer(text, SourceText(source, WordJudge()), mode=mode)  # type: ignore[arg-type]
 
 
 def list_kinds(grounded: GroundedAnswer) -> list[tuple[str, str]]:
@@ -96,6 +81,16 @@ def test_the_marks_of_a_list_stay_before_the_sentence() -> None:
     assert grounded.text.split("\n")[1] == "- \u201cEngineers found rust in nine cables of the old bridge.\u201d"
 
 
+def test_a_quotation_without_a_full_stop_ends_its_line() -> None:
+    source = (
+        "- Engineers replaced 12 cables in spring\n- Divers looked at the nine piers\n\nA new school opens in autumn."
+    )
+    grounded = ground("Boris replaced 9173 cables. A new school opens in autumn.", source=source)
+
+    assert grounded.text == "\u201cEngineers replaced 12 cables in spring\u201d\nA new school opens in autumn."
+    assert [claim.text for claim in find_claims(grounded.text)] == [text for text, _ in list_kinds(grounded)]
+
+
 def test_list_numbers_are_no_part_of_a_claim() -> None:
     assert [claim.text for claim in find_claims("1. The council met.\n2) It rained.\n**Bold** words.")] == [
         "The council met.",
@@ -122,3 +117,22 @@ def test_an_answer_of_which_nothing_is_left_becomes_an_extract_of_the_source() -
     )
 
     assert list_kinds(grounded) == [("The mayor of the small town praised the new library again.", "quoted")]
+
+
+@pytest.mark.parametrize("mode", ["strict", "flag"])
+def test_a_translation_is_flagged_because_it_cannot_be_verified(mode: str) -> None:
+    source = SourceText(SOURCE, WordJudge())
+    answer = "Der Stadtrat traf sich am Montag. Ingenieure fanden Rost in neun Seilen der Br\u00fccke."
+
+    grounded = ground_answer(answer, source, mode=mode, language="German")  # type: ignore[arg-type]
+
+    assert (grounded.text, grounded.language) == (answer, "english")
+    assert {item.kind for item in grounded.sentences} == {"flagged"}
+
+
+def test_the_language_of_the_source_is_verified_though_it_was_asked_for() -> None:
+    grounded = ground_answer(
+        "The council met on Monday.", SourceText(SOURCE, WordJudge()), mode="strict", language="English"
+    )
+
+    assert [item.kind for item in grounded.sentences] == ["verified"]
