@@ -33,6 +33,7 @@ def test_workers_killed_at_random_points_lose_nothing(scene: Scene) -> None:
         scene.workers[number % 2].signal(signal.SIGKILL)
     scene.wait_for_end()
     scene.assert_all_succeeded(24)
+    assert scene.count("SELECT count(*) FROM jobs WHERE verified > 0 AND quoted > 0") == 24
 
 
 def test_the_next_steps_of_a_worker_killed_before_it_sent_their_messages_are_sent(scene: Scene) -> None:

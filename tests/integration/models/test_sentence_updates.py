@@ -16,7 +16,7 @@ from models.recovery import finish_cancel
 from models.sentence import Citation, SummarySentence
 from models.step_updates import lock_job
 from producer.retry import retry_job
-from tests.chaos.invariants import assert_nothing_lost_or_doubled
+from tests.chaos.invariants import assert_nothing_lost_or_doubled, find_violations
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.jobs import add_jobs
@@ -91,6 +91,22 @@ def test_the_sentences_of_the_last_step_become_rows_with_their_citations(
     ]
     assert read_counts(cluster.engine, job) == (1, 1, 1)
     assert_nothing_lost_or_doubled(cluster.engine)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "broken"),
+    [
+        ((), {"ungrounded_sentences": 1}),
+        (SENTENCES[2:], {"ungrounded_sentences": 2, "uncited_sentences": 2}),
+        ((make_sentence(SUMMARY, "It goes on.", "quoted", (11, 37)),), {"false_quotations": 1}),
+    ],
+    ids=["none", "flagged", "misquoted"],
+)
+def test_a_summary_that_is_not_grounded_breaks_a_promise(
+    sentences: tuple[Json, ...], broken: dict[str, int], cluster: Cluster, driver: Driver
+) -> None:
+    driver.run(add_job(cluster.engine), words=SUMMARY, sentences=sentences)
+    assert find_violations(cluster.engine).details == broken
 
 
 def test_sentences_that_nothing_checked_are_stored_and_not_counted(cluster: Cluster, driver: Driver) -> None:
