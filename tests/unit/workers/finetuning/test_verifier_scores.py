@@ -8,6 +8,7 @@ from workers.finetuning.claim_groups import ClaimGroup, TrainingClaim
 from workers.finetuning.verifier_scores import (
     DEFAULT_THRESHOLD,
     JudgedClaim,
+    choose_mark_threshold,
     choose_threshold,
     describe_scores,
     judge_by_overlap,
@@ -52,6 +53,13 @@ def test_of_equally_good_thresholds_the_middle_one_is_chosen() -> None:
 @pytest.mark.parametrize("judged", [[], judge([0.9], []), judge([], [0.2, 0.4])])
 def test_without_claims_of_both_kinds_the_threshold_is_one_half(judged: list[JudgedClaim]) -> None:
     assert choose_threshold(judged) == 0.5
+
+
+def test_one_true_claim_in_a_hundred_lies_below_the_mark_threshold() -> None:
+    true = [place / 1000 for place in range(200)]
+    mark = choose_mark_threshold(judge(true, [0.0] * 50))
+    assert sum(score < mark for score in true) == 2
+    assert choose_mark_threshold(judge([], [0.1])) == 0
 
 
 def test_scores_are_described_by_origin() -> None:

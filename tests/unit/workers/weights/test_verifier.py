@@ -11,7 +11,7 @@ from workers.weights import verifier as module
 from workers.weights.errors import AdapterUnreadableError
 from workers.weights.verifier import PACKAGED_VERIFIER, VERIFIER_FILES, VerifierMetadata, find_packaged_verifier
 
-VALUES = {"base": "tiny", "base_fingerprint": "f" * 64, "threshold": 0.4}
+VALUES = {"base": "tiny", "base_fingerprint": "f" * 64, "threshold": 0.4, "mark_threshold": 0.1}
 
 
 @pytest.fixture
@@ -25,14 +25,20 @@ def folder(tmp_path: Path) -> Path:
 
 def test_metadata_that_is_written_is_read_again(folder: Path) -> None:
     metadata = VerifierMetadata(
-        "tiny", "f" * 64, threshold=0.25, training={"r": 4}, data={"texts": 3}, metrics={"auc": 0.9}
+        "tiny",
+        "f" * 64,
+        threshold=0.25,
+        mark_threshold=0.125,
+        training={"r": 4},
+        data={"texts": 3},
+        metrics={"auc": 0.9},
     )
     metadata.write(folder)
     assert VerifierMetadata.read(folder) == metadata
 
 
 def test_training_data_and_metrics_may_be_missing(folder: Path) -> None:
-    assert VerifierMetadata.read(folder) == VerifierMetadata("tiny", "f" * 64, threshold=0.4)
+    assert VerifierMetadata.read(folder) == VerifierMetadata("tiny", "f" * 64, 0.4, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,8 @@ def test_training_data_and_metrics_may_be_missing(folder: Path) -> None:
         json.dumps(VALUES | {"threshold": 1.5}),
         json.dumps(VALUES | {"threshold": float("nan")}),
         json.dumps(VALUES | {"threshold": "high"}),
+        json.dumps(VALUES | {"mark_threshold": -0.5}),
+        json.dumps({name: value for name, value in VALUES.items() if name != "mark_threshold"}),
         json.dumps(VALUES | {"base": 5}),
         json.dumps(VALUES | {"base_fingerprint": None}),
         json.dumps(VALUES | {"surprise": 1}),
