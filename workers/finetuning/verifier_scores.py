@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from workers.finetuning.claim_groups import ClaimGroup
 
 # Threshold without held-out claims of both kinds to choose it on.
 DEFAULT_THRESHOLD = 0.5
+# Smallest share of false claims that the threshold refuses.
+REFUSED_SHARE = 0.9
 # Share of true claims that may be marked as likely hallucinations: one sentence in fifteen of a summary by a language
 # model is unsupported (RAGTruth), so that a mark is right more often than not if a quarter of them is found.
 MARKED_TRUE_SHARE = 0.01
@@ -54,30 +55,24 @@ def measure_auc(judged: Sequence[JudgedClaim]) -> float | None:
 
 
 def choose_threshold(judged: Sequence[JudgedClaim]) -> float:
-    """Return the threshold with the best balanced accuracy, halfway between two scores; the middle of the best ones."""
+    """Return the lowest threshold, halfway between two scores, that refuses nine of ten false claims.
+
+    A false sentence that is kept costs more than a true one that is quoted instead.
+    """
     true, false = _divide(judged)
     if not len(true) or not len(false):
         return DEFAULT_THRESHOLD
     scores = sorted({claim.score for claim in judged})
-    between = [(one + other) / 2 for one, other in pairwise(scores)] or [DEFAULT_THRESHOLD]
-    accuracies = [_measure_accuracy(true, false, threshold) for threshold in between]
-    best = [
-        threshold
-        for threshold, accuracy in zip(between, accuracies, strict=True)
-        if math.isclose(accuracy, max(accuracies))
-    ]
-    return best[len(best) // 2]
+    above = [(one + other) / 2 for one, other in pairwise([*scores, 1.0])]
+    return next(
+        threshold for threshold in above if (false < threshold).mean() >= REFUSED_SHARE or threshold == above[-1]
+    )
 
 
 def choose_mark_threshold(judged: Sequence[JudgedClaim]) -> float:
     """Return the score below which one of a hundred true claims falls; 0, which marks nothing, without true ones."""
     true, _ = _divide(judged)
     return float(np.quantile(true, MARKED_TRUE_SHARE)) if len(true) else 0.0
-
-
-def _measure_accuracy(true: npt.NDArray[np.float64], false: npt.NDArray[np.float64], threshold: float) -> float:
-    """Return the mean of the share of true claims accepted and of false ones refused."""
-    return float((true >= threshold).mean() + (false < threshold).mean()) / 2
 
 
 def _divide(judged: Sequence[JudgedClaim]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

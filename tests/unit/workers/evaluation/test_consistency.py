@@ -27,5 +27,6 @@ def test_a_sentence_without_words_to_compare_has_no_support() -> None:
     assert estimate_support(Overlap(None, None, None), score=None, is_marked=False) == 0.0
 
 
-def test_a_summary_is_as_consistent_as_its_sentences_are_on_average() -> None:
-    assert estimate_consistency([1.0, 0.5]) == 0.75
+def test_the_weakest_sentence_counts_as_much_as_the_mean_of_all() -> None:
+    assert estimate_consistency([1.0, 0.5]) == 0.625
+    assert estimate_consistency([0.4]) == 0.4

@@ -6,7 +6,6 @@ import pytest
 
 from workers.finetuning.claim_groups import ClaimGroup, TrainingClaim
 from workers.finetuning.verifier_scores import (
-    DEFAULT_THRESHOLD,
     JudgedClaim,
     choose_mark_threshold,
     choose_threshold,
@@ -38,16 +37,17 @@ def test_the_auc_is_the_share_of_pairs_in_order(true: list[float], false: list[f
     assert measure_auc(judge(true, false)) == auc
 
 
-def test_the_threshold_has_the_best_balanced_accuracy() -> None:
-    # One true claim among many false ones counts as much as all of them.
-    judged = judge([0.6], [0.1, 0.2, 0.3, 0.4, 0.9])
-    assert choose_threshold(judged) == pytest.approx(0.5)
-    assert describe_scores(judged, threshold=0.5)["balanced_accuracy"] == pytest.approx(0.9)
+def test_the_threshold_refuses_nine_of_ten_false_claims() -> None:
+    false = [place / 100 for place in range(10)]
+    judged = judge([0.3, 0.8], [*false[:9], 0.7])
+
+    assert choose_threshold(judged) == pytest.approx(0.19)
+    assert describe_scores(judged, threshold=0.19)["balanced_accuracy"] == pytest.approx(0.95)
 
 
-def test_of_equally_good_thresholds_the_middle_one_is_chosen() -> None:
+def test_a_threshold_above_all_false_claims_is_found_even_where_no_true_one_is_left() -> None:
     assert choose_threshold(judge([0.9, 0.5], [0.3, 0.1])) == pytest.approx(0.4)
-    assert choose_threshold(judge([0.9], [0.9])) == DEFAULT_THRESHOLD
+    assert choose_threshold(judge([0.6], [0.1, 0.9])) == pytest.approx(0.95)
 
 
 @pytest.mark.parametrize("judged", [[], judge([0.9], []), judge([], [0.2, 0.4])])
