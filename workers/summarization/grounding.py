@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
 from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.evaluation.verification import SourceText, Verification
+from workers.summarization.contradictions import find_contradictions
 from workers.summarization.extraction import extract
 from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import count_words
@@ -110,12 +111,22 @@ def ground_answer(
         return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)
     if language is not None and (spoken := detect_language(source.text)) != find_language(language) and spoken:
         return _flag_translation(text, claims, spoken)
-    verdicts = source.verify([_strip_quotes(claim.text) for claim in claims])
+    verdicts = _refuse_contradictions(claims, source.verify([_strip_quotes(claim.text) for claim in claims]))
     failed = sum(not verdict.is_borne_out for verdict in verdicts)
     if mode == "flag":
         return GroundedAnswer(text, tuple(map(_keep, claims, verdicts, [source] * len(claims))), failed)
     grounded = _Rewriter(text, source).rewrite(claims, verdicts, failed)
     return grounded if grounded.sentences else _quote_instead(text, source, failed)
+
+
+def _refuse_contradictions(claims: Sequence[Sentence], verdicts: Sequence[Verification]) -> list[Verification]:
+    """Return the verdicts with a reason against sentences that say the same of different names, except for copies."""
+    refused = {place for place in find_contradictions(claims) if not verdicts[place].is_verbatim}
+    reason = "a sentence beside it says the same of another name or number"
+    return [
+        replace(verdict, reason=verdict.reason or reason) if place in refused else verdict
+        for place, verdict in enumerate(verdicts)
+    ]
 
 
 def _flag_translation(text: str, claims: Sequence[Sentence], language: str) -> GroundedAnswer:

@@ -136,3 +136,11 @@ def test_the_language_of_the_source_is_verified_though_it_was_asked_for() -> Non
     )
 
     assert [item.kind for item in grounded.sentences] == ["verified"]
+
+
+def test_sentences_that_say_the_same_of_two_names_are_both_refused() -> None:
+    source = "Danny Welbeck scored as Arsenal beat Manchester United 2-1 in the FA Cup at Old Trafford."
+
+    grounded = ground("Arsenal 2-1 United at Old Trafford. Manchester 2-1 United at Old Trafford.", source=source)
+
+    assert list_kinds(grounded) == [(f"\u201c{source}\u201d", "quoted")]
