@@ -64,7 +64,7 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
         # CPython remembers an interrupt that passed through exec(), as in an import of a dataclass, and `python -m`
         # would end by SIGINT in place of the exit code. Any later exec() clears that.
-        exec("")  # noqa: S102
+        exec("")  # noqa: S102  # nosec B102
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader closed the pipe (`| head`).
