@@ -48,15 +48,26 @@ def test_every_strategy_ends_with_a_result_for_every_job(local: Local) -> None:
             assert (state == "succeeded" and summary) or (state == "partial" and summary and reason) or reason
 
 
-def test_the_first_writeup_has_a_map_step_for_each_of_its_six_sections(local: Local, shared_data: Path) -> None:
+def test_the_first_writeup_has_a_map_step_for_each_chunk(local: Local, shared_data: Path) -> None:
     submit(
         local,
         str(shared_data / "kaggle_winning_solutions_methods.csv"),
         *("--text-column", "writeup", "--id-column", "link", "--limit", "1"),
-        *("--strategy", "map-reduce", "--batch", "six sections", "--chunk-tokens", "3000"),
+        *("--strategy", "map-reduce", "--batch", "several chunks", "--chunk-tokens", "1000"),
     )
-    wait_until(lambda: count_steps(local, "six sections", "map", "done") == 6, "six map steps are done")
-    assert count_steps(local, "six sections", "map") == 6
+    wait_until(lambda: count_steps(local, "several chunks", "plan", "done") == 1, "the plan is made")
+    chunks = count_chunks(local, "several chunks")
+    assert chunks > 1
+    wait_until(lambda: count_steps(local, "several chunks", "map", "done") == chunks, "all map steps are done")
+    assert count_steps(local, "several chunks", "map") == chunks
+
+
+def count_chunks(local: Local, batch: str) -> int:
+    sql = (
+        "SELECT count(*) FROM chunks JOIN jobs ON jobs.id = chunks.job_id JOIN batches ON batches.id = jobs.batch_id "
+        f"WHERE batches.name = '{batch}'"
+    )
+    return int(str(local.query(sql)[0][0]))
 
 
 def count_steps(local: Local, batch: str, kind: str, state: str | None = None) -> int:
