@@ -31,7 +31,9 @@ def test_the_check_of_a_killed_worker_is_made_by_another_and_stored_once(scene: 
 def test_workers_that_die_before_they_send_messages_lose_no_second_try(scene: Scene) -> None:
     scene.add_worker()
     scene.keep_workers()
-    scene.submit([write_text(f"text{number}", 3) for number in range(3)], strategy="map-reduce", gate=0.99)
+    scene.submit(
+        [write_text(f"text{number}", 3) for number in range(3)], strategy="map-reduce", gate=0.99, grounding="off"
+    )
     for _ in range(4):
         scene.switch("die_before_ring")
         scene.wait_until(
