@@ -16,7 +16,7 @@ from workers.evaluation.lexical import Sentence
 from workers.evaluation.passages import PassageIndex
 from workers.evaluation.source_facts import read_source
 
-# Tokens of an excerpt that a sentence is judged by; the verifier was trained on 160 to 320.
+# Tokens of an excerpt that a sentence is judged by, about as many as in the longest of a verifier's training.
 EXCERPT_TOKENS = 320
 # Sentences that share an excerpt.
 GROUP_SIZE = 6
