@@ -28,6 +28,19 @@ _NUMBER = re.compile(r"[$£€]?\d+(?:[.,]\d+)*%?")
 _NUMERAL = re.compile(rf"\b(?:{'|'.join(word for word in NUMERALS if word not in ('zero', 'one'))})\b")
 _AUXILIARY = re.compile(r"\b(?:is|are|was|were|will|has|have|had|can|could|should|would|did|does)\b(?! not)")
 _WORD = re.compile(r"\b[A-Za-z]+\b")
+_HEDGE = re.compile(
+    r" (?:almost|nearly|barely|never|not|allegedly|reportedly|possibly|maybe|perhaps|partly|rarely|unlikely to"
+    r"|(?:try|tries|tried|hope|hopes|hoped|plan|plans|planned|want|wants|wanted|fail|fails|failed|refuse|refuses|refused"
+    r"|decline|declines|declined|intend|intends|intended|threatened|expected|likely|thought|believed) to)\b"
+)
+_PAST_VERB = re.compile(r"\b[a-z]{3,}ed\b")
+# A noun, by the word before it.
+_NOUN = re.compile(
+    r"\b(?:the|a|an|his|her|their|its|this) ([a-z]{3,})\b"
+    r"(?= (?:of|in|on|at|to|for|from|by|and|was|is|are|were|has|had|who|that)\b|[.,;])"
+)
+SPEECH_VERBS = ("says", "said", "claims", "warned", "told reporters", "announced", "believes", "admitted")
+_SPEECH = re.compile(r"\b(?:say|says|said|tells|told|claims|claimed|according|warns|warned|announced)\b")
 # Between two names that stand in a list, whose order means nothing.
 LISTING = ("", "and", "or", "&")
 # Words of a spliced predicate: shorter ones say nothing, longer ones outweigh the subject.
@@ -155,6 +168,62 @@ def splice_sentences(claim: str, source: str, generator: random.Random) -> str |
     return None
 
 
+def drop_hedge(claim: str, source: str, generator: random.Random) -> str | None:
+    """Leave out a word that makes a statement weaker or denies it: "almost", "not", "planned to"."""
+    hedges = list(_HEDGE.finditer(claim))
+    if not hedges:
+        return None
+    hedge = generator.choice(hedges)
+    return claim[: hedge.start()] + claim[hedge.end() :]
+
+
+def swap_verb(claim: str, source: str, generator: random.Random) -> str | None:
+    """Replace a verb in the past tense by another one of the source."""
+    return _swap_found(claim, source, _PAST_VERB, 0, generator)
+
+
+def swap_noun(claim: str, source: str, generator: random.Random) -> str | None:
+    """Replace a noun by another one of the source."""
+    return _swap_found(claim, source, _NOUN, 1, generator)
+
+
+def _swap_found(claim: str, source: str, pattern: re.Pattern[str], group: int, generator: random.Random) -> str | None:
+    """Replace a match of a pattern by one of the source that has no word of the claim."""
+    found = list(pattern.finditer(claim))
+    known = _list_stems(claim)
+    words = dict.fromkeys(match[group] for match in pattern.finditer(source))
+    others = [word for word in words if known.isdisjoint(_list_stems(word))]
+    if not found or not others:
+        return None
+    word = generator.choice(found)
+    return _replace(claim, word.start(group), word[group], generator.choice(others))
+
+
+def exchange_nouns(claim: str, source: str, generator: random.Random) -> str | None:
+    """Exchange two nouns of the claim."""
+    nouns = list(_NOUN.finditer(claim))
+    if len(nouns) < 2:
+        return None
+    one, other = sorted(generator.sample(nouns, 2), key=lambda noun: noun.start())
+    between = claim[one.end(1) : other.start(1)]
+    if one[1] == other[1] or between.split()[:1] in (["and"], ["or"]):
+        return None
+    return claim[: one.start(1)] + other[1] + between + one[1] + claim[other.end(1) :]
+
+
+def attribute_falsely(claim: str, source: str, generator: random.Random) -> str | None:
+    """Put a statement into the mouth of somebody whom the source names, but not near it."""
+    keys = _list_keys(claim)
+    sentences = [sentence.text for sentence in split_sentences(source)]
+    own = max(range(len(sentences)), key=lambda place: len(keys & _list_keys(sentences[place])), default=0)
+    near = _list_stems(" ".join((claim, *sentences[max(0, own - 2) : own + 3])))
+    others = [name for name, _ in find_names(source) if " " in name and near.isdisjoint(_list_stems(name))]
+    if not others or _SPEECH.search(claim):
+        return None
+    opening = claim if find_names(claim)[:1] and find_names(claim)[0][1] == 0 else claim[0].lower() + claim[1:]
+    return f"{generator.choice(others)} {generator.choice(SPEECH_VERBS)} that {opening}"
+
+
 def _is_foreign(predicate: str, keys: set[str]) -> bool:
     """Tell whether a predicate has a fit length and few of the claim's words."""
     found = _list_keys(predicate)
@@ -180,5 +249,10 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "negation": negate,
     "another pronoun": swap_pronoun,
     "spliced sentences": splice_sentences,
+    "hedge dropped": drop_hedge,
+    "another verb": swap_verb,
+    "another noun": swap_noun,
+    "nouns exchanged": exchange_nouns,
+    "another speaker": attribute_falsely,
 }
-FREQUENT = ("another name", "another number", "opposite word", "spliced sentences")
+FREQUENT = ("another name", "another number", "opposite word", "spliced sentences", "roles exchanged", "hedge dropped")

@@ -33,8 +33,10 @@ def find_changes(claim: str, original: str) -> tuple[Span, ...] | None:
 def _find_exchanged(
     words: Sequence[re.Match[str]], after: Sequence[str], before: Sequence[str]
 ) -> tuple[Span, ...] | None:
-    """Return the capitalized words from the first to the last word that has another place."""
+    """Return the words in each other's place: two single words, or names from the first to the last moved word."""
     moved = [place for place in range(len(words)) if after[place] != before[place]]
+    if len(moved) == 2:
+        return tuple(words[place].span() for place in moved)
     region = words[moved[0] : moved[-1] + 1] if moved else ()
     return tuple(word.span() for word in region if word[0][0].isupper()) or None
 

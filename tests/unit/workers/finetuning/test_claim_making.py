@@ -32,7 +32,9 @@ def write_text(number: int) -> str:
         f"Repairs, according to the treasurer, will cost the town of {town} about {number + 40} million in total. "
         "A ferry will carry students and commuters across the water during the long months of rebuilding. "
         "Shopkeepers near the old market fear that fewer visitors will come while the roads remain closed. "
-        "The mayor said that she was sorry, and that free buses would run every ten minutes until spring."
+        "The mayor said that she was sorry, and that free buses would run every ten minutes until spring. "
+        "Divers from the harbour almost drowned in the cold river, and the army planned to send help that week. "
+        "Otto Lindqvist, a retired captain, remembers the flood of the last century very well indeed."
     )
 
 
@@ -84,7 +86,9 @@ def test_a_corrupted_claim_stands_nowhere_in_its_text(
 def test_the_false_words_of_a_corrupted_claim_are_known_and_lie_within_it(
     by_origin: dict[str, list[tuple[ClaimGroup, TrainingClaim]]],
 ) -> None:
-    for kind in CORRUPTIONS:
+    # Where a word is only missing, no word is false by itself.
+    assert {claim.unsupported for _, claim in by_origin["hedge dropped"]} == {None}
+    for kind in CORRUPTIONS.keys() - {"hedge dropped"}:
         for _, claim in by_origin.get(kind, ()):
             assert claim.unsupported
             false = [claim.text[start:end] for start, end in claim.unsupported]

@@ -8,16 +8,22 @@ import pytest
 
 from workers.finetuning.corruptions import (
     CORRUPTIONS,
+    attribute_falsely,
+    drop_hedge,
+    exchange_nouns,
     find_names,
     negate,
     splice_sentences,
     swap_date,
     swap_name,
+    swap_noun,
     swap_number,
     swap_pronoun,
     swap_roles,
+    swap_verb,
     swap_word,
 )
+from workers.finetuning.false_words import find_changes
 from workers.finetuning.opposites import OPPOSITES, PRONOUNS
 
 SOURCE = (
@@ -120,3 +126,33 @@ def test_names_are_more_than_a_capital_at_the_start_and_no_dates() -> None:
 def test_no_word_is_its_own_opposite() -> None:
     for table in (OPPOSITES, PRONOUNS):
         assert all(word not in others and word == word.lower() for word, others in table.items())
+
+
+def test_a_hedge_is_dropped() -> None:
+    assert drop_hedge("The tomato plants almost died.", SOURCE, random.Random(1)) == "The tomato plants died."
+    assert drop_hedge("They planned to close it.", SOURCE, random.Random(1)) == "They close it."
+
+
+def test_two_nouns_are_exchanged_and_both_are_the_false_words() -> None:
+    true, false = "It shows the owner of the dog.", "It shows the dog of the owner."
+    assert exchange_nouns(true, SOURCE, random.Random(1)) == false
+    assert [false[start:end] for start, end in find_changes(false, true) or ()] == ["dog", "owner"]
+
+
+def test_verbs_and_nouns_come_from_the_source() -> None:
+    source = "Rangers rescued the calf. The river flooded the valley of the south."
+    assert swap_verb("They closed it.", source, random.Random(1)) in ("They rescued it.", "They flooded it.")
+    assert swap_noun("They closed the bridge.", source, random.Random(1)) in (
+        "They closed the valley.",
+        "They closed the south.",
+    )
+
+
+def test_a_statement_gets_a_speaker_who_stands_far_from_it() -> None:
+    near = "The bridge closed after the storm. It had stood for years. Nobody was hurt. Boats took people over."
+    source = f"{near} Trains ran late. Later, by the lake, Otto Lindqvist sold boats."
+    claim = attribute_falsely("The bridge closed after the storm.", source, random.Random(1))
+    assert claim is not None
+    assert claim.startswith("Otto Lindqvist ")
+    assert claim.endswith(" that the bridge closed after the storm.")
+    assert attribute_falsely("He said the bridge closed.", source, random.Random(1)) is None
