@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from workers.evaluation.consistency import estimate_consistency
+from workers.evaluation.consistency import estimate_consistency, measure_overlap
 from workers.evaluation.examination import Examiner
 from workers.evaluation.findings import Findings, describe_sentences
 from workers.evaluation.lexical import read_words
@@ -59,7 +59,9 @@ def evaluate_summary(
 
 def _combine_signals(findings: Findings) -> Metric:
     evidence = {"signals": findings.signals, "sentences": describe_sentences(findings)}
-    return Metric(estimate_consistency([reading.support for reading in findings.readings]), evidence=evidence)
+    overlaps = [measure_overlap(reading.overlap) for reading in findings.readings]
+    probabilities = [reading.probability for reading in findings.readings]
+    return Metric(estimate_consistency(overlaps, probabilities), evidence=evidence)
 
 
 def _show_signal(signal: str, findings: Findings, *, has_generator: bool) -> Metric:

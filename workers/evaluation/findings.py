@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import fmean
 
-from workers.evaluation.consistency import estimate_support
+from workers.evaluation.consistency import estimate_probability, measure_overlap
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
 from workers.evaluation.verification import Verification
@@ -30,10 +30,15 @@ class SentenceFindings:
     verification: Verification
 
     @property
-    def support(self) -> float:
-        """Support of the sentence by the source, from 0 to 1."""
+    def probability(self) -> float:
+        """Probability that the source bears the sentence out, from 0 to 1."""
         found = self.verification
-        return estimate_support(self.overlap, score=found.score, is_marked=found.is_marked)
+        return estimate_probability(self.overlap, score=found.score, is_marked=found.is_marked)
+
+    @property
+    def support(self) -> float:
+        """Support of the sentence by the source, from 0 to 1: the mean of its overlap and its probability."""
+        return (measure_overlap(self.overlap) + self.probability) / 2
 
 
 @dataclass(frozen=True, slots=True)
