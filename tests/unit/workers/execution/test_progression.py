@@ -100,7 +100,9 @@ def test_of_two_maps_that_end_together_the_second_waits_and_creates_the_reduce(d
     end_maps(driver, job, 0)
     first, second = (driver.claim(job, "map", index) for index in (1, 2))
     blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    with ThreadPoolExecutor(1) as pool, Session(driver.engine) as monitor:
+    # Within a transaction pg_stat_activity would stay as it was first read.
+    asking = driver.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with ThreadPoolExecutor(1) as pool, asking.connect() as monitor:
         with Session(driver.engine) as session, session.begin():
             locked = end_step(session, first, StepResult(output="part 1"), worker="other")
             assert locked is not None
