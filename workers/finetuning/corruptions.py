@@ -89,7 +89,7 @@ def swap_roles(claim: str, source: str, generator: random.Random) -> str | None:
     between = claim[start + len(one) : middle]
     if one in other or other in one or between.strip(" ,") in LISTING:
         return None
-    return claim[:start] + other + between + one + claim[middle + len(other) :]
+    return _exchange(claim, start, one, middle, other)
 
 
 def swap_number(claim: str, source: str, generator: random.Random) -> str | None:
@@ -156,10 +156,7 @@ def splice_sentences(claim: str, source: str, generator: random.Random) -> str |
         return None
     keys = _list_keys(claim)
     sentences = [sentence.text for sentence in split_sentences(source)]
-    if not sentences:
-        return None
-    # The claim's own place: the sentence that shares most words with it.
-    own = max(range(len(sentences)), key=lambda place: len(keys & _list_keys(sentences[place])))
+    own = _find_place(keys, sentences)
     for place in sorted(range(len(sentences)), key=lambda place: abs(place - own)):
         found = _AUXILIARY.search(sentences[place])
         predicate = sentences[place][found.end() :] if found is not None and found[0] == verb[0] else ""
@@ -208,19 +205,20 @@ def exchange_nouns(claim: str, source: str, generator: random.Random) -> str | N
     between = claim[one.end(1) : other.start(1)]
     if one[1] == other[1] or between.split()[:1] in (["and"], ["or"]):
         return None
-    return claim[: one.start(1)] + other[1] + between + one[1] + claim[other.end(1) :]
+    return _exchange(claim, one.start(1), one[1], other.start(1), other[1])
 
 
 def attribute_falsely(claim: str, source: str, generator: random.Random) -> str | None:
     """Put a statement into the mouth of somebody whom the source names, but not near it."""
     keys = _list_keys(claim)
     sentences = [sentence.text for sentence in split_sentences(source)]
-    own = max(range(len(sentences)), key=lambda place: len(keys & _list_keys(sentences[place])), default=0)
+    own = _find_place(keys, sentences)
     near = _list_stems(" ".join((claim, *sentences[max(0, own - 2) : own + 3])))
     others = [name for name, _ in find_names(source) if " " in name and near.isdisjoint(_list_stems(name))]
     if not others or _SPEECH.search(claim):
         return None
-    opening = claim if find_names(claim)[:1] and find_names(claim)[0][1] == 0 else claim[0].lower() + claim[1:]
+    opens_with_name = any(start == 0 for _, start in find_names(claim))
+    opening = claim if opens_with_name else claim[:1].lower() + claim[1:]
     return f"{generator.choice(others)} {generator.choice(SPEECH_VERBS)} that {opening}"
 
 
@@ -233,6 +231,16 @@ def _is_foreign(predicate: str, keys: set[str]) -> bool:
 
 def _list_keys(text: str) -> set[str]:
     return {word.key for word in read_words(text) if word.is_content}
+
+
+def _find_place(keys: set[str], sentences: Sequence[str]) -> int:
+    """Return the index of the sentence that shares most words with a claim; 0 without sentences."""
+    return max(range(len(sentences)), key=lambda place: len(keys & _list_keys(sentences[place])), default=0)
+
+
+def _exchange(text: str, start: int, one: str, middle: int, other: str) -> str:
+    """Return a text in which two parts have each other's place."""
+    return text[:start] + other + text[start + len(one) : middle] + one + text[middle + len(other) :]
 
 
 def _replace(text: str, start: int, old: str, new: str) -> str:
