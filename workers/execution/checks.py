@@ -159,9 +159,8 @@ def _begin_second(session: Session, job: Job) -> list[StepMessage]:
 def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, gate: float) -> None:
     """Keep the better of two summaries; clear the review only if the second passes the gate."""
     found = metrics[GATED]
-    first = session.scalar(select(Evaluation.value).where(Evaluation.job_id == job.id, Evaluation.metric == GATED))
     second = next_steps(read_progress(session, job, SECOND_ROUND))
-    is_better = found.value is not None and (first is None or found.value > first)
+    is_better = _rank({name: metric.value for name, metric in metrics.items()}) > _rank(_read_values(session, job))
     if is_better and isinstance(second, Conclusion) and _is_as_complete(second, job):
         _replace_summary(session, job, second)
         _invalidate_metrics(session, job)
@@ -170,6 +169,16 @@ def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, 
             job.review = None
             return
     job.review = f"{job.review}, and in a second try {_describe(found)}"
+
+
+def _read_values(session: Session, job: Job) -> dict[str, float | None]:
+    rows = session.execute(select(Evaluation.metric, Evaluation.value).where(Evaluation.job_id == job.id))
+    return {row.metric: row.value for row in rows}
+
+
+def _rank(values: Mapping[str, float | None]) -> list[float]:
+    """Return the order of two tries: by what the gate compares, and of equal ones by the other score."""
+    return [-1.0 if values.get(name) is None else values[name] or 0.0 for name in (GATED, *SCORES)]
 
 
 def _invalidate_metrics(session: Session, job: Job) -> None:
