@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import fmean
 
-from workers.evaluation.consistency import estimate_probability, measure_overlap
+from workers.evaluation.consistency import estimate_consistency, estimate_support
 from workers.evaluation.judgement import Span
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
@@ -31,15 +31,15 @@ class SentenceFindings:
     verification: Verification
 
     @property
-    def probability(self) -> float:
-        """Probability that the source bears the sentence out, from 0 to 1."""
-        found = self.verification
-        return estimate_probability(self.overlap, score=found.score, is_marked=found.is_marked)
+    def consistency(self) -> float:
+        """Consistency of the sentence with its source, from 0 to 1."""
+        return estimate_consistency(self.overlap, score=self.verification.score)
 
     @property
     def support(self) -> float:
-        """Support of the sentence by the source, from 0 to 1: the mean of its overlap and its probability."""
-        return (measure_overlap(self.overlap) + self.probability) / 2
+        """Support of the sentence by the source, from 0 to 1; 0 for a marked one."""
+        found = self.verification
+        return estimate_support(self.overlap, score=found.score, is_marked=found.is_marked)
 
 
 @dataclass(frozen=True, slots=True)

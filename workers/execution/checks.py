@@ -20,7 +20,7 @@ from models.results import StepResult
 from models.sentence_updates import delete_sentences, store_sentences
 from models.tables import Document, Evaluation
 from workers.evaluation.errors import EvaluationInterruptedError
-from workers.evaluation.metric import Metric, reject
+from workers.evaluation.metric import SCORES, Metric, reject
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.progression import (
     OUTCOMES,
@@ -97,7 +97,7 @@ def read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
 
 
 # The metric that is compared with a gate.
-GATED = "consistency"
+GATED = "least_support"
 
 
 def conclude_check(
@@ -115,15 +115,18 @@ def conclude_check(
 
 
 def fail_check(session: Session, job: Job, message: str, *, round_number: int) -> None:
-    """Conclude a failed check: the metric is stored as not measurable, with the error as the reason."""
-    conclude_check(session, job, {GATED: reject(f"the check failed: {message}")}, round_number=round_number)
+    """Conclude a failed check: the scores are stored as not measurable, with the error as the reason."""
+    failed = reject(f"the check failed: {message}")
+    conclude_check(session, job, dict.fromkeys(SCORES, failed), round_number=round_number)
 
 
 def find_objection(metric: Metric, gate: float) -> str | None:
     """Return the reason that a metric fails a gate, for the job's review; None if it passes."""
     if metric.value is None:
-        return f"its {GATED} is not measurable: {metric.reason}"
-    return f"{GATED} {metric.value:.3f} is below the gate of {gate:g}" if metric.value < gate else None
+        return f"the support of its sentences is not measurable: {metric.reason}"
+    if metric.value >= gate:
+        return None
+    return f"its least supported sentence has a support of {metric.value:.3f}, below the gate of {gate:g}"
 
 
 def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> None:
