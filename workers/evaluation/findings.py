@@ -8,6 +8,7 @@ from enum import StrEnum
 from statistics import fmean
 
 from workers.evaluation.consistency import estimate_consistency, estimate_support
+from workers.evaluation.judgement import Span
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
 from workers.evaluation.verification import Verification
@@ -85,6 +86,7 @@ class Reason(StrEnum):
     SWAPPED = "the source has these names in the reverse roles"
     UNANSWERED = "the source does not say"
     CONTRADICTED = "the source says otherwise"
+    DISBELIEVED = "the verifier finds this unsupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Doubt:
 def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> list[Doubt]:
     """Return the distinct doubtful spans of one sentence, in order."""
     start, check = reading.sentence.start, reading.verification.check
+    doubtful = reading.verification.doubtful
+    judged = [] if doubtful is None else [_doubt_span(reading.sentence, doubtful)]
     found = ((Reason.APART, check.apart), (Reason.SWAPPED, check.swapped), (Reason.MISSING, check.missing))
     read = [Doubt(fact.text, start + fact.start, start + fact.end, reason) for reason, facts in found for fact in facts]
     asked = [
@@ -116,8 +120,9 @@ def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> li
         for question in answered
         if question.is_doubtful and question.target.sentence.start == start
     ]
-    # A question has more evidence than the mere comparison of words, so it comes last and replaces that doubt.
-    return sorted({doubt.start: doubt for doubt in (*read, *asked)}.values(), key=lambda doubt: doubt.start)
+    # The later ones say more of the same span and replace the earlier: a comparison of words gives a reason, a question
+    # the source's answer.
+    return sorted({doubt.start: doubt for doubt in (*judged, *read, *asked)}.values(), key=lambda doubt: doubt.start)
 
 
 def describe_sentences(findings: Findings) -> list[dict[str, object]]:
@@ -134,12 +139,18 @@ def _describe_sentence(reading: SentenceFindings, doubts: list[Doubt]) -> dict[s
     return {
         **asdict(reading.sentence),
         "is_marked": reading.verification.is_marked,
+        "objection": reading.verification.reason,
         "support": reading.support,
         "verifier": reading.verification.score,
         "doubts": [asdict(doubt) for doubt in doubts],
         "overlap": asdict(reading.overlap),
         "likelihood": reading.gain,
     }
+
+
+def _doubt_span(sentence: Sentence, span: Span) -> Doubt:
+    start, end = span
+    return Doubt(sentence.text[start:end], sentence.start + start, sentence.start + end, Reason.DISBELIEVED)
 
 
 def _doubt_answer(answered: Answered) -> Doubt:

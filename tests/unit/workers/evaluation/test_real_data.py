@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.bench.agreement import measure_area
-from tests.bench.bench_quality import list_doubts, read_documents
+from tests.bench.bench_quality import read_documents
 from tests.bench.judgements import read_judged_files
+from tests.bench.planted import list_doubts
 from tests.bench.swaps import SwapKind, plant_swaps
 from workers.evaluation.evaluate import evaluate_summary
 from workers.evaluation.metric import Metric
