@@ -95,7 +95,8 @@ def save_adapter(network: Any, folder: Path, *, base: str) -> None:
     """
     # PEFT's model card would contain the path; its other facts are in gistmill.json.
     network.create_or_update_model_card = lambda _folder: None
-    network.save_pretrained(folder)
+    # Without embeddings: PEFT would look for the base on a hub to tell whether they have changed.
+    network.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(config | {"base_model_name_or_path": base}, indent=2) + "\n", encoding="utf-8")
