@@ -1,4 +1,4 @@
-"""Check of a sentence's facts: those that its source lacks, that the source states apart, or in reversed roles."""
+"""Check of a sentence: facts that its source lacks, states apart or in reversed roles, and words it modifies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
+from workers.evaluation.alterations import Alteration, find_alterations
 from workers.evaluation.facts import Fact, find_facts
 from workers.evaluation.names import Name
 from workers.evaluation.quantities import Quantity
@@ -38,6 +39,7 @@ class FactCheck:
         missing: facts that the source lacks.
         apart: facts of the source that no sentence with its neighbours states together with the others.
         swapped: names that the source has in the reverse roles.
+        altered: words and numbers that the source says with a modifier that the sentence drops, or the reverse.
         support: indices of the source's sentences that bear the sentence out best, the most relevant first.
     """
 
@@ -45,6 +47,7 @@ class FactCheck:
     missing: tuple[Fact, ...]
     apart: tuple[Fact, ...]
     swapped: tuple[Fact, ...]
+    altered: tuple[Alteration, ...]
     support: tuple[int, ...]
 
     @property
@@ -59,12 +62,16 @@ def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
     facts = find_facts(sentence, capitals=source.capitals, terms=terms)
     places = {fact: source.find(fact) for fact in facts}
     found = {fact: where for fact, where in places.items() if where}
+    support = _find_support(terms, found, source)
     return FactCheck(
         facts=facts,
         missing=tuple(fact for fact, where in places.items() if not where and not _may_be_counted(fact, source)),
         apart=_find_apart(sentence, found, source),
         swapped=find_swapped(sentence, source),
-        support=_find_support(terms, found, source),
+        altered=find_alterations(
+            sentence, terms, [(source.sentences[place].text, source.terms[place]) for place in support]
+        ),
+        support=support,
     )
 
 
