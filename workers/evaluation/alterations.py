@@ -14,6 +14,7 @@ from itertools import pairwise
 from workers.evaluation.modifiers import (
     ModifierKind,
     find_governed,
+    find_verb_key,
     has_modifier,
     is_assertive,
     is_question,
@@ -87,7 +88,7 @@ def find_alterations(
     there: dict[str, list[Occurrence]] = {}
     for text, words in source:
         for occurrence in _list_occurrences(text, words):
-            there.setdefault(occurrence.term.key, []).append(occurrence)
+            there.setdefault(find_verb_key(occurrence.term), []).append(occurrence)
     mine = [occurrence for occurrence in _list_occurrences(sentence, terms) if _is_asserted(occurrence)]
     found = [*_find_dropped(mine, there), *_find_negated(mine, [text for text, _ in source])]
     return tuple({alteration.start: alteration for alteration in found}.values())
@@ -111,7 +112,7 @@ def _is_asserted(occurrence: Occurrence) -> bool:
 def _find_dropped(mine: Sequence[Occurrence], there: Mapping[str, Sequence[Occurrence]]) -> Iterator[Alteration]:
     for kind in ModifierKind:
         for word in mine:
-            theirs = there.get(word.term.key, ())
+            theirs = there.get(find_verb_key(word.term), ())
             if not theirs or has_modifier(word.text, kind) or _is_aim(word, kind):
                 continue
             if all(kind in other.modifiers for other in theirs) and theirs[0].resembles(word):

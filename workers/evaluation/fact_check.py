@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import log
 
 from workers.evaluation.alterations import Alteration, find_alterations
+from workers.evaluation.bounds import find_rebounded
 from workers.evaluation.facts import Fact, find_facts
 from workers.evaluation.names import Name
 from workers.evaluation.quantities import Quantity
@@ -56,22 +57,31 @@ class FactCheck:
         return len({*self.missing, *self.apart, *self.swapped})
 
 
-def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
-    """Check the facts of a sentence against its source."""
+def check_facts(sentence: str, source: SourceFacts, *, support: Sequence[int] = ()) -> FactCheck:
+    """Check the facts of a sentence against its source.
+
+    Args:
+        sentence: the sentence.
+        source: facts of its source.
+        support: indices of the source's sentences that have it word for word; () to find those that bear it out best.
+    """
     terms = read_terms(sentence)
     facts = find_facts(sentence, capitals=source.capitals, terms=terms)
-    places = {fact: source.find(fact) for fact in facts}
-    found = {fact: where for fact, where in places.items() if where}
-    support = _find_support(terms, found, source)
+    sought = {fact: source.find(fact) for fact in facts}
+    found = {fact: where for fact, where in sought.items() if where}
+    places = tuple(support) or _find_support(terms, found, source)
     return FactCheck(
         facts=facts,
-        missing=tuple(fact for fact, where in places.items() if not where and not _may_be_counted(fact, source)),
+        missing=tuple(fact for fact, where in sought.items() if not where and not _may_be_counted(fact, source)),
         apart=_find_apart(sentence, found, source),
         swapped=find_swapped(sentence, source),
-        altered=find_alterations(
-            sentence, terms, [(source.sentences[place].text, source.terms[place]) for place in support]
+        altered=(
+            *find_alterations(
+                sentence, terms, [(source.sentences[place].text, source.terms[place]) for place in places]
+            ),
+            *find_rebounded(sentence, facts, source),
         ),
-        support=support,
+        support=places,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
+from workers.evaluation.lexical import find_key
 from workers.evaluation.roles import find_base
 from workers.evaluation.terms import TextTerm
 
@@ -29,7 +30,7 @@ class ModifierKind(StrEnum):
     HEDGE = "hedge"
 
 
-# Modifiers of the next content word, as patterns.
+# Modifiers of the next content word, as patterns; "May" and "Will" are a month and a name.
 _NEAR = {
     ModifierKind.DENIAL: (
         r"not(?! only| just| all| every)|\w*n['\u2019]t|never|no longer|no|cannot|neither|nor|without|hardly|scarcely|"
@@ -37,7 +38,7 @@ _NEAR = {
         r"unable to|(?:refus|declin)(?:e|es|ed|ing|al) to|stop(?:ped|s)? short of"
     ),
     ModifierKind.HEDGE: (
-        r"may|might|could|would|(?:plan|want|wish|hope|aim|intend|seek|vow|pledge|promise|threaten|offer|attempt|"
+        r"(?-i:may)|might|could|would|(?:plan|want|wish|hope|aim|intend|seek|vow|pledge|promise|threaten|offer|attempt|"
         r"propose|effort|threat|expect)(?:n?ed|d|s|es|n?ing)? to|hoping to|sought to|bid to|tr(?:y|ies|ied|ying) to|"
         r"(?:set|due|scheduled|likely|about|supposed|poised|ready) to|plan(?:s|ned|ning)? on|possibly|perhaps|"
         r"potentially|probably|likely|attempted|planned|alleged|suspected|supposed|purported|rumou?red"
@@ -60,10 +61,19 @@ _FURTHER = {
         r"turn\w* down|avoid\w*|stop\w*|miss(?:ed|es|ing)?"
     ),
     ModifierKind.HEDGE: (
-        r"will|['\u2019]ll|shall|can|should|must|accord\w*|suspect\w*|alleg\w*|accus\w*|plan\w*|possib\w*|propos\w*|"
+        r"(?-i:will)|['\u2019]ll|shall|can|should|must|accord\w*|suspect\w*|alleg\w*|accus\w*|plan\w*|possib\w*|propos\w*|"
         r"charg\w*|arrest\w*|indict\w*|trial"
     ),
 }
+# Irregular verbs besides those that have an agent and a patient (``roles``), each with its base first.
+_IRREGULAR = """
+begin began begun begins|break broke broken breaks|bring brought brings|build built builds|come came comes
+draw drew drawn|drink drank drunk|eat ate eaten|fall fell fallen falls|feel felt|flee fled|fly flew flown|get got
+go went gone goes|grow grew grown|have had|hear heard|keep kept|know knew known|lay laid|meet met|raise raised
+ride rode ridden|rise rose risen|run ran|say said|sink sank sunk|speak spoke spoken|spend spent|stand stood
+swim swam swum|think thought|wear wore worn
+""".strip()
+_BASES = {form: line.split()[0] for row in _IRREGULAR.split("\n") for line in row.split("|") for form in line.split()}
 
 
 def _compile(words: str) -> re.Pattern[str]:
@@ -147,7 +157,14 @@ def _has_sense(term: TextTerm) -> bool:
 
 def _is_verbal(term: TextTerm) -> bool:
     """Tell whether a word looks like a verb; one in -s is rather a plural."""
-    return is_assertive(term) and find_base(term.text) is not None and not term.text.endswith("s")
+    is_form = find_base(term.text) is not None or term.text.lower() in _BASES
+    return is_assertive(term) and is_form and not term.text.endswith("s")
+
+
+def find_verb_key(term: TextTerm) -> str:
+    """Return the key of a word, which is that of its base if it is a form of an irregular verb."""
+    lowered = term.text.lower()
+    return find_key(_BASES[lowered]) if lowered in _BASES else find_base(lowered) or term.key
 
 
 def is_question(text: str) -> bool:

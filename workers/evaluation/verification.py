@@ -102,11 +102,12 @@ class SourceText:
 
     def verify(self, sentences: Sequence[str]) -> list[Verification]:
         """Return the verdict on every sentence."""
-        checks = [check_facts(sentence, self._facts) for sentence in sentences]
-        verbatim = [
-            [] if check.altered else self._passages.find_verbatim(sentence)
-            for sentence, check in zip(sentences, checks, strict=True)
+        copies = [self._passages.find_verbatim(sentence) for sentence in sentences]
+        checks = [
+            check_facts(sentence, self._facts, support=places)
+            for sentence, places in zip(sentences, copies, strict=True)
         ]
+        verbatim = [[] if check.altered else places for check, places in zip(checks, copies, strict=True)]
         asked = [place for place, found in enumerate(verbatim) if not found]
         scores: dict[int, float | None] = {}
         for start in range(0, len(asked), GROUP_SIZE):
@@ -152,7 +153,7 @@ class SourceText:
         if check.apart:
             return f"the source has these, but not together: {', '.join(fact.text for fact in check.apart)}"
         if check.altered:
-            return "; ".join(dict.fromkeys(alteration.reason for alteration in check.altered))
+            return check.altered[0].reason
         if coverage < MIN_COVERAGE:
             return f"only {coverage:.0%} of its words stand together in the source"
         if score is not None and self._judge is not None and score < self._judge.threshold:
