@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from workers.evaluation.modifiers import (
+    Governed,
     ModifierKind,
     find_governed,
     find_verb_key,
     has_modifier,
     is_assertive,
     is_question,
+    is_verbal,
     list_neighbours,
 )
 from workers.evaluation.terms import TextTerm
@@ -57,16 +59,16 @@ class Alteration:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """Word of a text with the offsets of the modifiers that govern it, by kind."""
+    """Word of a text with the modifiers that govern it, by kind."""
 
     text: str
     terms: Sequence[TextTerm]
     term: TextTerm
-    modifiers: Mapping[ModifierKind, int]
+    modifiers: Mapping[ModifierKind, Governed]
 
     def resembles(self, other: Occurrence) -> bool:
         """Tell whether another text has most words beside this one, and the words next to its own are among them."""
-        start = min(self.modifiers.values(), default=self.term.start)
+        start = min((found.start for found in self.modifiers.values()), default=self.term.start)
         beside = {
             word.key
             for word in list_neighbours(self.text, self.terms, self.term)
@@ -78,7 +80,7 @@ class Occurrence:
 
     def quote(self, kind: ModifierKind) -> str:
         """Return the word with its modifier of a kind and all between them."""
-        return self.text[self.modifiers[kind] : self.term.end]
+        return self.text[self.modifiers[kind].start : self.term.end]
 
 
 def find_alterations(
@@ -95,10 +97,10 @@ def find_alterations(
 
 
 def _list_occurrences(text: str, terms: Sequence[TextTerm]) -> Iterator[Occurrence]:
-    governed: dict[int, dict[ModifierKind, int]] = {}
+    governed: dict[int, dict[ModifierKind, Governed]] = {}
     if not is_question(text):
         for found in find_governed(text, terms):
-            governed.setdefault(found.term.start, {}).setdefault(found.kind, found.start)
+            governed.setdefault(found.term.start, {}).setdefault(found.kind, found)
     yield from (Occurrence(text, terms, term, governed.get(term.start, {})) for term in terms)
 
 
@@ -115,7 +117,10 @@ def _find_dropped(mine: Sequence[Occurrence], there: Mapping[str, Sequence[Occur
             theirs = there.get(find_verb_key(word.term), ())
             if not theirs or has_modifier(word.text, kind) or _is_aim(word, kind):
                 continue
-            if all(kind in other.modifiers for other in theirs) and theirs[0].resembles(word):
+            if not all(kind in other.modifiers for other in theirs):
+                continue
+            is_governed = not theirs[0].modifiers[kind].is_far or is_verbal(word.term)
+            if is_governed and theirs[0].resembles(word):
                 yield _alter(word.term, f'the source says "{theirs[0].quote(kind)}"')
 
 
@@ -130,8 +135,10 @@ def _find_negated(mine: Sequence[Occurrence], source: Sequence[str]) -> Iterator
     if any(has_modifier(text, kind) or is_question(text) for text in source):
         return
     for word in mine:
-        start = word.modifiers.get(kind)
-        if start is not None and not _CONTRAST.search(word.text, 0, start) and not _SUMMING.match(word.text, start):
+        found = word.modifiers.get(kind)
+        if found is None or (found.is_far and not is_verbal(word.term)):
+            continue
+        if not _CONTRAST.search(word.text, 0, found.start) and not _SUMMING.match(word.text, found.start):
             yield _alter(word.term, f'the source has no negation as in "{word.quote(kind)}"')
 
 

@@ -67,9 +67,9 @@ _FURTHER = {
 }
 # Irregular verbs besides those that have an agent and a patient (``roles``), each with its base first.
 _IRREGULAR = """
-begin began begun begins|break broke broken breaks|bring brought brings|build built builds|come came comes
+begin began begun begins|break broke broken breaks|bring brought brings|build built builds|come came comes|cut cuts
 draw drew drawn|drink drank drunk|eat ate eaten|fall fell fallen falls|feel felt|flee fled|fly flew flown|get got
-go went gone goes|grow grew grown|have had|hear heard|keep kept|know knew known|lay laid|meet met|raise raised
+go went gone goes|grow grew grown|have had|hear heard|keep kept|know knew known|lay laid|meet met|put puts
 ride rode ridden|rise rose risen|run ran|say said|sink sank sunk|speak spoke spoken|spend spent|stand stood
 swim swam swum|think thought|wear wore worn
 """.strip()
@@ -98,11 +98,19 @@ _AUXILIARIES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """Word of a sentence with the kind and the offset of a modifier that governs it."""
+    """Word of a sentence with a modifier that governs it.
+
+    Args:
+        term: the word.
+        kind: kind of the modifier.
+        start: offset of the modifier.
+        is_far: whether it governs all verbs of the clause, rather than the next word.
+    """
 
     term: TextTerm
     kind: ModifierKind
     start: int
+    is_far: bool
 
 
 def find_governed(text: str, terms: Sequence[TextTerm]) -> Iterator[Governed]:
@@ -111,10 +119,12 @@ def find_governed(text: str, terms: Sequence[TextTerm]) -> Iterator[Governed]:
         for match in _NEAR_WORDS[kind].finditer(text):
             if kind is ModifierKind.HEDGE or not _is_denied(text, match.start()):
                 words = filter(_has_sense, list_clause(text, terms, match.end())[:MAX_DISTANCE])
-                yield from (Governed(term, kind, match.start()) for term in islice(words, 1) if is_assertive(term))
+                yield from (
+                    Governed(term, kind, match.start(), is_far=False) for term in islice(words, 1) if is_assertive(term)
+                )
         for match in _FAR_WORDS[kind].finditer(text):
-            words = filter(_is_verbal, list_clause(text, terms, match.end())[:MAX_CLAUSE_WORDS])
-            yield from (Governed(term, kind, match.start()) for term in words)
+            words = filter(is_assertive, list_clause(text, terms, match.end())[:MAX_CLAUSE_WORDS])
+            yield from (Governed(term, kind, match.start(), is_far=True) for term in words)
 
 
 def _is_denied(text: str, start: int) -> bool:
@@ -155,7 +165,7 @@ def _has_sense(term: TextTerm) -> bool:
     return (term.is_content or lowered == "won") and lowered not in _AUXILIARIES and not lowered.endswith("ly")
 
 
-def _is_verbal(term: TextTerm) -> bool:
+def is_verbal(term: TextTerm) -> bool:
     """Tell whether a word looks like a verb; one in -s is rather a plural."""
     is_form = find_base(term.text) is not None or term.text.lower() in _BASES
     return is_assertive(term) and is_form and not term.text.endswith("s")
