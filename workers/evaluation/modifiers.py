@@ -145,12 +145,16 @@ def list_clause(text: str, terms: Sequence[TextTerm], start: int) -> list[TextTe
 
 
 def list_neighbours(text: str, terms: Sequence[TextTerm], term: TextTerm) -> list[TextTerm]:
-    """Return the content words beside a word in its clause, the nearest first."""
+    """Return the content words beside a word in its clause, or in its sentence without any there, the nearest first."""
     clause = list_clause(text, terms, _find_clause(text, term.start))
-    place = clause.index(term)
-    near = clause[max(0, place - MAX_NEIGHBOURS) : place + 1 + MAX_NEIGHBOURS]
+    return _list_near(clause, term) or _list_near(terms, term)
+
+
+def _list_near(terms: Sequence[TextTerm], term: TextTerm) -> list[TextTerm]:
+    place = terms.index(term)
+    near = terms[max(0, place - MAX_NEIGHBOURS) : place + 1 + MAX_NEIGHBOURS]
     words = [word for word in near if word is not term and word.is_content and word.text.lower() not in _AUXILIARIES]
-    return sorted(words, key=lambda word: abs(clause.index(word) - place))
+    return sorted(words, key=lambda word: abs(terms.index(word) - place))
 
 
 def is_assertive(term: TextTerm) -> bool:
