@@ -15,6 +15,7 @@ from workers.evaluation.quantities import Quantity
 from workers.evaluation.roles import find_swapped
 from workers.evaluation.source_facts import Places, SourceFacts
 from workers.evaluation.terms import TextTerm, read_terms
+from workers.evaluation.winners import find_lost
 
 # Source sentences that are cited for one sentence.
 MAX_SUPPORT = 3
@@ -80,6 +81,7 @@ def check_facts(sentence: str, source: SourceFacts, *, support: Sequence[int] = 
                 sentence, terms, [(source.sentences[place].text, source.terms[place]) for place in places]
             ),
             *find_rebounded(sentence, facts, source),
+            *find_lost(sentence, facts, source),
         ),
         support=places,
     )

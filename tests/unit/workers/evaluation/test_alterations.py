@@ -108,6 +108,33 @@ def test_a_sentence_that_asserts_no_more_than_its_source_is_borne_out(sentence: 
     assert find_reason(sentence, source) is None
 
 
+# Pairs of a sentence with a source that tells the same score, and the source's words for its winner.
+LOST = [
+    ("United win 2-1.", "City beat United 2-1 at home.", "City beat"),
+    ("United beat City 2-1.", "City won 2-1 against United.", "City won"),
+    ("United won 2-1.", "City's 2-1 win over United came late.", "City's 2-1 win"),
+    ("United won 2-1.", "United were beaten 2-1 by City.", "beaten 2-1 by City"),
+]
+
+
+@pytest.mark.parametrize(("sentence", "source", "phrase"), LOST)
+def test_a_score_with_the_other_side_as_its_winner_is_not_borne_out(sentence: str, source: str, phrase: str) -> None:
+    assert find_reason(sentence, source) == f'the source says "{phrase}"'
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source"),
+    [
+        ("United won 2-1.", "City lost 2-1 to United."),
+        ("City win 2-1.", "United suffered a 2-1 defeat by City."),
+        ("City won 2-1.", "It was a 2-1 win for City."),
+        ("City beat United 2-1.", "City won 2-1 against United."),
+    ],
+)
+def test_a_score_with_its_winner_in_other_words_is_borne_out(sentence: str, source: str) -> None:
+    assert find_reason(sentence, source) is None
+
+
 def test_a_copy_is_not_borne_out_if_the_rest_of_its_sentence_denies_it() -> None:
     source = "The clerk denied deleting the old files of the city council in May."
 
