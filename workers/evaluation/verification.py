@@ -1,8 +1,9 @@
 """Verification: is each sentence of a text borne out by its source, and by which of the source's sentences?
 
-A sentence that stands in the source word for word is borne out. Any other must have all its names, numbers and dates in
-the source (``fact_check``) and most of its words in one place of it, and the judge, if there is one, must find it
-supported by the passages that match it best.
+A sentence that stands in the source word for word is borne out, unless the rest of the source's sentence denies or
+hedges it. Any other must have all its names, numbers and dates in the source (``fact_check``) and most of its words in
+one place of it, must drop or add no word that changes what is asserted (``alterations``), and the judge, if there is
+one, must find it supported by the passages that match it best.
 """
 
 from __future__ import annotations
@@ -104,8 +105,12 @@ class SourceText:
 
     def verify(self, sentences: Sequence[str]) -> list[Verification]:
         """Return the verdict on every sentence."""
-        checks = [check_facts(sentence, self._facts) for sentence in sentences]
-        verbatim = [self._passages.find_verbatim(sentence) for sentence in sentences]
+        copies = [self._passages.find_verbatim(sentence) for sentence in sentences]
+        checks = [
+            check_facts(sentence, self._facts, support=places)
+            for sentence, places in zip(sentences, copies, strict=True)
+        ]
+        verbatim = [[] if check.altered else places for check, places in zip(checks, copies, strict=True)]
         asked = [place for place, found in enumerate(verbatim) if not found]
         judged: dict[int, Judgement | None] = {}
         for start in range(0, len(asked), GROUP_SIZE):
@@ -157,6 +162,8 @@ class SourceText:
             return f"the source has these in other roles: {', '.join(fact.text for fact in check.swapped)}"
         if check.apart:
             return f"the source has these, but not together: {', '.join(fact.text for fact in check.apart)}"
+        if check.altered:
+            return check.altered[0].reason
         if coverage < MIN_COVERAGE:
             return f"only {coverage:.0%} of its words stand together in the source"
         if score is not None and self._judge is not None and score < self._judge.threshold:
