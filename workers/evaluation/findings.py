@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import fmean
 
+from workers.evaluation.alterations import Alteration
 from workers.evaluation.consistency import estimate_consistency, estimate_support
+from workers.evaluation.facts import Fact
 from workers.evaluation.judgement import Span
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
@@ -84,6 +86,7 @@ class Reason(StrEnum):
     MISSING = "only the summary has it"
     APART = "the source has it, but apart from the rest of the sentence"
     SWAPPED = "the source has these names in the reverse roles"
+    ALTERED = "the source says it with another negation, hedge or bound"
     UNANSWERED = "the source does not say"
     CONTRADICTED = "the source says otherwise"
     DISBELIEVED = "the verifier finds this unsupported"
@@ -113,8 +116,13 @@ def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> li
     start, check = reading.sentence.start, reading.verification.check
     doubtful = reading.verification.doubtful
     judged = [] if doubtful is None else [_doubt_span(reading.sentence, doubtful)]
-    found = ((Reason.APART, check.apart), (Reason.SWAPPED, check.swapped), (Reason.MISSING, check.missing))
-    read = [Doubt(fact.text, start + fact.start, start + fact.end, reason) for reason, facts in found for fact in facts]
+    found: tuple[tuple[Reason, Sequence[Fact | Alteration]], ...] = (
+        (Reason.APART, check.apart),
+        (Reason.SWAPPED, check.swapped),
+        (Reason.ALTERED, check.altered),
+        (Reason.MISSING, check.missing),
+    )
+    read = [Doubt(part.text, start + part.start, start + part.end, reason) for reason, parts in found for part in parts]
     asked = [
         _doubt_answer(question)
         for question in answered

@@ -82,7 +82,9 @@ def load_start(network: Any, folder: Path, *, lora: LoraSettings) -> Any:
             f"{folder} has rank {trained.r} and alpha {trained.lora_alpha}: "
             f"give --rank {trained.r} --alpha {trained.lora_alpha}"
         )
-    return PeftModel.from_pretrained(network, str(folder), is_trainable=True)
+    # With the name of the base instead of its folder, PEFT would look for its config on a hub at every checkpoint.
+    trained.base_model_name_or_path = network.name_or_path
+    return PeftModel.from_pretrained(network, str(folder), is_trainable=True, config=trained)
 
 
 def save_adapter(network: Any, folder: Path, *, base: str) -> None:
@@ -95,8 +97,7 @@ def save_adapter(network: Any, folder: Path, *, base: str) -> None:
     """
     # PEFT's model card would contain the path; its other facts are in gistmill.json.
     network.create_or_update_model_card = lambda _folder: None
-    # Without embeddings: PEFT would look for the base on a hub to tell whether they have changed.
-    network.save_pretrained(folder, save_embedding_layers=False)
+    network.save_pretrained(folder)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(config | {"base_model_name_or_path": base}, indent=2) + "\n", encoding="utf-8")

@@ -86,3 +86,10 @@ def test_the_evidence_says_why_a_sentence_is_not_borne_out() -> None:
         None,
         "the verifier finds it supported with a probability of 0.10 only",
     ]
+
+
+def test_a_dropped_near_miss_is_pointed_at() -> None:
+    source = "The two rows of tomato plants almost died in the July heat."
+    metric = evaluate_summary(None, source=source, summary="The two rows of tomato plants died in July.")["consistency"]
+    [sentence] = metric.evidence["sentences"]  # type: ignore[misc]
+    assert [(doubt["text"], doubt["reason"]) for doubt in sentence["doubts"]] == [("died", Reason.ALTERED)]

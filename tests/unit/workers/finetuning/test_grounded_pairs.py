@@ -23,12 +23,15 @@ SUMMARY = (
 )
 
 
+GIVEN = Pair(TEXT, SUMMARY)
+
+
 def cut(text: str) -> tuple[str, bool]:
     """Return the first 900 characters, to the end of a sentence."""
     return (text, False) if len(text) <= 900 else (text[:900].rpartition(". ")[0] + ".", True)
 
 
-def ground(seed: int, pair: Pair = Pair(TEXT, SUMMARY)) -> GroundedPair:
+def ground(seed: int, pair: Pair = GIVEN) -> GroundedPair:
     """Return the pair of one draw."""
     found = ground_pair(pair, truncate=cut, generator=random.Random(seed))
     assert found is not None
