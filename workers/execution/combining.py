@@ -1,6 +1,7 @@
-"""The last combining step beyond its generated answer: outputs too short to be combined, and outputs that it left out.
+"""The last step beyond its generated answer: outputs too short to be combined, outputs left out, and a short summary.
 
-Under ``strict`` every output is borne out by its part of the document, so it can stand in the summary as it is.
+Under ``strict`` every output is borne out by its part of the document, so it can stand in the summary as it is; and a
+summary that small weights left far shorter than an extract would be goes on with the document's salient sentences.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from workers.summarization.lengths import count_words
 from workers.summarization.quotation import PLAIN_STYLES
 
 COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
+# Steps that read all that their summary is of.
+LAST_KINDS = (StepKind.STUFF, StepKind.REDUCE)
+# Share of its length below which a summary is short.
+SHORT_SHARE = 0.5
 
 
 def join_short(grounder: Grounder, claim: Claim, outputs: Sequence[str], options: JobOptions) -> GroundedAnswer | None:
@@ -34,39 +39,45 @@ def join_short(grounder: Grounder, claim: Claim, outputs: Sequence[str], options
     """
     text = " ".join(outputs)
     is_plain = options.style in PLAIN_STYLES and is_in_language(text, options.language)
-    if not _is_last(claim, options) or not is_plain or count_words(text) > _measure_length(grounder, claim, options):
+    if claim.kind != StepKind.REDUCE or options.grounding != "strict" or not is_plain:
         return None
-    return grounder.ground(claim, text, mode="strict", language=options.language)
+    if count_words(text) > _measure_length(grounder, claim, options):
+        return None
+    joined = grounder.ground(claim, text, mode="strict", language=options.language)
+    return complete(grounder, claim, joined, outputs, options)
 
 
 def complete(
     grounder: Grounder, claim: Claim, grounded: GroundedAnswer, outputs: Sequence[str], options: JobOptions
 ) -> GroundedAnswer:
-    """Return a step's answer with a sentence of every output that it says nothing of, as far as its length allows.
+    """Return a step's answer with what it leaves out, as far as its length allows.
+
+    A sentence of every output that it says nothing of is added; if the summary is short even then, so are quotations
+    of salient sentences.
 
     Args:
         grounder: grounds the sentences.
         claim: the step.
         grounded: its grounded answer.
-        outputs: the outputs that it combines, in order.
+        outputs: the outputs that it combines, in order; none for a step that reads the document.
         options: options of its job.
     """
-    if not _is_last(claim, options) or grounded.language is not None:
+    if claim.kind not in LAST_KINDS or options.grounding != "strict" or grounded.language is not None:
         return grounded
-    missing = pick_missing(grounded.text, outputs, words=_measure_length(grounder, claim, options))
-    if not missing:
+    length = _measure_length(grounder, claim, options)
+    if missing := pick_missing(grounded.text, outputs, words=length):
+        further = grounder.ground(claim, " ".join(missing), mode="strict", language=options.language)
+        grounded = join_answers(grounded, further)
+    if options.style not in PLAIN_STYLES or count_words(grounded.text) >= SHORT_SHARE * length:
         return grounded
-    return join_answers(grounded, grounder.ground(claim, " ".join(missing), mode="strict", language=options.language))
+    salient = grounder.quote_salient(claim, grounded.text, words=length)
+    return join_answers(grounded, salient) if salient.sentences else grounded
 
 
 def describe_coverage(claim: Claim, text: str, outputs: Sequence[str]) -> tuple[Json, ...]:
     """Return the note on outputs that a combining step's text says nothing of, as an entry of ``steps.guards``."""
     uncovered = note_coverage(text, outputs) if claim.kind in COMBINING_KINDS else None
     return () if uncovered is None else (note_guard("coverage", uncovered),)
-
-
-def _is_last(claim: Claim, options: JobOptions) -> bool:
-    return claim.kind == StepKind.REDUCE and options.grounding == "strict"
 
 
 def _measure_length(grounder: Grounder, claim: Claim, options: JobOptions) -> int:

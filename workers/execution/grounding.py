@@ -18,7 +18,7 @@ from workers.execution.attempts import Answer, note_guard
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams
 from workers.summarization.candidates import choose_best_grounded, vary_candidate
-from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer
+from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer, quote_salient
 
 # Sources kept indexed: the steps of a job that read the same part follow each other.
 KEPT_SOURCES = 8
@@ -124,6 +124,18 @@ class Grounder:
         source = self.find_source(claim)
         grounded = ground_answer(text, source.text, mode=mode, language=language)
         return replace(grounded, sentences=tuple(map(source.locate, grounded.sentences)))
+
+    def quote_salient(self, claim: Claim, said: str, *, words: int) -> GroundedAnswer:
+        """Return quotations of salient sentences that complete a text of a step to a length.
+
+        Args:
+            claim: the step.
+            said: the text.
+            words: length of the text with the quotations.
+        """
+        source = self.find_source(claim)
+        answer = quote_salient(source.text.text, said, words=words)
+        return replace(answer, sentences=tuple(map(source.locate, answer.sentences)))
 
     def find_source(self, claim: Claim) -> StepSource:
         """Return the indexed text behind a step."""

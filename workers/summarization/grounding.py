@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
 from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.contradictions import find_contradictions
-from workers.summarization.extraction import extract
+from workers.summarization.extraction import MAX_SHARED, extract
 from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import count_words
+from workers.summarization.packing import Span
+from workers.summarization.prose import find_whole_sentences
 from workers.summarization.quotation import ends_sentence, quote_spans
 
 Grounding = Literal["strict", "flag", "off"]
@@ -119,6 +122,33 @@ def ground_answer(
     return grounded if grounded.sentences else _quote_instead(text, source, failed)
 
 
+def quote_salient(source: str, said: str, *, words: int) -> GroundedAnswer:
+    """Return quotations of a source's salient sentences that a text does not say, in the source's order.
+
+    Args:
+        source: the source.
+        said: the text.
+        words: length of the text with the quotations.
+    """
+    known = _read_content(said)
+    left = words - count_words(said)
+    answer = GroundedAnswer("", (), 0)
+    for span in extract(source, words=words):
+        quoted = " ".join(source[slice(*span)].split())
+        content = _read_content(quoted)
+        if count_words(quoted) > left or len(content & known) > MAX_SHARED * len(content):
+            continue
+        left -= count_words(quoted)
+        text = OPENING_MARK + quoted + CLOSING_MARK
+        one = GroundedAnswer(text, (GroundedSentence(0, len(text), "quoted", 1.0, None, (span,)),), 0)
+        answer = join_answers(answer, one) if answer.sentences else one
+    return answer
+
+
+def _read_content(text: str) -> frozenset[str]:
+    return frozenset(word.key for word in read_words(text) if word.is_content)
+
+
 def join_answers(first: GroundedAnswer, second: GroundedAnswer) -> GroundedAnswer:
     """Return two grounded answers as one, the second behind a space, or on a line of its own behind an open end."""
     gap = " " if ends_sentence(first.text) else "\n"
@@ -173,6 +203,12 @@ def _keep(claim: Sentence, verdict: Verification, source: SourceText) -> Grounde
     return GroundedSentence(claim.start, claim.end, kind, verdict.score, verdict.reason, spans)
 
 
+# The steps of a job that read the same part follow each other.
+@lru_cache(maxsize=16)
+def _find_prose_spans(text: str) -> tuple[Span, ...]:
+    return tuple(sentence.span for sentence in find_whole_sentences(text))
+
+
 class _Rewriter:
     """Builds the text of a strict answer, piece by piece.
 
@@ -190,31 +226,38 @@ class _Rewriter:
 
     def rewrite(self, claims: Sequence[Sentence], verdicts: Sequence[Verification], failed: int) -> GroundedAnswer:
         """Return the answer with every sentence verified, quoted or dropped."""
-        said = {place for verdict in verdicts if verdict.is_verbatim for place in verdict.support}
+        copied = {place for verdict in verdicts if verdict.is_verbatim for place in verdict.support}
+        said = {span for place in copied if (span := self._find_quotable(place))}
         end = 0
         for claim, verdict in zip(claims, verdicts, strict=True):
             before, end = self._text[end : claim.start], claim.end
             if verdict.is_borne_out:
                 self._add(before, claim.text, _keep(claim, verdict, self._source))
-            elif (place := self._choose_quotation(verdict, said)) is not None:
-                said.add(place)
-                self._quote(before, place)
+            elif (span := self._choose_quotation(verdict)) is not None and span not in said:
+                said.add(span)
+                self._quote(before, span)
         text = "".join(self._pieces)
         trailing = self._text[end:] if self._sentences else ""
         return GroundedAnswer((text + trailing).rstrip(), tuple(self._sentences), failed)
 
-    def _choose_quotation(self, verdict: Verification, said: set[int]) -> int | None:
-        """Return the nearest sentence of the source that can be quoted; None if the nearest is said already."""
-        nearest = next((place for place in verdict.support if self._is_quotable(place)), None)
-        return None if nearest in said else nearest
+    def _choose_quotation(self, verdict: Verification) -> Span | None:
+        """Return the span of the source's nearest sentence that can be quoted."""
+        return next((span for place in verdict.support if (span := self._find_quotable(place))), None)
 
-    def _is_quotable(self, place: int) -> bool:
-        return MIN_QUOTED_WORDS <= len(read_words(self._source.sentences[place].text)) <= MAX_QUOTED_WORDS
+    def _find_quotable(self, place: int) -> Span | None:
+        """Return the span of the whole sentence of prose that has a sentence of the source, or else of an item.
 
-    def _quote(self, before: str, place: int) -> None:
-        quoted = skip_marks(self._source.sentences[place])
-        text = OPENING_MARK + " ".join(quoted.text.split()) + CLOSING_MARK
-        self._add(before, text, GroundedSentence(0, 0, "quoted", 1.0, None, ((quoted.start, quoted.end),)))
+        None if it is too short or too long to be quoted.
+        """
+        item = skip_marks(self._source.sentences[place])
+        prose = _find_prose_spans(self._source.text)
+        whole = next((span for span in prose if span[0] < item.end and item.start < span[1]), (item.start, item.end))
+        words = len(read_words(self._source.text[slice(*whole)]))
+        return whole if MIN_QUOTED_WORDS <= words <= MAX_QUOTED_WORDS else None
+
+    def _quote(self, before: str, span: Span) -> None:
+        text = OPENING_MARK + " ".join(self._source.text[slice(*span)].split()) + CLOSING_MARK
+        self._add(before, text, GroundedSentence(0, 0, "quoted", 1.0, None, (span,)))
 
     def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
         before = before if self._pieces or before.strip() else ""

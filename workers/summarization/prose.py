@@ -68,11 +68,16 @@ class ProseSentence:
 
 def find_prose(text: str) -> tuple[ProseSentence, ...]:
     """Return the whole sentences of a document's prose, in order; without any, its lines with words."""
+    lines = (ProseSentence(trim_span(text, match.span()), 0) for match in _find_lines(text))
+    return find_whole_sentences(text) or tuple(lines)
+
+
+def find_whole_sentences(text: str) -> tuple[ProseSentence, ...]:
+    """Return the whole sentences of a document's prose, in order."""
     found = [(span, section) for span, section in _find_sentences(text) if _is_prose(text[slice(*span)])]
     upper = [(span, section) for span, section in found if not text[span[0]].islower()]
     # A fragment begins in lower case, except in a text without capitals.
-    sentences = tuple(_number(upper if len(upper) * 2 >= len(found) else found))
-    return sentences or tuple(ProseSentence(trim_span(text, match.span()), 0) for match in _find_lines(text))
+    return tuple(_number(upper if len(upper) * 2 >= len(found) else found))
 
 
 def _number(found: Sequence[tuple[Span, int]]) -> Iterator[ProseSentence]:
