@@ -21,7 +21,10 @@ from nltk.stem.porter import PorterStemmer
 from workers.evaluation.writing import AFTER_STOP_SIGN, LETTERS, STOP_SIGNS, UNSPACED, UPPER, fold_accents, read_digits
 
 # In scripts without spaces each letter is a word. A number with its groups of digits is one word: 53,193 and 1,00,000.
-_GROUPED = r"\d{1,3}(?:, ?\d{3})+(?!\d)|\d{1,3}(?:[.\u00a0\u2009\u202f'\u2019\u066c\uff0c]\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)"
+_GROUPED = (
+    r"\d{1,3}(?:, ?\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)"
+    r"|\d{1,3}(?:[.\u00a0\u2009\u202f'\u2019\u066c\uff0c]\d{3})+(?!\d)"
+)
 _WORD = re.compile(rf"{LETTERS}|{_GROUPED}|\d+")
 _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 
@@ -30,14 +33,15 @@ _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 _MONTHS = "Januar|Februar|M\u00e4rz|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
 _ORDINAL = rf"(?=\s(?:[^\W\d_{UPPER}{UNSPACED}]|(?:{_MONTHS})\b))"
 _NO_END = (
-    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|vs)\.)(?<!\b(?:No|Nr)\.(?=\s\d))(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc)\.)(?<!\bProf\.)(?<!\b(?:e\.g|i\.e)\.)"
+    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|vs)\.)(?<!\b(?:No|Nr)\.(?=\s\d))"
+    r"(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc)\.)(?<!\bProf\.)(?<!\b(?:e\.g|i\.e)\.)"
     rf"(?<!\b[^\W\d_]\.(?=\s[^\W\d_]\.))(?<!\b[^\W\d_]\.\s[^\W\d_]\.)"
     rf"(?<!(?<!\w)\d\.{_ORDINAL})(?<!(?<!\w)\d\d\.{_ORDINAL})"
 )
 # One class of all signs comes first: the search skips to them.
 _SENTENCE_END = re.compile(
-    rf"[.\u2026\n{STOP_SIGNS}](?:(?:(?<=\.){_NO_END}|(?<=[!?\u2026]))[\"'\u201d\u2019)\u00bb]*(?:[ \u00a0\u202f]\u00bb)?\s+"
-    rf"|(?<=\n)\n*|{AFTER_STOP_SIGN})"
+    rf"[.\u2026\n{STOP_SIGNS}](?:(?:(?<=\.){_NO_END}|(?<=[!?\u2026]))"
+    rf"[\"'\u201d\u2019)\u00bb]*(?:[ \u00a0\u202f]\u00bb)?\s+|(?<=\n)\n*|{AFTER_STOP_SIGN})"
 )
 
 _NUMERAL_WORDS = (

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.evaluation.writing import SCRIPT_END
 from workers.generation import FinishReason, Prompt
 from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import limit_sentences
@@ -57,7 +58,7 @@ _REFUSAL = re.compile(
     r")\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][\"'\u201d\u2019)\]*_]*(?=\s|\Z)|[\u3002\uff01\uff1f]|\n")
+_SENTENCE_END = re.compile(rf"[.!?][\"'\u201d\u2019)\]*_]*(?=\s|\Z)|{SCRIPT_END}[*_]*|\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from workers.evaluation.lexical import split_sentences
+from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED
 from workers.summarization.packing import Span, trim_span
 from workers.summarization.structure import EDGE, GLUE, ROW, read_structure
 
@@ -47,9 +48,13 @@ _BOILERPLATE = re.compile(
     re.IGNORECASE,
 )
 _LINKS = re.compile(r"https?://|\]\(|www\.")
-_ENDS = re.compile(r"[.!?…][\"'”’)\]*_]*\Z|[。！？][」』”]?\Z")  # noqa: RUF001
+_GAP = re.compile(r"[\s\u0f0b\u1361]+")
+_UNSPACED = re.compile(rf"[{UNSPACED}]")
+_ENDS = re.compile(rf"[.!?…][\"'”’)\]*_]*\Z|{SCRIPT_END}[*_]*\Z")  # noqa: RUF001
 _STARTS = re.compile(r"[\"'“‘(\[*_]*[^\W_]")  # noqa: RUF001
-_SYMBOL = re.compile(r"[^\w\s.,;:!?'\"“”‘’()%$€£&/–—。，、！？；：「」『』（）《》-]")  # noqa: RUF001
+_SYMBOL = re.compile(
+    rf"[^\w\s{MARKS}{STOPS}.,;:!?'\"“”‘’()%$€£₹¥&/–—，、；：「」『』（）《》〈〉【】«»・¿¡،؛٪٫٬۔၊፣፤፥፦፡፦։՝՛་༌٬-]"  # noqa: RUF001
+)
 _FOOTER = re.compile(r"\s*(?:\[[\d,– -]+\])+\Z")  # noqa: RUF001
 
 
@@ -126,7 +131,9 @@ def _continues(masked: str, paragraph: Span, match: re.Match[str]) -> bool:
 def _is_prose(sentence: str) -> bool:
     """Tell whether a sentence is whole and reads as prose."""
     bare = _FOOTER.sub("", sentence)
-    count = len(bare.split()) if " " in bare else len(bare) // 2
+    # In scripts without spaces a word has about two letters; Tibetan and old Ethiopic separate words by points.
+    unspaced = len(_UNSPACED.findall(bare))
+    count = unspaced // 2 + sum(1 for word in _GAP.split(bare) if not _UNSPACED.search(word))
     return (
         count in SENTENCE_WORDS
         and bool(_ENDS.search(bare) and _STARTS.match(bare))
