@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -106,8 +107,9 @@ def _store_all(
 
 def list_names(job: JobSummary) -> Iterator[str]:
     """Yield the names under which a reference may list a job's document, the most specific first."""
-    path = PurePath(job.source)
-    yield from dict.fromkeys((job.source, path.name, path.stem))
+    source = unicodedata.normalize("NFC", job.source)
+    path = PurePath(source)
+    yield from dict.fromkeys((source, path.name, path.stem))
 
 
 def _score(pair: JobReference) -> RougeScores:

@@ -1,10 +1,11 @@
-"""Normalization of plain and Markdown text: line ends, front matter and title; the words stay as they are."""
+"""Normalization of plain and Markdown text: line ends, characters, front matter and title."""
 
 from __future__ import annotations
 
 import re
 
 from producer.errors import UnreadableError
+from producer.sources.characters import normalize_characters
 from producer.sources.source import Content, TextFormat
 
 FRONT_MATTER = re.compile(r"\A---\n((?:[\w-]+:[ \t]+\S.*\n)+)---\n")
@@ -15,7 +16,7 @@ MARKDOWN_SIGN = re.compile(r"^(#{1,6} \S|```|\|? ?:?-{3,}:? ?\|)", re.M)
 
 
 def normalize_text(text: str) -> str:
-    """Return the text with line feeds as line ends and without a byte order mark.
+    """Return the text with line feeds as line ends, without a byte order mark, its characters in their normal form.
 
     Raises:
         UnreadableError: it holds NUL or lone surrogates, which Postgres cannot store.
@@ -26,12 +27,12 @@ def normalize_text(text: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise UnreadableError("holds broken Unicode (lone surrogates); save it again as UTF-8") from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return normalize_characters(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def clean_label(label: str, *, max_chars: int = 1000) -> str:
     """Return a name, title or metadata value as one line of valid UTF-8 without NUL."""
-    printable = label.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    printable = normalize_characters(label.encode("utf-8", "replace").decode().replace("\0", "\ufffd"))
     line = " ".join(printable.split())
     return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 

@@ -7,8 +7,8 @@ from producer.sources import normalize_text
 from producer.sources.text import clean_label, find_title, guess_format, read_markdown
 
 
-def test_line_ends_and_byte_order_mark_are_normalized_and_nothing_else() -> None:
-    assert normalize_text("\ufeffa \r\n\tb\rc\u0301\xa0\n\n\n\nd ") == "a \n\tb\nc\u0301\xa0\n\n\n\nd "
+def test_line_ends_byte_order_mark_and_characters_are_normalized_and_nothing_else() -> None:
+    assert normalize_text("\ufeffa \r\n\tb\rc\u0301\xa0\n\n\n\nd ") == "a \n\tb\nć\xa0\n\n\n\nd "
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
