@@ -17,13 +17,13 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from workers.evaluation.writing import CLOSERS, SCRIPT_END, STOPS
 from workers.summarization.errors import SplitError
-from workers.summarization.structure import EDGE, GAP, ROW, UNMASK
+from workers.summarization.structure import EDGE, GAP, HEADS, ROW, UNMASK
 
 Span = tuple[int, int]
 
 # Regular expressions over a masked text, coarse to fine; possessive, so that no text makes them backtrack.
-SUBHEADINGS = tuple(rf"[\n{EDGE}](?= {{0,3}}#{{{level}}}[ \t])" for level in range(1, 7))
-PARAGRAPHS = (rf"\n(?:[ \t]*\n)++|{EDGE}", ROW)
+SUBHEADINGS = tuple(HEADS)
+PARAGRAPHS = (rf"\n(?:[ \t]*[\n{HEADS}])++|[{EDGE}{HEADS}]", ROW)
 SENTENCES = (
     # Sentence end, closing quotes and white space not followed by a lower-case letter; stops of other scripts, with or
     # without a space; the line end before a list item.

@@ -15,7 +15,7 @@ from operator import itemgetter
 from workers.evaluation.lexical import split_sentences
 from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED
 from workers.summarization.packing import Span, trim_span
-from workers.summarization.structure import EDGE, GLUE, ROW, read_structure
+from workers.summarization.structure import EDGE, ROW, read_structure
 
 # A wrapped line has about this many characters; a shorter one without a full stop is a title or an item.
 WRAPPED_LINE = range(45, 121)
@@ -27,7 +27,7 @@ SENTENCE_WORDS = range(5, 81)
 MAX_SYMBOLS = 0.06
 
 _LINE = re.compile(r"[^\n]+")
-_LINE_ENDS = str.maketrans({EDGE: "\n", GLUE: "\n"})
+_LINE_ENDS = str.maketrans({EDGE: "\n"})
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣–]|\d{1,3}[.)]|>)[ \t]+")  # noqa: RUF001
 # Hashes, an underline, or a line in bold alone.
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}(?=[ \t]|\Z)|[ \t]*[=~_*-]{3,}[ \t]*\Z|[ \t]*\*\*[^*]*\*\*:?[ \t]*\Z")
@@ -103,7 +103,7 @@ def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
 def _find_paragraphs(text: str) -> Iterator[tuple[Span, bool]]:
     """Yield the spans of running text, and those of headings, which are marked."""
     # The masks of line ends go, except those inside blocks: a block is one line here.
-    masked = read_structure(text, "markdown").masked.translate(_LINE_ENDS)
+    masked = read_structure(text, "text").masked.translate(_LINE_ENDS)
     paragraph: Span | None = None
     for match in _LINE.finditer(masked):
         line, item, is_heading = match[0], _ITEM.match(match[0]), bool(_HEADING.match(match[0]))
