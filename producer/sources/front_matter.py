@@ -72,7 +72,7 @@ class FrontMatter:
 
 
 def split_front_matter(text: str) -> FrontMatter:
-    """Return the metadata at the beginning of a text, keys in lower case, and the rest; all as text if there are none."""
+    """Return the metadata at the beginning of a text, keys in lower case, and the rest of the text."""
     found = _read_block(text)
     if found is None or not _is_metadata(found[0]):
         return FrontMatter({}, text)
@@ -124,7 +124,7 @@ def _flatten(value: object) -> str:
 
 
 def _iterate_leaves(value: object, depth: int) -> Iterator[str]:
-    """Yield the scalars of nested values, with an empty text for each list, so that aliases cannot make endless ones."""
+    """Yield the scalars of nested values, and an empty text for each list: aliases cannot make endless ones."""
     yield "" if isinstance(value, list | dict) else _format_scalar(value)
     if isinstance(value, list) and depth:
         for item in value:

@@ -16,11 +16,21 @@ if TYPE_CHECKING:
 _TOP_HEADING = re.compile(r"^ {0,3}(?:#(?=[ \t]|$)|=+[ \t]*$)", re.MULTILINE)
 
 
+# Lines of a paragraph or table behind its first one, and items between the first and the last of a list: they change no
+# block outside, and most of a text is such lines. A run before an underline, of a heading or a table, stays.
+_PLAIN = r"(?:[^\W\d_]|[|(\"])[^\n<>]*+\n"
+_RUN = re.compile(rf"^( {{0,3}}{_PLAIN})(?:[ \t]*+{_PLAIN})++(?! {{0,3}}[-=|:][-=|: \t]*+$)", re.MULTILINE)
+_ITEMS = re.compile(r"^( {0,3}[-*+] )([^\W\d_][^\n<>]*+\n)(?:\1[^\W\d_][^\n<>]*+\n)++(?=\1[^\W\d_])", re.MULTILINE)
+
+
 def find_top_headings(markdown: str) -> list[str]:
     """Return the texts of the headings of the first level, without marks of emphasis and link targets."""
-    if not _TOP_HEADING.search(markdown):
+    ends = [match.end() for match in _TOP_HEADING.finditer(markdown)]
+    if not ends:
         return []
-    tokens = _load_parser().parse(markdown)
+    # A heading depends on nothing behind its line.
+    markdown = markdown[: markdown.find("\n", ends[-1]) + 1 or None]
+    tokens = _load_parser().parse(_ITEMS.sub(r"\1\2", _RUN.sub(r"\1", markdown)))
     return [
         _read_inline(tokens[place + 1].content)
         for place, token in enumerate(tokens)
@@ -53,9 +63,10 @@ def drop_comments(markdown: str) -> str:
 def _find_code(markdown: str) -> list[tuple[int, int]]:
     """Return the spans of fenced and indented code, also in lists and quotations."""
     starts = list(accumulate((len(line) + 1 for line in markdown.split("\n")), initial=0))
-    tokens = _load_parser().parse(markdown)
+    # Code depends on nothing behind the last comment.
+    tokens = _load_parser().parse(markdown[: markdown.rfind("-->") + 1])
     return [
-        (starts[token.map[0]], starts[token.map[1]])
+        (starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)])
         for token in tokens
         if token.type in ("fence", "code_block") and token.map
     ]

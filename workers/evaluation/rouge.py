@@ -1,8 +1,9 @@
 """ROUGE-1, ROUGE-2 and ROUGE-L of summaries against references, by Google's rouge-score (Lin 2004).
 
 The library's own tokenizer knows the letters a to z alone: it reads no word of Russian or Hindi, and "caf" in "café".
-So it is used where it reads all letters, those of a few names aside; else a tokenizer of words in any script, with the same stems for words of
-these letters, and of single letters in scripts without spaces. Scores are comparable only with the same tokenizer.
+So it is used where it reads all letters, those of a few names aside; else a tokenizer of words in any script, with the
+same stems for words of these letters, and of single letters in scripts without spaces. Scores are comparable only with
+the same tokenizer.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Literal
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 DocumentFormat = Literal["markdown", "text"]
 
@@ -34,6 +35,7 @@ _MASK = str.maketrans({"\n": ROW, " ": GAP})
 _FOREIGN = str.maketrans(dict.fromkeys((GAP, *LINE_ENDS), "\ufffd"))
 _GLUED = str.maketrans(dict.fromkeys(("\n", EDGE, *HEADS), GLUE))
 _BLANKS = re.compile(rf"[ \t\n{EDGE}{HEADS}]*")
+_LINE_END = re.compile(r"\n")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\|[^\n]*(?:\n[ \t]*\|[^\n]*)+", re.MULTILINE)
 # Lines that may open, underline or fence: a text without them has no structure to parse.
@@ -111,6 +113,26 @@ def is_blank(text: str) -> bool:
     return not text.translate(UNMASK).strip()
 
 
+# Lines of a paragraph or table behind its first one change no block outside, and most of a text is such lines. A run
+# before an underline, of a heading or a table, stays.
+_PLAIN = r"(?:[^\W\d_]|[|(\"])[^\n<>]*+\n"
+_RUN = re.compile(rf"^( {{0,3}}{_PLAIN})(?:[ \t]*+{_PLAIN})++(?! {{0,3}}[-=|:][-=|: \t]*+$)", re.MULTILINE)
+
+
+def _shorten(text: str) -> tuple[str, list[int]]:
+    """Return a text without the lines that a parser of blocks need not see, and where its lines begin in the whole."""
+    pieces: list[str] = []
+    starts = [0]
+    position = 0
+    for run in _RUN.finditer(text):
+        pieces.append(text[position : run.end(1)])
+        starts += [match.end() for match in _LINE_END.finditer(text, position, run.end(1) - 1)]
+        starts.append(run.end())
+        position = run.end()
+    starts += [match.end() for match in _LINE_END.finditer(text, position)]
+    return "".join((*pieces, text[position:])), [*starts, len(text) + 1]
+
+
 def strip_headings(body: str, titles: tuple[str, ...]) -> str:
     """Remove the leading headings of a Markdown text whose titles are among ``titles``."""
     while (block := _FIRST_BLOCK.match(body)) and (headings := _parse_blocks(block[0])[0]):
@@ -124,21 +146,26 @@ def _parse_blocks(text: str) -> tuple[tuple[Heading, ...], list[tuple[int, int]]
     """Return the headings that stand in no list or quotation, and the spans of all fenced code, by CommonMark."""
     if not _SIGN.search(text):
         return (), []
-    starts = [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
     # A carriage return would be another line end.
-    tokens = _load_parser().parse(text.replace("\r", " "))
+    short, starts = _shorten(text.replace("\r", " "))
+    tokens = _load_parser().parse(short)
     lines = [
         (starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)] - 1) if token.map else (0, 0)
         for token in tokens
     ]
     fences = [span for token, span in zip(tokens, lines, strict=True) if token.type == "fence"]
     found = (
-        (int(token.tag[1]), " ".join(tokens[place + 1].content.split()), lines[place])
+        (int(token.tag[1]), _read_title(text[slice(*lines[place])], token, tokens[place + 1]), lines[place])
         for place, token in enumerate(tokens)
         if token.type == "heading_open" and token.level == 0
-        if token.markup[0] == "#" or len(tokens[place + 1].content) <= MAX_UNDERLINED_CHARACTERS
     )
-    return tuple(_nest_headings(text, found)), _merge(fences)
+    kept = (heading for heading in found if len(heading[1]) <= MAX_UNDERLINED_CHARACTERS or text[heading[2][0]] == "#")
+    return tuple(_nest_headings(text, kept)), _merge(fences)
+
+
+def _read_title(lines: str, heading: Token, content: Token) -> str:
+    """Return the title of a heading; that of an underlined one may have lines that the parser has not seen."""
+    return " ".join((content.content if heading.markup[0] == "#" else lines.strip().rpartition("\n")[0]).split())
 
 
 def _merge(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
