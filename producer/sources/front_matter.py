@@ -74,9 +74,11 @@ class FrontMatter:
 def split_front_matter(text: str) -> FrontMatter:
     """Return the metadata at the beginning of a text, keys in lower case, and the rest of the text."""
     found = _read_block(text)
-    if found is None or not _is_metadata(found[0]):
+    if found is None:
         return FrontMatter({}, text)
     values, end = found
+    if not _is_metadata(values):
+        return FrontMatter({}, text)
     flat = {str(key).lower(): _flatten(value) for key, value in islice(values.items(), MAX_VALUES)}
     return FrontMatter({key: value for key, value in flat.items() if value}, text[end:].lstrip("\n"))
 

@@ -18,7 +18,7 @@ _TOP_HEADING = re.compile(r"^ {0,3}(?:#(?=[ \t]|$)|=+[ \t]*$)", re.MULTILINE)
 
 # Lines of a paragraph or table behind its first one, and items between the first and the last of a list: they change no
 # block outside, and most of a text is such lines. A run before an underline, of a heading or a table, stays.
-_PLAIN = r"(?:[^\W\d_]|[|(\"])[^\n<>]*+\n"
+_PLAIN = r"(?:[^\W\d_]|[(\"]|\|(?![-: \t]*-))[^\n<>]*+\n"
 _RUN = re.compile(rf"^( {{0,3}}{_PLAIN})(?:[ \t]*+{_PLAIN})++(?! {{0,3}}[-=|:][-=|: \t]*+$)", re.MULTILINE)
 _ITEMS = re.compile(r"^( {0,3}[-*+] )([^\W\d_][^\n<>]*+\n)(?:\1[^\W\d_][^\n<>]*+\n)++(?=\1[^\W\d_])", re.MULTILINE)
 

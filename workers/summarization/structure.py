@@ -115,7 +115,7 @@ def is_blank(text: str) -> bool:
 
 # Lines of a paragraph or table behind its first one change no block outside, and most of a text is such lines. A run
 # before an underline, of a heading or a table, stays.
-_PLAIN = r"(?:[^\W\d_]|[|(\"])[^\n<>]*+\n"
+_PLAIN = r"(?:[^\W\d_]|[(\"]|\|(?![-: \t]*-))[^\n<>]*+\n"
 _RUN = re.compile(rf"^( {{0,3}}{_PLAIN})(?:[ \t]*+{_PLAIN})++(?! {{0,3}}[-=|:][-=|: \t]*+$)", re.MULTILINE)
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from tests.unit.workers.summarization.texts import documents
 from workers.summarization.structure import (
@@ -74,6 +78,52 @@ def test_underlined_lines_are_headings() -> None:
         (2, ("Harbour guide", "Pier"), "Pier\n-"),
         (2, ("Harbour guide", "more"), "more\n---"),
     ]
+
+
+LINES = [
+    *(
+        "word one",
+        "more words here",
+        "# H",
+        "## Two ##",
+        "===",
+        "---",
+        "```",
+        "~~~",
+        "- item",
+        "* x",
+        "1. one",
+        "> # q",
+    ),
+    *(
+        "    code",
+        "  cont",
+        "| a | b |",
+        "|---|---|",
+        "a | b",
+        "<!-- c",
+        "-->",
+        "<div>",
+        "",
+        "",
+        "",
+        "(paren)",
+        "\tTab",
+    ),
+    *("- ```", "  ```", "[x]: y", "<b>", "text <b> x", "- - -", "   ===", "---|---"),
+]
+
+
+@given(text=st.lists(st.sampled_from(LINES), max_size=14).map("\n".join))
+def test_headings_are_those_that_a_parser_finds_in_the_whole_text(text: str) -> None:
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    expected = [
+        (int(token.tag[1]), " ".join(content.content.split()), text.split("\n")[token.map[0]].strip(" "))
+        for token, content in pairwise(tokens)
+        if token.type == "heading_open" and token.level == 0 and token.map
+    ]
+    found = read_structure(text, "markdown").headings
+    assert [(one.level, one.title, text[one.start : one.end].split("\n")[0].rstrip(" ")) for one in found] == expected
 
 
 def test_a_paragraph_before_a_rule_is_no_heading() -> None:
