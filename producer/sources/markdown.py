@@ -63,8 +63,8 @@ def drop_comments(markdown: str) -> str:
 def _find_code(markdown: str) -> list[tuple[int, int]]:
     """Return the spans of fenced and indented code, also in lists and quotations."""
     starts = list(accumulate((len(line) + 1 for line in markdown.split("\n")), initial=0))
-    # Code depends on nothing behind the last comment.
-    tokens = _load_parser().parse(markdown[: markdown.rfind("-->") + 1])
+    # Code depends on nothing behind the beginning of the last comment.
+    tokens = _load_parser().parse(markdown[: markdown.rfind("<!--") + 1])
     return [
         (starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)])
         for token in tokens
