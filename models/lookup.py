@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,6 +61,8 @@ def find_target(session: Session, name: str) -> Target:
     Raises:
         UnknownIdError: none or several match; the message lists the nearest.
     """
+    # Names are stored composed; a file name of macOS is decomposed.
+    name = unicodedata.normalize("NFC", name)
     if not name.strip():
         raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
     targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +23,12 @@ from models.outbox import NewStep, describe_steps, insert_steps
 from models.queues import StepMessage
 from models.step import StepKind
 from models.tables import Batch, Document, hash_document
+from producer.sources.characters import compose
 from producer.sources.source import Source
 
 BATCH_NAMESPACE = uuid5(NAMESPACE_URL, "gistmill:batch")
 # Hex digits in a derived name: a collision takes tens of thousands of submissions with one stem.
 HASH_DIGITS = 8
-UNNAMEABLE = re.compile(r"[^\w.-]+")
 
 
 def batch_id(name: str) -> UUID:
@@ -55,12 +55,18 @@ def name_batch(paths: Sequence[str], asked: dict[str, object]) -> str:
 
 def _identify_path(path: str) -> str:
     """Return the absolute path of an existing file, so that the current folder does not matter."""
-    return str(Path(path).resolve()) if Path(path).exists() else path
+    return compose(str(Path(path).resolve()) if Path(path).exists() else path)
 
 
 def _find_stem(path: str) -> str:
     stem = "stdin" if path == "-" else Path(path).resolve().stem
-    return UNNAMEABLE.sub("-", stem).strip("-.")[:40] or "batch"
+    nameable = "".join(sign if _is_nameable(sign) else " " for sign in compose(stem))
+    return "-".join(nameable.split()).strip("-.")[:40] or "batch"
+
+
+def _is_nameable(sign: str) -> bool:
+    """Tell whether a batch's name may have a sign: letters with their marks, digits and a few others."""
+    return sign.isalnum() or sign in "_.-" or unicodedata.category(sign) in ("Mn", "Mc")
 
 
 PLAN = NewStep(StepKind.PLAN, level=0, index=0)

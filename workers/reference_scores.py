@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -17,7 +19,7 @@ from models.views import JobSummary
 from workers.evaluation.intervals import Interval, estimate_mean
 from workers.evaluation.lexical import read_words
 from workers.evaluation.metric import Metric, reject
-from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
+from workers.evaluation.rouge import ROUGE_METRICS, RougeTokenizer, choose_tokenizer, score_rouge
 from workers.execution.checks import store_metrics
 
 # F1 by metric, or the reason for its absence.
@@ -35,6 +37,7 @@ class ReferenceScores:
         jobs_without_reference: sources of jobs without a reference.
         references_without_job: names of references without a job.
         being_checked: sources of jobs left out because a second try may still replace their summary.
+        tokenizers: number of scored jobs by tokenizer; scores with different ones are not comparable.
     """
 
     scored: int
@@ -43,6 +46,7 @@ class ReferenceScores:
     jobs_without_reference: tuple[str, ...]
     references_without_job: tuple[str, ...]
     being_checked: tuple[str, ...]
+    tokenizers: Mapping[RougeTokenizer, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,11 @@ def score_references(
     matched = [JobReference(job, references[name]) for job in jobs if (name := names[job.job_id]) is not None]
     settled = [pair for pair in matched if not pair.job.is_being_checked]
     scores = {pair.job.job_id: _score(pair) for pair in settled}
-    evidence = {job_id: {"references": origin, "reference": name} for job_id, name in names.items()}
+    tokenizers = {pair.job.job_id: _choose_tokenizer(pair) for pair in settled}
+    evidence = {
+        job_id: {"references": origin, "reference": name, "tokenizer": tokenizers.get(job_id)}
+        for job_id, name in names.items()
+    }
     replaced = _store_all(database, settled, scores, evidence)
     left = replaced | {pair.job.job_id for pair in matched if pair.job.is_being_checked}
     kept = [pair for pair in matched if pair.job.job_id not in left]
@@ -82,6 +90,9 @@ def score_references(
         jobs_without_reference=tuple(job.source for job in jobs if names[job.job_id] is None),
         references_without_job=tuple(name for name in references if name not in set(names.values())),
         being_checked=tuple(pair.job.source for pair in matched if pair.job.job_id in left),
+        tokenizers=dict(
+            Counter(tokenizers[pair.job.job_id] for pair in kept if isinstance(scores[pair.job.job_id], dict))
+        ),
     )
 
 
@@ -106,16 +117,22 @@ def _store_all(
 
 def list_names(job: JobSummary) -> Iterator[str]:
     """Yield the names under which a reference may list a job's document, the most specific first."""
-    path = PurePath(job.source)
-    yield from dict.fromkeys((job.source, path.name, path.stem))
+    source = unicodedata.normalize("NFC", job.source)
+    path = PurePath(source)
+    yield from dict.fromkeys((source, path.name, path.stem))
 
 
 def _score(pair: JobReference) -> RougeScores:
     if pair.job.summary is None:
         return f"there is no summary: the job is {pair.job.state}"
-    if not read_words(pair.reference):
-        return "the reference has no words"
+    for name, text in (("reference", pair.reference), ("summary", pair.job.summary)):
+        if not read_words(text):
+            return f"the {name} has no words"
     return score_rouge(pair.job.summary, pair.reference)
+
+
+def _choose_tokenizer(pair: JobReference) -> RougeTokenizer:
+    return choose_tokenizer(pair.job.summary or "", pair.reference)
 
 
 def _store(session: Session, job: Job, found: RougeScores, evidence: Mapping[str, object]) -> None:

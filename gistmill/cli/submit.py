@@ -112,6 +112,7 @@ def make_request(
     """Return the submission request for the options of the command line."""
     from models.job import Priority
     from producer.intake import SubmissionRequest, name_batch
+    from producer.sources.characters import compose
 
     if name is not None and not name.strip():
         raise click.UsageError("--batch needs a name that is not blank")
@@ -123,7 +124,7 @@ def make_request(
         if value is not None
     }
     return SubmissionRequest(
-        batch=name or name_batch(reading.paths, rows | options.model_dump(mode="json")),
+        batch=compose(name) if name else name_batch(reading.paths, rows | options.model_dump(mode="json")),
         options=options,
         priority=Priority[priority.upper()],
         asked=asked,

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,14 +18,30 @@ from itertools import pairwise
 from bm25s.stopwords import STOPWORDS_EN_PLUS
 from nltk.stem.porter import PorterStemmer
 
-# In scripts without spaces each character is a word; runs of digits are words, so "53,193" equals "53, 193".
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\d+|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
+from workers.evaluation.writing import AFTER_STOP_SIGN, LETTERS, STOP_SIGNS, UNSPACED, UPPER, fold_accents, read_digits
+
+# In scripts without spaces each letter is a word. A number with its groups of digits is one word: 53,193 and 1,00,000.
+_GROUPED = (
+    r"\d{1,3}(?:, ?\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)"
+    r"|\d{1,3}(?:[.\u00a0\u2009\u202f'\u2019\u066c\uff0c]\d{3})+(?!\d)"
+)
+_WORD = re.compile(rf"{LETTERS}|{_GROUPED}|\d+")
 _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 
-# A full stop after an initial or a common abbreviation ends no sentence.
+# A full stop ends no sentence behind an initial, a common abbreviation or the first of two letters (z. B.), nor behind
+# a number before a word in lower case or a month, as in German and Danish dates.
+_MONTHS = "Januar|Februar|M\u00e4rz|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
+_ORDINAL = rf"(?=\s(?:[^\W\d_{UPPER}{UNSPACED}]|(?:{_MONTHS})\b))"
+_NO_END = (
+    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|vs)\.)(?<!\b(?:No|Nr)\.(?=\s\d))"
+    r"(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc)\.)(?<!\bProf\.)(?<!\b(?:e\.g|i\.e)\.)"
+    rf"(?<!\b[^\W\d_]\.(?=\s[^\W\d_]\.))(?<!\b[^\W\d_]\.\s[^\W\d_]\.)"
+    rf"(?<!(?<!\w)\d\.{_ORDINAL})(?<!(?<!\w)\d\d\.{_ORDINAL})"
+)
+# One class of all signs comes first: the search skips to them.
 _SENTENCE_END = re.compile(
-    r"(?:(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|vs))(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc))\.|[!?…])[\"'”’)]*\s+"  # noqa: RUF001
-    r"|[。！？][”’」』]*|\n+"  # noqa: RUF001
+    rf"[.\u2026\n{STOP_SIGNS}](?:(?:(?<=\.){_NO_END}|(?<=[!?\u2026]))"
+    rf"[\"'\u201d\u2019)\u00bb]*(?:[ \u00a0\u202f]\u00bb)?\s+|(?<=\n)\n*|{AFTER_STOP_SIGN})"
 )
 
 _NUMERAL_WORDS = (
@@ -85,17 +100,10 @@ def read_words(text: str) -> tuple[Word, ...]:
 @lru_cache(maxsize=100_000)
 def find_key(word: str) -> str:
     """Return the key of a word."""
-    lowered = fold_word(word).lower()
+    if word[:1].isdecimal():
+        return read_digits(word)
+    lowered = fold_accents(word).lower()
     return NUMERALS.get(lowered) or _stemmer.stem(lowered)
-
-
-def fold_word(word: str) -> str:
-    """Return a word without diacritics."""
-    if word.isascii():
-        return word
-    return (
-        "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter)) or word
-    )
 
 
 def split_sentences(text: str) -> tuple[Sentence, ...]:

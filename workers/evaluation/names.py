@@ -12,11 +12,16 @@ from dataclasses import dataclass
 
 from workers.evaluation.gazetteer import find_codes
 from workers.evaluation.terms import TextTerm
+from workers.evaluation.writing import UNSPACED
 
-# Letters with digits, signs or capitals inside: EfficientNet-B3, train.csv, max_len, v1.2.
+# Letters with digits, signs or capitals inside: EfficientNet-B3, train.csv, max_len, v1.2; but no number in groups
+# (1.200.000), and in Chinese, Japanese and Korean no letters beside a number.
+_ATTACHED = f"{UNSPACED}\uac00-\ud7a3"
 _IDENTIFIER = re.compile(
-    r"(?<![\w.@/-])(?:[^\W\d_][\w-]*\.(?:csv|py|json|txt|md|ipynb|pdf|zip|yaml|yml|pt|parquet|tsv|npy|com|org|net|io)\b|"
-    r"(?=[\w-]*\d)[^\W\d_][^\W_]*(?:[-_][^\W_]+)*|[^\W\d_]\w*_\w+|v\d+(?:\.\d+)+|\d+(?:\.\d+){2,})(?![\w])"
+    rf"(?<![^\W{_ATTACHED}])(?<![.@/-])(?:[^\W\d_{_ATTACHED}][\w-]*\."
+    r"(?:csv|py|json|txt|md|ipynb|pdf|zip|yaml|yml|pt|parquet|tsv|npy|com|org|net|io)\b|"
+    rf"(?=[\w-]*\d)[^\W\d_{_ATTACHED}][^\W_{_ATTACHED}]*(?:[-_][^\W_{_ATTACHED}]+)*|[^\W\d_{_ATTACHED}]\w*_\w+|v\d+(?:\.\d+)+|"
+    rf"(?!\d{{1,3}}(?:\.\d{{3}})+(?![\w.]))\d+(?:\.\d+){{2,}})(?![^\W{_ATTACHED}])"
 )
 
 # Small words that stand inside names, before another capital.

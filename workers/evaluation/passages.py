@@ -9,6 +9,7 @@ from itertools import accumulate
 import bm25s
 
 from workers.evaluation.lexical import Sentence, read_words
+from workers.evaluation.writing import fold
 
 # A sentence without words still needs a term, or the index is empty.
 NO_WORD = "_"
@@ -31,13 +32,13 @@ class PassageIndex:
         self._keys = [[word.key for word in found] for found in words]
         self._index: bm25s.BM25 | None = None
         # Every word between spaces, so that a run of words is found as a substring; then where each sentence begins.
-        pieces = ["".join(f" {word.text.lower()}" for word in found) for found in words]
+        pieces = ["".join(f" {fold(word.text)}" for word in found) for found in words]
         self._joined = "".join(pieces) + " "
         self._starts = list(accumulate(map(len, pieces), initial=0))
 
     def find_verbatim(self, claim: str) -> list[int]:
         """Return the indices of the neighbouring sentences in which a claim stands word for word; [] if nowhere."""
-        words = [word.text.lower() for word in read_words(claim)]
+        words = [fold(word.text) for word in read_words(claim)]
         if len(words) < MIN_VERBATIM_WORDS:
             return []
         run = f" {' '.join(words)}"

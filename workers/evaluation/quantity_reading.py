@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections.abc import Iterator
 
+from workers.evaluation.figures import FIGURE, list_parts, read_figure
 from workers.evaluation.lexical import STOP_WORDS, find_key
-from workers.evaluation.quantities import MONEY, Hedge, NumberPair, Quantity
+from workers.evaluation.quantities import MONEY, Hedge, NumberPair, Quantity, count_digits
+from workers.evaluation.writing import MARKS, UNSPACED
 
 _ONES = {
     word: value
@@ -47,24 +51,57 @@ _SCALES = {
     "b": 1e9,
     "tn": 1e12,
     "trn": 1e12,
+    "lakh": 1e5,
+    "crore": 1e7,
 }
+# Scales of other languages; those of Chinese, Japanese and Korean stand directly behind the digits.
+_FOREIGN_SCALES = {
+    **dict.fromkeys(["tausend", "duizend", "mille", "тыс", "тысяч", "тысячи", "тысяча", "हज़ार", "हजार"], 1e3),
+    **dict.fromkeys(["लाख", "লক্ষ"], 1e5),
+    **dict.fromkeys(["mio", "millionen", "millions", "millones", "milhões", "miljoen", "milioni"], 1e6),
+    **dict.fromkeys(["млн", "миллион", "миллиона", "миллионов"], 1e6),
+    **dict.fromkeys(["करोड़", "কোটি"], 1e7),
+    **dict.fromkeys(["mrd", "milliarde", "milliarden", "milliard", "milliards", "miljard", "miliardi"], 1e9),
+    **dict.fromkeys(["млрд", "миллиард", "миллиарда", "миллиардов"], 1e9),
+}
+_MYRIADS = {
+    "千": 1e3,
+    "천": 1e3,
+    "万": 1e4,
+    "萬": 1e4,
+    "만": 1e4,
+    "億": 1e8,
+    "亿": 1e8,
+    "억": 1e8,
+    "兆": 1e12,
+    "조": 1e12,
+}
+_SCALES |= {unicodedata.normalize("NFC", word): value for word, value in (_FOREIGN_SCALES | _MYRIADS).items()}
 _WORD_VALUES = {**_ONES, **_TEENS, **_TENS, **_ORDINALS, **_SPECIAL}
 
 _COMPOUND = rf"(?:{'|'.join(_TENS)})[-\s](?:{'|'.join(_ONES)})\b"
 _WORDY = rf"half a dozen|half-dozen|a dozen|{_COMPOUND}|{'|'.join(sorted(_WORD_VALUES, key=len, reverse=True))}"
-_DIGITS = r"\d{1,3}(?:, ?\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+"
-_SCALE = r"hundred|thousand|million|billion|trillion"
-_CURRENCY = r"(?:US|A|AU|C|CA|NZ|HK|S)?\$|[£€¥₹]|USD|GBP|EUR|AUD"
+_SCALE = rf"hundred|thousand|million|billion|trillion|lakhs?|crores?|(?:{'|'.join(_FOREIGN_SCALES)})(?![^\W\d_])"
+_SIGNS = "".join(MONEY)
+_CURRENCY = rf"(?:US|A|AU|C|CA|NZ|HK|S)?\$|[{_SIGNS}]|USD|GBP|EUR|AUD"
+# No letter stands before a number, except in scripts without spaces and in Korean.
+_START = rf"(?<![^\W{UNSPACED}\uac00-\ud7a3])(?<!\.)"
 _QUANTITY = re.compile(
-    rf"(?P<currency>{_CURRENCY})?\s?(?:(?<![\w.])|(?<=[$£€¥₹]))"
-    rf"(?:(?P<digits>{_DIGITS})(?:(?P<short>k|mln|mn|mil|m|bn|b|trn|tn)\b|(?P<ordinal>st|nd|rd|th)\b)?|"
-    rf"(?P<words>(?<=\ba\s)(?={_SCALE})|(?:{_WORDY})\b))"
-    rf"(?:(?:^|(?<=\ba\s)|[\s-]+(?:a\s)?)(?P<scale>(?:{_SCALE})(?:[\s-]+(?:{_SCALE}))?)\b)?",
+    rf"(?P<currency>{_CURRENCY})?\s?(?:{_START}|(?<=[{_SIGNS}]))"
+    rf"(?:(?P<digits>{FIGURE})(?:(?P<short>k|mln|mn|mil|m|bn|b|trn|tn)\b|(?P<myriad>[{''.join(_MYRIADS)}])"
+    rf"|(?P<ordinal>st|nd|rd|th)\b)?|"
+    rf"(?P<words>(?<=\ba\s)(?=hundred|thousand|million|billion|trillion)|(?:{_WORDY})\b))"
+    rf"(?:(?:^|(?<=\ba\s)|[\s-]+(?:a\s)?)(?P<scale>(?:{_SCALE})(?:[\s-]+(?:{_SCALE}))?)\b(?:(?<=mio|mrd|тыс|млн|лрд)\.)?)?",
     re.IGNORECASE,
 )
 _PAIR = re.compile(r"(?<![\w.,/:$£€-])(\d{1,4}(?:\.\d+)?)\s?[-–—:/]\s?(\d{1,4}(?:\.\d+)?)(?![\w:/]|-\d|[.,]\d)")  # noqa: RUF001
-_UNIT = re.compile(r"\s?%|[\s-]*(?P<word>[^\W\d_]+(?:\.[^\W\d_]\.?)?)(?:[\s-]+(?P<next>[^\W\d_]+))?")
-_PERCENT = re.compile(r"\s?%|[\s-]*(?:per[\s-]?cent(?:age)?|pct|percent)\b(?:age)?", re.IGNORECASE)
+_LETTERS = rf"[^\W\d_](?:[^\W\d_]|[{MARKS}])*"
+_UNIT = re.compile(rf"\s?%|[\s-]*(?P<word>{_LETTERS}(?:\.[^\W\d_]\.?)?)(?:[\s-]+(?P<next>{_LETTERS}))?")
+_PERCENT = re.compile(
+    r"\s?[%\u066a\uff05\ufe6a]|[\s-]*(?:(?:per[\s-]?cent(?:age)?|pct|percent)\b(?:age)?"
+    r"|(?:prozent|procent|pour cent|por ciento|por cento|per cento|процент\w*)\b|प्रतिशत|퍼센트|パーセント)",
+    re.IGNORECASE,
+)
 # Unit of measurement by the stems and abbreviations of its names.
 _UNIT_NAMES = {
     "year": "year yr yrs aged age",
@@ -102,6 +139,7 @@ _UNIT_NAMES = {
 _UNITS = {
     find_key(name): unit for unit, names in _UNIT_NAMES.items() for name in names.split() if name not in ("in", "s")
 }
+_MONEY_SIGN = re.compile(rf"\s?([{_SIGNS}])(?!\d)")
 _AGES = re.compile(r"\baged?(?: of)? $", re.IGNORECASE)
 _CURRENCY_CODES = {"USD": "$", "AUD": "$", "GBP": "£", "EUR": "€"}
 
@@ -143,7 +181,7 @@ def _read_quantity(text: str, match: re.Match[str]) -> Quantity:
         unit, end = _read_currency(match["currency"]), match.end()
     elif unit is None and _AGES.search(text, 0, start):
         unit = "year"
-    word, value = (match["words"] or "").lower(), _read_value(match)
+    word, (value, *others) = (match["words"] or "").lower(), _read_values(match)
     return Quantity(
         start=start,
         end=end,
@@ -152,8 +190,10 @@ def _read_quantity(text: str, match: re.Match[str]) -> Quantity:
         counted=counted,
         hedge=_read_hedge(text, start),
         is_ordinal=match["ordinal"] is not None or word in _ORDINALS,
-        digits=_count_digits(match["digits"] or f"{value:g}"),
+        digits=count_digits(read_figure(match["digits"])[0] if match["digits"] else f"{value:g}"),
         is_word=bool(word) and match["scale"] is None and unit is None,
+        others=frozenset(others),
+        parts=frozenset(_read_parts(match)),
     )
 
 
@@ -161,23 +201,26 @@ def _read_currency(sign: str) -> str:
     return sign[-1] if sign[-1] in MONEY else _CURRENCY_CODES[sign.upper()]
 
 
-def _read_value(match: re.Match[str]) -> float:
+def _read_values(match: re.Match[str]) -> list[float]:
+    """Return the value, then the others that the figure may stand for."""
+    scale = math.prod(_SCALES.get(word.rstrip("s"), _SCALES.get(word, 1.0)) for word in _list_scales(match))
     if match["digits"]:
-        value = float(match["digits"].replace(",", "").replace(" ", ""))
-    elif match["words"]:
+        return [float(figure) * scale for figure in read_figure(match["digits"])]
+    if match["words"]:
         word = " ".join(match["words"].lower().split())
         parts = re.split(r"[-\s]", word)
         value = _WORD_VALUES[word] if word in _WORD_VALUES else float(sum(_WORD_VALUES[part] for part in parts))
-    else:
-        value = 1.0
-    for scale in re.split(r"[-\s]+", (match["scale"] or "").lower()):
-        value *= _SCALES.get(scale, 1.0)
-    return value * _SCALES.get((match["short"] or "").lower(), 1.0)
+        return [value * scale]
+    return [scale]
 
 
-def _count_digits(figure: str) -> int:
-    digits = re.sub(r"e.*|\D", "", figure.lower()).lstrip("0")
-    return max(1, len(digits) if "." in figure else len(digits.rstrip("0")))
+def _read_parts(match: re.Match[str]) -> Iterator[float]:
+    if match["digits"] and not match["scale"]:
+        yield from map(float, list_parts(match["digits"]))
+
+
+def _list_scales(match: re.Match[str]) -> list[str]:
+    return [*re.split(r"[-\s]+", (match["scale"] or "").lower()), (match["short"] or match["myriad"] or "").lower()]
 
 
 def _read_unit(text: str, end: int) -> tuple[str | None, str | None, int]:
@@ -185,6 +228,9 @@ def _read_unit(text: str, end: int) -> tuple[str | None, str | None, int]:
     percent = _PERCENT.match(text, end)
     if percent:
         return "%", None, percent.end()
+    sign = _MONEY_SIGN.match(text, end)
+    if sign:
+        return sign[1], None, sign.end()
     found = _UNIT.match(text, end)
     if not found or not found["word"]:
         return None, None, end

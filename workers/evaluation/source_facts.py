@@ -14,6 +14,7 @@ from workers.evaluation.names import Name, list_capitals
 from workers.evaluation.quantities import NumberPair, Quantity
 from workers.evaluation.quantity_reading import find_pairs, find_quantities
 from workers.evaluation.terms import TextTerm, find_places, read_terms
+from workers.evaluation.writing import fold
 
 Places = frozenset[int]
 
@@ -78,7 +79,8 @@ class SourceFacts:
         """Return the sentences with the very words of a number and its unit."""
         if fact.text.replace(",", "").replace(".", "").isdigit() or " " not in fact.text:
             return Places()
-        return Places(place for place, sentence in enumerate(self.sentences) if fact.text in sentence.text)
+        wanted = fold(fact.text)
+        return Places(place for place, sentence in enumerate(self.sentences) if wanted in fold(sentence.text))
 
     def _find_pair(self, pair: NumberPair) -> Places:
         found = Places(place for other, place in self.pairs if pair.values == other.values)
@@ -218,4 +220,4 @@ def _differ_by_letter(one: str, other: str) -> bool:
 
 
 def _squeeze(text: str) -> str:
-    return _IDENTIFIER_SIGNS.sub("", text.lower())
+    return _IDENTIFIER_SIGNS.sub("", fold(text))

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.gazetteer import MAX_PLACE_WORDS, Codes, find_codes
-from workers.evaluation.lexical import STOP_WORDS, find_key, fold_word
+from workers.evaluation.lexical import STOP_WORDS, find_key
+from workers.evaluation.writing import MARKS, UNSPACED, fold_accents
 
 # Abbreviations with full stops are one term, and so are words with digits in them.
 _TERM = re.compile(
-    r"[^\W\d_](?:\.[^\W\d_])+\b\.?|[\u3040-\u30ff\u3400-\u9fff]|(?:[^\W_\u3040-\u30ff\u3400-\u9fff][\u0300-\u036f]*)+"
+    rf"[^\W\d_](?:\.[^\W\d_])+\b\.?|[{UNSPACED}][{MARKS}]*|[^\W_{UNSPACED}]+(?:[{MARKS}]+[^\W_{UNSPACED}]*)*"
 )
 _APOSTROPHES = "'\u2019\u02bc`"
 # Behind these a capital says nothing: the beginning, a bullet, a colon, an opening quote or bracket, a full stop.
@@ -78,7 +79,7 @@ def read_terms(text: str) -> tuple[TextTerm, ...]:
 def _iterate_terms(text: str) -> Iterator[TextTerm]:
     for match in _TERM.finditer(text):
         start, end = match.span()
-        word = fold_word(match[0].replace(".", ""))
+        word = fold_accents(match[0].replace(".", ""))
         if word in ("s", "S") and start and text[start - 1] in _APOSTROPHES:
             continue
         opens = word[0].isupper() and _opens(text, start, end)

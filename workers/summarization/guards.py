@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.evaluation.writing import SCRIPT_END
 from workers.generation import FinishReason, Prompt
-from workers.summarization.languages import detect_language, find_language
+from workers.summarization.languages import are_alike, detect_language, find_foreign_script, find_language
 from workers.summarization.lengths import limit_sentences
 from workers.summarization.repetition import drop_repeated, has_loop, repeats_instructions, repeats_source
 from workers.summarization.scaffolding import list_instructions, remove_scaffolding
@@ -57,7 +58,7 @@ _REFUSAL = re.compile(
     r")\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][\"'\u201d\u2019)\]*_]*(?=\s|\Z)|[\u3002\uff01\uff1f]|\n")
+_SENTENCE_END = re.compile(rf"[.!?][\"'\u201d\u2019)\]*_]*(?=\s|\Z)|{SCRIPT_END}[*_]*|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,20 +169,22 @@ def _find_marks(text: str, *, is_cut: bool, source: str, prompt: Prompt, languag
     refusal = _REFUSAL.match(text)
     if refusal and refusal[0] not in source:
         yield Mark("refusal", "the answer refuses to summarize")
-    found = detect_language(text)
-    # The language of a short answer is often undetectable; only a detected one is worth detection on the long source.
-    expected = _find_expected_language(source, prompt, language) if found else None
-    if found and expected and found != expected:
-        yield Mark("language", f"the answer is in {found.title()} instead of {expected.title()}")
-
-
-def _find_expected_language(source: str, prompt: Prompt, wanted: str | None) -> str | None:
-    """Return the language that an answer must have; None if it is unknown."""
-    if wanted is not None:
-        return find_language(wanted)
     # An untrusted part from outside the source is a user's template, which may ask for any language.
     has_template = any(part.is_untrusted and part.text not in source for part in prompt.turns[-1].parts)
-    return None if has_template else detect_language(source)
+    if (language is not None or not has_template) and (words := _compare_languages(text, source, language)):
+        yield Mark("language", words)
+
+
+def _compare_languages(text: str, source: str, wanted: str | None) -> str | None:
+    """Return a description of the wrong language of an answer; None if nothing is known to be wrong."""
+    found = detect_language(text)
+    # The language of a short answer is often undetectable; only a detected one is worth detection on the long source.
+    expected = (find_language(wanted) if wanted is not None else detect_language(source)) if found else None
+    if found and expected and not are_alike(found, expected):
+        return f"the answer is in {found.title()} instead of {expected.title()}"
+    if scripts := find_foreign_script(text, source, language=wanted):
+        return f"the answer is in {scripts[0]} letters instead of {scripts[1]} ones"
+    return None
 
 
 def _list_remarks(whole: str, once: str, short: str) -> Iterator[Remark]:

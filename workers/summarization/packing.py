@@ -15,18 +15,19 @@ from dataclasses import dataclass
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
+from workers.evaluation.writing import CLOSERS, SCRIPT_END, STOPS
 from workers.summarization.errors import SplitError
-from workers.summarization.structure import EDGE, GAP, ROW, UNMASK
+from workers.summarization.structure import EDGE, GAP, HEADS, ROW, UNMASK
 
 Span = tuple[int, int]
 
 # Regular expressions over a masked text, coarse to fine; possessive, so that no text makes them backtrack.
-SUBHEADINGS = tuple(rf"[\n{EDGE}](?= {{0,3}}#{{{level}}}[ \t])" for level in range(1, 7))
-PARAGRAPHS = (rf"\n(?:[ \t]*\n)++|{EDGE}", ROW)
+SUBHEADINGS = tuple(HEADS)
+PARAGRAPHS = (rf"\n(?:[ \t]*[\n{HEADS}])++|[{EDGE}{HEADS}]", ROW)
 SENTENCES = (
-    # Sentence end, closing quotes and white space not followed by a lower-case letter; full-width stops of Chinese
-    # and Japanese, without a space; the line end before a list item.
-    r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]]*+\s++(?=[^a-z])|[\u3002\uff01\uff1f]++"
+    # Sentence end, closing quotes and white space not followed by a lower-case letter; stops of other scripts, with or
+    # without a space; the line end before a list item.
+    rf"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]]*+\s++(?=[^a-z])|{SCRIPT_END}\s*+"
     r"|\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])",
     r"\n",
 )
@@ -123,7 +124,7 @@ def trim_span(text: str, span: Span) -> Span:
     return start, max(start, span[0] + len(piece.rstrip()))
 
 
-_SENTENCE_STARTS = re.compile(r"(?<=[.!?…\u3002\uff01\uff1f\n])\s*+(?=\S)")
+_SENTENCE_STARTS = re.compile(rf"(?<=[.!?…\n{STOPS}\u06d4])[{CLOSERS}]*+\s*+(?=\S)")
 _WORD_STARTS = re.compile(r"(?<=\s)(?=\S)")
 
 # Bounds the search for an overlap's start: hardly any text has more characters per token.

@@ -13,8 +13,9 @@ from itertools import groupby
 from operator import itemgetter
 
 from workers.evaluation.lexical import split_sentences
+from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED
 from workers.summarization.packing import Span, trim_span
-from workers.summarization.structure import EDGE, GLUE, ROW, read_structure
+from workers.summarization.structure import EDGE, ROW, read_structure
 
 # A wrapped line has about this many characters; a shorter one without a full stop is a title or an item.
 WRAPPED_LINE = range(45, 121)
@@ -26,7 +27,7 @@ SENTENCE_WORDS = range(5, 81)
 MAX_SYMBOLS = 0.06
 
 _LINE = re.compile(r"[^\n]+")
-_LINE_ENDS = str.maketrans({EDGE: "\n", GLUE: "\n"})
+_LINE_ENDS = str.maketrans({EDGE: "\n"})
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣–]|\d{1,3}[.)]|>)[ \t]+")  # noqa: RUF001
 # Hashes, an underline, or a line in bold alone.
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}(?=[ \t]|\Z)|[ \t]*[=~_*-]{3,}[ \t]*\Z|[ \t]*\*\*[^*]*\*\*:?[ \t]*\Z")
@@ -47,9 +48,13 @@ _BOILERPLATE = re.compile(
     re.IGNORECASE,
 )
 _LINKS = re.compile(r"https?://|\]\(|www\.")
-_ENDS = re.compile(r"[.!?…][\"'”’)\]*_]*\Z|[。！？][」』”]?\Z")  # noqa: RUF001
+_GAP = re.compile(r"[\s\u0f0b\u1361]+")
+_UNSPACED = re.compile(rf"[{UNSPACED}]")
+_ENDS = re.compile(rf"[.!?…][\"'”’)\]*_]*\Z|{SCRIPT_END}[*_]*\Z")  # noqa: RUF001
 _STARTS = re.compile(r"[\"'“‘(\[*_]*[^\W_]")  # noqa: RUF001
-_SYMBOL = re.compile(r"[^\w\s.,;:!?'\"“”‘’()%$€£&/–—。，、！？；：「」『』（）《》-]")  # noqa: RUF001
+_SYMBOL = re.compile(
+    rf"[^\w\s{MARKS}{STOPS}.,;:!?'\"“”‘’()%$€£₹¥&/–—，、；：「」『』（）《》〈〉【】«»・¿¡،؛٪٫٬۔၊፣፤፥፦፡፦։՝՛་༌٬-]"  # noqa: RUF001
+)
 _FOOTER = re.compile(r"\s*(?:\[[\d,– -]+\])+\Z")  # noqa: RUF001
 
 
@@ -103,7 +108,7 @@ def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
 def _find_paragraphs(text: str) -> Iterator[tuple[Span, bool]]:
     """Yield the spans of running text, and those of headings, which are marked."""
     # The masks of line ends go, except those inside blocks: a block is one line here.
-    masked = read_structure(text, "markdown").masked.translate(_LINE_ENDS)
+    masked = read_structure(text, "text").masked.translate(_LINE_ENDS)
     paragraph: Span | None = None
     for match in _LINE.finditer(masked):
         line, item, is_heading = match[0], _ITEM.match(match[0]), bool(_HEADING.match(match[0]))
@@ -131,7 +136,9 @@ def _continues(masked: str, paragraph: Span, match: re.Match[str]) -> bool:
 def _is_prose(sentence: str) -> bool:
     """Tell whether a sentence is whole and reads as prose."""
     bare = _FOOTER.sub("", sentence)
-    count = len(bare.split()) if " " in bare else len(bare) // 2
+    # In scripts without spaces a word has about two letters; Tibetan and old Ethiopic separate words by points.
+    unspaced = len(_UNSPACED.findall(bare))
+    count = unspaced // 2 + sum(1 for word in _GAP.split(bare) if not _UNSPACED.search(word))
     return (
         count in SENTENCE_WORDS
         and bool(_ENDS.search(bare) and _STARTS.match(bare))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from workers.evaluation.lexical import read_words, split_sentences
+from workers.evaluation.writing import STOPS, UNSPACED, fold
 
 # Minimum length of a loop, in words and in rounds of its unit.
 MIN_LOOP_WORDS = 12
@@ -21,17 +22,26 @@ MIN_SENTENCES = 6
 MAX_REPEATED_SHARE = 0.5
 
 _GLYPH_LOOP = re.compile(r"(\S{1,8}?)\1{19,}|(\S{9,50}?)\2{5,}")
-# Thai, Lao, Burmese, Khmer, Japanese and Chinese put no spaces between words: each of their characters counts as one.
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
-_SENTENCE = re.compile(r"[^.!?\n\u3002\uff0c\uff1b\uff01\uff1f]+")
+# In scripts without spaces between words each letter counts as one.
+_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+_UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
+_SENTENCE = re.compile(rf"[^.!?\n\u06d4\uff0c\uff1b{STOPS}]+")
+# Thai and Lao have no full stop: a space ends a sentence or a clause.
+_CLAUSE = re.compile(r"\S*[\u0e01-\u0eff]\S*|[^\u0e01-\u0eff]+")
+
+# The same sentences twice in a row are a loop if they have this many words; shorter ones are labels. In scripts without
+# spaces four letters are as long as three words.
+MIN_TWICE_WORDS = 3
+WORDS_PER_LETTER = 0.75
+MAX_TWICE_SENTENCES = 8
 
 
 def has_loop(text: str) -> bool:
     """Tell whether a text repeats itself: by words, by sentences, or within a word without spaces."""
-    words = _WORD.findall(text.casefold())
+    text = fold(text)
+    words = _WORD.findall(text)
     is_looping = any(_has_period(words, period) for period in range(1, min(MAX_UNIT_WORDS, len(words)) + 1))
-    return is_looping or _repeats_sentences(text) or _has_glyph_loop(text)
+    return is_looping or _repeats_sentences(text) or _says_twice(text) or _has_glyph_loop(text)
 
 
 def _has_period(words: list[str], period: int) -> bool:
@@ -46,10 +56,28 @@ def _has_period(words: list[str], period: int) -> bool:
 
 
 def _repeats_sentences(text: str) -> bool:
-    sentences = [" ".join(sentence.casefold().split()) for sentence in _SENTENCE.findall(text)]
+    sentences = [" ".join(sentence.split()) for sentence in _SENTENCE.findall(text)]
     counts = Counter(sentence for sentence in sentences if any(map(str.isalpha, sentence)))
     total = counts.total()
     return total >= MIN_SENTENCES and 1 - len(counts) / total > MAX_REPEATED_SHARE
+
+
+def _says_twice(text: str) -> bool:
+    """Tell whether one or several sentences stand twice in a row."""
+    lines = (_skip_marker(sentence.text) for sentence in split_sentences(text))
+    clauses = (clause for line in lines for clause in _CLAUSE.findall(line))
+    said = [words for clause in clauses if (words := tuple(word.text for word in read_words(clause)))]
+    return any(
+        said[place : place + count] == said[place + count : place + 2 * count]
+        and sum(map(_measure, said[place : place + count])) >= MIN_TWICE_WORDS
+        for count in range(1, min(MAX_TWICE_SENTENCES, len(said) // 2) + 1)
+        for place in range(len(said) - 2 * count + 1)
+    )
+
+
+def _measure(words: Sequence[str]) -> float:
+    """Return the number of words, with the share that a letter of a script without spaces has in one."""
+    return sum(WORDS_PER_LETTER if _UNSPACED_LETTER.match(word) else 1 for word in words)
 
 
 def _has_glyph_loop(text: str) -> bool:
@@ -100,7 +128,7 @@ def _count_equal(some: Iterable[str], others: Iterable[str]) -> int:
 
 
 def _flatten(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return " ".join(fold(text).split())
 
 
 # Words that change nothing in what a sentence says.
@@ -138,8 +166,12 @@ def _skip(text: str, position: int, blanks: str) -> int:
 
 def _read_said(sentence: str) -> list[str]:
     """Return the words of a sentence without a list marker and without fillers."""
-    words = read_words(sentence[marker.end() if (marker := _ITEM_MARKER.match(sentence)) else 0 :])
+    words = read_words(_skip_marker(sentence))
     return [word.key for word in words if word.text.lower() not in FILLERS]
+
+
+def _skip_marker(sentence: str) -> str:
+    return sentence[marker.end() if (marker := _ITEM_MARKER.match(sentence)) else 0 :]
 
 
 def _say_same(one: Sequence[str], other: Sequence[str]) -> bool:

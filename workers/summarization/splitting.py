@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
+from workers.evaluation.writing import STOPS
 from workers.generation import TokenCounter
 from workers.summarization.chunks import SectionCutter, Split, Splitter, find_sections
 from workers.summarization.errors import SplitError
@@ -21,7 +22,7 @@ DEFAULT_SEPARATOR = "\n\n"
 
 # A separator that starts with one of these, or is white space, belongs to the text before it; any other to the text
 # after it.
-ENDINGS = ".,;:!?)]}\u3002\uff01\uff1f"
+ENDINGS = re.compile(rf"[.,;:!?)\]}}\uff0c\uff1b{STOPS}]")
 
 
 def split_document(
@@ -91,5 +92,5 @@ def _order_separators(splitter: Splitter, separator: str | None) -> tuple[str, .
 
 def _keep_separator(separator: str) -> str:
     """Return the pattern to cut at: after a separator that ends text (a stop), before one that begins it (a hash)."""
-    is_ending = not separator.strip() or separator.strip()[0] in ENDINGS
+    is_ending = not separator.strip() or ENDINGS.match(separator.strip())
     return re.escape(separator) if is_ending else f"(?={re.escape(separator)})"

@@ -10,7 +10,11 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 DocumentFormat = Literal["markdown", "text"]
 
@@ -19,17 +23,25 @@ ROW = "\ue000"  # a line end inside a table or a fenced block
 GAP = "\ue001"  # a space inside such a block
 EDGE = "\ue002"  # the line end before such a block, and its last one
 GLUE = "\ue003"  # a line end between a heading and the first words below it
-UNMASK = str.maketrans({ROW: "\n", GAP: " ", EDGE: "\n", GLUE: "\n"})
+HEADS = "\ue011\ue012\ue013\ue014\ue015\ue016"  # the line end before a heading, by its level
+LINE_ENDS = dict.fromkeys((ROW, EDGE, GLUE, *HEADS), "\n")
+UNMASK = str.maketrans({GAP: " ", **LINE_ENDS})
+
+# A longer line that is underlined is a paragraph before a rule.
+MAX_UNDERLINED_CHARACTERS = 200
 
 _MASK = str.maketrans({"\n": ROW, " ": GAP})
 # Replacement characters in the document itself would be unmasked into white space.
-_FOREIGN = str.maketrans(dict.fromkeys((ROW, GAP, EDGE, GLUE), "\ufffd"))
-_GLUED = str.maketrans({"\n": GLUE, EDGE: GLUE})
-_BLANKS = re.compile(rf"[ \t\n{EDGE}]*")
+_FOREIGN = str.maketrans(dict.fromkeys((GAP, *LINE_ENDS), "\ufffd"))
+_GLUED = str.maketrans(dict.fromkeys(("\n", EDGE, *HEADS), GLUE))
+_BLANKS = re.compile(rf"[ \t\n{EDGE}{HEADS}]*")
+_LINE_END = re.compile(r"\n")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\|[^\n]*(?:\n[ \t]*\|[^\n]*)+", re.MULTILINE)
-_HEADING = re.compile(rf"(?:^|(?<={EDGE})) {{0,3}}(#{{1,6}})(?=[ \t\n{EDGE}]|\Z)([^\n{EDGE}]*)", re.MULTILINE)
-_CLOSING_HASHES = re.compile(r"(?:^|[ \t])#+\Z")
+# Lines that may open, underline or fence: a text without them has no structure to parse.
+_SIGN = re.compile(r"^ {0,3}(?:#{1,6}(?=[ \t]|$)|(?:=++|-++)[ \t]*+$)|^[-*+>\d.) \t]*+(?:```|~~~)", re.MULTILINE)
+# A heading at the beginning of a text, with the line under it if that may be its underline.
+_FIRST_BLOCK = re.compile(r"(?: {0,3}#[^\n]*+|(?:[ \t]*+\S[^\n]*+\n){1,4}? {0,3}(?:=++|-++)[ \t]*+)(?:\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +49,8 @@ class Heading:
     """Heading line.
 
     Args:
-        start: offset of the first hash.
-        end: offset after the line's last character.
+        start: offset of the first hash, or of the first word if the heading is underlined.
+        end: offset after the last character of its last line.
         level: 1 to 6.
         title: text without hashes.
         path: titles of the enclosing headings, outermost first, and its own title.
@@ -87,10 +99,13 @@ class Structure:
 def read_structure(text: str, document_format: DocumentFormat) -> Structure:
     """Find the headings of a Markdown text and mask tables and fenced blocks of any text."""
     masked = text.translate(_FOREIGN)
-    masked = _mask_blocks(masked, _find_fences(masked))
+    if document_format == "markdown":
+        headings, fences = _parse_blocks(masked)
+    else:
+        headings, fences = (), list(_find_fences(masked))
+    masked = _mask_blocks(masked, fences)
     masked = _mask_blocks(masked, (match.span() for match in _TABLE.finditer(masked)))
-    headings = tuple(_find_headings(masked)) if document_format == "markdown" else ()
-    return Structure(masked=_glue_headings(masked, headings), headings=headings)
+    return Structure(masked=_glue_headings(_mark_headings(masked, headings), headings), headings=headings)
 
 
 def is_blank(text: str) -> bool:
@@ -98,26 +113,87 @@ def is_blank(text: str) -> bool:
     return not text.translate(UNMASK).strip()
 
 
+# Lines of a paragraph or table behind its first one change no block outside, and most of a text is such lines. A run
+# before an underline, of a heading or a table, stays.
+_PLAIN = r"(?:[^\W\d_]|[(\"]|\|(?![-: \t]*-))[^\n<>]*+\n"
+_RUN = re.compile(rf"^( {{0,3}}{_PLAIN})(?:[ \t]*+{_PLAIN})++(?! {{0,3}}[-=|:][-=|: \t]*+$)", re.MULTILINE)
+
+
+def _shorten(text: str) -> tuple[str, list[int]]:
+    """Return a text without the lines that a parser of blocks need not see, and where its lines begin in the whole."""
+    pieces: list[str] = []
+    starts = [0]
+    position = 0
+    for run in _RUN.finditer(text):
+        pieces.append(text[position : run.end(1)])
+        starts += [match.end() for match in _LINE_END.finditer(text, position, run.end(1) - 1)]
+        starts.append(run.end())
+        position = run.end()
+    starts += [match.end() for match in _LINE_END.finditer(text, position)]
+    return "".join((*pieces, text[position:])), [*starts, len(text) + 1]
+
+
 def strip_headings(body: str, titles: tuple[str, ...]) -> str:
-    """Remove the leading heading lines of a Markdown text whose titles are among ``titles``."""
-    while (match := _HEADING.match(body)) and _clean_title(match[2]) in titles:
-        body = body[match.end() :].lstrip("\n")
+    """Remove the leading headings of a Markdown text whose titles are among ``titles``."""
+    while (block := _FIRST_BLOCK.match(body)) and (headings := _parse_blocks(block[0])[0]):
+        if headings[0].title not in titles or not is_blank(body[: headings[0].start]):
+            break
+        body = body[headings[0].end :].lstrip("\n")
     return body
 
 
-def _find_headings(masked: str) -> Iterator[Heading]:
+def _parse_blocks(text: str) -> tuple[tuple[Heading, ...], list[tuple[int, int]]]:
+    """Return the headings that stand in no list or quotation, and the spans of all fenced code, by CommonMark."""
+    if not _SIGN.search(text):
+        return (), []
+    # A carriage return would be another line end.
+    short, starts = _shorten(text.replace("\r", " "))
+    tokens = _load_parser().parse(short)
+    lines = [
+        (starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)] - 1) if token.map else (0, 0)
+        for token in tokens
+    ]
+    fences = [span for token, span in zip(tokens, lines, strict=True) if token.type == "fence"]
+    found = (
+        (int(token.tag[1]), _read_title(text[slice(*lines[place])], token, tokens[place + 1]), lines[place])
+        for place, token in enumerate(tokens)
+        if token.type == "heading_open" and token.level == 0
+    )
+    kept = (heading for heading in found if len(heading[1]) <= MAX_UNDERLINED_CHARACTERS or text[heading[2][0]] == "#")
+    return tuple(_nest_headings(text, kept)), _merge(fences)
+
+
+def _read_title(lines: str, heading: Token, content: Token) -> str:
+    """Return the title of a heading; that of an underlined one may have lines that the parser has not seen."""
+    return " ".join((content.content if heading.markup[0] == "#" else lines.strip().rpartition("\n")[0]).split())
+
+
+def _merge(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans in order, without those within another."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if not merged or start >= merged[-1][1]:
+            merged.append((start, end))
+    return merged
+
+
+def _nest_headings(text: str, found: Iterable[tuple[int, str, tuple[int, int]]]) -> Iterator[Heading]:
+    """Yield headings with their paths."""
     stack: list[tuple[int, str]] = []
-    for match in _HEADING.finditer(masked):
-        level, title = len(match[1]), _clean_title(match[2])
+    for level, title, (start, end) in found:
         while stack and stack[-1][0] >= level:
             stack.pop()
         stack.append((level, title))
         path = tuple(name for _, name in stack if name)
-        yield Heading(start=match.start(1), end=match.end(), level=level, title=title, path=path)
+        end = start + len(text[start:end].rstrip("\n"))
+        start += len(text[start:end]) - len(text[start:end].lstrip(" "))
+        yield Heading(start=start, end=end, level=level, title=title, path=path)
 
 
-def _clean_title(words: str) -> str:
-    return _CLOSING_HASHES.sub("", words.strip()).strip()
+@cache
+def _load_parser() -> MarkdownIt:
+    """Return a parser of blocks; what stands in them is not parsed."""
+    return MarkdownIt("commonmark").enable("table").disable("inline")
 
 
 def _find_fences(text: str) -> Iterator[tuple[int, int]]:
@@ -155,6 +231,20 @@ def _mask_blocks(text: str, spans: Iterable[tuple[int, int]]) -> str:
             pieces.append(EDGE)
             position += 1
     return "".join((*pieces, text[position:]))
+
+
+def _mark_headings(masked: str, headings: tuple[Heading, ...]) -> str:
+    """Mask the line end before each heading by the heading's level."""
+    pieces: list[str] = []
+    position = 0
+    for heading in headings:
+        before = masked.rfind("\n", position, heading.start)
+        edge = masked.rfind(EDGE, position, heading.start)
+        place = max(before, edge)
+        if place >= position and not masked[place + 1 : heading.start].strip(" "):
+            pieces += (masked[position:place], HEADS[heading.level - 1])
+            position = place + 1
+    return "".join((*pieces, masked[position:]))
 
 
 def _glue_headings(masked: str, headings: tuple[Heading, ...]) -> str:

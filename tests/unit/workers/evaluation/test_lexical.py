@@ -1,3 +1,7 @@
+import unicodedata
+
+import pytest
+
 from workers.evaluation.lexical import Overlap, index_source, read_words, split_sentences
 
 
@@ -94,3 +98,70 @@ def test_a_word_is_not_linked_with_itself_unless_it_stands_twice() -> None:
 
 def test_words_are_compared_without_diacritics() -> None:
     assert keys("Özil's café") == keys("Ozil's cafe")
+
+
+SENTENCES = {
+    "hindi": ["पुल मार्च में खुला।", "उसे बनाने में चार साल लगे॥", "लोग खुश हैं।"],
+    "urdu": ["پل مارچ میں کھلا۔", "کیا لوگ خوش ہیں؟", "جی ہاں۔"],
+    "arabic": ["هل افتتح الجسر؟", "نعم.", "الناس سعداء."],
+    "burmese": ["တံတား ဖွင့်သည်။", "လူများ ပျော်သည်။"],
+    "armenian": ["Կամուրջը բացվեց։", "Մարդիկ ուրախ են:", "Այո։"],
+    "ethiopic": ["ድልድዩ ተከፈተ።", "ሰዎች ተደሰቱ፡፡", "ለምን፧", "አዎ።"],
+    "khmer": ["ស្ពានថ្មីបើក។", "មនុស្សសប្បាយ៕"],
+    "tibetan": ["ཟམ་པ་གསར་པ་ཡིན།", "མི་ཚོ་དགའ།"],
+    "chinese": ["桥开了!", "真的吗？", "是的。"],
+    "greek": ["Άνοιξε η γέφυρα;", "Ναι."],
+    "russian": ["А. С. Пушкин жил там, т. е. здесь.", "Мост открыт."],
+    "german": ["Am 3. März kam er, z. B. nach Bonn.", "Er blieb."],
+    "danish": ["Den 3. marts kom han.", "Han blev."],
+    "french": ["« Bonjour ! »", "Il part."],
+    "english": ["Prof. Smith lives at No. 5.", "He said so, e.g. here.", "It was 12.", "Then 13."],
+}
+
+
+@pytest.mark.parametrize("gap", [" ", "\n"])
+@pytest.mark.parametrize("language", SENTENCES)
+def test_sentences_end_at_the_stops_of_their_script(language: str, gap: str) -> None:
+    text = gap.join(SENTENCES[language])
+    found = split_sentences(text)
+    assert [sentence.text for sentence in found] == SENTENCES[language]
+    assert [text[sentence.start : sentence.end] for sentence in found] == SENTENCES[language]
+
+
+@pytest.mark.parametrize("language", ["hindi", "urdu", "burmese", "ethiopic", "khmer", "chinese"])
+def test_no_space_is_needed_behind_a_stop_of_another_script(language: str) -> None:
+    text = "".join(SENTENCES[language])
+    assert [sentence.text for sentence in split_sentences(text)] == SENTENCES[language]
+
+
+def test_a_decimal_point_of_urdu_or_of_full_width_ends_no_sentence() -> None:
+    assert len(split_sentences("قیمت ۳۔۵ ہے۔")) == 1
+    assert len(split_sentences("3\uff0e5 です。")) == 1
+
+
+def test_a_word_has_its_combining_marks_and_joiners() -> None:
+    assert [word.text for word in read_words("हिंदी की किताब")] == ["हिंदी", "की", "किताब"]
+    assert [word.text for word in read_words("می\u200cروم خانه")] == ["می\u200cروم", "خانه"]
+    assert keys("ex\u00adample") == keys("example")
+
+
+@pytest.mark.parametrize("text", ["Zoë's café in Zürich", "Việt Nam", "ёлка и йод", "한국어", "がっこう", "हिंदी क़लम"])
+def test_composed_and_decomposed_letters_are_the_same(text: str) -> None:
+    composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+    assert keys(composed) == keys(decomposed)
+
+
+def test_marks_that_make_another_letter_stay() -> None:
+    assert keys("かき") != keys("がき")
+    assert keys("мой") != keys("мои")
+    assert keys("की") != keys("का")
+    assert keys("كِتَاب") == keys("كتاب")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["53,193", "53, 193", "53.193", "53\u202f193", "53'193", "５３１９３", "५३१९३", "५३,१९३", "٥٣٬١٩٣"],
+)
+def test_a_number_is_the_same_in_the_digits_and_groups_of_any_script(number: str) -> None:
+    assert keys(number) == ["53193"]
+    assert keys("1,00,000") == keys("100,000")

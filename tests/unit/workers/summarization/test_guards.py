@@ -157,6 +157,15 @@ def test_another_language_than_the_one_asked_for_is_marked() -> None:
     assert list_guards(check(LANGUAGES["french"], source=LANGUAGES["english"] * 3, language="German")) == ["language"]
 
 
+def test_an_answer_in_another_script_is_marked_however_short() -> None:
+    verdict = check("Мост был открыт.", source=LANGUAGES["english"] * 3)
+    assert verdict.notes == ("the answer is in Cyrillic letters instead of Latin ones",)
+
+
+def test_the_same_sentence_twice_in_a_row_is_marked() -> None:
+    assert list_guards(check("The crew repaired the pumps. The crew repaired the pumps.")) == ["repetition"]
+
+
 def test_a_users_template_may_ask_for_another_language() -> None:
     source = LANGUAGES["english"] * 3
     prompt = PromptSet("custom", PromptFormat.CHAT, template="Auf Deutsch bitte: {text}").render("map", text=source)

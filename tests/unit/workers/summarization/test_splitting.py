@@ -151,9 +151,20 @@ def test_hashes_inside_fenced_code_are_no_headings() -> None:
     assert [chunk.headings for chunk in split(text, tokens=70).chunks] == [("One",), ("Two",)]
 
 
-def test_a_fence_that_is_never_closed_does_not_hide_the_headings_behind_it() -> None:
+def test_a_fence_that_is_never_closed_reaches_to_the_end() -> None:
     text = "# One\n\n```\nstray\n\n# Two\n\nMore."
-    assert [chunk.headings for chunk in split(text, tokens=25).chunks] == [("One",), ("Two",)]
+    assert {chunk.headings for chunk in split(text, tokens=25).chunks} == {("One",)}
+
+
+def test_sections_begin_at_underlined_headings() -> None:
+    text = "One\n===\n\nFirst words.\n\nTwo\n---\n\nSecond words.\n\nSix\n---\n\nThird words."
+    chunks = split(text, tokens=33).chunks
+    assert [chunk.headings for chunk in chunks] == [("One",), ("One", "Two"), ("One", "Six")]
+    assert [chunk.read_text(text) for chunk in chunks] == [
+        "One\nFirst words.",
+        "One\nTwo\nSecond words.",
+        "One\nSix\nThird words.",
+    ]
 
 
 @pytest.mark.parametrize(
