@@ -15,6 +15,9 @@ from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content
 from producer.sources.text import normalize_text, read_markdown, read_plain_text, read_unknown_text
 
+# Kinds whose parsers take bytes; the others are decoded first.
+PARSED_BYTES = frozenset({FileKind.PDF, FileKind.DOCX, FileKind.EPUB, FileKind.MAIL})
+
 
 def read_file(path: Path, kind: FileKind | None, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
     """Return the content of a document file.
@@ -67,7 +70,7 @@ def read_document(
     if not data.strip():
         raise UnreadableError("is empty; give a file with text in it")
     kind = kind or sniff_kind(data)
-    if kind in {FileKind.PDF, FileKind.DOCX, FileKind.EPUB}:
+    if kind in PARSED_BYTES:
         content = sandbox.convert(kind, data)
     else:
         text = decode_text(data, declared=charset or find_declared_charset(data))

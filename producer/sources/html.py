@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from producer.sources.source import Content
 from producer.sources.text import clean_label, find_title, normalize_text
+from producer.sources.xhtml import is_xhtml, rewrite_xhtml
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -43,7 +44,8 @@ def normalize_html(html: str) -> Content:
     Raises:
         UnreadableError: the text holds NUL or broken Unicode characters.
     """
-    soup = _parse(normalize_text(html))
+    html = normalize_text(html)
+    soup = _parse(rewrite_xhtml(html) if is_xhtml(html) else html)
     title = clean_label(soup.title.get_text()) if soup.title else ""
     metadata = _read_metadata(soup)
     _drop_unwanted(soup)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from enum import StrEnum
 
-from producer.errors import SourceUsageError
+from producer.errors import SourceUsageError, UnreadableError
 
 SAVE_AS_DOCX = "save it as .docx or PDF"
 RUN_OCR = "run text recognition (OCR) on it first"
@@ -30,6 +32,7 @@ class FileKind(StrEnum):
     PDF = "PDF"
     DOCX = "DOCX"
     EPUB = "EPUB"
+    MAIL = "mail"
     CSV = "CSV"
     TSV = "TSV"
     JSONL = "JSONL"
@@ -47,8 +50,9 @@ SUFFIXES = {
     **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
     **dict.fromkeys((".txt", ".text", ".rst", ".log"), FileKind.TEXT),
     ".pdf": FileKind.PDF,
-    ".docx": FileKind.DOCX,
+    **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), FileKind.DOCX),
     ".epub": FileKind.EPUB,
+    **dict.fromkeys((".eml", ".mht", ".mhtml"), FileKind.MAIL),
     ".csv": FileKind.CSV,
     **dict.fromkeys((".tsv", ".tab"), FileKind.TSV),
     **dict.fromkeys((".jsonl", ".ndjson"), FileKind.JSONL),
@@ -62,6 +66,8 @@ MEDIA_TYPES = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": FileKind.DOCX,
     "application/epub+zip": FileKind.EPUB,
 }
+# Beginnings of the names of files that archives of these kinds hold.
+ARCHIVES = {"META-INF/container.xml": FileKind.EPUB, "word/": FileKind.DOCX}
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -88,10 +94,17 @@ def sniff_kind(data: bytes) -> FileKind | None:
     if data.startswith(OLE_MAGIC):
         raise SourceUsageError(f"is an old or encrypted Office file; {SAVE_AS_DOCX} without a password")
     if data.startswith(b"PK\x03\x04"):
-        # A zip archive holds the names of its files uncompressed.
-        if b"META-INF/container.xml" in data:
-            return FileKind.EPUB
-        if b"word/document.xml" in data:
-            return FileKind.DOCX
-        raise SourceUsageError(f"is a zip archive; {UNPACK}")
+        return _sniff_archive(data)
     return None
+
+
+def _sniff_archive(data: bytes) -> FileKind:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise UnreadableError("is a damaged zip archive; save it again") from error
+    for prefix, kind in ARCHIVES.items():
+        if any(name.startswith(prefix) for name in names):
+            return kind
+    raise SourceUsageError(f"is a zip archive; {UNPACK}")

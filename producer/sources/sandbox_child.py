@@ -73,12 +73,27 @@ def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
         SourceError: it cannot be read, or exceeds a limit.
         Exception: any error of the parser.
     """
-    if kind is FileKind.HTML:
-        return normalize_html(data.decode())
-    from producer.sources.packed import read_docx, read_epub, read_pdf
+    # A parser is imported when a document needs it: together they would take seconds.
+    match kind:
+        case FileKind.HTML:
+            return normalize_html(data.decode())
+        case FileKind.PDF:
+            from producer.sources.formats.pdf import read_pdf
 
-    read_packed = {FileKind.PDF: read_pdf, FileKind.DOCX: read_docx, FileKind.EPUB: read_epub}[kind]
-    return read_packed(data, limits)
+            return read_pdf(data, limits)
+        case FileKind.DOCX:
+            from producer.sources.formats.docx import read_docx
+
+            return read_docx(data, limits)
+        case FileKind.EPUB:
+            from producer.sources.formats.epub import read_epub
+
+            return read_epub(data, limits)
+        case FileKind.MAIL:
+            from producer.sources.formats.mail import read_mail
+
+            return read_mail(data)
+    raise AssertionError(f"{kind} needs no parser")
 
 
 if __name__ == "__main__":
