@@ -39,6 +39,7 @@ WESTERN = "àâäáåæçèéêëîïíñòóôöøœùûüúßÀÂÄÅÆÇÈÉ�
 NOT_WESTERN = re.compile(f"[^\\x00-\\x7f{WESTERN}]|[{WESTERN}]{{3}}")
 # Bytes that may hold an HTML document's declaration of its encoding.
 DECLARATION_BYTES = 4096
+SUPPORTED = "give a text, HTML, Markdown, PDF, DOCX or EPUB file"
 
 
 def decode_text(data: bytes, *, declared: str | None = None) -> str:
@@ -64,14 +65,18 @@ def find_encoding(stream: BinaryIO, *, declared: str | None = None) -> str:
     Raises:
         UnreadableError: the stream is binary or in no known encoding.
     """
+    if mark := find_byte_order_mark(stream):
+        return mark
+    sample = find_invalid_utf8(stream)
+    stream.seek(0)
+    return "utf-8" if sample is None else detect_encoding(sample, declared)
+
+
+def find_byte_order_mark(stream: BinaryIO) -> str | None:
+    """Return the encoding that the first bytes of a stream name, None if they are no mark; rewind it."""
     head = stream.read(4)
     stream.seek(0)
-    for mark, encoding in BYTE_ORDER_MARKS:
-        if head.startswith(mark):
-            return encoding
-    sample = _find_invalid_utf8(stream)
-    stream.seek(0)
-    return "utf-8" if sample is None else _detect_encoding(sample, declared)
+    return next((encoding for mark, encoding in BYTE_ORDER_MARKS if head.startswith(mark)), None)
 
 
 def find_declared_charset(data: bytes) -> str | None:
@@ -85,13 +90,18 @@ def undecodable() -> UnreadableError:
     return UnreadableError("is not text in any known encoding; save it as UTF-8")
 
 
-def _find_invalid_utf8(stream: BinaryIO) -> bytes | None:
-    """Return the first chunk that is not UTF-8, or None; binary content is an error."""
+def find_invalid_utf8(stream: BinaryIO) -> bytes | None:
+    """Return the first chunk that is not UTF-8, None if there is none.
+
+    Raises:
+        UnreadableError: the stream is binary.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     invalid = None
     last = b""
     while chunk := stream.read(CHUNK_BYTES):
-        _check_binary(chunk)
+        if has_binary(chunk):
+            raise UnreadableError(f"is binary, not text; {SUPPORTED}")
         last = chunk
         if invalid is None:
             try:
@@ -102,13 +112,18 @@ def _find_invalid_utf8(stream: BinaryIO) -> bytes | None:
     return last if is_cut else invalid
 
 
-def _check_binary(chunk: bytes) -> None:
+def has_binary(chunk: bytes) -> bool:
+    """Return True for bytes that no text holds: NUL, or many control characters."""
     controls = len(chunk) - len(chunk.translate(None, CONTROL_BYTES))
-    if b"\0" in chunk or controls > BINARY_SHARE * len(chunk):
-        raise UnreadableError("is binary, not text; give a text, HTML, Markdown, PDF, DOCX or EPUB file")
+    return b"\0" in chunk or controls > BINARY_SHARE * len(chunk)
 
 
-def _detect_encoding(sample: bytes, declared: str | None) -> str:
+def detect_encoding(sample: bytes, declared: str | None) -> str:
+    """Return the encoding of bytes that are not UTF-8.
+
+    Raises:
+        UnreadableError: they are damaged UTF-8, or in no known encoding.
+    """
     if declared and _can_decode(sample, declared):
         return _widen_latin_1(declared)
     _check_damaged_utf8(sample)

@@ -8,7 +8,7 @@ from producer.errors import ProducerError, SourceError
 from producer.sources.decoding import decode_text
 from producer.sources.kinds import FileKind, find_kind
 from producer.sources.limits import ReadLimits
-from producer.sources.rows import OPENERS
+from producer.sources.table_files import open_table
 from producer.sources.table import BrokenTableError, Record, Table, choose_columns
 from producer.sources.text import clean_label
 
@@ -49,7 +49,7 @@ def _open_table(path: Path) -> Table:
     if kind is None or not kind.is_table:
         tables = ", ".join(table.value for table in FileKind if table.is_table)
         raise ReferencesError(f"{path} is no table; give references as one of {tables}")
-    return OPENERS[kind](path, ReadLimits())
+    return open_table(path, kind, ReadLimits())
 
 
 def _read_cell(values: Record, column: str) -> str:

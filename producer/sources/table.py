@@ -6,14 +6,12 @@ The columns that hold a document's text, id and title are chosen by name.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
-from producer.sources.decoding import find_encoding
-from producer.sources.limits import ReadLimits
 from producer.sources.text import clean_label
 
 # Leading records that determine the columns of a JSON table; records may lack fields.
@@ -37,10 +35,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of a file and a lazy iterator over its rows."""
+    """The columns of a file, a lazy iterator over its rows, and notes on what is not read."""
 
     columns: tuple[str, ...]
     rows: Iterator[Row]
+    notes: tuple[str, ...] = ()
+
+
+def check_names(columns: tuple[str, ...]) -> None:
+    """Reject a column name that stands twice, because one of its values would be lost.
+
+    Raises:
+        SourceUsageError: there is one; several columns without a name are none.
+    """
+    for name, count in Counter(columns).items():
+        if name and count > 1:
+            shown = clean_label(name, max_chars=SHOWN_CHARS)
+            raise SourceUsageError(f"has {count} columns {shown!r}; rename all but one")
 
 
 def peek_columns(records: Iterator[Record | SourceError]) -> Table:
@@ -67,23 +78,6 @@ def number_records(records: Iterator[Record | SourceError]) -> Iterator[Row]:
         reason = " ".join(str(error).split())
         message = f"cannot be read ({reason}), so this row and all after it are missing; repair the file"
         yield Row(number + 1, {}, UnreadableError(message))
-
-
-def read_lines(path: Path, limits: ReadLimits) -> Iterator[str]:
-    """Yield lines with their line ends; the limit of a document's length holds for a line.
-
-    Raises:
-        BrokenTableError: a line is too long.
-        SourceError: the file is not text.
-        OSError: the file cannot be read.
-    """
-    with path.open("rb") as stream:
-        encoding = find_encoding(stream)
-    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as lines:
-        while line := lines.readline(limits.text_chars + 1):
-            if len(line) > limits.text_chars:
-                raise BrokenTableError(f"a line of more than {limits.text_chars:,} characters")
-            yield line
 
 
 # Names that clearly mean the text of a document; others need --text-column.
