@@ -37,10 +37,10 @@ def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
     # The default of 128 KiB is too small for long articles. The setting is global, so it is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), limits.text_chars))
     lines = read_lines(path, limits)
-    header = _find_header(lines)
+    header = _find_header(lines, limits)
     if named := DELIMITER_LINE.match(header):
         delimiter = named[1]
-        header = _find_header(lines)
+        header = _find_header(lines, limits)
     delimiter = delimiter or max(DELIMITERS, key=QUOTED.sub("", header).count)
     records = _RecordReader(lines, limits, delimiter=delimiter)
     records.push_back([header])
@@ -49,10 +49,12 @@ def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
     return Table(columns, number_records(records.read_rows(columns)))
 
 
-def _find_header(lines: Iterator[str]) -> str:
-    header = next((line for line in lines if line.strip()), None)
+def _find_header(lines: Iterator[str], limits: ReadLimits) -> str:
+    header = next((line for line in lines if line.strip() or isinstance(line, LongLine)), None)
     if header is None:
         raise UnreadableError("is empty; give a table with a header and at least one row")
+    if isinstance(header, LongLine):
+        raise BrokenTableError(f"a line of more than {limits.text_chars:,} characters")
     return header
 
 
@@ -73,7 +75,7 @@ class _RecordReader:
         self._taken: list[str] = []
         self._taken_chars = 0
         self._read_again = 0
-        self._is_cut = self._is_long = False
+        self._is_cut = self._is_long = self._is_loose = False
 
     def push_back(self, lines: list[str]) -> None:
         """Read these lines before the others."""
@@ -96,12 +98,18 @@ class _RecordReader:
         """Yield the cells of each row by column, or the problem with it; an empty line is no row."""
         records = self._read_records()
         while (record := next(records, None)) is not None:
+            if self._is_loose and len(self._taken) == 1 and not self._is_cut:
+                record = self._parse_loosely()
+                self._is_loose = False
             has_more = any(record[len(columns) :])
             if self._is_long:
                 self._skip_record()
                 yield UnreadableError(f"has more than {self._max_chars:,} characters; split its text")
             elif self._is_cut:
                 yield UnreadableError(f"is broken: {OPEN_QUOTE}; close it")
+                self._go_back()
+            elif self._is_loose:
+                yield UnreadableError("is broken: a text goes on behind a quote that closes; double the quotes in it")
                 self._go_back()
             elif has_more:
                 reason = f"has {len(record)} cells where the header has {len(columns)}; put its text in quotes"
@@ -119,21 +127,20 @@ class _RecordReader:
     def _read_records(self) -> Iterator[list[str]]:
         """Yield records; the attributes tell how the last one ended."""
         # Spaces after a delimiter would hide the quote behind them.
-        records = csv.reader(self._take_lines(), delimiter=self._delimiter, skipinitialspace=True)
+        records = csv.reader(self._take_lines(), delimiter=self._delimiter, skipinitialspace=True, strict=True)
         while True:
             self._taken, self._taken_chars = [], 0
             try:
                 record = next(records, None)
             except csv.Error:
-                # The only error that is possible here: a cell longer than the limit.
-                record, self._is_long = [], True
-            if record is None:
+                record, self._is_loose = [], True
+            if record is None and not self._taken:
                 return
-            yield record
+            yield record or []
 
     def _take_lines(self) -> Iterator[str]:
         """Yield lines for the parser, until the current record is too long."""
-        self._is_cut = self._is_long = False
+        self._is_cut = self._is_long = self._is_loose = False
         while True:
             line = self._pending.popleft() if self._pending else next(self._lines, None)
             if line is None:
@@ -145,6 +152,10 @@ class _RecordReader:
                 self._is_long = True
                 return
             yield line
+
+    def _parse_loosely(self) -> list[str]:
+        """Return the cells of a line in which a text goes on behind a quote that closes."""
+        return next(csv.reader(self._taken, delimiter=self._delimiter, skipinitialspace=True))
 
     def _skip_record(self) -> None:
         """Read to the end of a record that is too long: to the line after which all quotes are closed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,12 +15,9 @@ from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content, ReadEvent, SeenDigests, SourceDuplicate, SourceNote, describe_problem
-from producer.sources.table import Columns, Record, Row, choose_columns
+from producer.sources.table import UNDECODED, Columns, Record, Row, choose_columns
 from producer.sources.table_files import open_table
 from producer.sources.text import clean_label
-
-# Bytes outside of the file's encoding, as decoding leaves them.
-UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)

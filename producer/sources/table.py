@@ -6,6 +6,7 @@ The columns that hold a document's text, id and title are chosen by name.
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from producer.sources.text import clean_label
 PEEKED_RECORDS = 100
 
 Record = dict[str, object]
+# Bytes outside of a file's encoding, as decoding leaves them.
+UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 class BrokenTableError(Exception):
@@ -113,7 +116,7 @@ def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_colu
         return Columns(text_column or "text", id_column or "")
     for option, column in (("--text-column", text_column), ("--id-column", id_column)):
         if column is not None and column not in columns:
-            raise SourceUsageError(f"has no column {column!r}; give {option} one of {_list_nearest(column, columns)}")
+            raise SourceUsageError(f"has no column {column!r}; give {option} one of {list_nearest(column, columns)}")
     title = next((name for name in columns if name.lower() in TITLE_NAMES and name != text_column), "")
     return Columns(text_column or _guess_text_column(columns), id_column or "", title, text_column is None)
 
@@ -123,12 +126,14 @@ def _guess_text_column(columns: tuple[str, ...]) -> str:
     if len(candidates) != 1:
         reason = "several columns could be the text" if candidates else "no column is obviously the text"
         raise SourceUsageError(
-            f"is a table in which {reason}; give --text-column one of {_list_nearest('text', columns)}"
+            f"is a table in which {reason}; give --text-column one of {list_nearest('text', columns)}"
         )
     return candidates[0]
 
 
-def _list_nearest(column: str, columns: tuple[str, ...]) -> str:
+def list_nearest(column: str, columns: tuple[str, ...]) -> str:
+    """Return the names of a file's columns, those like the wanted one first."""
+
     def distance(name: str) -> float:
         return -difflib.SequenceMatcher(None, column.lower(), name.lower()).ratio()
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
-from typing import cast
 
 from producer.errors import UnreadableError
 from producer.sources.decoding import decode_text, find_declared_charset
@@ -99,7 +98,7 @@ def _list_parts(part: MIMEPart, container: str, depth: int) -> Iterator[tuple[MI
     """Yield the parts that have no parts, and the attached messages, with the types of their containers."""
     if part.is_multipart() and part.get_content_type() != FORWARDED:
         for child in part.iter_parts() if depth < MAX_DEPTH else ():
-            yield from _list_parts(cast(MIMEPart, child), part.get_content_type(), depth + 1)
+            yield from _list_parts(child, part.get_content_type(), depth + 1)
     else:
         yield part, container
 
@@ -109,9 +108,9 @@ def _read_part(part: MIMEPart, container: str, reading: _Reading, depth: int) ->
     kind, is_attached = part.get_content_type(), part.get_content_disposition() == "attachment"
     if kind == FORWARDED and depth < MAX_DEPTH:
         for message in part.iter_parts():
-            subject = _read_field(cast(MIMEPart, message), "subject")
+            subject = _read_field(message, "subject")
             reading.contents.append(Content(subject, "text"))
-            _read_message(cast(MIMEPart, message), reading, depth=depth + 1)
+            _read_message(message, reading, depth=depth + 1)
     elif is_attached or container not in {"multipart/alternative", "multipart/related"}:
         if kind in {"text/plain", "text/html"} and not is_attached:
             _add_text(part, reading)
