@@ -81,10 +81,8 @@ OPTIONS = (
         show_default=True,
         help="Write summaries, or judge whether a text bears out a claim.",
     ),
-    click.option("--source-column", help="Column with the texts.  [default: article, text or another usual name]"),
-    click.option(
-        "--target-column", help="Column with the summaries.  [default: highlights, summary or another usual name]"
-    ),
+    click.option("--source-column", help="Column with the texts.  [default: article, text or another]"),
+    click.option("--target-column", help="Column with the summaries.  [default: highlights, summary or another]"),
     click.option(
         "--style",
         type=click.Choice(TRAINED_STYLES),

@@ -46,7 +46,7 @@ JOB_OPTIONS = (
     click.option(
         "--examples",
         type=READABLE_FILE,
-        help="Table with the columns text and summary to imitate: CSV, JSONL or another.",
+        help="Table of texts to imitate, columns text and summary.",
     ),
     click.option("--language", help="Language to write in, such as German.  [default: the document's]"),
     click.option("--splitter", type=click.Choice(SPLITTERS), help="How to cut long documents.  [default: auto]"),

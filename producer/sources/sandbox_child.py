@@ -76,7 +76,10 @@ def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
     # A parser is imported when a document needs it: together they would take seconds.
     match kind:
         case FileKind.HTML:
-            return normalize_html(data.decode())
+            content = normalize_html(data.decode())
+            if b"<script" in data and not any(map(str.isalnum, content.text)):
+                raise UnreadableError("holds no text until a script runs; open it in a browser and save it from there")
+            return content
         case FileKind.PDF:
             from producer.sources.formats.pdf import read_pdf
 

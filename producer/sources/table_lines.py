@@ -16,6 +16,7 @@ from producer.sources.decoding import (
     detect_encoding,
     find_byte_order_mark,
     find_invalid_utf8,
+    find_switching_encoding,
     has_binary,
 )
 from producer.sources.limits import ReadLimits
@@ -64,7 +65,9 @@ def find_line_encoding(stream: BinaryIO) -> str:
     except UnreadableError:
         is_clean = False
     stream.seek(0)
-    return "utf-8" if is_clean else _count_encodings(stream)
+    if is_clean:
+        return find_switching_encoding(stream) or "utf-8"
+    return _count_encodings(stream)
 
 
 def _count_encodings(stream: BinaryIO) -> str:

@@ -17,11 +17,16 @@ WORD_BODY = (
     "</w:tbl><w:p><w:moveTo w:id='2'><w:r><w:t>It moved.</w:t></w:r></w:moveTo><w:r><w:footnoteReference w:id='2'/>"
     "</w:r></w:p>"
 )
-FOOTNOTES = f"<w:footnotes {NAMESPACES}><w:footnote w:id='2'><w:p><w:r><w:t>A note.</w:t></w:r></w:p></w:footnote></w:footnotes>"
+FOOTNOTES = (
+    f"<w:footnotes {NAMESPACES}><w:footnote w:id='2'><w:p><w:r><w:t>A note.</w:t></w:r></w:p></w:footnote>"
+    "</w:footnotes>"
+)
 MAIL = (
     b"From: a@b.example\nSubject: =?utf-8?q?caf=C3=A9?=\nContent-Type: multipart/mixed; boundary=B\n\n--B\n"
-    b"Content-Type: multipart/alternative; boundary=C\n\n--C\nContent-Type: text/plain; format=flowed\n\nIt \nstopped.\n"
-    b"--C\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n<p>caf=C3=A9</p>\n--C--\n"
+    b"Content-Type: multipart/alternative; boundary=C\n\n--C\nContent-Type: text/plain; format=flowed\n\n"
+    b"It \nstopped.\n"
+    b"--C\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n"
+    b"<p>caf=C3=A9</p>\n--C--\n"
     b"--B\nContent-Type: message/rfc822\n\nSubject: b\n\nIt started.\n--B\nContent-Type: image/png\n"
     b"Content-Transfer-Encoding: base64\n\nAAAA\n--B--\n"
 )

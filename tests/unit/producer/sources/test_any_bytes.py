@@ -19,7 +19,8 @@ SEEDS = {
     ".pdf": make_pdf("a"),
     ".docx": make_docx(),
     ".epub": make_epub(),
-    ".eml": b"Subject: a\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\nb\n--B\nContent-Type: text/html\n\n<p>c</p>\n",
+    ".eml": b"Subject: a\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\nb\n"
+    b"--B\nContent-Type: text/html\n\n<p>c</p>\n",
     ".csv": b'id,text\n1,"a"\n2,b\n',
     ".jsonl": b'{"id": 1, "text": "a"}\n"b"\n',
     ".json": b'[{"text": "a"}, "b"]',

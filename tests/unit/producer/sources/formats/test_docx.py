@@ -17,7 +17,8 @@ from tests.unit.producer.sources.made_files import (
 
 LIMITS = ReadLimits()
 BOX = "<w:txbxContent><w:p><w:r><w:t>In the box.</w:t></w:r></w:p></w:txbxContent>"
-SHAPE = f"<w:drawing><wp:inline><a:graphic><a:graphicData><wps:wsp><wps:txbx>{BOX}</wps:txbx></wps:wsp></a:graphicData></a:graphic></wp:inline></w:drawing>"
+DRAWING = "<w:drawing><wp:inline><a:graphic><a:graphicData>{}</a:graphicData></a:graphic></wp:inline></w:drawing>"
+SHAPE = DRAWING.format(f"<wps:wsp><wps:txbx>{BOX}</wps:txbx></wps:wsp>")
 VML_SHAPE = f"<w:pict><v:oval><v:textbox>{BOX}</v:textbox></v:oval></w:pict>"
 
 
@@ -145,7 +146,8 @@ def test_documents_that_embed_each_other_end() -> None:
 def test_footnotes_follow_the_text_and_comments_are_counted() -> None:
     footnotes = f"<w:footnotes {NAMESPACES}><w:footnote w:id='2'>{paragraph('A note.')}</w:footnote></w:footnotes>"
     comments = f"<w:comments {NAMESPACES}><w:comment w:id='0'>{paragraph('A remark.')}</w:comment></w:comments>"
-    body = f"<w:p>{run('It rained.')}<w:r><w:footnoteReference w:id='2'/></w:r><w:r><w:commentReference w:id='0'/></w:r></w:p>"
+    marks = "<w:r><w:footnoteReference w:id='2'/></w:r><w:r><w:commentReference w:id='0'/></w:r>"
+    body = f"<w:p>{run('It rained.')}{marks}</w:p>"
     content = read_docx(make_word(body, footnotes=footnotes, comments=comments), LIMITS)
     assert content.text.startswith("It rained.")
     assert content.text.index("A note.") > content.text.index("rained")
@@ -154,7 +156,7 @@ def test_footnotes_follow_the_text_and_comments_are_counted() -> None:
 
 
 def test_a_chart_is_named() -> None:
-    chart = "<w:r><w:drawing><wp:inline><a:graphic><a:graphicData><c:chart/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>"
+    chart = f"<w:r>{DRAWING.format('<c:chart/>')}</w:r>"
     content = read_docx(make_word(f"<w:p>{run('It rained.')}{chart}{chart}</w:p>"), LIMITS)
     assert (content.text, content.notes) == ("It rained.", ("holds parts that are left out: 2 charts",))
 

@@ -65,7 +65,8 @@ def test_messages_forwarded_in_one_another_without_end_are_read_to_a_depth() -> 
 
 
 def test_lines_that_the_mail_program_broke_are_joined() -> None:
-    data = b"From: a@b.example\nContent-Type: text/plain; format=flowed\n\nIt rained \nall day.\n\nIt \n> quoted \n-- \nA.\n"
+    data = b"From: a@b.example\nContent-Type: text/plain; format=flowed\n\n"
+    data += b"It rained \nall day.\n\nIt \n> quoted \n-- \nA.\n"
     assert read_mail(data).text == "It rained all day.\n\nIt \n> quoted \n-- \nA."
 
 

@@ -57,7 +57,8 @@ def test_a_gap_between_lines_ends_a_paragraph() -> None:
 def test_a_text_whose_fonts_name_no_characters_is_refused() -> None:
     font = (
         "<< /Type /Font /Subtype /Type0 /BaseFont /X /Encoding /Identity-H /DescendantFonts [<< /Type /Font "
-        "/Subtype /CIDFontType2 /BaseFont /X /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>] >>"
+        "/Subtype /CIDFontType2 /BaseFont /X /CIDSystemInfo "
+        "<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>] >>"
     )
     page = "BT /F1 12 Tf 72 720 Td <00370048004B00480055005A> Tj ET"
     with pytest.raises(UnreadableError, match=r"holds no readable text: .*OCR"):
