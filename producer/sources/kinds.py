@@ -13,12 +13,14 @@ RUN_OCR = "run text recognition (OCR) on it first"
 UNPACK = "unpack it first"
 # Advice by the suffix of frequent but unsupported kinds.
 UNSUPPORTED = {
-    **dict.fromkeys(
-        (".doc", ".odt", ".rtf", ".pages", ".wpd", ".ppt", ".pptx", ".odp", ".mobi", ".azw3"), SAVE_AS_DOCX
-    ),
-    **dict.fromkeys((".xls", ".xlsx", ".ods"), "export it as CSV"),
+    **dict.fromkeys((".doc", ".odt", ".rtf", ".pages", ".wpd", ".mobi", ".azw3", ".fb2", ".wps"), SAVE_AS_DOCX),
+    **dict.fromkeys((".ppt", ".odp", ".key"), "save it as .pptx or PDF"),
+    **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), "export it as CSV or .xlsx"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".djvu"), RUN_OCR),
     **dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz"), UNPACK),
+    **dict.fromkeys((".tex", ".ltx"), "compile it to PDF, or convert it to Markdown with pandoc"),
+    **dict.fromkeys((".msg", ".mbox", ".pst"), "save its messages as .eml files"),
+    **dict.fromkeys((".ass", ".ssa", ".sub"), "convert it to .srt"),
     **dict.fromkeys((".mp3", ".wav", ".mp4", ".mkv", ".mov", ".m4a"), "transcribe it first"),
 }
 
@@ -33,26 +35,36 @@ class FileKind(StrEnum):
     DOCX = "DOCX"
     EPUB = "EPUB"
     MAIL = "mail"
+    PPTX = "PPTX"
+    SUBTITLES = "subtitles"
+    NOTEBOOK = "notebook"
+    RST = "reStructuredText"
     CSV = "CSV"
     TSV = "TSV"
     JSONL = "JSONL"
     JSON = "JSON"
     PARQUET = "Parquet"
+    XLSX = "XLSX"
 
     @property
     def is_table(self) -> bool:
         """True if the file holds one document per row."""
-        return self in {FileKind.CSV, FileKind.TSV, FileKind.JSONL, FileKind.JSON, FileKind.PARQUET}
+        return self in {FileKind.CSV, FileKind.TSV, FileKind.JSONL, FileKind.JSON, FileKind.PARQUET, FileKind.XLSX}
 
 
 SUFFIXES = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), FileKind.HTML),
     **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
-    **dict.fromkeys((".txt", ".text", ".rst", ".log"), FileKind.TEXT),
+    **dict.fromkeys((".txt", ".text", ".log"), FileKind.TEXT),
     ".pdf": FileKind.PDF,
     **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), FileKind.DOCX),
     ".epub": FileKind.EPUB,
     **dict.fromkeys((".eml", ".mht", ".mhtml"), FileKind.MAIL),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".potx"), FileKind.PPTX),
+    **dict.fromkeys((".srt", ".vtt"), FileKind.SUBTITLES),
+    ".ipynb": FileKind.NOTEBOOK,
+    **dict.fromkeys((".rst", ".rest"), FileKind.RST),
+    **dict.fromkeys((".xlsx", ".xlsm"), FileKind.XLSX),
     ".csv": FileKind.CSV,
     **dict.fromkeys((".tsv", ".tab"), FileKind.TSV),
     **dict.fromkeys((".jsonl", ".ndjson"), FileKind.JSONL),
@@ -67,7 +79,12 @@ MEDIA_TYPES = {
     "application/epub+zip": FileKind.EPUB,
 }
 # Beginnings of the names of files that archives of these kinds hold.
-ARCHIVES = {"META-INF/container.xml": FileKind.EPUB, "word/": FileKind.DOCX}
+ARCHIVES = {
+    "META-INF/container.xml": FileKind.EPUB,
+    "word/": FileKind.DOCX,
+    "ppt/": FileKind.PPTX,
+    "xl/": FileKind.XLSX,
+}
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 

@@ -93,7 +93,7 @@ def read_rows(
     Raises:
         SourceError: the file is not a table of this kind, or lacks a column.
     """
-    table = open_table(path, kind, limits)
+    table = open_table(path, kind, limits, sandbox)
     first = next(table.rows, None)
     if first is None:
         raise UnreadableError("is empty; give a table with a header and at least one row")

@@ -96,6 +96,26 @@ def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
             from producer.sources.formats.mail import read_mail
 
             return read_mail(data)
+        case FileKind.PPTX:
+            from producer.sources.formats.pptx import read_pptx
+
+            return read_pptx(data, limits)
+        case FileKind.XLSX:
+            from producer.sources.formats.xlsx import read_xlsx
+
+            return read_xlsx(data, limits)
+        case FileKind.SUBTITLES:
+            from producer.sources.formats.subtitles import read_subtitles
+
+            return read_subtitles(data.decode())
+        case FileKind.NOTEBOOK:
+            from producer.sources.formats.notebook import read_notebook
+
+            return read_notebook(data.decode())
+        case FileKind.RST:
+            from producer.sources.formats.rst import read_rst
+
+            return read_rst(data.decode())
     raise AssertionError(f"{kind} needs no parser")
 
 

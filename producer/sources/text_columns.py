@@ -14,6 +14,7 @@ from producer.sources.decoding import decode_text
 from producer.sources.documents import explain_os_error
 from producer.sources.kinds import FileKind, find_kind
 from producer.sources.limits import ReadLimits
+from producer.sources.sandbox import Sandbox
 from producer.sources.source import SourceProblem, describe_problem
 from producer.sources.table import UNDECODED, Record, Row, list_nearest
 from producer.sources.table_files import open_table
@@ -80,7 +81,8 @@ def read_text_columns(
         tables = ", ".join(table.value for table in FileKind if table.is_table)
         raise SourceUsageError(f"is no table; give one of {tables}")
     try:
-        table = open_table(path, kind, limits)
+        with Sandbox(limits) as sandbox:
+            table = open_table(path, kind, limits, sandbox)
         first = next(table.rows, None)
     except OSError as error:
         raise explain_os_error(error) from error

@@ -21,13 +21,12 @@ from producer.sources.formats.docx_markup import WORD, replace_element, simplify
 from producer.sources.formats.docx_package import (
     MAIN,
     STANDARD_NAMES,
-    Relationship,
     find_main_part,
     read_part,
-    read_relationships,
     write_package,
 )
 from producer.sources.formats.mail import read_mail
+from producer.sources.formats.relationships import Relationship, read_relationships
 from producer.sources.html import normalize_html
 from producer.sources.limits import ReadLimits
 from producer.sources.markdown_converter import OPTIONS, Options

@@ -6,12 +6,10 @@ The converter knows some parts by fixed names, so that a package is laid out aga
 from __future__ import annotations
 
 import io
-import posixpath
 import zipfile
-from dataclasses import dataclass
 
 from producer.errors import UnreadableError
-from producer.sources.formats.archive import parse_xml, resolve_name
+from producer.sources.formats.relationships import read_relationships
 
 RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 # Prefixes of the types of relationships: of the usual kind of file, and of "strict" ones.
@@ -34,31 +32,6 @@ STANDARD_NAMES = {
     "numbering": "word/numbering.xml",
     "comments": "word/comments.xml",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Relationship:
-    """Reference of a part to another: kind ("footnotes") and name of the target; None if it is missing or outside."""
-
-    kind: str
-    name: str | None
-    target: str
-
-
-def read_relationships(archive: zipfile.ZipFile, part: str) -> dict[str, Relationship]:
-    """Return the references of a part by their ids; "" as part gives those of the package."""
-    name = posixpath.join(posixpath.dirname(part), "_rels", f"{posixpath.basename(part)}.rels")
-    if name not in archive.NameToInfo:
-        return {}
-    found = {}
-    for element in parse_xml(archive.read(name)).iterfind("{*}Relationship"):
-        target = element.get("Target") or ""
-        is_outside = element.get("TargetMode") == "External"
-        kind = (element.get("Type") or "").rpartition("/")[2]
-        found[element.get("Id") or ""] = Relationship(
-            kind, None if is_outside else resolve_name(archive, part, target), target
-        )
-    return found
 
 
 def find_main_part(archive: zipfile.ZipFile) -> str:

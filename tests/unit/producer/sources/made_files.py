@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 
+from openpyxl import Workbook
+
 RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -175,3 +177,16 @@ def make_book(chapters: dict[str, str | bytes], *, package: str = "", **more: st
             **{f"book/{name}": content for name, content in chapters.items()},
         }
     )
+
+
+def make_xlsx(*sheets: list[list[object]]) -> bytes:
+    """Return a workbook with these rows on its sheets."""
+    workbook = Workbook()
+    workbook.remove(workbook.active)
+    for rows in sheets:
+        sheet = workbook.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    buffer = io.BytesIO()
+    workbook.save(buffer)
+    return buffer.getvalue()

@@ -17,8 +17,9 @@ GLYPHS = '<span class="katex-html" aria-hidden="true"><span>E</span><span>=</spa
     [
         MATHML,
         f'<span class="katex"><span class="katex-mathml">{MATHML}</span>{GLYPHS}</span>',
-        '<span class="mwe-math-element"><span style="display: none;"><math alttext="{\\displaystyle E = mc^2}"><mi>E</mi>'
-        '</math></span><img src="x.svg" alt="{\\displaystyle E = mc^2}" aria-hidden="true"/></span>',
+        '<span class="mwe-math-element"><span style="display: none;">'
+        '<math alttext="{\\displaystyle E = mc^2}"><mi>E</mi>'
+        '</math></span><img src="x.svg" alt="E = mc^2" aria-hidden="true"/></span>',
         f'<mjx-container><mjx-math aria-hidden="true">E=mc2</mjx-math><mjx-assistive-mml>{MATHML}</mjx-assistive-mml>'
         "</mjx-container>",
         '<span class="MathJax_Preview">E=mc2</span><script type="math/tex">E = mc^2</script>',
