@@ -23,6 +23,7 @@ from pdfminer.utils import decode_text
 from producer.errors import LimitError, UnreadableError
 from producer.sources.formats.pdf_layout import lay_out_page
 from producer.sources.limits import ReadLimits
+from producer.sources.page_starts import PAGE_STARTS, write_page_starts
 from producer.sources.source import Content
 from producer.sources.text import clean_label, normalize_text
 from producer.sources.titles import PROGRAM, is_placeholder
@@ -49,7 +50,7 @@ SCAN_ADVICE = "run text recognition (OCR) on it first"
 
 
 def read_pdf(data: bytes, limits: ReadLimits) -> Content:
-    """Return the text of a PDF file; ``pages`` of the metadata holds the offsets at which its pages begin.
+    """Return the text of a PDF file; its metadata holds the offsets at which its pages begin.
 
     Raises:
         UnreadableError: it is corrupted, encrypted or holds no readable text.
@@ -71,7 +72,7 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
     metadata = _read_metadata(document)
     title = metadata.pop("title", "")
     notes = _describe_pages(scans, damaged, text)
-    return Content(text, "text", title, metadata | {"pages": ",".join(map(str, _find_starts(texts)))}, notes)
+    return Content(text, "text", title, metadata | {PAGE_STARTS: write_page_starts(texts, PAGE_GAP)}, notes)
 
 
 class _PageAggregator(PDFPageAggregator):
@@ -127,14 +128,6 @@ def _check_readable(text: str) -> None:
 def _is_unknown(character: str) -> bool:
     """Return True for the mark, for private characters and for control characters."""
     return character == UNKNOWN or unicodedata.category(character) in {"Co", "Cc", "Cn"}
-
-
-def _find_starts(texts: list[str]) -> Iterator[int]:
-    """Yield the offset in the joined text at which each page begins."""
-    start = 0
-    for text in texts:
-        yield start
-        start += len(text) + len(PAGE_GAP)
 
 
 def _describe_pages(scans: list[int], damaged: list[int], text: str) -> tuple[str, ...]:

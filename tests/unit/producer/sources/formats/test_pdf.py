@@ -24,7 +24,7 @@ def test_a_pdf_gives_its_pages_in_order_with_their_offsets() -> None:
     content = read_pdf(make_pdf("First page", "Second page"), LIMITS)
     assert content.text == "First page\n\nSecond page"
     assert (content.format, content.title, content.notes) == ("text", "Pump report", ())
-    assert content.metadata == {"author": "A. Writer", "pages": "0,12"}
+    assert content.metadata == {"author": "A. Writer", "page_starts": "0,12"}
 
 
 def test_columns_are_read_one_after_the_other_and_a_title_before_them() -> None:
