@@ -21,7 +21,7 @@ PASSAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A span of the document that a sentence cites, with the headings above it and its page; code points, the end is exclusive."""
+    """A span of the document that a sentence cites, with its place; in code points, the end is exclusive."""
 
     start: int
     end: int

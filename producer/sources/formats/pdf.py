@@ -46,7 +46,7 @@ PAGE_ERRORS = (
     PSException, PDFException, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError,
     RecursionError, OverflowError, zlib.error, struct.error,
 )  # fmt: skip
-SCAN_ADVICE = "run text recognition (OCR) on it first"
+SCAN_ADVICE = "submit it with --ocr (pip install 'gistmill[ocr]'), or run text recognition (OCR) on it first"
 
 
 def read_pdf(data: bytes, limits: ReadLimits) -> Content:
@@ -58,7 +58,8 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
     """
     document = _open(data)
     texts: list[str] = []
-    scans, damaged = [], []
+    scans: list[int] = []
+    damaged: list[int] = []
     for number, page in enumerate(_list_pages(document, limits), start=1):
         layout = _analyze(page)
         text = normalize_text(lay_out_page(layout)).strip() if layout else ""
@@ -67,11 +68,13 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
         elif len(text) < MIN_PAGE_CHARS and _has_picture(layout):
             scans.append(number)
         texts.append(text)
+    recognized = _recognize_pages(data, texts, scans) if limits.recognize_text else []
+    scans = [number for number in scans if number not in recognized]
     text = PAGE_GAP.join(texts)
     _check_readable(text)
     metadata = _read_metadata(document)
     title = metadata.pop("title", "")
-    notes = _describe_pages(scans, damaged, text)
+    notes = _describe_pages(scans, damaged, recognized, text)
     return Content(text, "text", title, metadata | {PAGE_STARTS: write_page_starts(texts, PAGE_GAP)}, notes)
 
 
@@ -112,13 +115,31 @@ def _has_picture(items: Iterable[LTItem]) -> bool:
     return any(isinstance(item, LTImage) or (isinstance(item, Iterable) and _has_picture(item)) for item in items)
 
 
+def _recognize_pages(data: bytes, texts: list[str], scans: list[int]) -> list[int]:
+    """Put the recognized texts of scanned and unreadable pages in the place of theirs; return their numbers."""
+    numbers = sorted({*scans, *(number for number, text in enumerate(texts, start=1) if not _is_readable(text))})
+    if not numbers:
+        return []
+    from producer.sources.formats.ocr import recognize_pages
+
+    recognized = []
+    for number, text in recognize_pages(data, numbers):
+        if text.strip():
+            texts[number - 1] = normalize_text(text).strip()
+            recognized.append(number)
+    return recognized
+
+
+def _is_readable(text: str) -> bool:
+    visible = "".join(text.split())
+    return sum(map(_is_unknown, visible)) <= MAX_UNKNOWN_SHARE * len(visible)
+
+
 def _check_readable(text: str) -> None:
     """Reject a text that is missing, or whose fonts do not tell which characters they draw."""
-    visible = "".join(text.split())
-    if not visible:
+    if not text.strip():
         raise UnreadableError(f"holds pages without any text (a scan?); {SCAN_ADVICE}")
-    unknown = sum(map(_is_unknown, visible))
-    if unknown > MAX_UNKNOWN_SHARE * len(visible):
+    if not _is_readable(text):
         raise UnreadableError(
             f"holds no readable text: its fonts do not tell which characters they draw; {SCAN_ADVICE}, "
             "or export it again with its fonts"
@@ -130,8 +151,10 @@ def _is_unknown(character: str) -> bool:
     return character == UNKNOWN or unicodedata.category(character) in {"Co", "Cc", "Cn"}
 
 
-def _describe_pages(scans: list[int], damaged: list[int], text: str) -> tuple[str, ...]:
+def _describe_pages(scans: list[int], damaged: list[int], recognized: list[int], text: str) -> tuple[str, ...]:
     notes = []
+    if recognized:
+        notes.append(f"was read by text recognition on {_list_numbers(recognized)}, which may have misread it")
     if scans:
         notes.append(f"holds pictures without text on {_list_numbers(scans)}, which are left out; {SCAN_ADVICE}")
     if damaged:

@@ -49,7 +49,12 @@ class Line:
 
 def lay_out_page(page: Iterable[LTItem]) -> str:
     """Return the text of a page in reading order; a blank line separates paragraphs."""
-    lines = [line for line in _list_lines(page) if line.text]
+    return lay_out_lines(_list_lines(page))
+
+
+def lay_out_lines(found: Iterable[Line]) -> str:
+    """Return the text of lines in reading order; a blank line separates paragraphs."""
+    lines = [line for line in found if line.text]
     blocks = [lines] if len(lines) > MAX_LINES else _split_columns(lines, depth=0)
     return "\n\n".join(_write_block(block) for block in blocks if block)
 
