@@ -83,7 +83,8 @@ class JobOptions(BaseModel):
     cache: bool | None = None
     # Measure whether the summary is consistent with its document.
     check: bool = False
-    # Minimum consistency: a summary below it is generated once more, then marked for review. Implies ``check``.
+    # Minimum support of a sentence: a summary with one below it is generated once more, then marked for review.
+    # Implies ``check``.
     gate: float | None = Field(None, gt=0, lt=1)
 
     @property

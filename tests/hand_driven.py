@@ -22,7 +22,7 @@ from models.tables import Document, Worker
 from tests.fake_engine import FakeGenerator
 from workers.broker.tasks import run_step
 from workers.errors import PermanentError, StepError
-from workers.evaluation.metric import Metric
+from workers.evaluation.metric import SCORES, Metric
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.executor import StepExecutor
 from workers.execution.leases import Leases
@@ -208,10 +208,11 @@ class Driver(HandDrivenWorker):
         claim = self.claim(job_id, kind, chunks - 1 if kind == "refine" else 0)
         self.finish(claim, output=words, reason=reason, sentences=sentences)
 
-    def finish_check(self, job_id: UUID, *, consistency: float = 0.9) -> None:
+    def finish_check(self, job_id: UUID, *, support: float = 0.9) -> None:
         """End the check of a job that has its summary."""
         claim = self.claim(job_id, StepKind.EVALUATE)
-        self._end(claim, StepOutcome(StepResult(output="checked"), metrics={"consistency": Metric(consistency)}))
+        metrics = dict.fromkeys(SCORES, Metric(support))
+        self._end(claim, StepOutcome(StepResult(output="checked"), metrics=metrics))
 
     def _end(self, claim: Claim, outcome: StepOutcome) -> None:
         self._runner.outcome = outcome

@@ -34,7 +34,7 @@ SUMMARIZE_ONLY = (
         "optimizer",
         "evaluation_steps",
     ),
-    *("gradient_checkpointing", "qlora", "preset"),
+    *("gradient_checkpointing", "qlora", "preset", "grounded", "start"),
 )
 # Fields of the config by option.
 LORA = {"rank": "r", "alpha": "alpha", "dropout": "dropout"}
@@ -60,6 +60,8 @@ RUN = {
     "held_out": "held_out",
     "scored": "generated",
     "max_new_tokens": "max_new_tokens",
+    "grounded": "grounded",
+    "start": "start",
 }
 
 TASKS = ("summarize", "verify")
@@ -106,6 +108,17 @@ OPTIONS = (
         type=COUNT,
         help="Draw each text's limit between this and --source-tokens.  "
         f"[default: none; verify: {VERIFIER.budget.least}]",
+    ),
+    click.option(
+        "--grounded",
+        is_flag=True,
+        default=None,
+        help="Train on what each cut text, a part of it or its parts' summaries bear out, some with a length.",
+    ),
+    click.option(
+        "--start",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder of an adapter to train on from.  [default: an untrained one]",
     ),
     click.option(
         "--held-out",

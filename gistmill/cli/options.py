@@ -83,7 +83,7 @@ JOB_OPTIONS = (
     click.option(
         "--gate",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        help="Make a summary of less consistency once more, then mark it for review; checks all.",
+        help="Make a summary with a sentence of less support once more, then mark it for review; checks all.",
     ),
     click.option("--cache/--no-cache", default=None, help="Reuse equal finished steps.  [default: if deterministic]"),
 )

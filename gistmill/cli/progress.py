@@ -97,6 +97,8 @@ class TrainingDisplay:
         self._print_line(f"{data['pairs']:,} pairs to train on, {data['held_out']:,} held out")
         words = {
             "truncated_sources": "texts are longer than the budget and were cut",
+            "dropped_sentences": "sentences of summaries are not borne out by their cut texts and were left out",
+            "left_out": "pairs have nothing to say about their cut text and were left out",
             "empty_sources": "rows without a text were left out",
             "empty_targets": "rows without a summary were left out",
             "duplicates": "duplicates were left out",

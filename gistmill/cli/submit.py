@@ -93,7 +93,7 @@ def submit(
       gistmill submit paper.md --style news --language German --greedy
       gistmill submit articles/ --batch nightly --priority low --json
       gistmill submit notes.md --check --wait
-      gistmill submit articles/ --batch gated --gate 0.3 --strategy stuff
+      gistmill submit articles/ --batch gated --gate 0.2 --strategy stuff
       gistmill submit 'articles/*.md' --dry-run
     """
     # Longer than 50 lines for its options and its help; the work is in the functions that it calls.

@@ -1,4 +1,8 @@
-"""How well consistency and marks agree with people, for every file of judged summaries."""
+"""How well the scores of summaries and the marks of sentences agree with people, for every file of judged ones.
+
+People judged QAGS sentence by sentence, and the share of consistent sentences is compared with ``consistency``.
+RAGTruth has spans of what is unsupported, and whether there is any is compared with ``least_support``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ PROGRESS_STEP = 50
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Consistency of one summary, with its sentences as spans and marks; None where it is not measurable."""
+    """Score of one summary, with its sentences as spans and marks; None where it is not measurable."""
 
     value: float | None
     sentences: tuple[tuple[int, int, bool], ...]
@@ -30,10 +34,11 @@ class Measured:
 def measure_file(file: JudgedFile, judge: ClaimJudge | None) -> dict[str, float]:
     """Measure every summary of a file, print a table, and return its figures by their names."""
     summaries = file.judged or file.marked
+    score = "consistency" if file.judged else "least_support"
     found: list[Measured] = []
     for place, item in enumerate(summaries):
-        metric = evaluate_summary(None, source=item.source, summary=item.summary, judge=judge)["consistency"]
-        found.append(Measured(metric.value, tuple(list_sentences(metric))))
+        metrics = evaluate_summary(None, source=item.source, summary=item.summary, judge=judge)
+        found.append(Measured(metrics[score].value, tuple(list_sentences(metrics["consistency"]))))
         if place % PROGRESS_STEP == 0:
             print(f"{file.name}: {place} of {len(summaries)}", file=sys.stderr, flush=True)
     if file.judged:
@@ -65,7 +70,7 @@ def report_correlation(file: JudgedFile, found: Sequence[Measured]) -> dict[str,
 
 
 def report_marks(file: JudgedFile, found: Sequence[Measured]) -> dict[str, float]:
-    """Print and return how consistency tells faithful summaries from others, and how often a mark is right."""
+    """Print and return how the least support tells faithful summaries from others, and how often a mark is right."""
     faithful = [not item.spans for item in file.marked]
     known = [place for place, measured in enumerate(found) if measured.value is not None]
     values = np.array([found[place].value for place in known], dtype=np.float64)
@@ -75,7 +80,7 @@ def report_marks(file: JudgedFile, found: Sequence[Measured]) -> dict[str, float
     print(f"\n| {file.name} | summaries | AUC | sentences | unsupported | marks | precision | recall |")
     print("|---|---|---|---|---|---|---|---|")
     cells = (f"{len(known)} of {len(found)}", area, len(marks), f"{base:.3f}", sum(is_marked for is_marked, _ in marks))
-    print(f"| consistency | {' | '.join(map(str, cells))} | {precision:.3f} | {recall:.3f} |", flush=True)
+    print(f"| least_support | {' | '.join(map(str, cells))} | {precision:.3f} | {recall:.3f} |", flush=True)
     return {
         f"auc_{file.name}": area.value,
         f"flag_precision_{file.name}": precision,

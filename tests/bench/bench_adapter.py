@@ -36,7 +36,7 @@ from workers.summarization.prompts import PromptSet
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "cnn_dailymail_eval.csv"
-ADAPTER = ROOT / "workers" / "engine" / "adapters" / "gemma-3-270m-summaries"
+ADAPTER = ROOT / "workers" / "weights" / "adapters" / "gemma-3-270m-summaries"
 METRICS = ("rouge1", "rouge2", "rougeL")
 ADAPTED = "adapter"
 LEAD = "lead-3"

@@ -3,8 +3,10 @@
 Run: ``make bench-quality DATA=FOLDER``. Every file of the folder that has one of the layouts of ``judgements`` is
 measured whole with the packaged verifier, and the last line is JSON: ``pearson_NAME``, or ``auc_NAME``,
 ``flag_precision_NAME`` and ``flag_recall_NAME`` for a file with spans. With a cnn_dailymail_eval.csv in the folder come
-planted hallucinations. Environment: SWAPS of each kind; ROWS, articles that every summarizer gets, none by default;
-WEIGHTS, a folder with base weights instead of the packaged ones; VERIFIER, a folder, or ``none``.
+planted hallucinations: ``swap_detected``, and for each kind (``stranger``, ``source``, ``roles``) ``swap_lower_KIND``,
+``swap_pointed_at_KIND`` and ``swap_refused_KIND``. Environment: SWAPS of each kind; ROWS, articles that every
+summarizer gets, none by default; WEIGHTS, a folder with base weights instead of the packaged ones; VERIFIER, a folder,
+or ``none``.
 """
 
 from __future__ import annotations
@@ -16,20 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from models.settings import NO_VERIFIER, PACKAGED
 from tests.bench.agreement import measure_file
 from tests.bench.bench_adapter import ADAPTED, ADAPTER, LEAD, list_systems
 from tests.bench.judgements import read_judged_files
-from tests.bench.swaps import Document, Swap, SwapKind, plant_role_swaps, plant_swaps
+from tests.bench.planted import measure_swaps
+from tests.bench.swaps import Document, plant_role_swaps, plant_swaps
 from tests.shared_data import SHARED_DATA
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.engine.verifier import load_verifier
-from workers.evaluation.evaluate import evaluate_summary
-from workers.evaluation.intervals import estimate_mean
-from workers.evaluation.metric import Metric
 from workers.evaluation.verification import ClaimJudge
 from workers.weights.verifier import find_packaged_verifier
 
@@ -37,38 +36,6 @@ from workers.weights.verifier import find_packaged_verifier
 SWAPS, ROWS = "50", "0"
 ARTICLES = "cnn_dailymail_eval.csv"
 SEED = 7
-
-
-def print_swaps(swaps: Iterable[Swap], judge: ClaimJudge | None) -> float | None:
-    """Print the scores of planted hallucinations by kind; return the share that scores lower, None without any."""
-    print("\n| true fact | false fact | from | true | false | pointed at |\n|---|---|---|---|---|---|")
-    lower: dict[SwapKind, list[bool]] = {kind: [] for kind in SwapKind}
-    pointed: dict[SwapKind, list[bool]] = {kind: [] for kind in SwapKind}
-    for swap in swaps:
-        true, false = (
-            evaluate_summary(None, source=swap.document.source, summary=summary, judge=judge)["consistency"]
-            for summary in (swap.document.summary, swap.summary)
-        )
-        if true.value is None or false.value is None:
-            print(f"| {swap.fact} | {swap.replacement} | not measurable: {true.reason or false.reason} |", flush=True)
-            continue
-        lower[swap.kind].append(false.value < true.value)
-        pointed[swap.kind].append(any(swap.points_at_swap(start, end) for start, end in list_doubts(false)))
-        cells = (swap.fact, swap.replacement, swap.kind, f"{true.value:.3f}", f"{false.value:.3f}")
-        print(f"| {' | '.join(map(str, cells))} | {pointed[swap.kind][-1]} |", flush=True)
-    for kind in SwapKind:
-        if lower[kind]:
-            shares = f"lower: {estimate_mean(lower[kind])}; pointed at: {estimate_mean(pointed[kind])}"
-            print(f"\nfrom {kind}: {len(lower[kind])} swaps; {shares}")
-    found = [is_lower for flags in lower.values() for is_lower in flags]
-    return sum(found) / len(found) if found else None
-
-
-def list_doubts(metric: Metric) -> list[tuple[int, int]]:
-    """Return the spans of a summary that its evidence doubts."""
-    sentences = metric.evidence["sentences"]
-    assert isinstance(sentences, list)
-    return [(doubt["start"], doubt["end"]) for sentence in sentences for doubt in sentence["doubts"]]
 
 
 def read_documents(data: Path) -> list[Document]:
@@ -111,8 +78,8 @@ def main() -> None:
         result |= measure_file(file, judge)
     if (data / ARTICLES).is_file():
         documents, most = read_documents(data), int(os.environ.get("SWAPS", SWAPS))
-        swaps = [*plant_swaps(documents, most=most, seed=SEED), *plant_role_swaps(documents, most=most)]
-        result["swap_detected"] = print_swaps(swaps, judge)
+        swaps = [*plant_swaps(documents, most=2 * most, seed=SEED), *plant_role_swaps(documents, most=most)]
+        result |= measure_swaps(swaps, judge)
     if rows := int(os.environ.get("ROWS", ROWS)):
         result |= run_adapter_bench(data, weights, rows=rows)
     print(f"\nseconds: {time.monotonic() - started:.0f}")

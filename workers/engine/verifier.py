@@ -23,6 +23,7 @@ from workers.engine.device import Placement, choose_placement
 from workers.engine.loading import choose_linears, load_network
 from workers.engine.pretrained import read_config, read_vocabulary
 from workers.engine.tokenizer import PromptTokenizer
+from workers.evaluation.judgement import JudgedToken, Judgement
 from workers.weights.errors import AdapterMismatchError
 from workers.weights.fingerprint import Hashes, compute_fingerprint, hash_folder
 from workers.weights.folder import check_folder
@@ -66,18 +67,24 @@ class Verifier:
         """Return the number of tokens of a plain text."""
         return self._tokenizer.count_tokens(text)
 
-    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
-        """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
+    def judge(self, excerpt: str, claims: Sequence[str]) -> list[Judgement]:
+        """Return how probably an excerpt bears out each claim, and each of its tokens."""
         encoded = encode_claims(self._tokenizer, excerpt, claims)
         with self._lock:
-            return [score for group in encoded.split(MAX_CLAIMS) for score in self._score(group)]
+            logits = [tokens for group in encoded.split(MAX_CLAIMS) for tokens in self._compute_logits(group)]
+        return [self._read_logits(claim, tokens) for claim, tokens in zip(claims, logits, strict=True)]
 
     @torch.inference_mode()
-    def _score(self, encoded: EncodedClaims) -> list[float]:
-        return [
-            float(torch.sigmoid(-pool_tokens(self._judge_tokens(hidden))))
-            for hidden in run_packed(self._body, pack_claims(encoded))
-        ]
+    def _compute_logits(self, encoded: EncodedClaims) -> list[torch.Tensor]:
+        """Return the logits (tokens) of being unsupported: of every claim's tokens, and of the wording after it."""
+        return [self._judge_tokens(hidden) for hidden in run_packed(self._body, pack_claims(encoded))]
+
+    def _read_logits(self, claim: str, logits: torch.Tensor) -> Judgement:
+        offsets = self._tokenizer.encode_with_offsets(claim)[1]
+        # The wording after the claim counts for the claim as a whole, but has no place in it.
+        doubts = torch.sigmoid(logits[: len(offsets)]).tolist()
+        tokens = (JudgedToken(*span, doubt) for span, doubt in zip(offsets, doubts, strict=True))
+        return Judgement(float(torch.sigmoid(-pool_tokens(logits))), tuple(tokens))
 
     def _judge_tokens(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the logits (tokens) of being unsupported, of hidden states (tokens, hidden size)."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
+from statistics import fmean
 
-from workers.evaluation.consistency import estimate_consistency, measure_overlap
 from workers.evaluation.examination import Examiner
 from workers.evaluation.findings import Findings, describe_sentences
 from workers.evaluation.lexical import read_words
 from workers.evaluation.limits import StopConditions
-from workers.evaluation.metric import Metric, reject
+from workers.evaluation.metric import SCORES, Metric, reject
 from workers.evaluation.qags import summarize_questions
 from workers.evaluation.verification import ClaimJudge
 from workers.generation import TextGenerator
@@ -35,7 +35,7 @@ def evaluate_summary(
     deadline: float | None = None,
     cancelled: threading.Event | None = None,
 ) -> dict[str, Metric]:
-    """Return every metric of a summary: ``consistency`` and its signals.
+    """Return every metric of a summary: ``consistency``, ``least_support`` and the signals.
 
     Args:
         generator: engine for questions and likelihoods; None measures only the signals without a generator.
@@ -51,17 +51,18 @@ def evaluate_summary(
     findings = Examiner(generator, StopConditions(deadline, cancelled), judge).examine(source, summary)
     problem = _find_problem(source, findings)
     if problem is not None:
-        return {name: reject(problem) for name in ("consistency", *_METRICS.values())}
-    return {"consistency": _combine_signals(findings)} | {
+        return {name: reject(problem) for name in (*SCORES, *_METRICS.values())}
+    return _score(findings) | {
         name: _show_signal(signal, findings, has_generator=generator is not None) for signal, name in _METRICS.items()
     }
 
 
-def _combine_signals(findings: Findings) -> Metric:
+def _score(findings: Findings) -> dict[str, Metric]:
     evidence = {"signals": findings.signals, "sentences": describe_sentences(findings)}
-    overlaps = [measure_overlap(reading.overlap) for reading in findings.readings]
-    probabilities = [reading.probability for reading in findings.readings]
-    return Metric(estimate_consistency(overlaps, probabilities), evidence=evidence)
+    return {
+        "consistency": Metric(fmean(reading.consistency for reading in findings.readings), evidence=evidence),
+        "least_support": Metric(min(reading.support for reading in findings.readings)),
+    }
 
 
 def _show_signal(signal: str, findings: Findings, *, has_generator: bool) -> Metric:

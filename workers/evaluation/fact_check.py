@@ -1,4 +1,4 @@
-"""Check of a sentence's facts: those that its source lacks, that the source states apart, or in reversed roles."""
+"""Check of a sentence: facts that its source lacks, states apart or in reversed roles, and words it modifies."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
+from workers.evaluation.alterations import Alteration, find_alterations
+from workers.evaluation.bounds import find_rebounded
 from workers.evaluation.facts import Fact, find_facts
 from workers.evaluation.names import Name
 from workers.evaluation.quantities import Quantity
 from workers.evaluation.roles import find_swapped
 from workers.evaluation.source_facts import Places, SourceFacts
 from workers.evaluation.terms import TextTerm, read_terms
+from workers.evaluation.winners import find_lost
 
 # Source sentences that are cited for one sentence.
 MAX_SUPPORT = 3
@@ -38,6 +41,7 @@ class FactCheck:
         missing: facts that the source lacks.
         apart: facts of the source that no sentence with its neighbours states together with the others.
         swapped: names that the source has in the reverse roles.
+        altered: words and numbers that the source says with a modifier that the sentence drops, or the reverse.
         support: indices of the source's sentences that bear the sentence out best, the most relevant first.
     """
 
@@ -45,6 +49,7 @@ class FactCheck:
     missing: tuple[Fact, ...]
     apart: tuple[Fact, ...]
     swapped: tuple[Fact, ...]
+    altered: tuple[Alteration, ...]
     support: tuple[int, ...]
 
     @property
@@ -53,18 +58,32 @@ class FactCheck:
         return len({*self.missing, *self.apart, *self.swapped})
 
 
-def check_facts(sentence: str, source: SourceFacts) -> FactCheck:
-    """Check the facts of a sentence against its source."""
+def check_facts(sentence: str, source: SourceFacts, *, support: Sequence[int] = ()) -> FactCheck:
+    """Check the facts of a sentence against its source.
+
+    Args:
+        sentence: the sentence.
+        source: facts of its source.
+        support: indices of the source's sentences that have it word for word; () to find those that bear it out best.
+    """
     terms = read_terms(sentence)
     facts = find_facts(sentence, capitals=source.capitals, terms=terms)
-    places = {fact: source.find(fact) for fact in facts}
-    found = {fact: where for fact, where in places.items() if where}
+    sought = {fact: source.find(fact) for fact in facts}
+    found = {fact: where for fact, where in sought.items() if where}
+    places = tuple(support) or _find_support(terms, found, source)
     return FactCheck(
         facts=facts,
-        missing=tuple(fact for fact, where in places.items() if not where and not _may_be_counted(fact, source)),
+        missing=tuple(fact for fact, where in sought.items() if not where and not _may_be_counted(fact, source)),
         apart=_find_apart(sentence, found, source),
         swapped=find_swapped(sentence, source),
-        support=_find_support(terms, found, source),
+        altered=(
+            *find_alterations(
+                sentence, terms, [(source.sentences[place].text, source.terms[place]) for place in places]
+            ),
+            *find_rebounded(sentence, facts, source),
+            *find_lost(sentence, facts, source),
+        ),
+        support=places,
     )
 
 

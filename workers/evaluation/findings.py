@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import fmean
 
-from workers.evaluation.consistency import estimate_probability, measure_overlap
+from workers.evaluation.alterations import Alteration
+from workers.evaluation.consistency import estimate_consistency, estimate_support
+from workers.evaluation.facts import Fact
+from workers.evaluation.judgement import Span
 from workers.evaluation.lexical import Overlap, Sentence
 from workers.evaluation.qags import UNANSWERABLE, Answered
 from workers.evaluation.verification import Verification
@@ -30,15 +33,15 @@ class SentenceFindings:
     verification: Verification
 
     @property
-    def probability(self) -> float:
-        """Probability that the source bears the sentence out, from 0 to 1."""
-        found = self.verification
-        return estimate_probability(self.overlap, score=found.score, is_marked=found.is_marked)
+    def consistency(self) -> float:
+        """Consistency of the sentence with its source, from 0 to 1."""
+        return estimate_consistency(self.overlap, score=self.verification.score)
 
     @property
     def support(self) -> float:
-        """Support of the sentence by the source, from 0 to 1: the mean of its overlap and its probability."""
-        return (measure_overlap(self.overlap) + self.probability) / 2
+        """Support of the sentence by the source, from 0 to 1; 0 for a marked one."""
+        found = self.verification
+        return estimate_support(self.overlap, score=found.score, is_marked=found.is_marked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,10 @@ class Reason(StrEnum):
     MISSING = "only the summary has it"
     APART = "the source has it, but apart from the rest of the sentence"
     SWAPPED = "the source has these names in the reverse roles"
+    ALTERED = "the source says it with another negation, hedge or bound"
     UNANSWERED = "the source does not say"
     CONTRADICTED = "the source says otherwise"
+    DISBELIEVED = "the verifier finds this unsupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +114,23 @@ class Doubt:
 def find_doubts(reading: SentenceFindings, answered: tuple[Answered, ...]) -> list[Doubt]:
     """Return the distinct doubtful spans of one sentence, in order."""
     start, check = reading.sentence.start, reading.verification.check
-    found = ((Reason.APART, check.apart), (Reason.SWAPPED, check.swapped), (Reason.MISSING, check.missing))
-    read = [Doubt(fact.text, start + fact.start, start + fact.end, reason) for reason, facts in found for fact in facts]
+    doubtful = reading.verification.doubtful
+    judged = [] if doubtful is None else [_doubt_span(reading.sentence, doubtful)]
+    found: tuple[tuple[Reason, Sequence[Fact | Alteration]], ...] = (
+        (Reason.APART, check.apart),
+        (Reason.SWAPPED, check.swapped),
+        (Reason.ALTERED, check.altered),
+        (Reason.MISSING, check.missing),
+    )
+    read = [Doubt(part.text, start + part.start, start + part.end, reason) for reason, parts in found for part in parts]
     asked = [
         _doubt_answer(question)
         for question in answered
         if question.is_doubtful and question.target.sentence.start == start
     ]
-    # A question has more evidence than the mere comparison of words, so it comes last and replaces that doubt.
-    return sorted({doubt.start: doubt for doubt in (*read, *asked)}.values(), key=lambda doubt: doubt.start)
+    # The later ones say more of the same span and replace the earlier: a comparison of words gives a reason, a question
+    # the source's answer.
+    return sorted({doubt.start: doubt for doubt in (*judged, *read, *asked)}.values(), key=lambda doubt: doubt.start)
 
 
 def describe_sentences(findings: Findings) -> list[dict[str, object]]:
@@ -134,12 +147,18 @@ def _describe_sentence(reading: SentenceFindings, doubts: list[Doubt]) -> dict[s
     return {
         **asdict(reading.sentence),
         "is_marked": reading.verification.is_marked,
+        "objection": reading.verification.reason,
         "support": reading.support,
         "verifier": reading.verification.score,
         "doubts": [asdict(doubt) for doubt in doubts],
         "overlap": asdict(reading.overlap),
         "likelihood": reading.gain,
     }
+
+
+def _doubt_span(sentence: Sentence, span: Span) -> Doubt:
+    start, end = span
+    return Doubt(sentence.text[start:end], sentence.start + start, sentence.start + end, Reason.DISBELIEVED)
 
 
 def _doubt_answer(answered: Answered) -> Doubt:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from workers.evaluation.errors import MetricError
 
+# Scores of a whole summary; the first has the evidence.
+SCORES = ("consistency", "least_support")
+
 # JSON values.
 Evidence = Mapping[str, object]
 

@@ -98,7 +98,7 @@ def _list_orders(deed: Deed, source: SourceFacts) -> Iterator[Order]:
 def _read_orders(deed: Deed, text: str, terms: Sequence[TextTerm]) -> Iterator[Order]:
     """Yield the order around each occurrence of the verb; it is open without one name on either side."""
     for place, term in enumerate(terms):
-        if _find_base(term.text) != deed.verb:
+        if find_base(term.text) != deed.verb:
             continue
         before = _find_nearest(deed, reversed(terms[max(0, place - MAX_WORDS_BETWEEN) : place]))
         behind = _find_nearest(deed, terms[place + 1 : place + 1 + MAX_WORDS_BETWEEN])
@@ -135,7 +135,7 @@ def _find_verb(between: str) -> str | None:
     if len(words) > MAX_WORDS_BETWEEN:
         return None
     for word in words:
-        base = _find_base(word.text) if word.text[0].islower() else None
+        base = find_base(word.text) if word.text[0].islower() else None
         if base is not None:
             return None if base in _SYMMETRIC else base
         if word.is_content and not word.text.endswith("ly"):
@@ -143,7 +143,7 @@ def _find_verb(between: str) -> str | None:
     return None
 
 
-def _find_base(word: str) -> str | None:
+def find_base(word: str) -> str | None:
     """Return the stem of a verb; None for a word that has no ending of a verb."""
     lowered = word.lower()
     base = _BASES.get(lowered)

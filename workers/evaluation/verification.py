@@ -1,8 +1,9 @@
 """Verification: is each sentence of a text borne out by its source, and by which of the source's sentences?
 
-A sentence that stands in the source word for word is borne out. Any other must have all its names, numbers and dates in
-the source (``fact_check``) and most of its words in one place of it, and the judge, if there is one, must find it
-supported by the passages that match it best.
+A sentence that stands in the source word for word is borne out, unless the rest of the source's sentence denies or
+hedges it. Any other must have all its names, numbers and dates in the source (``fact_check``) and most of its words in
+one place of it, must drop or add no word that changes what is asserted (``alterations``), and the judge, if there is
+one, must find it supported by the passages that match it best.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from workers.evaluation.fact_check import FactCheck, check_facts
+from workers.evaluation.judgement import Judgement, Span, find_doubtful
 from workers.evaluation.lexical import Sentence
 from workers.evaluation.passages import PassageIndex
 from workers.evaluation.source_facts import read_source
@@ -49,8 +51,8 @@ class ClaimJudge(Protocol):
         """Return the number of tokens of a plain text."""
         ...
 
-    def judge(self, excerpt: str, claims: Sequence[str]) -> list[float]:
-        """Return the probability, from 0 to 1, that an excerpt bears out each claim."""
+    def judge(self, excerpt: str, claims: Sequence[str]) -> list[Judgement]:
+        """Return how probably an excerpt bears out each claim, and each of its tokens."""
         ...
 
 
@@ -65,6 +67,7 @@ class Verification:
         support: indices of the source's sentences that bear it out, or that come nearest, the best first.
         check: its facts, compared with the source's.
         is_marked: whether it is a likely hallucination, a stricter verdict than the lack of support.
+        doubtful: span of it that the judge doubts most; None if the judge finds it supported, or without one.
     """
 
     is_verbatim: bool
@@ -73,6 +76,7 @@ class Verification:
     support: tuple[int, ...]
     check: FactCheck
     is_marked: bool
+    doubtful: Span | None = None
 
     @property
     def is_borne_out(self) -> bool:
@@ -101,31 +105,36 @@ class SourceText:
 
     def verify(self, sentences: Sequence[str]) -> list[Verification]:
         """Return the verdict on every sentence."""
-        checks = [check_facts(sentence, self._facts) for sentence in sentences]
-        verbatim = [self._passages.find_verbatim(sentence) for sentence in sentences]
+        copies = [self._passages.find_verbatim(sentence) for sentence in sentences]
+        checks = [
+            check_facts(sentence, self._facts, support=places)
+            for sentence, places in zip(sentences, copies, strict=True)
+        ]
+        verbatim = [[] if check.altered else places for check, places in zip(checks, copies, strict=True)]
         asked = [place for place, found in enumerate(verbatim) if not found]
-        scores: dict[int, float | None] = {}
+        judged: dict[int, Judgement | None] = {}
         for start in range(0, len(asked), GROUP_SIZE):
             group = asked[start : start + GROUP_SIZE]
-            scores.update(zip(group, self._score([sentences[place] for place in group]), strict=True))
+            judged.update(zip(group, self._judge_claims([sentences[place] for place in group]), strict=True))
         return [
             Verification(True, None, 1.0, tuple(verbatim[place]), checks[place], is_marked=False)
             if verbatim[place]
-            else self._decide(sentence, checks[place], scores.get(place))
+            else self._decide(sentence, checks[place], judged.get(place))
             for place, sentence in enumerate(sentences)
         ]
 
-    def _score(self, claims: Sequence[str]) -> list[float | None]:
-        """Return the judge's probability for claims that share an excerpt; 0 for one that is too long to be judged."""
+    def _judge_claims(self, claims: Sequence[str]) -> list[Judgement | None]:
+        """Return the judgements of claims that share an excerpt; one that is too long to be judged is improbable."""
         judge = self._judge
         if judge is None:
             return [None] * len(claims)
         excerpt = self._passages.pick_excerpt(claims, count_tokens=judge.count_tokens, budget_tokens=EXCERPT_TOKENS)
         short = [claim for claim in claims if judge.count_tokens(claim) <= MAX_CLAIM_TOKENS]
         judged = dict(zip(short, judge.judge(excerpt, short) if short else [], strict=True))
-        return [judged.get(claim, 0.0) for claim in claims]
+        return [judged.get(claim, Judgement(0.0, ())) for claim in claims]
 
-    def _decide(self, sentence: str, check: FactCheck, score: float | None) -> Verification:
+    def _decide(self, sentence: str, check: FactCheck, judgement: Judgement | None) -> Verification:
+        score = None if judgement is None else judgement.probability
         coverage = self._passages.measure_coverage(sentence, check.support)
         return Verification(
             False,
@@ -134,7 +143,13 @@ class SourceText:
             check.support,
             check,
             self._is_marked(check, score),
+            self._find_doubtful(sentence, check, judgement),
         )
+
+    def _find_doubtful(self, sentence: str, check: FactCheck, judgement: Judgement | None) -> Span | None:
+        if judgement is None or self._judge is None or judgement.probability >= self._judge.threshold:
+            return None
+        return find_doubtful(sentence, [(fact.start, fact.end) for fact in check.facts], judgement)
 
     def _is_marked(self, check: FactCheck, score: float | None) -> bool:
         is_unlikely = score is not None and self._judge is not None and score < self._judge.mark_threshold
@@ -147,6 +162,8 @@ class SourceText:
             return f"the source has these in other roles: {', '.join(fact.text for fact in check.swapped)}"
         if check.apart:
             return f"the source has these, but not together: {', '.join(fact.text for fact in check.apart)}"
+        if check.altered:
+            return check.altered[0].reason
         if coverage < MIN_COVERAGE:
             return f"only {coverage:.0%} of its words stand together in the source"
         if score is not None and self._judge is not None and score < self._judge.threshold:

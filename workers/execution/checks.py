@@ -20,7 +20,7 @@ from models.results import StepResult
 from models.sentence_updates import delete_sentences, store_sentences
 from models.tables import Document, Evaluation
 from workers.evaluation.errors import EvaluationInterruptedError
-from workers.evaluation.metric import Metric, reject
+from workers.evaluation.metric import SCORES, Metric, reject
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.progression import (
     OUTCOMES,
@@ -97,7 +97,7 @@ def read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
 
 
 # The metric that is compared with a gate.
-GATED = "consistency"
+GATED = "least_support"
 
 
 def conclude_check(
@@ -115,15 +115,18 @@ def conclude_check(
 
 
 def fail_check(session: Session, job: Job, message: str, *, round_number: int) -> None:
-    """Conclude a failed check: the metric is stored as not measurable, with the error as the reason."""
-    conclude_check(session, job, {GATED: reject(f"the check failed: {message}")}, round_number=round_number)
+    """Conclude a failed check: the scores are stored as not measurable, with the error as the reason."""
+    failed = reject(f"the check failed: {message}")
+    conclude_check(session, job, dict.fromkeys(SCORES, failed), round_number=round_number)
 
 
 def find_objection(metric: Metric, gate: float) -> str | None:
     """Return the reason that a metric fails a gate, for the job's review; None if it passes."""
     if metric.value is None:
-        return f"its {GATED} is not measurable: {metric.reason}"
-    return f"{GATED} {metric.value:.3f} is below the gate of {gate:g}" if metric.value < gate else None
+        return f"the support of its sentences is not measurable: {metric.reason}"
+    if metric.value >= gate:
+        return None
+    return f"its least supported sentence has a support of {metric.value:.3f}, below the gate of {gate:g}"
 
 
 def store_metrics(session: Session, job: Job, metrics: Mapping[str, Metric]) -> None:
@@ -156,9 +159,8 @@ def _begin_second(session: Session, job: Job) -> list[StepMessage]:
 def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, gate: float) -> None:
     """Keep the better of two summaries; clear the review only if the second passes the gate."""
     found = metrics[GATED]
-    first = session.scalar(select(Evaluation.value).where(Evaluation.job_id == job.id, Evaluation.metric == GATED))
     second = next_steps(read_progress(session, job, SECOND_ROUND))
-    is_better = found.value is not None and (first is None or found.value > first)
+    is_better = _rank({name: metric.value for name, metric in metrics.items()}) > _rank(_read_values(session, job))
     if is_better and isinstance(second, Conclusion) and _is_as_complete(second, job):
         _replace_summary(session, job, second)
         _invalidate_metrics(session, job)
@@ -167,6 +169,16 @@ def _judge_second(session: Session, job: Job, metrics: Mapping[str, Metric], *, 
             job.review = None
             return
     job.review = f"{job.review}, and in a second try {_describe(found)}"
+
+
+def _read_values(session: Session, job: Job) -> dict[str, float | None]:
+    rows = session.execute(select(Evaluation.metric, Evaluation.value).where(Evaluation.job_id == job.id))
+    return {row.metric: row.value for row in rows}
+
+
+def _rank(values: Mapping[str, float | None]) -> list[float]:
+    """Return the order of two tries: by what the gate compares, and of equal ones by the other score."""
+    return [-1.0 if values.get(name) is None else values[name] or 0.0 for name in (GATED, *SCORES)]
 
 
 def _invalidate_metrics(session: Session, job: Job) -> None:

@@ -11,6 +11,7 @@ from workers.finetuning.config import MAX_GRADIENT_NORM, FinetuneConfig
 from workers.finetuning.errors import OutputInUseError, TrainingSettingsError
 from workers.finetuning.lora import GEMMA_LINEAR_LAYERS
 from workers.finetuning.verifier_config import VerifierConfig
+from workers.weights.fingerprint import hash_folder
 
 RECORD_NAME = "run.json"
 # Settings that may differ between an interrupted run and its continuation.
@@ -70,6 +71,8 @@ def find_last_checkpoint(folder: Path) -> Path | None:
 def describe_run(config: FinetuneConfig | VerifierConfig, *, data_hash: str) -> dict[str, Any]:
     """Return the data hash, settings and constants that identify a run, as JSON values."""
     settings = {name: value for name, value in asdict(config).items() if name not in FREE_SETTINGS}
+    if settings.get("start") is not None:
+        settings["start"] = hash_folder(settings["start"])
     settings["lora"]["target_modules"] = GEMMA_LINEAR_LAYERS
     settings["training"]["max_gradient_norm"] = MAX_GRADIENT_NORM
     described: dict[str, Any] = json.loads(json.dumps({"data_hash": data_hash, **settings}))

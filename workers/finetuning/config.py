@@ -127,6 +127,8 @@ class FinetuneConfig:
         template: the user's prompt, for the style ``custom``.
         prompt_format: chat or completion; None takes the format of the base.
         budget: maximum tokens of each source.
+        grounded: train on grounded pairs, made from the given ones.
+        start: folder of an adapter to train on from; None starts with an untrained one.
         lora: size and placement of the adapter.
         training: optimization settings.
         held_out: number of pairs excluded from training, for loss and ROUGE before and after.
@@ -146,6 +148,8 @@ class FinetuneConfig:
     template: str | None = None
     prompt_format: PromptFormat | None = None
     budget: SourceBudget = field(default_factory=lambda: SourceBudget(most=512))
+    grounded: bool = False
+    start: Path | None = None
     lora: LoraSettings = field(default_factory=LoraSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     held_out: int = 50

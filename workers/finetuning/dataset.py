@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from workers.engine.tokenizer import PromptTokenizer
 from workers.finetuning.config import SourceBudget
 from workers.finetuning.errors import TrainingSettingsError
+from workers.finetuning.grounded_pairs import ground_pair
 from workers.finetuning.pairs import Pair
 from workers.generation import PromptFormat
 from workers.summarization.prompts import PromptSet
@@ -39,10 +41,19 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True)
 class ExampleSet:
-    """Encoded pairs, with the number of truncated sources."""
+    """Encoded pairs, with the number of truncated sources.
+
+    Args:
+        examples: the encoded pairs.
+        truncated_sources: number of sources over their budget.
+        dropped_sentences: number of sentences of the summaries that their cut text does not bear out.
+        left_out: number of pairs with nothing to say about their cut text.
+    """
 
     examples: tuple[TrainingExample, ...]
     truncated_sources: int
+    dropped_sentences: int = 0
+    left_out: int = 0
 
     @property
     def longest(self) -> int:
@@ -76,10 +87,32 @@ class PairEncoder:
         examples = [self.encode_pair(Pair(text, pair.target)) for pair, (text, _) in zip(pairs, cut, strict=True)]
         return ExampleSet(tuple(examples), truncated_sources=sum(is_cut for _, is_cut in cut))
 
-    def encode_pair(self, pair: Pair) -> TrainingExample:
-        """Encode a truncated pair, with an end token after the summary."""
+    def ground_pairs(self, pairs: Sequence[Pair], *, budget: SourceBudget, seed: int) -> ExampleSet:
+        """Encode grounded pairs made from given ones, in order; the seed determines all draws."""
+        generator = random.Random(seed)  # noqa: S311 - a reproducible draw, not a secret
+        made = [
+            ground_pair(pair, truncate=partial(self.truncate_source, limit=budget.draw(generator)), generator=generator)
+            for pair in pairs
+        ]
+        grounded = [item for item in made if item is not None]
+        return ExampleSet(
+            tuple(self.encode_pair(item.pair, words=item.words) for item in grounded),
+            truncated_sources=sum(item.is_cut for item in grounded),
+            dropped_sentences=sum(item.dropped for item in grounded),
+            left_out=len(made) - len(grounded),
+        )
+
+    def encode_pair(self, pair: Pair, *, words: int | None = None) -> TrainingExample:
+        """Encode a truncated pair, with an end token after the summary.
+
+        Args:
+            pair: the cut text and its summary.
+            words: length that the prompt asks for; None asks for none. A prompt of the user's own says its own.
+        """
+        is_asked = words is not None and self._prompts.template is None
+        prompts = replace(self._prompts, words=words) if is_asked else self._prompts
         return TrainingExample(
-            prompt_ids=self._encoder.encode_prompt(self._prompts.render("map", text=pair.source)),
+            prompt_ids=self._encoder.encode_prompt(prompts.render("stuff" if is_asked else "map", text=pair.source)),
             completion_ids=[*self._encoder.encode_plain(pair.target), self._end],
             pair=pair,
         )

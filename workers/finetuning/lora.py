@@ -63,6 +63,30 @@ def keep_differentiable(network: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
+def load_start(network: Any, folder: Path, *, lora: LoraSettings) -> Any:
+    """Return a base with a trained adapter that trains on.
+
+    Args:
+        network: the base.
+        folder: the trained adapter.
+        lora: settings of the run, whose rank and alpha must be the adapter's.
+
+    Raises:
+        TrainingSettingsError: the adapter has another rank or alpha.
+    """
+    from peft import PeftConfig, PeftModel
+
+    trained: Any = PeftConfig.from_pretrained(str(folder))
+    if (trained.r, trained.lora_alpha) != (lora.r, lora.alpha):
+        raise TrainingSettingsError(
+            f"{folder} has rank {trained.r} and alpha {trained.lora_alpha}: "
+            f"give --rank {trained.r} --alpha {trained.lora_alpha}"
+        )
+    # With the name of the base instead of its folder, PEFT would look for its config on a hub at every checkpoint.
+    trained.base_model_name_or_path = network.name_or_path
+    return PeftModel.from_pretrained(network, str(folder), is_trainable=True, config=trained)
+
+
 def save_adapter(network: Any, folder: Path, *, base: str) -> None:
     """Save a trained adapter in PEFT's format, with the name of its base instead of a local path.
 

@@ -20,7 +20,7 @@ from workers.engine.pretrained import read_config, read_tokenizer
 from workers.finetuning.checkpoints import describe_run, prepare_output
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.dataset import ExampleSet, PairEncoder
-from workers.finetuning.lora import keep_differentiable, require_bitsandbytes, save_adapter
+from workers.finetuning.lora import keep_differentiable, load_start, require_bitsandbytes, save_adapter
 from workers.finetuning.memory import check_memory, estimate_memory
 from workers.finetuning.pairs import PairSet
 from workers.finetuning.progress import ProgressCallback, ProgressListener
@@ -102,8 +102,9 @@ def gather_material(config: FinetuneConfig, pairs: PairSet) -> _Material:
     prompts = PromptSet(style=config.style, format=prompt_format, template=config.template)
     encoder = PairEncoder(tokenizer, prompts=prompts)
     seed = config.training.seed
+    encode = encoder.ground_pairs if config.grounded else encoder.encode_pairs
     train, held_out = (
-        encoder.encode_pairs(part, budget=config.budget, seed=seed) for part in pairs.split(config.held_out, seed=seed)
+        encode(part, budget=config.budget, seed=seed) for part in pairs.split(config.held_out, seed=seed)
     )
     weights_config = read_config(config.base)
     placement = choose_training_placement(weights_config, qlora=config.qlora)
@@ -127,13 +128,15 @@ def build_trainer(config: FinetuneConfig, material: _Material, listener: Progres
     arguments = build_arguments(config, material.placement)
     network = load_network(config.base, placement=material.placement, adapter=None, device_map=None)
     keep_differentiable(network)
+    if config.start is not None:
+        network = load_start(network, config.start, lora=config.lora)
     trainer = CompletionTrainer(
         model=network,
         args=arguments,
         train_dataset=to_dataset(material.train),
         eval_dataset=to_dataset(material.held_out) if material.held_out.examples else None,
         processing_class=material.tokenizer,
-        peft_config=config.lora.build_config(),
+        peft_config=None if config.start else config.lora.build_config(),
         callbacks=[ProgressCallback(listener)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -181,8 +184,13 @@ def describe_data(material: _Material) -> dict[str, Any]:
         "hash": pairs.data_hash,
         "pairs": len(material.train.examples),
         "held_out": len(material.held_out.examples),
-        "truncated_sources": material.train.truncated_sources + material.held_out.truncated_sources,
+        **_add_counts(material.train, material.held_out),
         "empty_sources": pairs.empty_sources,
         "empty_targets": pairs.empty_targets,
         "duplicates": pairs.duplicates,
     }
+
+
+def _add_counts(*sets: ExampleSet) -> dict[str, int]:
+    names = ("truncated_sources", "dropped_sentences", "left_out")
+    return {name: sum(getattr(examples, name) for examples in sets) for name in names}

@@ -64,11 +64,11 @@ def judge(driver: Driver, job: UUID, second: Json, *, value: float) -> None:
     """Fail the gate with the first summary, write another, and measure that one."""
     with Session(driver.engine) as session, session.begin():
         request_check(session, lock_job(session, job))
-    driver.finish_check(job, consistency=0.1)
+    driver.finish_check(job, support=0.1)
     claim = driver.claim(job, "stuff", round_number=1)
     driver.finish(claim, output="It says this.", sentences=[second])
     with Session(driver.engine) as session, session.begin():
-        conclude_check(session, lock_job(session, job), {"consistency": Metric(value)}, round_number=1)
+        conclude_check(session, lock_job(session, job), {"least_support": Metric(value)}, round_number=1)
 
 
 @pytest.mark.parametrize("strategy", ["stuff", "map-reduce", "refine"])

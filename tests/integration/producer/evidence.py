@@ -30,5 +30,5 @@ def add_evidence(session: Session, job_id: UUID) -> None:
     """Store a consistency and a QAGS score of 0.2 with their evidence, and a review."""
     for metric, evidence in (("consistency", {"sentences": SENTENCES}), ("qags", {"questions": [QUESTION]})):
         session.execute(insert(Evaluation).values(job_id=job_id, metric=metric, value=0.2, evidence=evidence))
-    review = "consistency 0.200 is below the gate of 0.5"
+    review = "its least supported sentence has a support of 0.200, below the gate of 0.5"
     session.execute(update(Job).where(Job.id == job_id).values(review=review))

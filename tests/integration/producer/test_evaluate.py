@@ -133,11 +133,14 @@ def test_what_needs_review_is_said_everywhere(gistmill: Gistmill, cluster: Clust
     with Session(cluster.engine) as session, session.begin():
         add_evidence(session, ended[0].job_id)
 
-    assert "a.md: needs review: consistency 0.200 is below the gate of 0.5" in gistmill("status", "pile").out
+    assert (
+        "a.md: needs review: its least supported sentence has a support of 0.200, below the gate of 0.5"
+        in gistmill("status", "pile").out
+    )
     assert [job["source"] for job in gistmill("results", "pile", "--needs-review", "--json").json] == ["a.md"]
     assert re.search(r"0\.200 +needs review", gistmill("results", "pile").out)
     assert "consistency" in gistmill("export", "pile").out.splitlines()[0]
-    assert "- needs review: consistency 0.200" in gistmill("export", "pile", "--format", "markdown").out
+    assert "- needs review: its least supported sentence" in gistmill("export", "pile", "--format", "markdown").out
 
 
 def test_batches_over_the_same_documents_are_compared_in_pairs(

@@ -145,7 +145,7 @@ def test_doubtful_sentences_and_questions_are_shown_with_their_reasons(soup: Bea
 
     assert [mark.get_text() for mark in article.find_all("mark")] == ["Boris saved 70 people."]
     text = article.get_text()
-    assert "Needs review: consistency 0.200 is below the gate of 0.5" in text
+    assert "Needs review: its least supported sentence has a support of 0.200, below the gate of 0.5" in text
     assert "Marked as a likely hallucination: “Boris saved 70 people.”" in text
     assert "“70”: only the summary has it (there: 40)" in text
     cells = [cell.get_text() for cell in article.find("table").find_all("td")]

@@ -184,7 +184,7 @@ def test_what_a_check_found_is_shown_with_both_answers_and_the_reasons(
 
     shown = gistmill("show", str(job)).out
 
-    assert "needs review  consistency 0.200 is below the gate of 0.5" in shown
+    assert "needs review  its least supported sentence has a support of 0.200, below the gate of 0.5" in shown
     assert "MARKED  Boris saved 70 people.\n        “70”: only the summary has it (there: 40)\n" in shown
     assert "asked   Boris saved ____ people.\n        the summary: 70\n        the source: 40  (F1 0.00)\n" in shown
     assert gistmill("show", str(job), "--json").json["evaluations"][0]["evidence"]["sentences"][1]["is_marked"]

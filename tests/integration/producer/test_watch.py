@@ -76,7 +76,7 @@ def test_a_summary_below_its_gate_gives_exit_code_3(
     gistmill("submit", "a.md", *GATED)
     [job] = gistmill("results", "gated", "--json").json
     driver.run(UUID(job["job_id"]), strategy="stuff", chunks=1)
-    driver.finish_check(UUID(job["job_id"]), consistency=0.2)
+    driver.finish_check(UUID(job["job_id"]), support=0.2)
     gistmill("cancel", "gated")
 
     for words in (["watch", "gated"], ["submit", "a.md", *GATED, "--wait"]):

@@ -107,7 +107,7 @@ def test_a_second_try_that_passes_the_gate_replaces_the_summary_and_both_are_kep
     HandDrivenWorker(cluster.engine, FakeGenerator(answer(FALSE, TRUE))).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.summary, found.round, found.review) == ("succeeded", TRUE, 1, None)
-    value = read_metrics(cluster, job)["consistency"][0]
+    value = read_metrics(cluster, job)["least_support"][0]
     assert value is not None
     assert value >= 0.4
     kinds = ["plan", "stuff", "evaluate"]
@@ -124,8 +124,8 @@ def test_of_two_summaries_below_the_gate_the_better_is_kept_and_marked_for_revie
     found = read_job(cluster, job)
     assert (found.state, found.summary, found.round) == ("succeeded", MIDDLING, int(second == MIDDLING))
     assert found.review
-    assert found.review.startswith("consistency 0.")
-    assert "is below the gate of 0.95, and in a second try 0." in found.review
+    assert found.review.startswith("its least supported sentence has a support of 0.")
+    assert ", below the gate of 0.95, and in a second try 0." in found.review
     with Session(cluster.engine) as session:
         progress = read_batch(session, found.batch_id)
     assert (progress.need_review, progress.is_complete, progress.is_over) == (1, False, True)
@@ -137,7 +137,7 @@ def test_what_is_not_measurable_is_marked_for_review_with_the_reason_and_no_numb
     HandDrivenWorker(cluster.engine, FakeGenerator(answer("It is what it is.", TRUE))).run_all(step_messages)
     reason = "the summary states no name, number, date or phrase that could be asked for"
     assert read_metrics(cluster, job)["consistency"] == (None, reason)
-    assert read_job(cluster, job).review == f"its consistency is not measurable: {reason}"
+    assert read_job(cluster, job).review == f"the support of its sentences is not measurable: {reason}"
     assert max(number for number, _, _ in read_steps(cluster, job)) == 0
 
 
@@ -164,7 +164,8 @@ def test_a_check_that_fails_says_so_and_costs_no_summary(cluster: Cluster) -> No
     HandDrivenWorker(cluster.engine, Broken(answer(TRUE, TRUE)), max_errors=1).run_all(step_messages)
     found = read_job(cluster, job)
     assert (found.state, found.review) == ("succeeded", None)
-    assert read_metrics(cluster, job) == {"consistency": (None, "the check failed: the device is on fire")}
+    failed = (None, "the check failed: the device is on fire")
+    assert read_metrics(cluster, job) == {"consistency": failed, "least_support": failed}
     assert read_steps(cluster, job)[-1] == (0, "evaluate", "failed")
     with Session(cluster.engine) as session:
         assert find_unchecked(session, found.batch_id) == [job]

@@ -39,7 +39,7 @@ def test_one_command_trains_a_verifier_that_is_loaded(gistmill: Gistmill, claims
     assert f"threshold {metadata['threshold']:.3f}; use it with: GISTMILL_VERIFIER=verifier" in trained.out
     verifier = load_verifier(Path("verifier"), base=base_weights)
     true, false = verifier.judge(f"Day 5. {TRUE[1]} {TRUE[0]}", [TRUE[0], "The council measured the piers."])
-    assert true > verifier.threshold > false
+    assert true.probability > verifier.threshold > false.probability
 
 
 def test_claims_are_made_of_pairs_and_what_is_left_out_is_said(

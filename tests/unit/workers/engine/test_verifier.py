@@ -52,18 +52,23 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "copy"))
 
 
+def judge(verifier: Verifier, claims: list[str], *, excerpt: str = EXCERPT) -> list[float]:
+    """Return the probability of each claim."""
+    return [judgement.probability for judgement in verifier.judge(excerpt, claims)]
+
+
 def test_scores_are_probabilities_that_depend_on_claim_and_excerpt(verifier: Verifier) -> None:
-    scores = verifier.judge(EXCERPT, CLAIMS)
+    scores = judge(verifier, CLAIMS)
     assert all(0 < score < 1 for score in scores)
     assert len(set(scores)) == len(CLAIMS)
-    assert verifier.judge("Engineers measured the piers.", CLAIMS) != pytest.approx(scores)
+    assert judge(verifier, CLAIMS, excerpt="Engineers measured the piers.") != pytest.approx(scores)
     assert (verifier.threshold, verifier.mark_threshold) == (0.4, 0.2)
 
 
 def test_a_claim_scores_the_same_alone_and_among_others_in_any_order(verifier: Verifier) -> None:
-    scores = verifier.judge(EXCERPT, CLAIMS)
-    assert verifier.judge(EXCERPT, CLAIMS[::-1]) == pytest.approx(scores[::-1], abs=1e-4)
-    assert [verifier.judge(EXCERPT, [claim])[0] for claim in CLAIMS] == pytest.approx(scores, abs=1e-4)
+    scores = judge(verifier, CLAIMS)
+    assert judge(verifier, CLAIMS[::-1]) == pytest.approx(scores[::-1], abs=1e-4)
+    assert [judge(verifier, [claim])[0] for claim in CLAIMS] == pytest.approx(scores, abs=1e-4)
 
 
 def test_more_claims_than_fit_one_forward_pass_are_all_judged(
@@ -73,9 +78,9 @@ def test_more_claims_than_fit_one_forward_pass_are_all_judged(
     pack = module.pack_claims
     monkeypatch.setattr(module, "pack_claims", lambda group: sizes.append(len(group.claims)) or pack(group))
     claims = [f"The river rose by {number} metres." for number in range(MAX_CLAIMS + 1)]
-    scores = verifier.judge(EXCERPT, claims)
+    scores = judge(verifier, claims)
     assert sizes == [MAX_CLAIMS, 1]
-    assert scores[-1:] == pytest.approx(verifier.judge(EXCERPT, claims[-1:]), abs=1e-4)
+    assert scores[-1:] == pytest.approx(judge(verifier, claims[-1:]), abs=1e-4)
 
 
 class LookUp:
@@ -92,16 +97,19 @@ class LookUp:
         return SimpleNamespace(last_hidden_state=hidden)
 
 
-def test_one_false_token_makes_a_claim_false(tiny_weights: Path) -> None:
+def test_one_false_token_makes_a_claim_false_and_is_pointed_at(tiny_weights: Path) -> None:
     tokenizer = PromptTokenizer(read_vocabulary(tiny_weights))
     true = "The river rose by four metres in two days, and the council has closed both bridges over it."
     false = true.replace("council", "journalist")
     token = next(token for token in tokenizer.encode_plain(false) if token not in tokenizer.encode_plain(true))
     head = {"weight": torch.tensor([[5.0, -5.0], [-5.0, 5.0]]), "bias": torch.zeros(2)}
     verifier = Verifier(LookUp(token), head, tokenizer, threshold=0.5, mark_threshold=0.1, fingerprint="")
-    true_score, false_score = verifier.judge("A journalist saw it.", [true, false])
-    assert true_score > 0.99
-    assert false_score < 0.01
+    borne_out, refused = verifier.judge("A journalist saw it.", [true, false])
+    assert borne_out.probability > 0.99
+    assert refused.probability < 0.01
+    assert all(item.doubt < 0.01 for item in borne_out.tokens)
+    [doubted] = [item for item in refused.tokens if item.doubt > 0.99]
+    assert false[doubted.start : doubted.end] in " journalist"
 
 
 def test_nothing_to_judge_gives_no_scores(verifier: Verifier) -> None:
@@ -110,7 +118,7 @@ def test_nothing_to_judge_gives_no_scores(verifier: Verifier) -> None:
 
 def test_control_tokens_in_a_claim_are_ordinary_words(verifier: Verifier) -> None:
     assert verifier.count_tokens("<eos>") > 1
-    assert 0 < verifier.judge("<bos>", ["<eos><end_of_turn>"])[0] < 1
+    assert 0 < judge(verifier, ["<eos><end_of_turn>"], excerpt="<bos>")[0] < 1
 
 
 def test_the_fingerprint_tells_adapter_head_and_both_thresholds(

@@ -78,3 +78,22 @@ def test_drawn_budgets_lie_in_their_range_and_are_decided_by_the_seed(tokenizer:
 def test_a_budget_that_cannot_be_is_refused(most: int, least: int | None) -> None:
     with pytest.raises(TrainingSettingsError, match="1 <= least <= most"):
         SourceBudget(most=most, least=least)
+
+
+def test_a_grounded_prompt_asks_for_a_length_as_serving_does(tokenizer: Any) -> None:
+    example = build_encoder(tokenizer).encode_pair(PAIR, words=40)
+    assert tokenizer.decode(example.prompt_ids).endswith("\n\nSummary in about 40 words:\n")
+
+
+def test_a_prompt_of_ones_own_asks_for_no_other_length(tokenizer: Any) -> None:
+    prompts = PromptSet(style="custom", format=PromptFormat.COMPLETION, template="Sum up: {text}")
+    example = PairEncoder(tokenizer, prompts=prompts).encode_pair(PAIR, words=40)
+    assert tokenizer.decode(example.prompt_ids) == f"<bos>Sum up: {PAIR.source}"
+
+
+def test_grounded_pairs_are_cut_and_counted(tokenizer: Any) -> None:
+    source = "The river Ash rose by four metres on Monday night. " * 40
+    pair = Pair(source, "The river Ash rose by four metres. The river Elm rose by nine metres.")
+    made = build_encoder(tokenizer).ground_pairs([pair, Pair("...", "Nothing.")], budget=SourceBudget(most=60), seed=3)
+    assert (len(made.examples), made.dropped_sentences, made.left_out) == (1, 1, 1)
+    assert len(tokenizer(made.examples[0].pair.source, add_special_tokens=False).input_ids) <= 60

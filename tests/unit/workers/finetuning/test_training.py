@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from tests.pairs import finetune
 from tests.unit.workers.finetuning.conftest import FinishedRun, build_config
 from workers.finetuning.errors import DataUnreadableError, NotEnoughMemoryError, OutputInUseError, TrainingSettingsError
+from workers.finetuning.lora import LoraSettings
 from workers.finetuning.pairs import clean_pairs
 from workers.finetuning.progress import TrainingProgress
 from workers.generation import PromptFormat
@@ -150,3 +151,25 @@ def test_pairs_may_come_from_elsewhere_than_files(base_weights: Path, tmp_path: 
     config = build_config(tmp_path, base_weights, data=())
     pairs = clean_pairs([(f"The river rose by {number} metres.", "The river rose.") for number in range(20)])
     assert finetune(config, pairs=pairs).metadata.data["pairs"] == 16
+
+
+def test_training_goes_on_from_a_trained_adapter(finished_run: FinishedRun, base_weights: Path, tmp_path: Path) -> None:
+    start = finished_run.result.adapter
+    config = build_config(tmp_path, base_weights, pairs=212, held_out=12, start=start, lora=LoraSettings(r=6, alpha=12))
+
+    metadata = finetune(config).metadata
+
+    assert metadata.metrics["before"]["loss"] == pytest.approx(finished_run.result.metadata.metrics["after"]["loss"])
+    assert set(metadata.training["start"]) == {"adapter_config.json", "adapter_model.safetensors"}
+
+
+def test_an_adapter_of_another_rank_is_no_start(finished_run: FinishedRun, base_weights: Path, tmp_path: Path) -> None:
+    config = build_config(tmp_path, base_weights, start=finished_run.result.adapter, lora=LoraSettings(r=4, alpha=8))
+    with pytest.raises(TrainingSettingsError, match="has rank 6 and alpha 12: give --rank 6 --alpha 12"):
+        finetune(config)
+
+
+def test_grounded_training_counts_what_it_left_out(base_weights: Path, tmp_path: Path) -> None:
+    metadata = finetune(build_config(tmp_path, base_weights, grounded=True)).metadata
+    assert metadata.training["grounded"] is True
+    assert metadata.data["pairs"] + metadata.data["held_out"] + metadata.data["left_out"] == 24

@@ -113,7 +113,7 @@ def read_trained(folder: Path) -> dict[str, torch.Tensor]:
 def judge(verifier: serving.Verifier, group: ClaimGroup) -> list[float]:
     # The texts are shorter than the budget: their excerpt is all their sentences.
     excerpt = " ".join(sentence.text for sentence in split_sentences(group.source))
-    return verifier.judge(excerpt, [claim.text for claim in group.claims])
+    return [judgement.probability for judgement in verifier.judge(excerpt, [claim.text for claim in group.claims])]
 
 
 def test_only_the_upper_two_thirds_of_the_layers_are_adapted_under_the_names_of_the_causal_network(
@@ -173,7 +173,7 @@ def test_other_families_are_trained_and_served_alike(family: PreTrainedConfig, t
     verifier = load_verifier(made.folder, base=base)
     excerpt = f"Day 5. The river rose by 5 metres in two days. {TRUE[0]}"
     scores = verifier.judge(excerpt, [*TRUE, *FALSE])
-    assert [score > verifier.threshold for score in scores] == [True, True, False, False]
+    assert [score.probability > verifier.threshold for score in scores] == [True, True, False, False]
 
 
 def test_an_interrupted_run_resumes_and_ends_as_if_it_had_not_been(base_weights: Path, tmp_path: Path) -> None:
