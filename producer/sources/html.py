@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from producer.sources.html_formulas import rewrite_formulas, rewrite_ruby
-from producer.sources.html_visibility import drop_hidden
+from producer.sources.html_visibility import HIDING_SIGNS, drop_hidden
 from producer.sources.source import Content
 from producer.sources.text import clean_label, find_title, normalize_text
 from producer.sources.titles import is_placeholder
@@ -54,11 +54,15 @@ def normalize_html(html: str) -> Content:
     soup = _parse(rewrite_xhtml(html) if is_xhtml(html) else html)
     title = clean_label(soup.title.get_text()) if soup.title else ""
     metadata = _read_metadata(soup)
-    rewrite_formulas(soup)
-    rewrite_ruby(soup)
+    # Each search goes through the whole page, so that one for what is nowhere in its markup is left out.
+    markup = html.lower()
+    if "<math" in markup or "math/" in markup:
+        rewrite_formulas(soup)
+    if "<ruby" in markup:
+        rewrite_ruby(soup)
     _drop_unwanted(soup)
-    notes = drop_hidden(soup)
-    _drop_permalinks(soup)
+    notes = drop_hidden(soup) if any(sign in markup for sign in HIDING_SIGNS) else ()
+    _drop_permalinks(soup, markup)
     _flatten_depths(soup)
     _unwrap_layout_tables(soup)
     text = _convert(soup)
@@ -98,14 +102,15 @@ def _drop_unwanted(soup: BeautifulSoup) -> None:
             tag.decompose()
 
 
-def _drop_permalinks(soup: BeautifulSoup) -> None:
+def _drop_permalinks(soup: BeautifulSoup, markup: str) -> None:
     """Remove marks that link a heading to itself, and headings without a text."""
-    for tag in soup.find_all(class_=PERMALINK_CLASSES):
-        if not tag.decomposed:
-            tag.decompose()
+    if any(name in markup for name in PERMALINK_CLASSES):
+        for tag in soup.find_all(class_=PERMALINK_CLASSES):
+            if not tag.decomposed:
+                tag.decompose()
     for heading in soup.find_all((*HEADINGS, "dt")):
-        for link in heading.find_all("a", href=re.compile("#")):
-            if not link.decomposed and link.get_text(strip=True).lower() in PERMALINK_MARKS:
+        for link in [tag for tag in heading.descendants if getattr(tag, "name", None) == "a"]:
+            if "#" in str(link.get("href", "")) and link.get_text(strip=True).lower() in PERMALINK_MARKS:
                 link.decompose()
         if heading.name != "dt" and not heading.get_text(strip=True):
             heading.unwrap()

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 INVISIBLE_STYLE = re.compile(r"(display\s*:\s*none|visibility\s*:\s*(hidden|collapse))", re.I)
 DIALOG_ROLES = frozenset({"dialog", "alertdialog", "tooltip", "menu"})
+# Parts of the markup of pages that hide something.
+HIDING_SIGNS = ("hidden", "display", "visibility", "<dialog")
 # Letters from which a hidden part can be the text of a page.
 MIN_LETTERS = 30
 NOTE = "hides most of its text until a script runs; it was read all the same"
@@ -18,10 +20,11 @@ NOTE = "hides most of its text until a script runs; it was read all the same"
 def drop_hidden(soup: BeautifulSoup) -> tuple[str, ...]:
     """Remove hidden elements, and return a note if one of them was kept as the main part of the page."""
     hidden = [tag for tag in soup.find_all(_is_hidden) if not any(map(_is_hidden, tag.parents))]
-    visible = _count_prose(soup) - sum(map(_count_prose, hidden))
+    letters = [_count_prose(tag) for tag in hidden]
+    visible = _count_prose(soup) - sum(letters) if max(letters, default=0) > MIN_LETTERS else 0
     notes: tuple[str, ...] = ()
-    for tag in hidden:
-        if not _is_dialog(tag) and _count_prose(tag) > max(visible, MIN_LETTERS):
+    for tag, count in zip(hidden, letters, strict=True):
+        if not _is_dialog(tag) and count > max(visible, MIN_LETTERS):
             notes = (NOTE,)
             for name in ("hidden", "style", "aria-hidden"):
                 tag.attrs.pop(name, None)
@@ -47,7 +50,7 @@ def _is_dialog(tag: Tag) -> bool:
 
 def _count_prose(tag: Tag) -> int:
     """Return the number of letters outside of links; menus consist of links."""
-    links = sum(_count_letters(link.get_text()) for link in tag.find_all("a") if link.find_parent("a") is None)
+    links = sum(_count_letters(link.get_text()) for link in tag.find_all("a"))
     return _count_letters(tag.get_text()) - links
 
 

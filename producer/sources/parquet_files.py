@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from producer.errors import LimitError, SourceError, UnreadableError
+from producer.errors import LimitError, UnreadableError
 from producer.sources.limits import ReadLimits, format_bytes
-from producer.sources.table import Record, Table, check_names, number_records
+from producer.sources.table import LostRows, Record, Table, check_names, number_records
 from producer.sources.text import clean_label
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def _check_row_groups(file: ParquetFile, columns: set[str], limits: ReadLimits) 
                              "write it with smaller ones")  # fmt: skip
 
 
-def _read_groups(file: ParquetFile, columns: tuple[str, ...]) -> Iterator[Record | SourceError]:
-    """Yield the rows of all row groups; the rows that a damaged one has left are each a problem."""
+def _read_groups(file: ParquetFile, columns: tuple[str, ...]) -> Iterator[Record | LostRows]:
+    """Yield the rows of all row groups; those that a damaged one has left are one problem."""
     import pyarrow as pa
 
     with closing(file):
@@ -73,7 +73,9 @@ def _read_groups(file: ParquetFile, columns: tuple[str, ...]) -> Iterator[Record
                     left -= batch.num_rows
             except (pa.ArrowException, OSError) as error:
                 reason = " ".join(str(error).split())
-                yield from [UnreadableError(f"is in a damaged part of the file ({reason}); write it again")] * left
+                subject = f"and the {left - 1:,} rows after it are" if left > 1 else "is"
+                problem = UnreadableError(f"{subject} in a damaged part of the file ({reason}); write it again")
+                yield LostRows(left, problem)
 
 
 def _read_batch(batch: Any) -> Iterator[Record]:

@@ -37,6 +37,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class LostRows:
+    """Rows one after the other that cannot be read for one reason; the problem is that of the first."""
+
+    count: int
+    problem: SourceError
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """The columns of a file, a lazy iterator over its rows, and notes on what is not read."""
 
@@ -71,12 +79,17 @@ def peek_columns(records: Iterator[Record | SourceError]) -> Table:
     return Table(tuple(columns), chain(first, rows))
 
 
-def number_records(records: Iterator[Record | SourceError]) -> Iterator[Row]:
+def number_records(records: Iterator[Record | SourceError | LostRows]) -> Iterator[Row]:
     """Number records from 1; an error of the reader becomes a last row with the problem."""
     number = 0
     try:
-        for number, record in enumerate(records, start=1):
-            yield Row(number, {}, record) if isinstance(record, SourceError) else Row(number, record)
+        for record in records:
+            number += 1
+            if isinstance(record, LostRows):
+                yield Row(number, {}, record.problem)
+                number += record.count - 1
+            else:
+                yield Row(number, {}, record) if isinstance(record, SourceError) else Row(number, record)
     except (BrokenTableError, OSError, UnicodeError) as error:
         reason = " ".join(str(error).split())
         message = f"cannot be read ({reason}), so this row and all after it are missing; repair the file"

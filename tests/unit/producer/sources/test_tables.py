@@ -333,8 +333,8 @@ def test_a_damaged_row_group_costs_its_rows(tmp_path: Path) -> None:
     path.write_bytes(data)
     events = list(read_sources([path], text_column="text"))
     assert [name for name, _ in names_and_texts(events)] == [f"a.parquet#row {number}" for number in range(61, 101)]
-    assert len(problems(events)) == 60
-    assert all("is in a damaged part of the file" in message for message in problems(events))
+    (message,) = problems(events)
+    assert message.startswith("a.parquet#row 1 and the 59 rows after it are in a damaged part of the file")
 
 
 def test_a_text_that_is_not_utf8_costs_its_row_of_a_parquet_file(tmp_path: Path) -> None:
