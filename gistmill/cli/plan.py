@@ -10,7 +10,7 @@ import click
 from gistmill.cli.edge import fail
 from gistmill.cli.options import COUNT, add_job_options, build_job_options
 from gistmill.cli.output import json_option, print_json, print_table
-from producer.wording import format_seconds
+from producer.wording import clean_line, format_seconds
 
 COLUMNS = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt_tokens", "completion_tokens")
 
@@ -38,7 +38,7 @@ def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> i
     from models.settings import read_settings
     from producer.sources.limits import RECOGNITION_LIMITS, ReadLimits
     from producer.sources.reading import read_sources
-    from producer.sources.source import Source, SourceProblem
+    from producer.sources.source import Source, SourceNote, SourceProblem
     from workers.planner import Planner
 
     reading = {name: given.pop(name) for name in ("text_column", "id_column", "limit")}
@@ -50,6 +50,8 @@ def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> i
             rows.append({"source": event.name, **planner.plan(event.text, event.format)})
         elif isinstance(event, SourceProblem):
             code = fail(event.message, event.exit_code)
+        elif isinstance(event, SourceNote):
+            click.echo(clean_line(f"gistmill: note: {event.message}"), err=True)
     print_plans(rows, as_json=as_json)
     return code
 

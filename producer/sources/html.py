@@ -104,12 +104,14 @@ def _drop_unwanted(soup: BeautifulSoup) -> None:
 
 def _drop_permalinks(soup: BeautifulSoup, markup: str) -> None:
     """Remove marks that link a heading to itself, and headings without a text."""
+    from bs4 import Tag
+
     if any(name in markup for name in PERMALINK_CLASSES):
         for tag in soup.find_all(class_=PERMALINK_CLASSES):
             if not tag.decomposed:
                 tag.decompose()
     for heading in soup.find_all((*HEADINGS, "dt")):
-        for link in [tag for tag in heading.descendants if getattr(tag, "name", None) == "a"]:
+        for link in [tag for tag in heading.descendants if isinstance(tag, Tag) and tag.name == "a"]:
             if "#" in str(link.get("href", "")) and link.get_text(strip=True).lower() in PERMALINK_MARKS:
                 link.decompose()
         if heading.name != "dt" and not heading.get_text(strip=True):
