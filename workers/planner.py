@@ -17,7 +17,7 @@ from models.step import Step, StepState
 from workers.engine.tokenizer import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.check_rate import measure_check_rate
-from workers.execution.runner import choose_style, make_prompts, plan_options
+from workers.execution.job_options import choose_style, make_prompts, plan_options
 from workers.serving import find_adapter, find_trained_prompt, find_weights
 from workers.summarization.errors import SummarizationError
 from workers.summarization.planning import SourceDocument, plan_job

@@ -12,7 +12,7 @@ from producer.sources.reading import read_sources
 from producer.sources.source import Source
 from tests.bench.peers.protocol import Work
 from workers.engine.tokenizer import PromptCounter
-from workers.execution.runner import make_prompts, plan_options
+from workers.execution.job_options import make_prompts, plan_options
 from workers.generation import Prompt
 from workers.summarization.chunks import join_headings
 from workers.summarization.planning import SourceDocument, plan_job

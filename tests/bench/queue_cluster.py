@@ -28,8 +28,8 @@ from models.step import step_id
 from tests.chaos.arena import Arena
 from tests.fake_engine import FakeGenerator
 from tests.fake_worker import describe_command
+from workers.execution.job_options import make_prompts, plan_options
 from workers.execution.reclaim import Reclaimer
-from workers.execution.runner import make_prompts, plan_options
 from workers.summarization.planning import Plan, SourceDocument, plan_job
 
 # Map steps of a job: those of the first level on the broker, so that reduce steps come between them all the time.

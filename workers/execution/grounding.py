@@ -11,6 +11,7 @@ from threading import Lock
 
 from models.base import Json
 from models.claims import Claim
+from models.options import JobOptions
 from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge, SourceText
 from workers.execution.attempts import Answer, note_guard
@@ -89,10 +90,7 @@ class Grounder:
         claim: Claim,
         generate: Callable[[GenerationParams], Answer | None],
         params: GenerationParams,
-        *,
-        mode: Grounding,
-        candidates: int,
-        language: str | None,
+        options: JobOptions,
     ) -> tuple[Answer, GroundedAnswer] | None:
         """Generate an answer and ground it; if not all of it is borne out, choose the best of several candidates.
 
@@ -100,26 +98,21 @@ class Grounder:
             claim: the step.
             generate: generates one answer; called from several threads, so that the engine batches the candidates.
             params: of the first candidate.
-            mode: mode of grounding.
-            candidates: maximum number of answers.
-            language: requested language; None for that of the source.
+            options: options of the step's job: mode of grounding, maximum number of answers, requested language.
 
         Returns:
             The answer, with the tokens and seconds of all, and its grounded form; None if the step was stopped.
         """
+        ground = partial(self.ground, claim, mode=options.grounding, language=options.language)
         first = generate(params)
         if first is None:
             return None
-        found = [(first, self.ground(claim, first.text, mode=mode, language=language))]
-        if candidates > 1 and found[0][1].replaced:
-            varied = [vary_candidate(params, number) for number in range(1, candidates)]
+        found = [(first, ground(first.text))]
+        if options.candidates > 1 and found[0][1].replaced:
+            varied = [vary_candidate(params, number) for number in range(1, options.candidates)]
             with ThreadPoolExecutor(len(varied), thread_name_prefix="candidate") as pool:
                 others = list(pool.map(partial(_generate_further, generate), varied))
-            found += [
-                (other, self.ground(claim, other.text, mode=mode, language=language))
-                for other in others
-                if other is not None
-            ]
+            found += [(other, ground(other.text)) for other in others if other is not None]
         best, grounded = choose_best_grounded(found)
         tokens = sum(answer.completion_tokens for answer, _ in found)
         return replace(best, completion_tokens=tokens, seconds=sum(answer.seconds for answer, _ in found)), grounded

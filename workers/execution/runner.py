@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 
 import structlog
 
@@ -18,22 +18,23 @@ from models.step import StepKind
 from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
 from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge
-from workers.execution.attempts import Answer, generate_answer, note_guard
+from workers.execution.attempts import Answer, generate_answer
 from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
+from workers.execution.combining import complete, describe_coverage, join_short
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
+from workers.execution.job_options import choose_style, make_prompts, plan_options, read_options
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
-from workers.generation import GenerationParams, PromptFormat, TextGenerator
+from workers.generation import GenerationParams, TextGenerator
 from workers.summarization.chunks import join_headings
-from workers.summarization.coverage import note_coverage
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
 from workers.summarization.grounding import GroundedAnswer
 from workers.summarization.lengths import limit_sentences, limit_tokens
 from workers.summarization.limits import Limits
-from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions, SourceDocument, plan_job
-from workers.summarization.prompts import FewShotExample, PromptSet
+from workers.summarization.planning import SourceDocument, plan_job
+from workers.summarization.prompts import PromptSet
 from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params
@@ -41,8 +42,6 @@ from workers.summarization.steps import StepInput, StepKey, StepSpec
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
-
-COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
 
 
 class StepRunner:
@@ -150,6 +149,9 @@ class StepRunner:
         prompts = make_prompts(options, self._generator.prompt_format)
         inputs = read_inputs(claim.inputs)
         outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
+        combined = [outputs[key] for key in inputs if isinstance(key, StepKey)]
+        if joined := join_short(self._grounder, claim, combined, options):
+            return self._join(joined)
         rendered = self._render(claim, prompts, inputs, outputs)
         words = options.words if is_final(claim) else None
         params = GenerationParams(**options.generation.model_dump())
@@ -174,25 +176,25 @@ class StepRunner:
             stopped=stopped,
             deadline=time.monotonic() + seconds,
         )
-        found = self._grounder.generate(
-            claim,
-            generate,
-            params,
-            mode=options.grounding,
-            candidates=options.candidates,
-            language=options.language,
-        )
+        found = self._grounder.generate(claim, generate, params, options)
         if found is None:
             return None
         # A quotation may be longer than the sentence in whose place it stands.
         answer, grounded = found[0], limit_grounded(found[1], words)
+        grounded = complete(self._grounder, claim, grounded, combined, options)
         notes = (
             *({"name": "clipped", "words": clip, "try": 0, "stands": True} for clip in rendered.notes),
             *answer.guards,
             *describe_replacements(grounded, options.grounding),
-            *self._note_coverage(claim, grounded.text, [outputs[key] for key in inputs if isinstance(key, StepKey)]),
+            *describe_coverage(claim, grounded.text, combined),
         )
         return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
+
+    def _join(self, joined: GroundedAnswer) -> StepOutcome:
+        """Return outputs that need no combining."""
+        tokens, notes = self._generator.count_tokens(joined.text), describe_replacements(joined, "strict")
+        sentences = describe_sentences(joined.sentences)
+        return StepOutcome(StepResult(output=joined.text, output_tokens=tokens, guards=notes, sentences=sentences))
 
     def _render(
         self, claim: Claim, prompts: PromptSet, inputs: tuple[StepInput, ...], outputs: Mapping[StepKey, str]
@@ -211,10 +213,6 @@ class StepRunner:
         tokens = self._generator.count_tokens(grounded.text)
         sentences = describe_sentences(grounded.sentences)
         return StepOutcome(replace(cached, output=grounded.text, output_tokens=tokens, sentences=sentences))
-
-    def _note_coverage(self, claim: Claim, text: str, inputs: Sequence[str]) -> tuple[Json, ...]:
-        uncovered = note_coverage(text, inputs) if claim.kind in COMBINING_KINDS else None
-        return () if uncovered is None else (note_guard("coverage", uncovered),)
 
     def _describe_grounding(self, options: JobOptions) -> str | None:
         """Return the part of a step's identity that grounding determines; None without grounding."""
@@ -253,47 +251,3 @@ def limit_grounded(grounded: GroundedAnswer, words: int | None) -> GroundedAnswe
 def is_final(claim: Claim) -> bool:
     """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
     return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE)
-
-
-# Cached, because the jobs of a batch share their options and prompts.
-@lru_cache(maxsize=64)
-def read_options(options: str) -> JobOptions:
-    """Return a job's options from their JSON."""
-    return JobOptions.model_validate_json(options)
-
-
-def choose_style(options: JobOptions, trained_prompt: TrainedPrompt) -> JobOptions:
-    """Return a job's options with the style ``auto`` replaced by the style and template of the trained prompt."""
-    if options.style != "auto":
-        return options
-    return options.model_copy(update={"style": trained_prompt.style, "template": trained_prompt.template})
-
-
-def plan_options(options: JobOptions) -> PlanOptions:
-    """Return the part of a job's options that the planner uses."""
-    return PlanOptions(
-        strategy=options.strategy,
-        splitter=options.splitter,
-        chunk_tokens=options.chunk_tokens or DEFAULT_CHUNK_TOKENS,
-        overlap_tokens=options.overlap_tokens,
-        separator=options.separator,
-        stuff_tokens=options.stuff_tokens,
-    )
-
-
-def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
-    """Return a job's prompts in the format of the weights."""
-    examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
-    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template, options.words)
-
-
-@lru_cache(maxsize=64)
-def _cached_prompts(
-    style: str,
-    prompt_format: PromptFormat,
-    language: str | None,
-    examples: tuple[FewShotExample, ...],
-    template: str | None,
-    words: int | None,
-) -> PromptSet:
-    return PromptSet(style, prompt_format, language, examples, template, words)  # type: ignore[arg-type]

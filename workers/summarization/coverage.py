@@ -1,11 +1,12 @@
-"""Coverage: how much of each input a combining step's output has taken up, by content words."""
+"""Coverage: how much of each input a combining step's output has taken up, by content words; and what it left out."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from workers.evaluation.lexical import read_words
+from workers.evaluation.lexical import read_words, split_sentences
+from workers.summarization.lengths import count_words
 
 # Below this share of an input's own words, the output says nothing of it: one word in twenty is chance.
 MIN_COVERAGE = 0.05
@@ -29,11 +30,35 @@ def measure_coverage(output: str, inputs: Sequence[str]) -> list[float]:
 
 def note_coverage(output: str, inputs: Sequence[str]) -> str | None:
     """Return a human-readable note on the inputs that an output says nothing of; None if there are none."""
-    shares = measure_coverage(output, inputs)
-    missing = [str(number) for number, share in enumerate(shares, start=1) if share < MIN_COVERAGE]
+    missing = [str(place + 1) for place in _find_missing(output, inputs)]
     if not missing:
         return None
     return f"says nothing of {'part' if len(missing) == 1 else 'parts'} {', '.join(missing)} of {len(inputs)}"
+
+
+def pick_missing(output: str, inputs: Sequence[str], *, words: int) -> list[str]:
+    """Return the first sentence of every input that an output says nothing of, as far as a length allows.
+
+    Args:
+        output: what combines the inputs.
+        inputs: the summaries of consecutive parts, in order.
+        words: length of the output with these sentences.
+    """
+    left = words - count_words(output)
+    picked: list[str] = []
+    for place in _find_missing(output, inputs):
+        sentence = next((found.text for found in split_sentences(inputs[place])), "")
+        if not sentence or sentence in picked:
+            continue
+        left -= count_words(sentence)
+        if left < 0:
+            break
+        picked.append(sentence)
+    return picked
+
+
+def _find_missing(output: str, inputs: Sequence[str]) -> list[int]:
+    return [place for place, share in enumerate(measure_coverage(output, inputs)) if share < MIN_COVERAGE]
 
 
 def _read_content(text: str) -> frozenset[str]:

@@ -119,6 +119,17 @@ def ground_answer(
     return grounded if grounded.sentences else _quote_instead(text, source, failed)
 
 
+def join_answers(first: GroundedAnswer, second: GroundedAnswer) -> GroundedAnswer:
+    """Return two grounded answers as one, the second behind a space, or on a line of its own behind an open end."""
+    gap = " " if ends_sentence(first.text) else "\n"
+    offset = len(first.text) + len(gap)
+    moved = (
+        replace(sentence, start=sentence.start + offset, end=sentence.end + offset) for sentence in second.sentences
+    )
+    text = first.text + gap + second.text
+    return replace(first, text=text, sentences=(*first.sentences, *moved), replaced=first.replaced + second.replaced)
+
+
 def _refuse_contradictions(claims: Sequence[Sentence], verdicts: Sequence[Verification]) -> list[Verification]:
     """Return the verdicts with a reason against sentences that say the same of different names, except for copies."""
     refused = {place for place in find_contradictions(claims) if not verdicts[place].is_verbatim}

@@ -33,6 +33,11 @@ def find_language(name: str) -> str | None:
     return next((word for word in re.findall(r"\w+", name.lower()) if word in known), None)
 
 
+def is_in_language(text: str, language: str | None) -> bool:
+    """Tell whether a text is known to be in a requested language; None asks for none in particular."""
+    return language is None or find_language(language) == detect_language(text) is not None
+
+
 @cache
 def _load_detector() -> LanguageDetector:
     # Low accuracy mode uses trigrams only: as accurate on whole sentences, in 70 MB instead of 1 GB.

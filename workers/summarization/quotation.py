@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.lexical import split_sentences
-from workers.summarization.languages import detect_language, find_language
+from workers.summarization.languages import is_in_language
 from workers.summarization.lengths import MAX_EXCESS, count_words
 from workers.summarization.packing import Span
 
@@ -67,7 +67,7 @@ def is_own_summary(
     return (
         tokens <= min(MAX_QUOTED_TOKENS, max_new_tokens)
         and style in PLAIN_STYLES
-        and (language is None or find_language(language) == detect_language(text) is not None)
+        and is_in_language(text, language)
         and (words is None or count_words(text) <= words * MAX_EXCESS)
     )
 

@@ -1,0 +1,74 @@
+"""The last combining step beyond its generated answer: outputs too short to be combined, and outputs that it left out.
+
+Under ``strict`` every output is borne out by its part of the document, so it can stand in the summary as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.base import Json
+from models.claims import Claim
+from models.options import JobOptions
+from models.step import StepKind
+from workers.execution.attempts import note_guard
+from workers.execution.grounding import Grounder
+from workers.summarization.coverage import note_coverage, pick_missing
+from workers.summarization.extraction import default_length
+from workers.summarization.grounding import GroundedAnswer, join_answers
+from workers.summarization.languages import is_in_language
+from workers.summarization.lengths import count_words
+from workers.summarization.quotation import PLAIN_STYLES
+
+COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
+
+
+def join_short(grounder: Grounder, claim: Claim, outputs: Sequence[str], options: JobOptions) -> GroundedAnswer | None:
+    """Return the outputs that a step combines as one text, if together they are no longer than a summary may be.
+
+    Args:
+        grounder: grounds the text.
+        claim: the step.
+        outputs: the outputs, in order.
+        options: options of its job.
+    """
+    text = " ".join(outputs)
+    is_plain = options.style in PLAIN_STYLES and is_in_language(text, options.language)
+    if not _is_last(claim, options) or not is_plain or count_words(text) > _measure_length(grounder, claim, options):
+        return None
+    return grounder.ground(claim, text, mode="strict", language=options.language)
+
+
+def complete(
+    grounder: Grounder, claim: Claim, grounded: GroundedAnswer, outputs: Sequence[str], options: JobOptions
+) -> GroundedAnswer:
+    """Return a step's answer with a sentence of every output that it says nothing of, as far as its length allows.
+
+    Args:
+        grounder: grounds the sentences.
+        claim: the step.
+        grounded: its grounded answer.
+        outputs: the outputs that it combines, in order.
+        options: options of its job.
+    """
+    if not _is_last(claim, options) or grounded.language is not None:
+        return grounded
+    missing = pick_missing(grounded.text, outputs, words=_measure_length(grounder, claim, options))
+    if not missing:
+        return grounded
+    return join_answers(grounded, grounder.ground(claim, " ".join(missing), mode="strict", language=options.language))
+
+
+def describe_coverage(claim: Claim, text: str, outputs: Sequence[str]) -> tuple[Json, ...]:
+    """Return the note on outputs that a combining step's text says nothing of, as an entry of ``steps.guards``."""
+    uncovered = note_coverage(text, outputs) if claim.kind in COMBINING_KINDS else None
+    return () if uncovered is None else (note_guard("coverage", uncovered),)
+
+
+def _is_last(claim: Claim, options: JobOptions) -> bool:
+    return claim.kind == StepKind.REDUCE and options.grounding == "strict"
+
+
+def _measure_length(grounder: Grounder, claim: Claim, options: JobOptions) -> int:
+    """Return the requested length in words, or that of an extract of the same text."""
+    return options.words or default_length(count_words(grounder.find_source(claim).text.text))

@@ -1,0 +1,55 @@
+"""Options of a job as the planner and the prompts take them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from models.options import JobOptions
+from workers.generation import PromptFormat
+from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions
+from workers.summarization.prompts import FewShotExample, PromptSet
+from workers.weights.trained_prompt import TrainedPrompt
+
+
+# Cached, because the jobs of a batch share their options and prompts.
+@lru_cache(maxsize=64)
+def read_options(options: str) -> JobOptions:
+    """Return a job's options from their JSON."""
+    return JobOptions.model_validate_json(options)
+
+
+def choose_style(options: JobOptions, trained_prompt: TrainedPrompt) -> JobOptions:
+    """Return a job's options with the style ``auto`` replaced by the style and template of the trained prompt."""
+    if options.style != "auto":
+        return options
+    return options.model_copy(update={"style": trained_prompt.style, "template": trained_prompt.template})
+
+
+def plan_options(options: JobOptions) -> PlanOptions:
+    """Return the part of a job's options that the planner uses."""
+    return PlanOptions(
+        strategy=options.strategy,
+        splitter=options.splitter,
+        chunk_tokens=options.chunk_tokens or DEFAULT_CHUNK_TOKENS,
+        overlap_tokens=options.overlap_tokens,
+        separator=options.separator,
+        stuff_tokens=options.stuff_tokens,
+    )
+
+
+def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
+    """Return a job's prompts in the format of the weights."""
+    examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
+    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template, options.words)
+
+
+@lru_cache(maxsize=64)
+def _cached_prompts(
+    style: str,
+    prompt_format: PromptFormat,
+    language: str | None,
+    examples: tuple[FewShotExample, ...],
+    template: str | None,
+    words: int | None,
+) -> PromptSet:
+    return PromptSet(style, prompt_format, language, examples, template, words)  # type: ignore[arg-type]
