@@ -179,7 +179,8 @@ def list_details(session: Session, jobs: Iterable[UUID], name: str) -> dict[UUID
     """Return a value of the details of the jobs' documents, by job, without the documents that lack it."""
     value = Document.details[name].astext
     statement = select(Job.id, value).join(Document, Document.sha256 == Job.document_sha256)
-    return dict(session.execute(statement.where(Job.id.in_(jobs), value.is_not(None))).tuples().all())
+    rows = session.execute(statement.where(Job.id.in_(jobs), value.is_not(None)))
+    return {row[0]: row[1] for row in rows}
 
 
 def list_live_workers(session: Session) -> list[Worker]:
