@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.errors import UnknownIdError
 from models.job import Job, JobState
-from models.tables import Batch, Worker
+from models.tables import Batch, Document, Worker
 from models.views import BatchProgress, ChunkText, JobSummary, SentenceText, read_row, read_rows, view_of
 
 # Hex digits of an id prefix; with fewer, a typing error would match some job.
@@ -176,6 +176,14 @@ def list_sentences(session: Session, jobs: Sequence[UUID]) -> list[SentenceText]
     view = view_of(SentenceText)
     statement = select(view).where(view.c.job_id.in_(jobs)).order_by(view.c.job_id, view.c.index)
     return list(read_rows(session, SentenceText, statement))
+
+
+def list_details(session: Session, jobs: Iterable[UUID], name: str) -> dict[UUID, str]:
+    """Return a value of the details of the jobs' documents, by job, without the documents that lack it."""
+    value = Document.details[name].astext
+    statement = select(Job.id, value).join(Document, Document.sha256 == Job.document_sha256)
+    rows = session.execute(statement.where(Job.id.in_(jobs), value.is_not(None)))
+    return {row[0]: row[1] for row in rows}
 
 
 def list_live_workers(session: Session) -> list[Worker]:

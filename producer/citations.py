@@ -10,9 +10,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models.lookup import list_sentences
+from models.lookup import list_details, list_sentences
 from models.sentence import SentenceKind
 from models.views import SentenceText
+from producer.sources.page_starts import PAGE_STARTS, find_page
 
 # Characters of a passage in one line.
 PASSAGE = 200
@@ -20,12 +21,18 @@ PASSAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A span of the document that a sentence cites, with the headings above it; code points, the end is exclusive."""
+    """A span of the document that a sentence cites, with its place; in code points, the end is exclusive."""
 
     start: int
     end: int
     text: str
     headings: tuple[str, ...]
+    page: int | None = None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it stands, for people: its page, if the document has pages, then the headings above it."""
+        return self.headings if self.page is None else (f"page {self.page}", *self.headings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,17 @@ def read_cited(session: Session, jobs: Sequence[UUID]) -> Mapping[UUID, tuple[Ci
     by_job: dict[UUID, list[SentenceText]] = defaultdict(list)
     for row in list_sentences(session, jobs):
         by_job[row.job_id].append(row)
-    return {job: tuple(number_sentences(rows)) for job, rows in by_job.items()}
+    starts = list_details(session, by_job, PAGE_STARTS)
+    return {job: tuple(number_sentences(rows, page_starts=starts.get(job))) for job, rows in by_job.items()}
 
 
-def number_sentences(rows: Iterable[SentenceText]) -> Iterator[CitedSentence]:
-    """Yield the sentences of one summary with the numbers of their marks."""
+def number_sentences(rows: Iterable[SentenceText], *, page_starts: str | None = None) -> Iterator[CitedSentence]:
+    """Yield the sentences of one summary with the numbers of their marks.
+
+    Args:
+        rows: the sentences in order.
+        page_starts: where the document's pages begin, as its metadata has it.
+    """
     number = 0
     for row in rows:
         is_marked = bool(row.citations) or row.kind != SentenceKind.UNCHECKED
@@ -88,12 +101,18 @@ def number_sentences(rows: Iterable[SentenceText]) -> Iterator[CitedSentence]:
             kind=row.kind,
             score=row.score,
             reason=row.reason,
-            citations=tuple(map(_read_passage, row.citations)),
+            citations=tuple(_read_passage(citation, page_starts) for citation in row.citations),
         )
 
 
-def _read_passage(stored: dict[str, Any]) -> Passage:
-    return Passage(stored["start"], stored["end"], stored["text"], tuple(map(str, stored["headings"])))
+def _read_passage(stored: dict[str, Any], page_starts: str | None) -> Passage:
+    return Passage(
+        start=stored["start"],
+        end=stored["end"],
+        text=stored["text"],
+        headings=tuple(map(str, stored["headings"])),
+        page=find_page(page_starts, stored["start"]),
+    )
 
 
 def cut_pieces(summary: str, sentences: Iterable[CitedSentence]) -> Iterator[SummaryPiece]:

@@ -149,8 +149,8 @@ def _describe_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
 
 
 def _describe_passage(passage: Passage) -> str:
-    headings = f" ({escape_markdown(' > '.join(passage.headings))})" if passage.headings else ""
-    return f"“{escape_markdown(shorten_passage(passage.text))}”{headings}"
+    places = f" ({escape_markdown(' > '.join(passage.places))})" if passage.places else ""
+    return f"“{escape_markdown(shorten_passage(passage.text))}”{places}"
 
 
 def _make_schema() -> object:
@@ -159,7 +159,7 @@ def _make_schema() -> object:
 
     text, whole = pyarrow.string(), pyarrow.int64()
     span = {"start": whole, "end": whole, "text": text}
-    citation = pyarrow.struct(span | {"headings": pyarrow.list_(text)})
+    citation = pyarrow.struct(span | {"headings": pyarrow.list_(text), "page": whole})
     verdict = {"kind": text, "score": pyarrow.float64(), "reason": text, "citations": pyarrow.list_(citation)}
     sentence = pyarrow.struct({"number": whole} | span | verdict)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", metavar="BATCH|JOB")
-@click.option("--references", type=READABLE_FILE, help="Table of good summaries: CSV, JSONL or Parquet.")
+@click.option("--references", type=READABLE_FILE, help="Table of good summaries, of any kind that submit reads.")
 @click.option("--id-column", help="Its column that names the documents as the jobs' sources do.")
 @click.option("--reference-column", help="Its column that holds the good summaries.")
 @json_option
@@ -92,7 +92,12 @@ def _score_references(batch: str, path: Path, id_column: str, reference_column: 
     from producer.sources.references import read_references
     from workers.reference_scores import score_references
 
-    references = read_references(path, id_column=id_column, reference_column=reference_column)
+    references = read_references(
+        path,
+        id_column=id_column,
+        reference_column=reference_column,
+        report=lambda problem: click.echo(clean_line(f"gistmill: warning: {problem.message}"), err=True),
+    )
     with open_engine() as engine:
         with Session(engine) as session:
             target = find_batch(session, batch)

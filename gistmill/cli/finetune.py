@@ -113,10 +113,11 @@ def _require_free(settings: Settings, name: str) -> None:
 
 
 def _read_pairs(settings: Settings, config: FinetuneConfig, batches: tuple[str, ...]) -> PairSet:
+    from gistmill.cli.training_data import make_row_reader
     from workers.finetuning.pairs import read_pairs
 
-    columns = {"source_column": config.source_column, "target_column": config.target_column}
-    return read_pairs(config.data, approved=read_approved(settings, batches), **columns)
+    read_rows = make_row_reader(source_column=config.source_column, target_column=config.target_column)
+    return read_pairs(config.data, read_rows=read_rows, approved=read_approved(settings, batches))
 
 
 def _train(config: FinetuneConfig, pairs: PairSet) -> FinetuneResult:

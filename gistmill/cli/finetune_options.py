@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gistmill.cli.options import read_text_file
 from models.choices import STYLES
 from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule, apply_notebook_preset
 from workers.finetuning.verifier_config import VerifierConfig
@@ -82,8 +83,8 @@ OPTIONS = (
         show_default=True,
         help="Write summaries, or judge whether a text bears out a claim.",
     ),
-    click.option("--source-column", help=f"Column with the texts.  [default: {DEFAULTS.source_column}]"),
-    click.option("--target-column", help=f"Column with the summaries.  [default: {DEFAULTS.target_column}]"),
+    click.option("--source-column", help="Column with the texts.  [default: article, text or another]"),
+    click.option("--target-column", help="Column with the summaries.  [default: highlights, summary or another]"),
     click.option(
         "--style",
         type=click.Choice(TRAINED_STYLES),
@@ -274,10 +275,7 @@ def _read_prompt(path: Path | None) -> dict[str, str]:
         return {}
     from workers.finetuning.errors import TrainingSettingsError
 
-    try:
-        template = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise TrainingSettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
+    template = read_text_file(path)
     if template.count("{text}") != 1:
         raise TrainingSettingsError(f"{path} must have {{text}} exactly once, where the document goes")
     return {"style": "custom", "template": template}

@@ -41,6 +41,7 @@ def finetune_verifier(
         batches: batches whose approved jobs are trained on too.
         resume: resume an interrupted run.
     """
+    from gistmill.cli.training_data import make_row_reader
     from workers.finetuning.base_weights import locate_base
     from workers.finetuning.claim_files import read_claims
 
@@ -50,8 +51,7 @@ def finetune_verifier(
         config = replace(config, base=found.folder, name=found.name)
         claims = read_claims(
             config.data,
-            source_column=config.source_column,
-            target_column=config.target_column,
+            read_rows=make_row_reader(source_column=config.source_column, target_column=config.target_column),
             approved=read_approved(settings, batches),
             seed=config.training.seed,
         )

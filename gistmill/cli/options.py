@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +43,11 @@ JOB_OPTIONS = (
     click.option(
         "--prompt", type=READABLE_FILE, help="File with a prompt of your own; {text} stands for the document."
     ),
-    click.option("--examples", type=READABLE_FILE, help="JSON or JSONL file of {text, summary} to imitate."),
+    click.option(
+        "--examples",
+        type=READABLE_FILE,
+        help="Table of texts to imitate, columns text and summary.",
+    ),
     click.option("--language", help="Language to write in, such as German.  [default: the document's]"),
     click.option("--splitter", type=click.Choice(SPLITTERS), help="How to cut long documents.  [default: auto]"),
     click.option("--separator", help=r"Where to cut, such as '\n\n'; makes the splitter character."),
@@ -104,7 +107,7 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
     values = {name: value for name, value in given.items() if value is not None}
     values["generation"] = {name: values.pop(name) for name in PARAMETERS if name in values}
     if "prompt" in values:
-        values = {"style": "custom"} | values | {"template": _read_text(values["prompt"])}
+        values = {"style": "custom"} | values | {"template": read_text_file(values["prompt"])}
     if "examples" in values:
         values = {"style": "few-shot"} | values | {"examples": _read_examples(values["examples"])}
     if "separator" in values:
@@ -119,29 +122,45 @@ def _unescape(text: str) -> str:
     return text
 
 
-def _read_text(path: Path) -> str:
+def read_text_file(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        SettingsError: it cannot be read, or is not text that can be stored.
+    """
     from models.errors import SettingsError
+    from producer.errors import SourceError
+    from producer.sources.decoding import decode_text
+    from producer.sources.text import normalize_text
 
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
+        return normalize_text(decode_text(path.read_bytes()))
+    except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
+    except SourceError as error:
+        raise SettingsError(f"{path} {error}") from None
 
 
-def _read_examples(path: Path) -> list[Any]:
-    """Read a JSON array, or one JSON object per line."""
+def _read_examples(path: Path) -> list[dict[str, str]]:
+    """Read texts and summaries from a table of any kind that submission reads."""
     from models.errors import SettingsError
+    from producer.errors import SourceError
+    from producer.sources.kinds import FileKind
+    from producer.sources.source import SourceProblem
+    from producer.sources.text_columns import WantedColumn, read_text_columns
 
-    text = _read_text(path).strip()
+    columns = (WantedColumn("", "text"), WantedColumn("", "summary"))
+    examples = []
     try:
-        if text.startswith("["):
-            examples: list[Any] = json.loads(text)
-            return examples
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError as error:
-        raise SettingsError(
-            f'{path} is not JSON ({error}); write one {{"text": ..., "summary": ...}} a line, or an array of them'
-        ) from None
+        for row in read_text_columns(path, columns, otherwise=FileKind.JSON):
+            if isinstance(row, SourceProblem):
+                raise SettingsError(row.message)
+            if not all(map(str.strip, row.texts)):
+                raise SettingsError(f"{path}#row {row.number} lacks a text or a summary; give both")
+            examples.append(dict(zip(("text", "summary"), row.texts, strict=True)))
+    except SourceError as error:
+        raise SettingsError(f"{path} {error}") from None
+    return examples
 
 
 # As strings: for the members of an enumeration click would list their names, not their values.

@@ -10,7 +10,7 @@ import click
 from gistmill.cli.edge import fail
 from gistmill.cli.options import COUNT, add_job_options, build_job_options
 from gistmill.cli.output import json_option, print_json, print_table
-from producer.wording import format_seconds
+from producer.wording import clean_line, format_seconds
 
 COLUMNS = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt_tokens", "completion_tokens")
 
@@ -20,9 +20,10 @@ COLUMNS = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
 @click.option("--limit", type=COUNT, help="Plan this many documents at most.")
+@click.option("--ocr", is_flag=True, help="Recognize the text of PDF pages that are pictures; needs gistmill[ocr].")
 @add_job_options
 @json_option
-def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
+def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> int:
     """Read documents and print how each would be summarized: strategy, chunks, and calls, tokens and time at most.
 
     Nothing is submitted and no weights are loaded, only their tokenizer. The time is that of each
@@ -35,19 +36,22 @@ def plan(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
       gistmill plan posts.csv --text-column writeup --strategy refine --json
     """
     from models.settings import read_settings
+    from producer.sources.limits import RECOGNITION_LIMITS, ReadLimits
     from producer.sources.reading import read_sources
-    from producer.sources.source import Source, SourceProblem
+    from producer.sources.source import Source, SourceNote, SourceProblem
     from workers.planner import Planner
 
     reading = {name: given.pop(name) for name in ("text_column", "id_column", "limit")}
     planner = Planner(read_settings(), build_job_options(given))
     rows = []
     code = 0
-    for event in read_sources(paths, **reading):
+    for event in read_sources(paths, **reading, limits=RECOGNITION_LIMITS if ocr else ReadLimits()):
         if isinstance(event, Source):
             rows.append({"source": event.name, **planner.plan(event.text, event.format)})
         elif isinstance(event, SourceProblem):
             code = fail(event.message, event.exit_code)
+        elif isinstance(event, SourceNote):
+            click.echo(clean_line(f"gistmill: note: {event.message}"), err=True)
     print_plans(rows, as_json=as_json)
     return code
 

@@ -98,7 +98,7 @@ def _shorten(words: str) -> str:
 
 
 def render_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
-    """Yield the lines of the marked sentences: number and verdict, then the passages under their headings."""
+    """Yield the lines of the marked sentences: number and verdict, then the passages with their places."""
     for sentence in sentences:
         if sentence.number is not None:
             yield f"[{sentence.number}] {clean_line(sentence.verdict)}"
@@ -106,8 +106,8 @@ def render_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
 
 
 def _describe_passage(passage: Passage) -> str:
-    headings = f"  ({_shorten(' > '.join(passage.headings))})" if passage.headings else ""
-    return f"“{clean_line(shorten_passage(passage.text))}”{headings}"
+    places = f"  ({_shorten(' > '.join(passage.places))})" if passage.places else ""
+    return f"“{clean_line(shorten_passage(passage.text))}”{places}"
 
 
 def render_evidence(evidence: Evidence) -> Iterator[str]:

@@ -30,12 +30,16 @@ class ReadOptions:
     text_column: str | None
     id_column: str | None
     limit: int | None
+    ocr: bool = False
 
     def read(self) -> Iterator[ReadEvent]:
         """Start reading."""
+        from producer.sources.limits import RECOGNITION_LIMITS, ReadLimits
         from producer.sources.reading import read_sources
 
-        return read_sources(self.paths, text_column=self.text_column, id_column=self.id_column, limit=self.limit)
+        limits = RECOGNITION_LIMITS if self.ocr else ReadLimits()
+        columns = {"text_column": self.text_column, "id_column": self.id_column}
+        return read_sources(self.paths, **columns, limit=self.limit, limits=limits)
 
 
 @click.command()
@@ -43,6 +47,7 @@ class ReadOptions:
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
 @click.option("--limit", type=COUNT, help="Submit this many documents at most.")
+@click.option("--ocr", is_flag=True, help="Recognize the text of PDF pages that are pictures; needs gistmill[ocr].")
 @add_job_options
 @click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
 @click.option("--batch", "name", help="Name of the batch.  [default: made from PATH and the options]")
@@ -59,6 +64,7 @@ def submit(
     priority: str,
     name: str | None,
     *,
+    ocr: bool,
     strict: bool,
     wait: bool,
     watch: bool,
@@ -66,7 +72,10 @@ def submit(
     as_json: bool,
     **summarizing: Any,
 ) -> int:
-    """Put documents on the queue: files, folders, globs, tables (CSV, JSONL, Parquet), URLs, or - for stdin.
+    """Put documents on the queue: files, folders, globs, tables, URLs, or - for stdin.
+
+    Files are text, Markdown, HTML, PDF, DOCX, PPTX, EPUB, mail, notebooks, subtitles and
+    reStructuredText; each row of a CSV, TSV, JSON, JSONL, XLSX or Parquet file is a document.
 
     The same documents with the same options are the same jobs: submit again to complete an
     interrupted submission. Exit code 2 if nothing could be submitted, 1 or 2 if some sources could
@@ -88,7 +97,7 @@ def submit(
       gistmill submit 'articles/*.md' --dry-run
     """
     # Longer than 50 lines for its options and its help; the work is in the functions that it calls.
-    reading = ReadOptions(paths, text_column, id_column, limit)
+    reading = ReadOptions(paths, text_column, id_column, limit, ocr)
     request = make_request(reading, name, priority, summarizing)
     if dry_run:
         return _print_dry_run(reading, request, as_json=as_json)
@@ -118,6 +127,7 @@ def make_request(
         raise click.UsageError("--batch needs a name that is not blank")
     options = build_job_options(summarizing)
     rows = {"text_column": reading.text_column, "id_column": reading.id_column, "limit": reading.limit}
+    rows |= {"ocr": True} if reading.ocr else {}
     asked = {"paths": list(reading.paths)} | {
         option: value if isinstance(value, bool | int | float) else str(value)
         for option, value in (rows | summarizing).items()

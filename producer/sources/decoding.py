@@ -19,13 +19,25 @@ BYTE_ORDER_MARKS = (
 )
 # Bytes per read; also the size of the sample for detection.
 CHUNK_BYTES = 1 << 20
-# Control characters that are not in texts, so without tab, line ends, form feed and escape (ISO-2022).
-CONTROL_BYTES = bytes(set(range(32)) - {8, 9, 10, 11, 12, 13, 27})
+# Control characters that are not in texts, so without tab, line ends, form feed, and shifts and escape (ISO-2022).
+CONTROL_BYTES = bytes(set(range(32)) - {8, 9, 10, 11, 12, 13, 14, 15, 27})
 # Maximum share of control characters in a text with a few stray ones; above it a file is binary.
 BINARY_SHARE = 0.02
 # Families of codecs that a document may declare; Python has others that are slow or not for text.
-DECLARABLE = re.compile(r"(utf|iso|windows|cp\d|koi8|gb|big5|euc|shift|sjis|tis|mac|latin|ascii|us-ascii)", re.I)
+DECLARABLE = re.compile(r"(utf|iso|windows|cp\d|koi8|gb|big5|euc|shift|sjis|tis|mac|latin|ascii|us-ascii|hz)", re.I)
 DECLARED_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.I)
+# The declaration itself; scripts and links may name the encodings of other files.
+DECLARATION = re.compile(rb"<(?:meta|\?xml)\b[^<>]{0,1000}", re.I)
+# Wider encodings that browsers take for what is declared (WHATWG Encoding Standard), by Python's names.
+WIDER = {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874",
+    "shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949", "big5": "big5hkscs",
+}  # fmt: skip
+# Labels that Python does not know.
+LABELS = {"x-sjis": "cp932", "windows-31j": "cp932", "x-gbk": "gb18030", "x-euc-jp": "euc_jp", "windows-949": "cp949",
+          "x-mac-cyrillic": "mac_cyrillic", "ks_c_5601-1987": "cp949", "x-x-big5": "big5hkscs"}  # fmt: skip
+# Encodings of seven bits that switch between character sets, by the sequences that switch.
+SWITCHING = ((re.compile(rb"\x1b(?:\$[@B]|\([JI])"), "iso2022_jp_ext"), (re.compile(rb"\x1b\$\)C"), "iso2022_kr"))
 # Encodings of files that are not UTF-8, likeliest first; the order breaks ties.
 LEGACY_ENCODINGS = [
     "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256",
@@ -39,6 +51,7 @@ WESTERN = "àâäáåæçèéêëîïíñòóôöøœùûüúßÀÂÄÅÆÇÈÉ�
 NOT_WESTERN = re.compile(f"[^\\x00-\\x7f{WESTERN}]|[{WESTERN}]{{3}}")
 # Bytes that may hold an HTML document's declaration of its encoding.
 DECLARATION_BYTES = 4096
+SUPPORTED = "give a text, HTML, Markdown, PDF, DOCX or EPUB file"
 
 
 def decode_text(data: bytes, *, declared: str | None = None) -> str:
@@ -64,20 +77,36 @@ def find_encoding(stream: BinaryIO, *, declared: str | None = None) -> str:
     Raises:
         UnreadableError: the stream is binary or in no known encoding.
     """
+    if mark := find_byte_order_mark(stream):
+        return mark
+    sample = find_invalid_utf8(stream)
+    stream.seek(0)
+    return find_switching_encoding(stream, declared) or "utf-8" if sample is None else detect_encoding(sample, declared)
+
+
+def find_switching_encoding(stream: BinaryIO, declared: str | None = None) -> str | None:
+    """Return the encoding of seven bits that a stream is in, such as ISO-2022-JP, else None; rewind it."""
+    sample = stream.read(CHUNK_BYTES)
+    stream.seek(0)
+    found = next((encoding for sequence, encoding in SWITCHING if sequence.search(sample)), None)
+    if found is None and declared and declared.lower() in {"hz-gb-2312", "hz"} and b"~{" in sample:
+        found = "hz"
+    return found if found and _can_decode(sample, found) else None
+
+
+def find_byte_order_mark(stream: BinaryIO) -> str | None:
+    """Return the encoding that the first bytes of a stream name, None if they are no mark; rewind it."""
     head = stream.read(4)
     stream.seek(0)
-    for mark, encoding in BYTE_ORDER_MARKS:
-        if head.startswith(mark):
-            return encoding
-    sample = _find_invalid_utf8(stream)
-    stream.seek(0)
-    return "utf-8" if sample is None else _detect_encoding(sample, declared)
+    return next((encoding for mark, encoding in BYTE_ORDER_MARKS if head.startswith(mark)), None)
 
 
 def find_declared_charset(data: bytes) -> str | None:
     """Return the encoding that an HTML or XHTML document declares, None if it declares none."""
-    match = DECLARED_CHARSET.search(data[:DECLARATION_BYTES])
-    return match[1].decode("ascii") if match else None
+    head = data[:DECLARATION_BYTES]
+    declared = (DECLARED_CHARSET.search(match[0]) for match in DECLARATION.finditer(head))
+    match = next(filter(None, declared), None)
+    return match[1].decode("ascii", "replace") if match else None
 
 
 def undecodable() -> UnreadableError:
@@ -85,13 +114,18 @@ def undecodable() -> UnreadableError:
     return UnreadableError("is not text in any known encoding; save it as UTF-8")
 
 
-def _find_invalid_utf8(stream: BinaryIO) -> bytes | None:
-    """Return the first chunk that is not UTF-8, or None; binary content is an error."""
+def find_invalid_utf8(stream: BinaryIO) -> bytes | None:
+    """Return the first chunk that is not UTF-8, None if there is none.
+
+    Raises:
+        UnreadableError: the stream is binary.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     invalid = None
     last = b""
     while chunk := stream.read(CHUNK_BYTES):
-        _check_binary(chunk)
+        if has_binary(chunk):
+            raise UnreadableError(f"is binary, not text; {SUPPORTED}")
         last = chunk
         if invalid is None:
             try:
@@ -102,15 +136,20 @@ def _find_invalid_utf8(stream: BinaryIO) -> bytes | None:
     return last if is_cut else invalid
 
 
-def _check_binary(chunk: bytes) -> None:
+def has_binary(chunk: bytes) -> bool:
+    """Return True for bytes that no text holds: NUL, or many control characters."""
     controls = len(chunk) - len(chunk.translate(None, CONTROL_BYTES))
-    if b"\0" in chunk or controls > BINARY_SHARE * len(chunk):
-        raise UnreadableError("is binary, not text; give a text, HTML, Markdown, PDF, DOCX or EPUB file")
+    return b"\0" in chunk or controls > BINARY_SHARE * len(chunk)
 
 
-def _detect_encoding(sample: bytes, declared: str | None) -> str:
+def detect_encoding(sample: bytes, declared: str | None) -> str:
+    """Return the encoding of bytes that are not UTF-8.
+
+    Raises:
+        UnreadableError: they are damaged UTF-8, or in no known encoding.
+    """
     if declared and _can_decode(sample, declared):
-        return _widen_latin_1(declared)
+        return _widen(declared)
     _check_damaged_utf8(sample)
     # Lines of plain ASCII would dilute the statistics.
     distinctive = b"\n".join(line for line in _split_whole_lines(sample) if not line.isascii())
@@ -151,16 +190,17 @@ def _check_damaged_utf8(sample: bytes) -> None:
 
 
 def _can_decode(sample: bytes, declared: str) -> bool:
-    if not DECLARABLE.match(declared):
+    if not DECLARABLE.match(declared) and declared.lower() not in LABELS:
         return False
     try:
         # Incremental, because the sample may end within a multi-byte character.
-        codecs.getincrementaldecoder(_widen_latin_1(declared))().decode(sample)
+        codecs.getincrementaldecoder(_widen(declared))().decode(sample)
     except (LookupError, UnicodeError):
         return False
     return True
 
 
-def _widen_latin_1(declared: str) -> str:
-    """Return windows-1252 for Latin-1, as browsers do (WHATWG Encoding Standard)."""
-    return "cp1252" if codecs.lookup(declared).name == "iso8859-1" else declared
+def _widen(declared: str) -> str:
+    """Return the encoding that browsers take for a declared one: windows-1252 for Latin-1."""
+    label = LABELS.get(declared.lower(), declared)
+    return WIDER.get(codecs.lookup(label).name, label)

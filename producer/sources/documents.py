@@ -15,6 +15,11 @@ from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content
 from producer.sources.text import normalize_text, read_markdown, read_plain_text, read_unknown_text
 
+# Kinds whose parsers take bytes; the others are decoded first.
+PARSED_BYTES = frozenset({FileKind.PDF, FileKind.DOCX, FileKind.EPUB, FileKind.MAIL, FileKind.PPTX})
+# Kinds whose parsers take text.
+PARSED_TEXT = frozenset({FileKind.HTML, FileKind.SUBTITLES, FileKind.NOTEBOOK, FileKind.RST})
+
 
 def read_file(path: Path, kind: FileKind | None, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
     """Return the content of a document file.
@@ -67,7 +72,9 @@ def read_document(
     if not data.strip():
         raise UnreadableError("is empty; give a file with text in it")
     kind = kind or sniff_kind(data)
-    if kind in {FileKind.PDF, FileKind.DOCX, FileKind.EPUB}:
+    if kind is not None and kind.is_table:
+        raise SourceUsageError(f"is a table ({kind}); save it as a file, whose rows are documents")
+    if kind in PARSED_BYTES:
         content = sandbox.convert(kind, data)
     else:
         text = decode_text(data, declared=charset or find_declared_charset(data))
@@ -85,8 +92,10 @@ def read_text(text: str, kind: FileKind | None, sandbox: Sandbox) -> Content:
         return read_markdown(text)
     if kind is FileKind.TEXT:
         return read_plain_text(text)
-    if kind is FileKind.HTML or is_html(text):
-        return sandbox.convert(FileKind.HTML, normalize_text(text).encode())
+    if kind is None and is_html(text):
+        kind = FileKind.HTML
+    if kind in PARSED_TEXT:
+        return sandbox.convert(kind, normalize_text(text).encode())
     return read_unknown_text(text)
 
 

@@ -1,7 +1,7 @@
 """Conversion of HTML pages and fragments to Markdown that keeps every visible word.
 
 Headings become ``#`` to ``######``, code blocks are fenced, tables stay tables. Invisible parts (scripts, styles,
-hidden elements), navigation and link targets are left out.
+hidden elements), navigation and link targets are left out; formulas are written once.
 """
 
 from __future__ import annotations
@@ -10,17 +10,24 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
+from producer.sources.html_formulas import rewrite_formulas, rewrite_ruby
+from producer.sources.html_visibility import HIDING_SIGNS, drop_hidden
 from producer.sources.source import Content
 from producer.sources.text import clean_label, find_title, normalize_text
+from producer.sources.titles import is_placeholder
+from producer.sources.xhtml import is_xhtml, rewrite_xhtml
 
 if TYPE_CHECKING:
-    from bs4 import BeautifulSoup, Tag
+    from bs4 import BeautifulSoup
 
 DROPPED_TAGS = frozenset({"script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "title"})
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 # Tags of a layout table that are renamed to div, so that its headings and paragraphs survive.
 TABLE_TAGS = ("table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th")
-INVISIBLE_STYLE = re.compile(r"(display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
+# Classes of links to a heading itself, and of links to edit its section.
+PERMALINK_CLASSES = frozenset({"headerlink", "permalink", "anchorjs-link", "heading-anchor", "mw-editsection"})
+# Texts of such links.
+PERMALINK_MARKS = frozenset({"", "#", "¶", "§", "🔗", "⚓", "∞", "link", "permalink", "anchor", "[edit]"})
 # Signs of HTML, as opposed to prose or Markdown with a few tags: a block tag at the start, and closed blocks.
 LEADING_TAG = re.compile(
     r"\s*<(!doctype|html|head|body|main|article|section|div|p|h[1-6]|ul|ol|dl|table|pre|blockquote|span|b|strong)\b",
@@ -43,14 +50,24 @@ def normalize_html(html: str) -> Content:
     Raises:
         UnreadableError: the text holds NUL or broken Unicode characters.
     """
-    soup = _parse(normalize_text(html))
+    html = normalize_text(html)
+    soup = _parse(rewrite_xhtml(html) if is_xhtml(html) else html)
     title = clean_label(soup.title.get_text()) if soup.title else ""
     metadata = _read_metadata(soup)
+    # Each search goes through the whole page, so that one for what is nowhere in its markup is left out.
+    markup = html.lower()
+    if "<math" in markup or "math/" in markup:
+        rewrite_formulas(soup)
+    if "<ruby" in markup:
+        rewrite_ruby(soup)
     _drop_unwanted(soup)
+    notes = drop_hidden(soup) if any(sign in markup for sign in HIDING_SIGNS) else ()
+    _drop_permalinks(soup, markup)
     _flatten_depths(soup)
     _unwrap_layout_tables(soup)
     text = _convert(soup)
-    return Content(text, "markdown", title or find_title(text), metadata)
+    title = find_title(text) if is_placeholder(title) else title
+    return Content(text, "markdown", title, metadata, notes)
 
 
 def is_html(text: str) -> bool:
@@ -77,17 +94,28 @@ def _read_metadata(soup: BeautifulSoup) -> dict[str, str]:
 
 
 def _drop_unwanted(soup: BeautifulSoup) -> None:
-    for tag in soup.find_all(_is_unwanted):
+    for template in soup.find_all("template", shadowrootmode=True):
+        # The content of a component, which browsers show.
+        template.name = "div"
+    for tag in soup.find_all(DROPPED_TAGS):
         if not tag.decomposed:
             tag.decompose()
-    for heading in soup.find_all(HEADINGS):
-        if not heading.get_text(strip=True):
+
+
+def _drop_permalinks(soup: BeautifulSoup, markup: str) -> None:
+    """Remove marks that link a heading to itself, and headings without a text."""
+    from bs4 import Tag
+
+    if any(name in markup for name in PERMALINK_CLASSES):
+        for tag in soup.find_all(class_=PERMALINK_CLASSES):
+            if not tag.decomposed:
+                tag.decompose()
+    for heading in soup.find_all((*HEADINGS, "dt")):
+        for link in [tag for tag in heading.descendants if isinstance(tag, Tag) and tag.name == "a"]:
+            if "#" in str(link.get("href", "")) and link.get_text(strip=True).lower() in PERMALINK_MARKS:
+                link.decompose()
+        if heading.name != "dt" and not heading.get_text(strip=True):
             heading.unwrap()
-
-
-def _is_unwanted(tag: Tag) -> bool:
-    is_invisible = tag.has_attr("hidden") or INVISIBLE_STYLE.search(str(tag.get("style", "")))
-    return tag.name in DROPPED_TAGS or bool(is_invisible)
 
 
 def _flatten_depths(soup: BeautifulSoup) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from enum import StrEnum
 
-from producer.errors import SourceUsageError
+from producer.errors import SourceUsageError, UnreadableError
 
 SAVE_AS_DOCX = "save it as .docx or PDF"
 RUN_OCR = "run text recognition (OCR) on it first"
 UNPACK = "unpack it first"
 # Advice by the suffix of frequent but unsupported kinds.
 UNSUPPORTED = {
-    **dict.fromkeys(
-        (".doc", ".odt", ".rtf", ".pages", ".wpd", ".ppt", ".pptx", ".odp", ".mobi", ".azw3"), SAVE_AS_DOCX
-    ),
-    **dict.fromkeys((".xls", ".xlsx", ".ods"), "export it as CSV"),
+    **dict.fromkeys((".doc", ".odt", ".rtf", ".pages", ".wpd", ".mobi", ".azw3", ".fb2", ".wps"), SAVE_AS_DOCX),
+    **dict.fromkeys((".ppt", ".odp", ".key"), "save it as .pptx or PDF"),
+    **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), "export it as CSV or .xlsx"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".djvu"), RUN_OCR),
     **dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz"), UNPACK),
+    **dict.fromkeys((".tex", ".ltx"), "compile it to PDF, or convert it to Markdown with pandoc"),
+    **dict.fromkeys((".msg", ".mbox", ".pst"), "save its messages as .eml files"),
+    **dict.fromkeys((".ass", ".ssa", ".sub"), "convert it to .srt"),
     **dict.fromkeys((".mp3", ".wav", ".mp4", ".mkv", ".mov", ".m4a"), "transcribe it first"),
 }
 
@@ -30,25 +34,37 @@ class FileKind(StrEnum):
     PDF = "PDF"
     DOCX = "DOCX"
     EPUB = "EPUB"
+    MAIL = "mail"
+    PPTX = "PPTX"
+    SUBTITLES = "subtitles"
+    NOTEBOOK = "notebook"
+    RST = "reStructuredText"
     CSV = "CSV"
     TSV = "TSV"
     JSONL = "JSONL"
     JSON = "JSON"
     PARQUET = "Parquet"
+    XLSX = "XLSX"
 
     @property
     def is_table(self) -> bool:
         """True if the file holds one document per row."""
-        return self in {FileKind.CSV, FileKind.TSV, FileKind.JSONL, FileKind.JSON, FileKind.PARQUET}
+        return self in {FileKind.CSV, FileKind.TSV, FileKind.JSONL, FileKind.JSON, FileKind.PARQUET, FileKind.XLSX}
 
 
 SUFFIXES = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), FileKind.HTML),
     **dict.fromkeys((".md", ".markdown"), FileKind.MARKDOWN),
-    **dict.fromkeys((".txt", ".text", ".rst", ".log"), FileKind.TEXT),
+    **dict.fromkeys((".txt", ".text", ".log"), FileKind.TEXT),
     ".pdf": FileKind.PDF,
-    ".docx": FileKind.DOCX,
+    **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), FileKind.DOCX),
     ".epub": FileKind.EPUB,
+    **dict.fromkeys((".eml", ".mht", ".mhtml"), FileKind.MAIL),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".potx"), FileKind.PPTX),
+    **dict.fromkeys((".srt", ".vtt"), FileKind.SUBTITLES),
+    ".ipynb": FileKind.NOTEBOOK,
+    **dict.fromkeys((".rst", ".rest"), FileKind.RST),
+    **dict.fromkeys((".xlsx", ".xlsm"), FileKind.XLSX),
     ".csv": FileKind.CSV,
     **dict.fromkeys((".tsv", ".tab"), FileKind.TSV),
     **dict.fromkeys((".jsonl", ".ndjson"), FileKind.JSONL),
@@ -61,6 +77,13 @@ MEDIA_TYPES = {
     "application/pdf": FileKind.PDF,
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": FileKind.DOCX,
     "application/epub+zip": FileKind.EPUB,
+}
+# Beginnings of the names of files that archives of these kinds hold.
+ARCHIVES = {
+    "META-INF/container.xml": FileKind.EPUB,
+    "word/": FileKind.DOCX,
+    "ppt/": FileKind.PPTX,
+    "xl/": FileKind.XLSX,
 }
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -88,10 +111,17 @@ def sniff_kind(data: bytes) -> FileKind | None:
     if data.startswith(OLE_MAGIC):
         raise SourceUsageError(f"is an old or encrypted Office file; {SAVE_AS_DOCX} without a password")
     if data.startswith(b"PK\x03\x04"):
-        # A zip archive holds the names of its files uncompressed.
-        if b"META-INF/container.xml" in data:
-            return FileKind.EPUB
-        if b"word/document.xml" in data:
-            return FileKind.DOCX
-        raise SourceUsageError(f"is a zip archive; {UNPACK}")
+        return _sniff_archive(data)
     return None
+
+
+def _sniff_archive(data: bytes) -> FileKind:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise UnreadableError("is a damaged zip archive; save it again") from error
+    for prefix, kind in ARCHIVES.items():
+        if any(name.startswith(prefix) for name in names):
+            return kind
+    raise SourceUsageError(f"is a zip archive; {UNPACK}")

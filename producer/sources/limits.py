@@ -22,6 +22,7 @@ class ReadLimits:
         conversion_bytes: memory to convert one document.
         url_seconds: time to fetch one page, redirects included.
         allow_private_hosts: allow URLs of this machine and of private networks.
+        recognize_text: recognize the text of pages that are pictures (OCR).
     """
 
     file_bytes: int = 100 * MIB
@@ -34,6 +35,11 @@ class ReadLimits:
     conversion_bytes: int = 3 * 1024 * MIB
     url_seconds: int = 30
     allow_private_hosts: bool = False
+    recognize_text: bool = False
+
+
+# Limits with text recognition, which takes seconds a page.
+RECOGNITION_LIMITS = ReadLimits(recognize_text=True, conversion_seconds=3600, conversion_bytes=8 * 1024 * MIB)
 
 
 def format_bytes(size: int) -> str:

@@ -102,9 +102,9 @@ class _Reader:
         name = "standard input" if argument == STDIN else clean_label(PASSWORD.sub("***@", argument)) or "''"
         try:
             if argument == STDIN:
-                yield read_stdin(sandbox=self.sandbox, limits=self.limits).name_source(name)
+                yield from read_stdin(sandbox=self.sandbox, limits=self.limits).list_events(name)
             elif is_url(argument):
-                yield self._read_url(argument).name_source(name)
+                yield from self._read_url(argument).list_events(name)
             else:
                 for target in locate_files(argument):
                     yield from [target] if isinstance(target, SourceProblem) else self._read_target(target)
@@ -145,4 +145,4 @@ class _Reader:
             )
         else:
             content = read_file(target.path, kind, sandbox=self.sandbox, limits=self.limits)
-            yield content.name_source(target.name)
+            yield from content.list_events(target.name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from producer.errors import ProducerError, SourceError
-from producer.sources.decoding import decode_text
-from producer.sources.kinds import FileKind, find_kind
-from producer.sources.limits import ReadLimits
-from producer.sources.rows import OPENERS
-from producer.sources.table import BrokenTableError, Record, Table, choose_columns
+from producer.sources.source import SourceProblem
 from producer.sources.text import clean_label
+from producer.sources.text_columns import WantedColumn, read_text_columns
 
 
 class ReferencesError(ProducerError):
@@ -19,41 +17,34 @@ class ReferencesError(ProducerError):
     exit_code = 2
 
 
-def read_references(path: Path, *, id_column: str, reference_column: str) -> dict[str, str]:
+def read_references(
+    path: Path, *, id_column: str, reference_column: str, report: Callable[[SourceProblem], None]
+) -> dict[str, str]:
     """Return references by document name; names are normalized like the sources of jobs.
 
+    Args:
+        path: the table.
+        id_column: its column of names.
+        reference_column: its column of summaries.
+        report: called with each row that cannot be read, and is left out.
+
     Raises:
-        ReferencesError: the file is no table, lacks a column, has a broken row or two references for a document.
+        ReferencesError: the file is no table, lacks a column, has a row without a name or two references for a
+            document.
     """
-    try:
-        table = _open_table(path)
-        choose_columns(table.columns, text_column=reference_column, id_column=id_column)
-    except (SourceError, BrokenTableError, UnicodeError) as error:
-        words = str(error).replace("--text-column", "--reference-column")
-        raise ReferencesError(f"{path} {words}") from error
+    columns = (WantedColumn("--id-column", id_column), WantedColumn("--reference-column", reference_column))
     references: dict[str, str] = {}
-    for row in table.rows:
-        if row.problem is not None:
-            raise ReferencesError(f"{path}#row {row.number} {row.problem}")
-        name, reference = _read_cell(row.values, id_column), _read_cell(row.values, reference_column)
-        label = clean_label(name)
-        if not label:
-            raise ReferencesError(f"{path}#row {row.number} has nothing in column {id_column!r}; name its document")
-        if references.setdefault(label, reference) != reference:
-            raise ReferencesError(f"{path} has two references for {label!r}; keep one of them")
+    try:
+        for row in read_text_columns(path, columns):
+            if isinstance(row, SourceProblem):
+                report(row)
+                continue
+            name, reference = row.texts
+            label = clean_label(name)
+            if not label:
+                raise ReferencesError(f"{path}#row {row.number} has nothing in column {id_column!r}; name its document")
+            if references.setdefault(label, reference) != reference:
+                raise ReferencesError(f"{path} has two references for {label!r}; keep one of them")
+    except SourceError as error:
+        raise ReferencesError(f"{path} {error}") from error
     return references
-
-
-def _open_table(path: Path) -> Table:
-    kind = find_kind(path.suffix)
-    if kind is None or not kind.is_table:
-        tables = ", ".join(table.value for table in FileKind if table.is_table)
-        raise ReferencesError(f"{path} is no table; give references as one of {tables}")
-    return OPENERS[kind](path, ReadLimits())
-
-
-def _read_cell(values: Record, column: str) -> str:
-    value = values.get(column)
-    if isinstance(value, bytes):
-        return decode_text(value)
-    return "" if value is None else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -14,18 +14,10 @@ from producer.sources.documents import check_content, read_text
 from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.sandbox import Sandbox
-from producer.sources.source import ReadEvent, SeenDigests, Source, SourceDuplicate, SourceNote, describe_problem
-from producer.sources.table import BrokenTableError, Columns, Record, Row, Table, choose_columns
-from producer.sources.table_files import open_csv, open_json, open_jsonl, open_parquet
+from producer.sources.source import Content, ReadEvent, SeenDigests, SourceDuplicate, SourceNote, describe_problem
+from producer.sources.table import UNDECODED, Columns, Record, Row, choose_columns
+from producer.sources.table_files import open_table
 from producer.sources.text import clean_label
-
-OPENERS: dict[FileKind, Callable[[Path, ReadLimits], Table]] = {
-    FileKind.CSV: open_csv,
-    FileKind.TSV: lambda path, limits: open_csv(path, limits, delimiter="\t"),
-    FileKind.JSONL: open_jsonl,
-    FileKind.JSON: open_json,
-    FileKind.PARQUET: open_parquet,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +38,8 @@ class RowReader:
     sandbox: Sandbox
     limits: ReadLimits
 
-    def read_row(self, row: Row) -> Source:
-        """Return one row as a source.
+    def read_row(self, row: Row) -> Content:
+        """Return the content of one row.
 
         Raises:
             SourceError: the row has no text, or its text cannot be read.
@@ -58,7 +50,7 @@ class RowReader:
         content = check_content(read_text(text, None, self.sandbox), self.limits)
         title = clean_label(_format_cell(row.values.get(self.columns.title))) or content.title
         metadata = {"file": self.name, "row": str(row.number)} | content.metadata | self._read_metadata(row.values)
-        return replace(content, title=title, metadata=metadata).name_source(self.name_row(row))
+        return replace(content, title=title, metadata=metadata)
 
     def name_row(self, row: Row) -> str:
         """Return the row's id, else its file and number."""
@@ -76,6 +68,8 @@ class RowReader:
         if not isinstance(value, str):
             kind = type(value).__name__
             raise UnreadableError(f"holds a value of type {kind} in column {self.columns.text!r}, not a text")
+        if UNDECODED.search(value):
+            raise UnreadableError("holds bytes that are not in the encoding of the file (UTF-8?); repair its text")
         return value
 
     def _read_metadata(self, values: Record) -> dict[str, str]:
@@ -99,35 +93,37 @@ def read_rows(
     Raises:
         SourceError: the file is not a table of this kind, or lacks a column.
     """
-    try:
-        table = OPENERS[kind](path, limits)
-    except (BrokenTableError, UnicodeError) as error:
-        raise UnreadableError(f"cannot be read from its first row on ({error}); repair the file") from error
+    table = open_table(path, kind, limits, sandbox)
     first = next(table.rows, None)
     if first is None:
         raise UnreadableError("is empty; give a table with a header and at least one row")
     columns = choose_columns(table.columns, text_column=text_column, id_column=id_column)
     if columns.is_guessed:
         yield SourceNote(name, f"{name}: the text is taken from column {columns.text!r} (change it by --text-column).")
+    yield from (SourceNote(name, f"{name} {note}.") for note in table.notes)
     reader = RowReader(path, name, columns, sandbox, limits)
     seen = SeenDigests()
     for row in chain([first], table.rows):
-        yield _read_event(reader, row, seen)
+        yield from _read_events(reader, row, seen)
 
 
-def _read_event(reader: RowReader, row: Row, seen: SeenDigests) -> ReadEvent:
+def _read_events(reader: RowReader, row: Row, seen: SeenDigests) -> list[ReadEvent]:
     """Read one row; a row without an id is a duplicate if an earlier one has the same text."""
     name = reader.name_row(row)
     try:
-        source = reader.read_row(row)
+        content = reader.read_row(row)
     except SourceError as error:
-        return describe_problem(f"{reader.name}#row {row.number}", error)
-    first_name = None if reader.read_id(row) else seen.find_first("", source.text, name=name)
-    return SourceDuplicate(name, first_name) if first_name else source
+        return [describe_problem(f"{reader.name}#row {row.number}", error)]
+    first_name = None if reader.read_id(row) else seen.find_first("", content.text, name=name)
+    return [SourceDuplicate(name, first_name)] if first_name else content.list_events(name)
 
 
 def _format_cell(value: object) -> str:
     """Return a cell as text: nested values as JSON, null and bytes as ""."""
     if value is None or isinstance(value, bytes):
         return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        # Nothing about a value beside the text may cost its row: integers of thousands of digits, deep nesting.
+        return ""

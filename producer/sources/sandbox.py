@@ -134,4 +134,4 @@ def _parse_reply(reply: bytes) -> Content:
     fields = json.loads(reply)
     if "error" in fields:
         raise ERRORS[fields["error"]](fields["message"])
-    return Content(**fields)
+    return Content(**fields | {"notes": tuple(fields["notes"])})

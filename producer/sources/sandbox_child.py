@@ -67,18 +67,71 @@ def convert_safely(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
 
 
 def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
-    """Return the content of one document; HTML must be encoded as UTF-8.
+    """Return the content of one document; text must be encoded as UTF-8.
 
     Raises:
         SourceError: it cannot be read, or exceeds a limit.
         Exception: any error of the parser.
     """
-    if kind is FileKind.HTML:
-        return normalize_html(data.decode())
-    from producer.sources.packed import read_docx, read_epub, read_pdf
+    # A parser is imported when a document needs it: together they would take seconds.
+    match kind:
+        case FileKind.PDF:
+            from producer.sources.formats.pdf import read_pdf
 
-    read_packed = {FileKind.PDF: read_pdf, FileKind.DOCX: read_docx, FileKind.EPUB: read_epub}[kind]
-    return read_packed(data, limits)
+            return read_pdf(data, limits)
+        case FileKind.DOCX:
+            from producer.sources.formats.docx import read_docx
+
+            return read_docx(data, limits)
+        case FileKind.EPUB:
+            from producer.sources.formats.epub import read_epub
+
+            return read_epub(data, limits)
+        case FileKind.PPTX:
+            from producer.sources.formats.pptx import read_pptx
+
+            return read_pptx(data, limits)
+        case FileKind.XLSX:
+            from producer.sources.formats.xlsx import read_xlsx
+
+            return read_xlsx(data, limits)
+        case FileKind.MAIL:
+            from producer.sources.formats.mail import read_mail
+
+            return read_mail(data)
+    return convert_text(kind, data.decode())
+
+
+def convert_text(kind: FileKind, text: str) -> Content:
+    """Return the content of a document whose parser takes text.
+
+    Raises:
+        SourceError: it cannot be read.
+        Exception: any error of the parser.
+    """
+    match kind:
+        case FileKind.HTML:
+            return _read_page(text)
+        case FileKind.SUBTITLES:
+            from producer.sources.formats.subtitles import read_subtitles
+
+            return read_subtitles(text)
+        case FileKind.NOTEBOOK:
+            from producer.sources.formats.notebook import read_notebook
+
+            return read_notebook(text)
+        case FileKind.RST:
+            from producer.sources.formats.rst import read_rst
+
+            return read_rst(text)
+    raise AssertionError(f"{kind} needs no parser")
+
+
+def _read_page(html: str) -> Content:
+    content = normalize_html(html)
+    if "<script" in html and not any(map(str.isalnum, content.text)):
+        raise UnreadableError("holds no text until a script runs; open it in a browser and save it from there")
+    return content
 
 
 if __name__ == "__main__":

@@ -64,16 +64,34 @@ ReadEvent = Source | SourceProblem | SourceDuplicate | SourceNote
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Normalized content of a document without a name."""
+    """Normalized content of a document without a name.
+
+    Args:
+        text: normalized text.
+        format: as of a source.
+        title: title found in the document.
+        metadata: further facts.
+        notes: parts of the document that are not in the text, each as a predicate: "holds 2 comments, which …".
+    """
 
     text: str
     format: TextFormat
     title: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def name_source(self, name: str) -> Source:
-        """Return this content as a source."""
-        return Source(name, self.text, self.format, self.title, self.metadata)
+        """Return this content as a source; its notes are kept in the metadata."""
+        metadata = self.metadata | {"notes": "; ".join(self.notes)} if self.notes else self.metadata
+        return Source(name, self.text, self.format, self.title, metadata)
+
+    def list_notes(self, name: str) -> list[SourceNote]:
+        """Return the notes as events."""
+        return [SourceNote(name, f"{name} {note}.") for note in self.notes]
+
+    def list_events(self, name: str) -> list[ReadEvent]:
+        """Return the notes and the source."""
+        return [*self.list_notes(name), self.name_source(name)]
 
 
 def describe_problem(name: str, error: SourceError) -> SourceProblem:

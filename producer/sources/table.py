@@ -6,20 +6,21 @@ The columns that hold a document's text, id and title are chosen by name.
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
-from producer.sources.decoding import find_encoding
-from producer.sources.limits import ReadLimits
 from producer.sources.text import clean_label
 
 # Leading records that determine the columns of a JSON table; records may lack fields.
 PEEKED_RECORDS = 100
 
 Record = dict[str, object]
+# Bytes outside of a file's encoding, as decoding leaves them.
+UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 class BrokenTableError(Exception):
@@ -36,11 +37,32 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class LostRows:
+    """Rows one after the other that cannot be read for one reason; the problem is that of the first."""
+
+    count: int
+    problem: SourceError
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of a file and a lazy iterator over its rows."""
+    """The columns of a file, a lazy iterator over its rows, and notes on what is not read."""
 
     columns: tuple[str, ...]
     rows: Iterator[Row]
+    notes: tuple[str, ...] = ()
+
+
+def check_names(columns: tuple[str, ...]) -> None:
+    """Reject a column name that stands twice, because one of its values would be lost.
+
+    Raises:
+        SourceUsageError: there is one; several columns without a name are none.
+    """
+    for name, count in Counter(columns).items():
+        if name and count > 1:
+            shown = clean_label(name, max_chars=SHOWN_CHARS)
+            raise SourceUsageError(f"has {count} columns {shown!r}; rename all but one")
 
 
 def peek_columns(records: Iterator[Record | SourceError]) -> Table:
@@ -57,33 +79,21 @@ def peek_columns(records: Iterator[Record | SourceError]) -> Table:
     return Table(tuple(columns), chain(first, rows))
 
 
-def number_records(records: Iterator[Record | SourceError]) -> Iterator[Row]:
+def number_records(records: Iterator[Record | SourceError | LostRows]) -> Iterator[Row]:
     """Number records from 1; an error of the reader becomes a last row with the problem."""
     number = 0
     try:
-        for number, record in enumerate(records, start=1):
-            yield Row(number, {}, record) if isinstance(record, SourceError) else Row(number, record)
+        for record in records:
+            number += 1
+            if isinstance(record, LostRows):
+                yield Row(number, {}, record.problem)
+                number += record.count - 1
+            else:
+                yield Row(number, {}, record) if isinstance(record, SourceError) else Row(number, record)
     except (BrokenTableError, OSError, UnicodeError) as error:
         reason = " ".join(str(error).split())
         message = f"cannot be read ({reason}), so this row and all after it are missing; repair the file"
         yield Row(number + 1, {}, UnreadableError(message))
-
-
-def read_lines(path: Path, limits: ReadLimits) -> Iterator[str]:
-    """Yield lines with their line ends; the limit of a document's length holds for a line.
-
-    Raises:
-        BrokenTableError: a line is too long.
-        SourceError: the file is not text.
-        OSError: the file cannot be read.
-    """
-    with path.open("rb") as stream:
-        encoding = find_encoding(stream)
-    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as lines:
-        while line := lines.readline(limits.text_chars + 1):
-            if len(line) > limits.text_chars:
-                raise BrokenTableError(f"a line of more than {limits.text_chars:,} characters")
-            yield line
 
 
 # Names that clearly mean the text of a document; others need --text-column.
@@ -119,7 +129,7 @@ def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_colu
         return Columns(text_column or "text", id_column or "")
     for option, column in (("--text-column", text_column), ("--id-column", id_column)):
         if column is not None and column not in columns:
-            raise SourceUsageError(f"has no column {column!r}; give {option} one of {_list_nearest(column, columns)}")
+            raise SourceUsageError(f"has no column {column!r}; give {option} one of {list_nearest(column, columns)}")
     title = next((name for name in columns if name.lower() in TITLE_NAMES and name != text_column), "")
     return Columns(text_column or _guess_text_column(columns), id_column or "", title, text_column is None)
 
@@ -129,12 +139,14 @@ def _guess_text_column(columns: tuple[str, ...]) -> str:
     if len(candidates) != 1:
         reason = "several columns could be the text" if candidates else "no column is obviously the text"
         raise SourceUsageError(
-            f"is a table in which {reason}; give --text-column one of {_list_nearest('text', columns)}"
+            f"is a table in which {reason}; give --text-column one of {list_nearest('text', columns)}"
         )
     return candidates[0]
 
 
-def _list_nearest(column: str, columns: tuple[str, ...]) -> str:
+def list_nearest(column: str, columns: tuple[str, ...]) -> str:
+    """Return the names of a file's columns, those like the wanted one first."""
+
     def distance(name: str) -> float:
         return -difflib.SequenceMatcher(None, column.lower(), name.lower()).ratio()
 

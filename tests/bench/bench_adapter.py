@@ -24,6 +24,7 @@ from statistics import fmean
 from rouge_score.rouge_scorer import RougeScorer
 from transformers import AutoTokenizer
 
+from gistmill.cli.training_data import make_row_reader
 from tests.tiny_gemma import CHAT_TEMPLATE
 from workers.engine.config import EngineConfig
 from workers.engine.engine import Engine, load_engine
@@ -199,7 +200,8 @@ def main() -> None:
     """Summarize, score, print the table and one line of JSON."""
     options = parse_arguments()
     options.outputs.mkdir(parents=True, exist_ok=True)
-    pairs = read_pairs([options.data], source_column="article", target_column="highlights").pairs[: options.rows]
+    pairs = read_pairs([options.data], read_rows=make_row_reader(source_column=None, target_column=None)).pairs
+    pairs = pairs[: options.rows]
     texts, rows = {}, []
     for system in list_systems(options.adapter):
         if options.only and system.name not in options.only:

@@ -7,7 +7,34 @@ import random
 import zipfile
 from collections.abc import Callable
 
-from tests.unit.producer.sources.made_files import BILLION_LAUGHS, make_docx, make_epub, make_pdf
+from tests.unit.producer.sources.made_files import BILLION_LAUGHS, NAMESPACES, make_epub, make_pdf, make_word, make_xlsx
+from tests.unit.producer.sources.made_slides import make_pptx, shape
+
+WORD_BODY = (
+    "<w:p><w:pPr><w:pStyle w:val='Heading1'/></w:pPr><w:r><w:t>Pumps</w:t></w:r></w:p><w:p><w:moveFrom w:id='1'><w:r>"
+    "<w:t>It moved.</w:t></w:r></w:moveFrom></w:p><w:altChunk r:id='rhtml'/><w:tbl><w:tr><w:tc><w:p><w:r>"
+    "<mc:AlternateContent><mc:Choice Requires='wps'><w:drawing><wps:txbx><w:txbxContent><w:p><w:r><w:t>A box.</w:t>"
+    "</w:r></w:p></w:txbxContent></wps:txbx></w:drawing></mc:Choice></mc:AlternateContent></w:r></w:p></w:tc></w:tr>"
+    "</w:tbl><w:p><w:moveTo w:id='2'><w:r><w:t>It moved.</w:t></w:r></w:moveTo><w:r><w:footnoteReference w:id='2'/>"
+    "</w:r></w:p>"
+)
+FOOTNOTES = (
+    f"<w:footnotes {NAMESPACES}><w:footnote w:id='2'><w:p><w:r><w:t>A note.</w:t></w:r></w:p></w:footnote>"
+    "</w:footnotes>"
+)
+NOTEBOOK = (
+    b'{"cells": [{"cell_type": "markdown", "source": ["# Pumps"]}, {"cell_type": "code", "source": "run()", "outputs": '
+    b'[{"output_type": "stream", "text": ["it ran"]}]}], "metadata": {"kernelspec": {"language": "python"}}}'
+)
+MAIL = (
+    b"From: a@b.example\nSubject: =?utf-8?q?caf=C3=A9?=\nContent-Type: multipart/mixed; boundary=B\n\n--B\n"
+    b"Content-Type: multipart/alternative; boundary=C\n\n--C\nContent-Type: text/plain; format=flowed\n\n"
+    b"It \nstopped.\n"
+    b"--C\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n"
+    b"<p>caf=C3=A9</p>\n--C--\n"
+    b"--B\nContent-Type: message/rfc822\n\nSubject: b\n\nIt started.\n--B\nContent-Type: image/png\n"
+    b"Content-Transfer-Encoding: base64\n\nAAAA\n--B--\n"
+)
 
 SEEDS: dict[str, bytes] = {
     ".html": b"<!DOCTYPE html><html><head><title>Pumps</title><style>p{}</style></head><body><h1>Findings</h1><p>The "
@@ -20,11 +47,22 @@ SEEDS: dict[str, bytes] = {
     ".jsonl": b'{"id": 1, "text": "first"}\n{"id": 2, "text": "sec\\u00f6nd \\ud83d\\ude00"}\n"just a string"\n',
     ".json": b'[{"id": 1, "text": "first"}, {"id": 2, "text": "second"}, "third"]',
     ".pdf": make_pdf("The pump stopped.", "It started again."),
-    ".docx": make_docx(),
+    ".docx": make_word(WORD_BODY, html="<p>It stopped.</p>", footnotes=FOOTNOTES),
     ".epub": make_epub(),
+    ".eml": MAIL,
+    ".pptx": make_pptx(
+        shape("Pumps", kind="title") + shape("one", "two", kind="body"), notes=shape("say", kind="body")
+    ),
+    ".xlsx": make_xlsx([["id", "text", "when"], [1, "It stopped.", 2.5], [2, "It started.", None]], [["other"]]),
+    ".srt": b"1\n00:00:01,000 --> 00:00:02,000\n<i>It</i> stopped.\n\n2\n00:01:00,500 --> 00:01:02,000\nA: yes\n",
+    ".vtt": b"WEBVTT\n\nNOTE x\n\n00:01.000 --> 00:02.000 align:start\n<v Ann>It stopped.\n",
+    ".ipynb": NOTEBOOK,
+    ".rst": b"Pumps\n=====\n\nIt :ref:`stopped <s>`.\n\n"
+    b".. versionadded:: 2\n   x\n\n.. note:: y\n\n== ==\na  b\n== ==\n",
+    ".mhtml": MAIL.replace(b"mixed", b"related"),
     "": b"Plain text without a suffix, to be recognized by what it holds.\n",
 }
-PACKED = (".docx", ".epub")
+PACKED = (".docx", ".epub", ".pptx", ".xlsx")
 # What parsers trip over: borders of numbers and encodings, markup that nests, quotes that never end, other formats.
 TOKENS = (
     *(b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3\x28", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x1a", b"\r"),

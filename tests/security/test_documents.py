@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.sources import ReadLimits, Source, SourceProblem, read_sources
-from tests.unit.producer.sources.made_files import BILLION_LAUGHS, make_docx
+from tests.unit.producer.sources.made_files import BILLION_LAUGHS, make_book, make_docx, make_word, make_zip
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import Part, Prompt, Turn
 
@@ -44,6 +44,37 @@ def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
     data = make_docx(extra=bytes(60 * 1024 * 1024))
     assert len(data) < 1024 * 1024
     assert "unpacks to" in read_one(write(tmp_path / "bomb.docx", data))
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".epub", ".pptx", ".xlsx"])
+def test_an_archive_of_every_kind_is_checked_before_its_parser_sees_it(suffix: str, tmp_path: Path) -> None:
+    bomb = make_zip({"word/a.xml": bytes(60 * 1024 * 1024)})
+    assert "unpacks to" in read_one(write(tmp_path / f"bomb{suffix}", bomb))
+    laughs = make_zip({"_rels/.rels": BILLION_LAUGHS, "META-INF/container.xml": "<container/>"})
+    assert "XML entities" in read_one(write(tmp_path / f"laughs{suffix}", laughs))
+
+
+def test_an_embedded_document_is_checked_as_its_host_is(tmp_path: Path) -> None:
+    inner = make_docx(document=BILLION_LAUGHS)
+    host = make_word("<w:p><w:r><w:t>Host.</w:t></w:r></w:p><w:altChunk r:id='rdocx'/>", docx=inner)
+    note, source = read_sources([write(tmp_path / "host.docx", host)], limits=LIMITS)
+    assert isinstance(source, Source)
+    assert source.text == "Host."
+    assert "embedded document" in note.message
+
+
+def test_a_reference_out_of_an_archive_reads_no_file(tmp_path: Path) -> None:
+    secret = write(tmp_path / "secret.xhtml", b"<p>the secret of this machine</p>")
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf"><manifest>'
+        f'<item id="a" href="../../../../../..{secret}"/><item id="b" href="{secret.as_uri()}"/>'
+        '<item id="c" href="c.xhtml"/></manifest>'
+        '<spine><itemref idref="a"/><itemref idref="b"/><itemref idref="c"/></spine></package>'
+    )
+    path = write(tmp_path / "a.epub", make_book({"c.xhtml": "<p>Words.</p>"}, package=package))
+    *_, source = read_sources([path], limits=LIMITS)
+    assert isinstance(source, Source)
+    assert source.text == "Words."
 
 
 def test_a_zip_bomb_that_lies_about_its_size_meets_the_bound_of_memory(tmp_path: Path) -> None:

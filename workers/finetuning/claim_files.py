@@ -16,7 +16,7 @@ from typing import Any
 from workers.finetuning.claim_groups import ClaimSet, TrainingClaim, build_group, identify_document
 from workers.finetuning.claim_making import make_claims
 from workers.finetuning.errors import DataUnreadableError, TooFewClaimsError, TrainingSettingsError
-from workers.finetuning.pairs import read_pairs
+from workers.finetuning.pairs import RowReader, read_pairs
 
 GIVEN = "given"
 LAYOUT = 'one object a line: {"source": TEXT, "claims": [{"text": CLAIM, "is_consistent": true or false}]}'
@@ -29,8 +29,7 @@ _SPACED_SIGN = re.compile(r"(?<=\w) (?=(?:[,.;:!?%)]|n't\b|'(?:s|re|ve|ll|d|m)\b
 def read_claims(
     paths: Sequence[Path],
     *,
-    source_column: str,
-    target_column: str,
+    read_rows: RowReader,
     approved: Sequence[tuple[str, str]] = (),
     seed: int,
 ) -> ClaimSet:
@@ -38,8 +37,7 @@ def read_claims(
 
     Args:
         paths: JSONL files of claims, and CSV, JSONL and Parquet files of pairs.
-        source_column: column with the texts, in tables of pairs.
-        target_column: column with the summaries, in tables of pairs.
+        read_rows: reads the texts and summaries of tables of pairs.
         approved: approved texts and summaries, appended to those of the tables.
         seed: seed of the choices of claims.
 
@@ -55,8 +53,7 @@ def read_claims(
     for path in files:
         claims += read_claim_file(path, seed=seed)
     if tables or approved:
-        columns = {"source_column": source_column, "target_column": target_column}
-        claims += make_claims(read_pairs(tables, approved=approved, **columns), seed=seed)
+        claims += make_claims(read_pairs(tables, read_rows=read_rows, approved=approved), seed=seed)
     if not claims.groups:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in claims.skipped.items())
         raise TooFewClaimsError(f"no usable claim in {', '.join(map(str, paths))}: {reasons or 'no line'}")

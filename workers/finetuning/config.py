@@ -120,8 +120,8 @@ class FinetuneConfig:
         data: CSV, JSONL or Parquet files with source-summary pairs; may be empty if pairs are passed directly.
         base: folder of the full-precision base weights.
         output: folder for the adapter; checkpoints go to its ``checkpoints``.
-        source_column: column with the sources.
-        target_column: column with the summaries.
+        source_column: column with the sources; None takes a usual name.
+        target_column: column with the summaries; None takes a usual name.
         name: name of the base in the adapter's metadata; None takes the name of its folder.
         style: style of the summarization prompt for training and serving.
         template: the user's prompt, for the style ``custom``.
@@ -141,8 +141,8 @@ class FinetuneConfig:
     data: tuple[Path, ...]
     base: Path
     output: Path
-    source_column: str = "article"
-    target_column: str = "highlights"
+    source_column: str | None = None
+    target_column: str | None = None
     name: str | None = None
     style: Style = "news"
     template: str | None = None

@@ -2,8 +2,7 @@
 
 FinetuningError (WorkerError)
 ├── DataError                     unusable training data
-│   ├── DataUnreadableError       missing file, unknown suffix or invalid content
-│   ├── MissingColumnError        a requested column is missing
+│   ├── DataUnreadableError       missing file, unknown suffix, missing column or invalid content
 │   ├── TooFewPairsError          too few usable pairs
 │   └── TooFewClaimsError         too few texts with claims
 ├── TrainingSettingsError         invalid value or combination of values
@@ -28,11 +27,7 @@ class DataError(FinetuningError):
 
 
 class DataUnreadableError(DataError):
-    """Data file that is missing, has an unknown suffix or invalid content."""
-
-
-class MissingColumnError(DataError):
-    """Data file without a requested column."""
+    """Data file that is missing, has an unknown suffix, lacks a column or has invalid content."""
 
 
 class TooFewPairsError(DataError):

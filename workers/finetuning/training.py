@@ -22,7 +22,7 @@ from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.dataset import ExampleSet, PairEncoder
 from workers.finetuning.lora import keep_differentiable, load_start, require_bitsandbytes, save_adapter
 from workers.finetuning.memory import check_memory, estimate_memory
-from workers.finetuning.pairs import PairSet, read_pairs
+from workers.finetuning.pairs import PairSet
 from workers.finetuning.progress import ProgressCallback, ProgressListener
 from workers.finetuning.scoring import score_summaries, summarize_examples
 from workers.finetuning.trainer import CompletionTrainer, build_arguments
@@ -54,7 +54,7 @@ class _Material:
 def finetune(
     config: FinetuneConfig,
     *,
-    pairs: PairSet | None = None,
+    pairs: PairSet,
     listener: ProgressListener = lambda _: None,
     data_listener: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> FinetuneResult:
@@ -62,7 +62,7 @@ def finetune(
 
     Args:
         config: configuration of the run.
-        pairs: the pairs; None reads the config's data files.
+        pairs: the pairs.
         listener: called with loss and remaining time after every optimizer step.
         data_listener: called before training with the counts of used and skipped rows.
 
@@ -91,12 +91,11 @@ def finetune(
     return FinetuneResult(config.output, metadata)
 
 
-def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
-    """Read, encode and check the inputs, so that a run that would fail is refused before training."""
+def gather_material(config: FinetuneConfig, pairs: PairSet) -> _Material:
+    """Encode and check the inputs, so that a run that would fail is refused before training."""
     check_folder(config.base)
     if config.qlora:
         require_bitsandbytes()
-    usable = pairs or read_pairs(config.data, source_column=config.source_column, target_column=config.target_column)
     tokenizer = read_tokenizer(config.base)
     has_template = bool(tokenizer.chat_template)
     prompt_format = config.prompt_format or read_prompt_format(config.base, has_chat_template=has_template)
@@ -105,7 +104,7 @@ def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
     seed = config.training.seed
     encode = encoder.ground_pairs if config.grounded else encoder.encode_pairs
     train, held_out = (
-        encode(part, budget=config.budget, seed=seed) for part in usable.split(config.held_out, seed=seed)
+        encode(part, budget=config.budget, seed=seed) for part in pairs.split(config.held_out, seed=seed)
     )
     weights_config = read_config(config.base)
     placement = choose_training_placement(weights_config, qlora=config.qlora)
@@ -113,7 +112,7 @@ def gather_material(config: FinetuneConfig, pairs: PairSet | None) -> _Material:
         config, weights_config, placement, longest=train.longest, max_completion=train.max_completion
     )
     check_memory(needed, free=measure_free_memory(placement.device))
-    return _Material(tokenizer, prompts, usable, train, held_out, placement)
+    return _Material(tokenizer, prompts, pairs, train, held_out, placement)
 
 
 def choose_training_placement(weights_config: Any, *, qlora: bool) -> Placement:

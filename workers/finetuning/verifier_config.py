@@ -25,8 +25,8 @@ class VerifierConfig:
             passed directly.
         base: folder of the full-precision base weights.
         output: folder for the verifier; checkpoints go to its ``checkpoints``.
-        source_column: column with the sources, in tables.
-        target_column: column with the summaries, in tables.
+        source_column: column with the sources, in tables; None takes a usual name.
+        target_column: column with the summaries, in tables; None takes a usual name.
         name: name of the base in the verifier's metadata; None takes the name of its folder.
         budget: maximum tokens of each excerpt.
         lora: size of the adapter.
@@ -39,8 +39,8 @@ class VerifierConfig:
     data: tuple[Path, ...]
     base: Path
     output: Path
-    source_column: str = "article"
-    target_column: str = "highlights"
+    source_column: str | None = None
+    target_column: str | None = None
     name: str | None = None
     budget: SourceBudget = field(default_factory=lambda: SourceBudget(most=320, least=160))
     lora: LoraSettings = field(default_factory=lambda: LoraSettings(r=16, alpha=32))

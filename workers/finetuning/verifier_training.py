@@ -19,7 +19,6 @@ from workers.engine.loading import load_network
 from workers.engine.pretrained import read_config, read_vocabulary
 from workers.engine.tokenizer import PromptTokenizer
 from workers.finetuning.checkpoints import describe_run, prepare_output
-from workers.finetuning.claim_files import read_claims
 from workers.finetuning.claim_groups import ClaimGroup, ClaimSet
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.memory import check_memory, estimate_memory
@@ -53,7 +52,7 @@ class VerifierResult:
 def train_verifier(
     config: VerifierConfig,
     *,
-    claims: ClaimSet | None = None,
+    claims: ClaimSet,
     listener: ProgressListener = lambda _: None,
     data_listener: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> VerifierResult:
@@ -61,7 +60,7 @@ def train_verifier(
 
     Args:
         config: configuration of the run.
-        claims: the claims; None reads the config's data files.
+        claims: the claims.
         listener: called with loss and remaining time after every optimizer step.
         data_listener: called before training with the counts of used and skipped claims.
 
@@ -76,13 +75,10 @@ def train_verifier(
     check_folder(config.base)
     check_processes()
     seed = config.training.seed
-    usable = claims or read_claims(
-        config.data, source_column=config.source_column, target_column=config.target_column, seed=seed
-    )
-    train, held_out = usable.split(config.held_out, seed=seed)
+    train, held_out = claims.split(config.held_out, seed=seed)
     placement = prepare_placement(config)
-    checkpoint = prepare_output(config, data_hash=usable.data_hash)
-    data = describe_claims(usable, train, held_out)
+    checkpoint = prepare_output(config, data_hash=claims.data_hash)
+    data = describe_claims(claims, train, held_out)
     data_listener(data)
     network = build_network(config, placement)
     trainer = VerifierTrainer(config, network, train)
@@ -93,7 +89,7 @@ def train_verifier(
         base_fingerprint=fingerprint_base(config.base),
         threshold=metrics["threshold"],
         mark_threshold=metrics["mark_threshold"],
-        training=describe_run(config, data_hash=usable.data_hash),
+        training=describe_run(config, data_hash=claims.data_hash),
         data=data,
         metrics=metrics | {"seconds": round(time.monotonic() - started)},
     )

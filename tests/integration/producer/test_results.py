@@ -71,7 +71,7 @@ def test_an_export_has_the_sentences_with_the_passages_that_they_cite(
 
     cited, bare, *_ = map(json.loads, Path("out.jsonl").read_text().splitlines())
     assert [sentence["text"] for sentence in cited["sentences"][:2]] == ["It says much.", "Document a says something."]
-    passage = {"start": 11, "end": 37, "text": "Document a says something.", "headings": ["Part 0"]}
+    passage = {"start": 11, "end": 37, "text": "Document a says something.", "headings": ["Part 0"], "page": None}
     assert cited["sentences"][1]["citations"] == [passage]
     assert bare["sentences"] == []
     assert parquet.read_table("out.parquet").column("sentences").to_pylist()[0][1]["citations"] == [passage]

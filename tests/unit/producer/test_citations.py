@@ -9,7 +9,7 @@ from tests.sentences import SENTENCES, SUMMARY
 DOCUMENT = "# Title a\n\n" + "Document a says something. " * 9
 
 
-def cite() -> list[CitedSentence]:
+def cite(page_starts: str | None = None) -> list[CitedSentence]:
     """Return the sentences of the summary as the view has them, with their numbers."""
     rows = [
         SentenceText(
@@ -31,7 +31,7 @@ def cite() -> list[CitedSentence]:
         )
         for index, stored in enumerate(SENTENCES)
     ]
-    return list(number_sentences(rows))
+    return list(number_sentences(rows, page_starts=page_starts))
 
 
 def test_sentences_with_a_verdict_are_numbered() -> None:
@@ -59,3 +59,11 @@ def test_a_long_passage_becomes_a_line() -> None:
     shortened = shorten_passage("word " * 100)
     assert len(shortened) <= PASSAGE
     assert shortened.endswith("…")
+
+
+def test_a_passage_is_named_by_its_page_and_its_headings() -> None:
+    passages = [passage for sentence in cite("0,11") for passage in sentence.citations]
+    assert passages
+    for passage in passages:
+        assert passage.places == (f"page {1 if passage.start < 11 else 2}", "Title a")
+    assert cite()[1].citations[0].places == ("Title a",)

@@ -74,7 +74,7 @@ def test_jsonl_gives_an_object_a_line() -> None:
     assert [cited["summary"], bare["summary"]] == [JOB.summary, JOB.summary]
     assert [sentence["kind"] for sentence in cited["sentences"]] == ["verified", "flagged"]
     [citation] = cited["sentences"][0]["citations"]
-    assert citation == {"start": 5, "end": 60, "text": HOSTILE, "headings": ["Part", "*One*"]}
+    assert citation == {"start": 5, "end": 60, "text": HOSTILE, "headings": ["Part", "*One*"], "page": None}
     assert bare["sentences"] == []
 
 
@@ -91,7 +91,7 @@ def test_parquet_keeps_types() -> None:
     assert rows[0]["flagged"] == 1
     first, second = rows[0]["sentences"]
     assert first["score"] == 0.75
-    assert first["citations"] == [{"start": 5, "end": 60, "text": HOSTILE, "headings": ["Part", "*One*"]}]
+    assert first["citations"] == [{"start": 5, "end": 60, "text": HOSTILE, "headings": ["Part", "*One*"], "page": None}]
     assert (second["reason"], second["citations"]) == ("70 is nowhere", [])
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from gistmill.cli import finetune_options
 from gistmill.cli.finetune_options import SUMMARIZE_ONLY, build_config, build_verifier_config
+from models.errors import GistmillError
 from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.verifier_config import VerifierConfig
@@ -63,10 +64,10 @@ def test_a_prompt_file_makes_the_style_custom(tmp_path: Path) -> None:
     assert (config.style, config.template) == ("custom", "In one line: {text}")
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"no place", "exactly once"), (b"\xff\xfe", "UTF-8 text file")])
+@pytest.mark.parametrize(("content", "message"), [(b"no place", "exactly once"), (b"\xff\xfe\x00", "save it as UTF-8")])
 def test_a_prompt_that_cannot_be_used_is_named(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "prompt.txt").write_bytes(content)
-    with pytest.raises(TrainingSettingsError, match=message):
+    with pytest.raises(GistmillError, match=message):
         build_config(START, {"prompt": tmp_path / "prompt.txt"})
 
 

@@ -161,9 +161,13 @@ def test_a_prompt_says_its_language_itself(tmp_path: Path) -> None:
     [
         ("prompt", b"no place for the document", r"must contain \{text\} exactly once"),
         ("prompt", b"{text} and {text}", r"must contain \{text\} exactly once"),
-        ("prompt", b"\xff\xfe\x00", r"cannot be read .* give a UTF-8 text file"),
-        ("examples", b"not JSON", r"is not JSON"),
-        ("examples", b'[{"text": "t"}]', r"examples.0.summary"),
+        ("prompt", b"\xff\xfe\x00", r"is not text in any known encoding"),
+        ("prompt", b"Summarize\0 this: {text}", r"is binary"),
+        ("examples", b"not JSON", r"is not valid JSON"),
+        ("examples", b'[{"text": "t"}]', r"has no column 'summary'; rename one of 'text'"),
+        ("examples", b'[{"text": "t", "summary": " "}]', r"#row 1 lacks a text or a summary"),
+        ("examples", b'{"text": "a\\u0000", "summary": "s"}', r"#row 1 holds NUL characters"),
+        ("examples", b'{"text": "a\\ud83d", "summary": "s"}', r"#row 1 holds broken Unicode"),
     ],
 )
 def test_a_bad_file_is_named_with_what_to_do(name: str, content: bytes, message: str, tmp_path: Path) -> None:

@@ -5,9 +5,25 @@ from __future__ import annotations
 import io
 import zipfile
 
+from openpyxl import Workbook
+
 RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+NAMESPACES = " ".join(
+    f'xmlns:{prefix}="{name}"'
+    for prefix, name in {
+        "w": WORD,
+        "r": OFFICE.rpartition("/")[0],
+        "mc": "http://schemas.openxmlformats.org/markup-compatibility/2006",
+        "wp": "http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing",
+        "a": "http://schemas.openxmlformats.org/drawingml/2006/main",
+        "c": "http://schemas.openxmlformats.org/drawingml/2006/chart",
+        "wps": "http://schemas.microsoft.com/office/word/2010/wordprocessingShape",
+        "m": "http://schemas.openxmlformats.org/officeDocument/2006/math",
+        "v": "urn:schemas-microsoft-com:vml",
+    }.items()
+)
 CONTENT_TYPES = """<?xml version="1.0"?>
 <Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
 <Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
@@ -26,17 +42,24 @@ BILLION_LAUGHS = (
 )
 
 
+HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+
+
 def make_pdf(*pages: str, encrypted: bool = False) -> bytes:
     """Return a PDF with one line of text a page."""
+    return make_drawn_pdf(*(f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET" for text in pages), encrypted=encrypted)
+
+
+def make_drawn_pdf(*pages: str, font: str = HELVETICA, title: str = "Pump report", encrypted: bool = False) -> bytes:
+    """Return a PDF whose pages are these drawing commands; ``font`` is the object of the font F1."""
     kids = " ".join(f"{5 + 2 * number} 0 R" for number in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        "<< /Title (Pump report) /Author (A. Writer) >>",
+        font,
+        f"<< /Title ({title}) /Author (A. Writer) >>",
     ]
-    for number, text in enumerate(pages):
-        stream = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET"
+    for number, stream in enumerate(pages):
         objects.append(
             "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
             f"/Resources << /Font << /F1 3 0 R >> >> /Contents {6 + 2 * number} 0 R >>"
@@ -68,6 +91,32 @@ def make_zip(files: dict[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def make_word(body: str, **more: str | bytes) -> bytes:
+    """Return a DOCX with this body.
+
+    Args:
+        body: content of ``w:body``.
+        more: further parts by kind ("footnotes", "comments") or, for altChunk, by suffix ("html"): the kind of the
+            relationship and the name of the part follow from it, its id is ``r`` and the key.
+    """
+    kinds = {key: key if key in {"footnotes", "endnotes", "comments"} else "aFChunk" for key in more}
+    names = {key: f"{key}.xml" if key == kind else f"chunk.{key}" for key, kind in kinds.items()}
+    links = "".join(
+        f'<Relationship Id="r{key}" Type="{OFFICE.rpartition("/")[0]}/{kinds[key]}" Target="{name}"/>'
+        for key, name in names.items()
+    )
+    return make_zip(
+        {
+            "[Content_Types].xml": CONTENT_TYPES,
+            "_rels/.rels": f'<Relationships xmlns="{RELATIONSHIPS}">'
+            f'<Relationship Id="rId1" Type="{OFFICE}" Target="/word/document.xml"/></Relationships>',
+            "word/document.xml": f"<w:document {NAMESPACES}><w:body>{body}</w:body></w:document>",
+            "word/_rels/document.xml.rels": f'<Relationships xmlns="{RELATIONSHIPS}">{links}</Relationships>',
+            **{f"word/{names[key]}": content for key, content in more.items()},
+        }
+    )
+
+
 def make_docx(**parts: str | bytes) -> bytes:
     """Return a DOCX with a heading and a paragraph; ``parts`` replaces or adds files (``document``, ``extra``)."""
     body = f'<w:document xmlns:w="{WORD}"><w:body>{PARAGRAPHS}</w:body></w:document>'
@@ -83,27 +132,61 @@ def make_docx(**parts: str | bytes) -> bytes:
     return make_zip(files | {names[part]: content for part, content in parts.items()})
 
 
+CONTAINER = (
+    '<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0">'
+    '<rootfiles><rootfile full-path="book/content.opf" media-type="application/oebps-package+xml"/></rootfiles>'
+    "</container>"
+)
+METADATA = '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Two chapters</dc:title></metadata>'
+CHAPTER = '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html><body><h1>{}</h1><p>{}</p></body></html>'
+
+
 def make_epub() -> bytes:
     """Return an EPUB of two chapters whose files are not in reading order."""
-    container = (
-        '<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0">'
-        '<rootfiles><rootfile full-path="book/content.opf" media-type="application/oebps-package+xml"/></rootfiles>'
-        "</container>"
+    return make_book(
+        {
+            "b.xhtml": CHAPTER.format("The beginning", "It rained."),
+            "a.xhtml": CHAPTER.format("The end", 'See <a href="http://x.example">the <b>map</b></a>.'),
+        }
     )
-    package = (
-        '<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
-        '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Two chapters</dc:title></metadata>'
-        '<manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
-        '<item id="b" href="b.xhtml" media-type="application/xhtml+xml"/></manifest>'
-        '<spine><itemref idref="b"/><itemref idref="a"/></spine></package>'
+
+
+def make_book(chapters: dict[str, str | bytes], *, package: str = "", **more: str | bytes) -> bytes:
+    """Return an EPUB.
+
+    Args:
+        chapters: content by file name, in the order of the spine.
+        package: content of the package file; "" makes one.
+        more: contents of further files: ``container``, ``encryption`` of META-INF, ``guide`` of the package.
+    """
+    items = "".join(
+        f'<item id="c{number}" href="{name}" media-type="application/xhtml+xml"/>'
+        for number, name in enumerate(sorted(chapters))
     )
-    chapter = '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html><body><h1>{}</h1><p>{}</p></body></html>'
+    spine = "".join(f'<itemref idref="c{sorted(chapters).index(name)}"/>' for name in chapters)
+    made = (
+        f'<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0">{METADATA}'
+        f"<manifest>{items}</manifest><spine>{spine}</spine>{more.pop('guide', '')}</package>"
+    )
     return make_zip(
         {
             "mimetype": "application/epub+zip",
-            "META-INF/container.xml": container,
-            "book/content.opf": package,
-            "book/a.xhtml": chapter.format("The end", 'See <a href="http://x.example">the <b>map</b></a>.'),
-            "book/b.xhtml": chapter.format("The beginning", "It rained."),
+            "META-INF/container.xml": more.pop("container", CONTAINER),
+            **{f"META-INF/{name}.xml": content for name, content in more.items()},
+            "book/content.opf": package or made,
+            **{f"book/{name}": content for name, content in chapters.items()},
         }
     )
+
+
+def make_xlsx(*sheets: list[list[object]]) -> bytes:
+    """Return a workbook with these rows on its sheets."""
+    workbook = Workbook()
+    workbook.remove(workbook.active)
+    for rows in sheets:
+        sheet = workbook.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    buffer = io.BytesIO()
+    workbook.save(buffer)
+    return buffer.getvalue()

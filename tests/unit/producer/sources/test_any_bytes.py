@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from producer.sources import ReadLimits, Source, SourceDuplicate, SourceNote, SourceProblem, read_sources
 from producer.sources.kinds import SUFFIXES, FileKind
 from producer.sources.sandbox import Sandbox
-from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf
+from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf, make_xlsx
+from tests.unit.producer.sources.made_slides import make_pptx, shape
 
 SEEDS = {
     ".html": b"<html><h1>a</h1><table><tr><td>b</td></tr></table><pre>c</pre></html>",
@@ -19,6 +20,13 @@ SEEDS = {
     ".pdf": make_pdf("a"),
     ".docx": make_docx(),
     ".epub": make_epub(),
+    ".eml": b"Subject: a\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\nb\n"
+    b"--B\nContent-Type: text/html\n\n<p>c</p>\n",
+    ".pptx": make_pptx(shape("a", kind="title")),
+    ".xlsx": make_xlsx([["id", "text"], [1, "a"]]),
+    ".srt": b"1\n00:00:01,000 --> 00:00:02,000\na\n",
+    ".ipynb": b'{"cells": [{"cell_type": "code", "source": ["a"], "outputs": []}]}',
+    ".rst": b"a\n=\n\n.. note::\n\n   b\n",
     ".csv": b'id,text\n1,"a"\n2,b\n',
     ".jsonl": b'{"id": 1, "text": "a"}\n"b"\n',
     ".json": b'[{"text": "a"}, "b"]',

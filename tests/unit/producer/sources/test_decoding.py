@@ -97,3 +97,39 @@ def test_the_declaration_is_found_in_meta_tags_and_xml() -> None:
     assert find_declared_charset(b'<meta charset="koi8-r">') == "koi8-r"
     assert find_declared_charset(b"<?xml version='1.0' encoding='iso-8859-2'?>") == "iso-8859-2"
     assert find_declared_charset(b"<p>text</p>") is None
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_kr"])
+def test_an_encoding_that_switches_character_sets_is_found(encoding: str) -> None:
+    text = "新しい橋" if encoding.endswith("jp") else "새 다리"
+    assert decode_text(text.encode(encoding)) == text
+    assert decode_text(f"plain {text}".encode(encoding), declared="iso-2022-jp") == f"plain {text}"
+
+
+def test_hz_is_read_where_it_is_declared() -> None:
+    assert decode_text("桥".encode("hz"), declared="hz-gb-2312") == "桥"
+    assert decode_text(b"~{ is a brace") == "~{ is a brace"
+
+
+def test_the_colours_of_a_terminal_switch_no_encoding() -> None:
+    assert decode_text(b"\x1b[31mred\x1b(B") == "\x1b[31mred\x1b(B"
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "text"),
+    [
+        ("gb2312", "gb18030", "朱镕基"),
+        ("shift_jis", "cp932", "①番"),
+        ("euc-kr", "cp949", "뷁"),
+        ("iso-8859-9", "cp1254", "“İ”"),
+        ("x-sjis", "cp932", "港の記録"),
+    ],
+)
+def test_a_declared_encoding_is_as_wide_as_in_browsers(declared: str, encoding: str, text: str) -> None:
+    assert decode_text(text.encode(encoding), declared=declared) == text
+
+
+def test_the_encoding_of_a_script_is_not_the_page_s() -> None:
+    page = b'<script src="x.js" charset="windows-1252"></script><meta content="text/html; charset=koi8-r">'
+    assert find_declared_charset(page) == "koi8-r"
+    assert find_declared_charset(b'<script charset="utf-8"></script>') is None

@@ -118,3 +118,34 @@ def test_any_text_in_a_paragraph_keeps_its_words(text: str) -> None:
 )
 def test_html_is_told_from_text_that_mentions_it(text: str, expected: bool) -> None:
     assert is_html(text) is expected
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<a href="#shop">¶</a>',
+        '<a class="headerlink" href="#shop" title="Link to this heading">Link</a>',
+        '<a href="page.html#shop">#</a>',
+        '<span class="mw-editsection"><a href="/edit">edit</a></span>',
+        '<a href="#shop"></a>',
+    ],
+)
+def test_a_mark_that_links_a_heading_to_itself_is_dropped(link: str) -> None:
+    assert normalize_html(f"<h2>Shop {link}</h2><p>Open.</p>").text == "## Shop\n\nOpen."
+
+
+def test_a_heading_that_is_a_link_stays() -> None:
+    assert normalize_html('<h2><a href="#shop">The shop</a></h2>').text == "## The shop"
+
+
+@pytest.mark.parametrize("title", ["Untitled Document", "index", "Loading...", "React App", "無題ドキュメント", " "])
+def test_a_placeholder_is_no_title(title: str) -> None:
+    assert normalize_html(f"<title>{title}</title><h1>Shop</h1><p>Open.</p>").title == "Shop"
+    assert normalize_html("<title>Documents of the shop</title><h1>Shop</h1>").title == "Documents of the shop"
+
+
+def test_xhtml_whose_elements_close_themselves_keeps_its_text() -> None:
+    page = (
+        '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/><script src="x"/></head><body>'
+    )
+    assert normalize_html(f"{page}<p>Open.</p></body></html>").text == "Open."

@@ -4,7 +4,8 @@ import pytest
 
 from producer.errors import SourceUsageError
 from producer.sources.kinds import FileKind, find_kind, sniff_kind
-from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf, make_zip
+from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf, make_xlsx, make_zip
+from tests.unit.producer.sources.made_slides import make_pptx
 
 
 @pytest.mark.parametrize(
@@ -12,7 +13,7 @@ from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pd
     [
         (".HTM", FileKind.HTML),
         (".md", FileKind.MARKDOWN),
-        (".rst", FileKind.TEXT),
+        (".rst", FileKind.RST),
         (".ndjson", FileKind.JSONL),
         (".unknown", None),
     ],
@@ -23,7 +24,14 @@ def test_the_suffix_tells_the_kind(suffix: str, kind: FileKind | None) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "advice"),
-    [(".doc", "save it as .docx"), (".xlsx", "export it as CSV"), (".PNG", "OCR"), (".gz", "unpack")],
+    [
+        (".doc", "save it as .docx"),
+        (".ods", "export it as CSV"),
+        (".tex", "compile it to PDF"),
+        (".msg", "as .eml"),
+        (".PNG", "OCR"),
+        (".gz", "unpack"),
+    ],
 )
 def test_an_unsupported_kind_says_what_to_do(suffix: str, advice: str) -> None:
     with pytest.raises(SourceUsageError, match=advice):
@@ -34,6 +42,8 @@ def test_the_first_bytes_tell_the_kind() -> None:
     assert sniff_kind(make_pdf("a")) is FileKind.PDF
     assert sniff_kind(make_docx()) is FileKind.DOCX
     assert sniff_kind(make_epub()) is FileKind.EPUB
+    assert sniff_kind(make_pptx("")) is FileKind.PPTX
+    assert sniff_kind(make_xlsx([["text"]])) is FileKind.XLSX
     assert sniff_kind(b"any text") is None
 
 

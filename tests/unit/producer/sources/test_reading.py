@@ -110,9 +110,14 @@ def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path) -> None:
     [
         ("a.txt", b"", "a.txt is empty; give a file with text in it."),
         ("a.txt", b" \n\t", "a.txt is empty; give a file with text in it."),
-        ("a.html", b"<script>x</script>", "a.html holds no visible text; give a document with text in it."),
+        ("a.html", b"<style>x</style>", "a.html holds no visible text; give a document with text in it."),
+        (
+            "a.html",
+            b"<div id='root'></div><script>x</script>",
+            "a.html holds no text until a script runs; open it in a browser and save it from there.",
+        ),
         ("a.bin", bytes(range(256)), "a.bin is binary, not text; give a text, HTML, Markdown, PDF, DOCX or EPUB file."),
-        ("a.xlsx", b"PK", "a.xlsx is a .xlsx file, which cannot be read; export it as CSV."),
+        ("a.ods", b"PK", "a.ods is a .ods file, which cannot be read; export it as CSV or .xlsx."),
     ],
 )
 def test_what_cannot_be_read_says_why_in_one_sentence(tmp_path: Path, name: str, data: bytes, message: str) -> None:

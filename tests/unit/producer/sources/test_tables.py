@@ -140,21 +140,119 @@ def test_bad_json_lines_are_named_and_the_others_are_read(tmp_path: Path) -> Non
         assert reason in message
 
 
-def test_a_quote_that_never_closes_is_noticed(tmp_path: Path) -> None:
+def test_a_quote_that_never_closes_costs_its_row(tmp_path: Path) -> None:
     events = read(tmp_path / "a.csv", 'text\none\n"two\nthree\nfour\n')
-    assert names_and_texts(events) == [("a.csv#row 1", "one")]
-    assert problems(events) == [
-        "a.csv#row 2 cannot be read (a quote opens in it and never closes), so this row and all after it are "
-        "missing; repair the file."
-    ]
+    assert names_and_texts(events) == [("a.csv#row 1", "one"), ("a.csv#row 3", "three"), ("a.csv#row 4", "four")]
+    assert problems(events) == ["a.csv#row 2 is broken: a quote opens in it and never closes; close it."]
 
 
-@pytest.mark.parametrize("content", ["text\none\n" + "x" * 200_000, 'text\none\n"' + "x\n" * 150_000 + '"\n'])
-def test_a_cell_that_is_too_long_ends_the_file_with_a_problem(tmp_path: Path, content: str) -> None:
-    events = read(tmp_path / "a.csv", content, limits=ReadLimits(text_chars=150_000))
-    assert names_and_texts(events) == [("a.csv#row 1", "one")]
+def test_a_quote_too_many_that_joins_rows_costs_its_row(tmp_path: Path) -> None:
+    events = read(tmp_path / "a.csv", 'id,text\n1,"one\n2,two, too\n3,"three"\n4,four\n')
+    assert [name for name, _ in names_and_texts(events)] == ["a.csv#row 3", "a.csv#row 4"]
+    assert len(problems(events)) == 2
+
+
+def test_a_line_with_quotes_within_its_quotes_is_read(tmp_path: Path) -> None:
+    events = read(tmp_path / "a.csv", 'id,text\n1,"a 5" pipe"\n2,"two" \n')
+    assert names_and_texts(events) == [("a.csv#row 1", 'a 5 pipe"'), ("a.csv#row 2", "two ")]
+
+
+def test_quotes_that_never_close_end_in_bounded_time(tmp_path: Path) -> None:
+    content = "text\n" + '"x\ny' * 2_000
+    events = read(tmp_path / "a.csv", content.replace('y"', 'y\n"'), limits=ReadLimits(text_chars=2_000))
+    assert events
+    assert all(isinstance(event, SourceProblem | SourceDuplicate | Source) for event in events)
+
+
+@pytest.mark.parametrize("long", ["x" * 200_000, '"' + "x\n" * 150_000 + '"', '"a ""b"" ' + "x\n" * 99_999 + '"'])
+def test_a_row_that_is_too_long_costs_itself(tmp_path: Path, long: str) -> None:
+    events = read(tmp_path / "a.csv", f"text\none\n{long}\nthree\n", limits=ReadLimits(text_chars=150_000))
+    assert names_and_texts(events) == [("a.csv#row 1", "one"), ("a.csv#row 3", "three")]
+    assert problems(events) == ["a.csv#row 2 has more than 150,000 characters; split its text."]
+
+
+def test_a_line_of_json_that_is_too_long_costs_itself(tmp_path: Path) -> None:
+    lines = ['{"text": "one"}', json.dumps({"text": "x" * 2_000_000}), '{"text": "three"}']
+    events = read(tmp_path / "a.jsonl", "\n".join(lines), limits=ReadLimits(text_chars=1000))
+    assert names_and_texts(events) == [("a.jsonl#row 1", "one"), ("a.jsonl#row 3", "three")]
+    assert "row 2 is a line of more than 1,000 characters" in problems(events)[0]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"2,tw\0o", "NUL"),
+        (b"2,tw\xe9o", "encoding of the file"),
+        (b"2,\xff\xfe\x00\x01\x02", "encoding of the file"),
+        (b'2,"tw\xe9\no"', "encoding of the file"),
+    ],
+)
+def test_damaged_bytes_cost_their_row(tmp_path: Path, bad: bytes, reason: str) -> None:
+    content = b"id,text\n1,caf\xc3\xa9\n" + bad + b"\n3,na\xc3\xafve\n4,plain\n"
+    events = read(tmp_path / "a.csv", content)
+    assert [text for _, text in names_and_texts(events)] == ["café", "naïve", "plain"]
     (message,) = problems(events)
-    assert "a.csv#row 2" in message
+    assert message.startswith("a.csv#row 2 ")
+    assert reason in message
+
+
+def test_damaged_bytes_in_a_column_beside_the_text_cost_nothing(tmp_path: Path) -> None:
+    events = read(tmp_path / "a.csv", b"text,note\none,a\0b\ntwo,caf\xe9\nthree,caf\xc3\xa9\n")
+    assert [text for _, text in names_and_texts(events)] == ["one", "two", "three"]
+    assert [event.metadata["note"] for event in events if isinstance(event, Source)] == ["a\ufffdb", "caf?", "café"]
+
+
+def test_a_file_of_utf16_without_a_mark_is_decoded(tmp_path: Path) -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        events = read(tmp_path / "a.csv", "id,text\n1,It rained in the Äther.\n".encode(encoding))
+        assert [text for _, text in names_and_texts(events)] == ["It rained in the Äther."]
+
+
+def test_a_damaged_line_of_json_costs_itself(tmp_path: Path) -> None:
+    content = b'{"text": "caf\xc3\xa9"}\n{"text": "caf\xe9"}\n{"text": "a\0b"}\n{"text": "four"}\n'
+    events = read(tmp_path / "a.jsonl", content)
+    assert [text for _, text in names_and_texts(events)] == ["café", "four"]
+    assert len(problems(events)) == 2
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "sep=;  "])
+def test_the_line_by_which_excel_names_the_delimiter_is_no_header(tmp_path: Path, line: str) -> None:
+    events = read(tmp_path / "a.csv", f"{line}\r\nid;text\r\n1;one, and; more\r\n2;two, too\r\n")
+    assert names_and_texts(events) == [("a.csv#row 2", "two, too")]
+
+
+def test_a_delimiter_that_the_header_would_not_tell_is_named_by_its_line(tmp_path: Path) -> None:
+    assert names_and_texts(read(tmp_path / "a.csv", "sep=^\nid^text\n1^one\n")) == [("a.csv#row 1", "one")]
+
+
+def test_spaces_behind_delimiters_hide_no_quotes(tmp_path: Path) -> None:
+    assert names_and_texts(read(tmp_path / "a.csv", 'id, "text"\n1, "one, two"\n')) == [("a.csv#row 1", "one, two")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text,id,text\none,1,two\n"),
+        ("a.csv", "text,note , note\none,1,two\n"),
+        ("a.tsv", "text\ttext\none\ttwo\n"),
+    ],
+)
+def test_a_column_that_stands_twice_is_refused_by_its_name(tmp_path: Path, name: str, content: str) -> None:
+    (problem,) = read(tmp_path / name, content)
+    assert isinstance(problem, SourceProblem)
+    assert problem.exit_code == 2
+    doubled = "note" if "note" in content else "text"
+    assert problem.message == f"{name} has 2 columns {doubled!r}; rename all but one."
+
+
+def test_columns_without_a_name_are_no_doubles(tmp_path: Path) -> None:
+    assert names_and_texts(read(tmp_path / "a.csv", ",text,,\n0,one,,\n")) == [("a.csv#row 1", "one")]
+
+
+def test_a_name_that_stands_twice_in_an_object_costs_its_row(tmp_path: Path) -> None:
+    events = read(tmp_path / "a.jsonl", '{"text": "a", "text": "b"}\n{"text": "two"}\n')
+    assert names_and_texts(events) == [("a.jsonl#row 2", "two")]
+    assert "gives a value to one name twice" in problems(events)[0]
 
 
 @pytest.mark.parametrize(
@@ -162,14 +260,13 @@ def test_a_cell_that_is_too_long_ends_the_file_with_a_problem(tmp_path: Path, co
     [
         ("a.csv", "", "is empty"),
         ("a.csv", "\n \n", "is empty"),
-        ("a.csv", b"text\na\0b\n", "is binary"),
+        ("a.csv", bytes(range(256)) * 9, "is binary"),
         ("a.csv", 'id,"text\n1,a\n', "a quote opens in it and never closes"),
         ("a.csv", "id,text" * 3_000_000, "a line of more than 20,000,000 characters"),
         ("a.csv", "id,body\n1,a\n", "has no column 'text'; give --text-column one of 'id', 'body'"),
         ("a.jsonl", "", "is empty"),
         ("a.json", "[]", "is empty"),
         ("a.json", '{"text": ', "is not valid JSON"),
-        ("a.json", '{"text": "a"}\n{"text": "b"}', "name it .jsonl if it has one object a line"),
         ("a.json", "[" * 100_000, "is not valid JSON"),
         ("a.parquet", b"PAR1 nothing", "is not a readable Parquet file"),
         ("a.parquet", b"", "is not a readable Parquet file"),
@@ -182,10 +279,16 @@ def test_a_broken_table_is_a_clear_error(tmp_path: Path, name: str, content: str
     assert reason in problem.message
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_one_object_a_line_is_read_whatever_the_name(tmp_path: Path, name: str) -> None:
+    events = read(tmp_path / name, '{"text": "one"}\n\n{broken\n{"text": "two"}\n')
+    assert names_and_texts(events) == [(f"{name}#row 1", "one"), (f"{name}#row 3", "two")]
+
+
 def test_a_file_whose_first_lines_are_all_bad_says_why(tmp_path: Path) -> None:
     long_line, bad_line = json.dumps({"text": "x" * 2000}), "{"
     (message,) = problems(read(tmp_path / "a.jsonl", long_line, limits=ReadLimits(text_chars=1000)))
-    assert "a.jsonl#row 1 cannot be read (a line of more than 1,000 characters)" in message
+    assert "a.jsonl#row 1 is a line of more than 1,000 characters" in message
     (message,) = problems(read(tmp_path / "a.jsonl", bad_line))
     assert "a.jsonl#row 1 is not valid JSON" in message
 
@@ -197,7 +300,9 @@ def write_parquet(path: Path, columns: dict[str, list[object]]) -> None:
 def test_parquet_rows_are_read_with_their_simple_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     write_parquet(path, {"key": [7, 8], "text": ["one", b"caf\xe9".decode("cp1252")], "vector": [[1.0], [2.0]]})
-    first, second = read_sources([path], text_column="text", id_column="key")
+    note, first, second = read_sources([path], text_column="text", id_column="key")
+    assert isinstance(note, SourceNote)
+    assert note.message == "a.parquet has columns of nested values, which are left out: 'vector'."
     assert isinstance(first, Source)
     assert isinstance(second, Source)
     assert (first.name, first.text, second.text) == ("7", "one", "café")
@@ -219,15 +324,57 @@ def test_a_parquet_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> N
     assert "has row groups of 3 MiB, more than the 100,000 bytes allowed" in problem.message
 
 
-def test_a_damaged_parquet_page_ends_the_file_with_a_problem(tmp_path: Path) -> None:
+def test_a_damaged_row_group_costs_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    write_parquet(path, {"text": ["some words " * 50 + str(number) for number in range(100)]})
+    texts = ["some words " * 50 + str(number) for number in range(100)]
+    parquet.write_table(pa.table({"text": texts}), path, row_group_size=60)
     data = bytearray(path.read_bytes())
     data[4:400] = bytes(396)
     path.write_bytes(data)
-    (problem,) = read_sources([path], text_column="text")
+    events = list(read_sources([path], text_column="text"))
+    assert [name for name, _ in names_and_texts(events)] == [f"a.parquet#row {number}" for number in range(61, 101)]
+    (message,) = problems(events)
+    assert message.startswith("a.parquet#row 1 and the 59 rows after it are in a damaged part of the file")
+
+
+def test_a_text_that_is_not_utf8_costs_its_row_of_a_parquet_file(tmp_path: Path) -> None:
+    texts = pa.array([b"one", b"caf\xe9", b"three"], pa.binary()).view(pa.string())
+    notes = pa.array([b"caf\xe9", b"x", None], pa.binary()).view(pa.string())
+    parquet.write_table(pa.table({"text": texts, "note": notes}), tmp_path / "a.parquet")
+    events = list(read_sources([tmp_path / "a.parquet"], text_column="text"))
+    assert names_and_texts(events) == [("a.parquet#row 1", "one"), ("a.parquet#row 3", "three")]
+    assert problems(events)[0].startswith("a.parquet#row 2 holds bytes that are not in the encoding")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "label"),
+    [
+        (pa.timestamp("us"), 253402300800000000, "10000-01-01 00:00:00"),
+        (pa.timestamp("ns"), 1, "1970-01-01 00:00:00.000000001"),
+        (pa.timestamp("s", "UTC"), 0, "1970-01-01 00:00:00Z"),
+        (pa.timestamp("ms"), -99999999999999999, None),
+        (pa.date32(), 2932897, "10000-01-01"),
+        (pa.time64("ns"), 1500000000, "00:00:01.5"),
+        (pa.duration("ns"), 2**62, None),
+        (pa.decimal128(20, 2), 5, "5.00"),
+    ],
+)
+def test_no_value_beside_the_text_costs_a_row(tmp_path: Path, kind: pa.DataType, value: int, label: str | None) -> None:
+    array = pa.array([value], kind) if pa.types.is_decimal(kind) else pa.array([value]).cast(pa.int64())
+    if not pa.types.is_decimal(kind):
+        array = array.cast(pa.int32()).view(kind) if kind == pa.date32() else array.view(kind)
+    parquet.write_table(pa.table({"text": ["one"], "when": array}), tmp_path / "a.parquet")
+    (source,) = read_sources([tmp_path / "a.parquet"], text_column="text")
+    assert isinstance(source, Source)
+    assert label is None or source.metadata["when"] == label
+
+
+def test_a_double_column_of_a_parquet_file_is_refused(tmp_path: Path) -> None:
+    table = pa.table([["one"], ["two"]], names=["text", "text"])
+    parquet.write_table(table, tmp_path / "a.parquet")
+    (problem,) = read_sources([tmp_path / "a.parquet"])
     assert isinstance(problem, SourceProblem)
-    assert "this row and all after it are missing" in problem.message
+    assert problem.message == "a.parquet has 2 columns 'text'; rename all but one."
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.pairs import write_pairs
+from tests.pairs import finetune, write_pairs
 from tests.tiny_gemma import build_tiny_gemma
 from workers.finetuning.config import FinetuneConfig, SourceBudget, TrainingSettings
 from workers.finetuning.lora import LoraSettings
 from workers.finetuning.progress import TrainingProgress
-from workers.finetuning.training import FinetuneResult, finetune
+from workers.finetuning.training import FinetuneResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from gistmill.cli.training_data import make_row_reader
 from tests.claims import write_claims
 from tests.pairs import write_pairs
 from workers.finetuning.claim_files import detokenize, holds_claims, read_claim_file, read_claims
 from workers.finetuning.claim_groups import MAX_SUPPORTED, MAX_UNSUPPORTED, ClaimSet
-from workers.finetuning.errors import DataUnreadableError, MissingColumnError, TooFewClaimsError, TrainingSettingsError
+from workers.finetuning.errors import DataUnreadableError, TooFewClaimsError, TrainingSettingsError
 
 GOOD = json.dumps({"source": "A text.", "claims": [{"text": "It is a short text.", "is_consistent": True}]})
 
 
 def read(*paths: Path, seed: int = 1) -> ClaimSet:
-    return read_claims(paths, source_column="article", target_column="highlights", seed=seed)
+    return read_claims(paths, read_rows=make_row_reader(source_column="article", target_column="highlights"), seed=seed)
 
 
 def write(path: Path, claims: list[dict[str, object]]) -> Path:
@@ -119,7 +120,7 @@ def test_nothing_given_and_nothing_usable_are_said(tmp_path: Path) -> None:
 
 def test_a_table_without_the_columns_is_named(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("text,summary\na,b\n")
-    with pytest.raises(MissingColumnError, match="no column 'article'; it has text, summary"):
+    with pytest.raises(DataUnreadableError, match="no column 'article'; give --source-column one of"):
         read(tmp_path / "pairs.csv")
 
 

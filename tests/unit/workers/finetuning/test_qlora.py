@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.pairs import finetune, read_pair_files
 from tests.unit.workers.finetuning.conftest import build_config
 from workers.engine.device import Placement
 from workers.finetuning import lora
@@ -14,12 +15,12 @@ from workers.finetuning.config import Optimizer
 from workers.finetuning.errors import QuantizationUnavailableError
 from workers.finetuning.merge import merge_adapter
 from workers.finetuning.trainer import choose_optimizer
-from workers.finetuning.training import build_trainer, finetune, gather_material
+from workers.finetuning.training import build_trainer, gather_material
 
 
 def test_the_base_is_held_in_nf4_and_computed_in_the_serving_dtype(base_weights: Path, tmp_path: Path) -> None:
     config = build_config(tmp_path, base_weights, qlora=True, training={"optimizer": Optimizer.PAGED_ADAMW_8BIT})
-    material = gather_material(config, None)
+    material = gather_material(config, read_pair_files(config))
     trainer = build_trainer(config, material, lambda _: None)
     quantization = trainer.model.config.quantization_config
     assert (quantization.load_in_4bit, quantization.bnb_4bit_quant_type) == (True, "nf4")
@@ -37,7 +38,7 @@ def test_a_4_bit_base_trains_and_its_adapter_merges_into_the_full_precision_one(
 
 def test_measuring_the_base_leaves_every_4_bit_layer_with_a_gradient(base_weights: Path, tmp_path: Path) -> None:
     config = build_config(tmp_path, base_weights, qlora=True)
-    trainer = build_trainer(config, gather_material(config, None), lambda _: None)
+    trainer = build_trainer(config, gather_material(config, read_pair_files(config)), lambda _: None)
     trainer.evaluate()
     trainer.model.train()
     trainer.compute_loss(trainer.model, dict(next(iter(trainer.get_train_dataloader())))).backward()

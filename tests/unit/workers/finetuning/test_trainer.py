@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from tests.pairs import read_pair_files
 from tests.unit.workers.finetuning.conftest import build_config
 from workers.finetuning.trainer import CompletionTrainer, build_arguments
 from workers.finetuning.training import build_trainer, gather_material
@@ -16,7 +17,7 @@ from workers.finetuning.training import build_trainer, gather_material
 @pytest.fixture
 def trainer(base_weights: Path, tmp_path: Path) -> CompletionTrainer:
     config = build_config(tmp_path, base_weights)
-    return build_trainer(config, gather_material(config, None), lambda _: None)
+    return build_trainer(config, gather_material(config, read_pair_files(config)), lambda _: None)
 
 
 def test_the_loss_equals_that_of_transformers_own_head(trainer: CompletionTrainer, base_weights: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_loss_summed_over_accumulation_steps_is_divided_by_all_their_tokens(tr
 
 def test_settings_reach_trl_and_rows_are_not_cut_again(base_weights: Path, tmp_path: Path) -> None:
     config = build_config(tmp_path, base_weights, training={"learning_rate": 3e-4, "warmup_steps": 7, "seed": 3})
-    arguments = build_arguments(config, gather_material(config, None).placement)
+    arguments = build_arguments(config, gather_material(config, read_pair_files(config)).placement)
     assert (arguments.learning_rate, arguments.warmup_steps, arguments.seed) == (3e-4, 7, 3)
     assert arguments.max_length is None
     assert arguments.activation_checkpointing is False

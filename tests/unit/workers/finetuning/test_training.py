@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.pairs import finetune
 from tests.unit.workers.finetuning.conftest import FinishedRun, build_config
-from workers.finetuning.errors import MissingColumnError, NotEnoughMemoryError, OutputInUseError, TrainingSettingsError
+from workers.finetuning.errors import DataUnreadableError, NotEnoughMemoryError, OutputInUseError, TrainingSettingsError
 from workers.finetuning.lora import LoraSettings
 from workers.finetuning.pairs import clean_pairs
 from workers.finetuning.progress import TrainingProgress
-from workers.finetuning.training import finetune
 from workers.generation import PromptFormat
 from workers.weights.metadata import AdapterMetadata, fingerprint_base
 
@@ -114,7 +114,7 @@ def test_a_held_out_part_can_be_switched_off(base_weights: Path, tmp_path: Path)
 
 def test_a_missing_column_is_named_before_training_starts(base_weights: Path, tmp_path: Path) -> None:
     config = build_config(tmp_path, base_weights, target_column="summary")
-    with pytest.raises(MissingColumnError, match=r"no column 'summary'; it has id, article, highlights"):
+    with pytest.raises(DataUnreadableError, match="no column 'summary'; give --target-column one of"):
         finetune(config)
     assert not config.output.exists()
 

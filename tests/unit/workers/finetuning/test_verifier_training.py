@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import Gemma2Config, LlamaConfig, PreTrainedConfig
 
 from tests.claims import FALSE, TRUE, write_claims
+from tests.pairs import train_verifier
 from tests.tiny_gemma import build_tiny_family
 from workers.engine import verifier as serving
 from workers.engine.verifier import load_verifier
@@ -28,7 +29,7 @@ from workers.finetuning.verifier_config import VerifierConfig
 from workers.finetuning.verifier_loop import VerifierTrainer
 from workers.finetuning.verifier_loss import label_tokens
 from workers.finetuning.verifier_network import VerifierNetwork
-from workers.finetuning.verifier_training import VerifierResult, build_network, prepare_placement, train_verifier
+from workers.finetuning.verifier_training import VerifierResult, build_network, prepare_placement
 from workers.weights.metadata import fingerprint_base
 from workers.weights.verifier import VERIFIER_FILES, VerifierMetadata
 

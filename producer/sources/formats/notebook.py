@@ -1,0 +1,99 @@
+"""Reader of Jupyter notebooks: prose, code and what the code printed, as Markdown; pictures are left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from producer.errors import UnreadableError
+from producer.sources.source import Content
+from producer.sources.text import find_title, normalize_text
+
+# Characters of one output that are kept; logs of a training run can have millions.
+MAX_OUTPUT_CHARS = 2000
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Pictures within the prose, as data.
+DATA_IMAGE = re.compile(r"!\[([^\]]*)\]\((?:data:|attachment:)[^)]*\)")
+
+
+def read_notebook(text: str) -> Content:
+    """Return the cells of a notebook.
+
+    Raises:
+        UnreadableError: it is no notebook.
+    """
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"is not a readable notebook ({error}); save it again from Jupyter") from error
+    cells = _find_cells(notebook)
+    language = _find_language(notebook)
+    cut = 0
+    blocks: list[str] = []
+    for cell in cells:
+        source = _join(cell.get("source", cell.get("input"))).strip()
+        if cell.get("cell_type") == "code":
+            blocks += [_fence(source, language)] if source else []
+            for output in _list_outputs(cell):
+                cut += len(output) > MAX_OUTPUT_CHARS
+                blocks.append(_fence(output[:MAX_OUTPUT_CHARS]))
+        else:
+            level = cell.get("level") if cell.get("cell_type") == "heading" else None
+            prose = DATA_IMAGE.sub(r"\1", source)
+            blocks.append(f"{'#' * level} {prose}" if isinstance(level, int) and 0 < level < 7 else prose)
+    markdown = normalize_text("\n\n".join(filter(None, blocks))).strip()
+    notes = (f"has {cut} long outputs, of which the first {MAX_OUTPUT_CHARS:,} characters are read",) if cut else ()
+    return Content(markdown, "markdown", find_title(markdown), notes=notes)
+
+
+def _find_cells(notebook: Any) -> list[dict[str, Any]]:
+    """Return the cells; those of version 3 are in worksheets."""
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if cells is None and isinstance(notebook, dict) and isinstance(notebook.get("worksheets"), list):
+        sheets = [sheet for sheet in notebook["worksheets"] if isinstance(sheet, dict)]
+        cells = [cell for sheet in sheets for cell in sheet.get("cells") or ()]
+    if not isinstance(cells, list):
+        raise UnreadableError("is no notebook: it has no cells; save it again from Jupyter")
+    return [cell for cell in cells if isinstance(cell, dict)]
+
+
+def _find_language(notebook: dict[str, Any]) -> str:
+    metadata = notebook.get("metadata")
+    for key in ("language_info", "kernelspec"):
+        part = metadata.get(key) if isinstance(metadata, dict) else None
+        name = (part.get("name"), part.get("language")) if isinstance(part, dict) else ()
+        for word in reversed(name):
+            if isinstance(word, str) and re.fullmatch(r"[\w+#-]{1,20}", word):
+                return word
+    return ""
+
+
+def _join(source: object) -> str:
+    """Return the text of a cell, which is a string or a list of lines."""
+    if isinstance(source, list):
+        return "".join(line for line in source if isinstance(line, str))
+    return source if isinstance(source, str) else ""
+
+
+def _list_outputs(cell: dict[str, Any]) -> Iterator[str]:
+    """Yield what the code printed and the value of its last line; errors without the lines of their stack."""
+    outputs = cell.get("outputs")
+    for output in outputs if isinstance(outputs, list) else ():
+        if not isinstance(output, dict):
+            continue
+        data = output.get("data")
+        text = _join(output.get("text"))
+        if not text and isinstance(data, dict) and not any(str(name).startswith("image/") for name in data):
+            text = _join(data.get("text/plain"))
+        if output.get("output_type") in {"error", "pyerr"}:
+            text = f"{output.get('ename', 'error')}: {output.get('evalue', '')}"
+        if text := ESCAPES.sub("", text).strip():
+            yield text
+
+
+def _fence(code: str, language: str = "") -> str:
+    """Return code between more backticks than it has in a row."""
+    ticks = "`" * max(3, 1 + max((len(run) for run in re.findall("`{3,}", code)), default=0))
+    return f"{ticks}{language}\n{code}\n{ticks}"

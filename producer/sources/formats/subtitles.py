@@ -1,0 +1,75 @@
+"""Reader of subtitles (SRT and WebVTT): the spoken words as paragraphs, without numbers, times and markup."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from producer.sources.source import Content
+
+TIMING = re.compile(r"^\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})")
+# Blocks of WebVTT that are no captions.
+NO_CAPTION = re.compile(r"^(WEBVTT|NOTE|STYLE|REGION)\b")
+VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
+MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
+SOUND = re.compile(r"^[\[(♪*][^\])♪*]*[\])♪*]$")
+# Seconds of silence that end a paragraph, and characters after which the end of a sentence does.
+PAUSE = 2.0
+PARAGRAPH_CHARS = 600
+SENTENCE_END = re.compile(r"[.!?…。！？।؟]['\"”’»)\]]?$")  # noqa: RUF001 - signs of other scripts are meant
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """Words on the screen, from a second to another."""
+
+    start: float
+    end: float
+    text: str
+
+
+def read_subtitles(text: str) -> Content:
+    """Return the words of subtitles; a pause, a change of the speaker or a length ends a paragraph."""
+    paragraphs: list[str] = []
+    last_end, last_line = 0.0, ""
+    for caption in _list_captions(text):
+        for line in caption.text.split("\n"):
+            # Captions that roll repeat the line before.
+            if line == last_line:
+                continue
+            is_new = caption.start - last_end > PAUSE or line.startswith(("-", "–", "—")) or ": " in line[:30]  # noqa: RUF001
+            is_full = bool(paragraphs) and len(paragraphs[-1]) > PARAGRAPH_CHARS and SENTENCE_END.search(paragraphs[-1])
+            if paragraphs and not is_new and not is_full:
+                paragraphs[-1] += f" {line}"
+            else:
+                paragraphs.append(line)
+            last_line = line
+        last_end = caption.end
+    return Content("\n\n".join(paragraphs), "text")
+
+
+def _list_captions(text: str) -> Iterator[Caption]:
+    for block in re.split(r"\n\s*\n", text):
+        lines = block.strip("\n").split("\n")
+        place = next((number for number, line in enumerate(lines) if TIMING.match(line)), None)
+        if place is None:
+            continue
+        times = TIMING.match(lines[place])
+        words = [cleaned for line in lines[place + 1 :] if (cleaned := _clean(line))]
+        words = [line for line in words if not SOUND.match(line) and not NO_CAPTION.match(line)]
+        if times and words:
+            yield Caption(_read_seconds(times[1]), _read_seconds(times[2]), "\n".join(words))
+
+
+def _clean(line: str) -> str:
+    line = VOICE.sub(lambda match: f"{match[1].strip()}: ", line)
+    return " ".join(html.unescape(MARKUP.sub("", line)).replace("\\N", " ").split())
+
+
+def _read_seconds(time: str) -> float:
+    seconds = 0.0
+    for part in time.replace(",", ".").split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds

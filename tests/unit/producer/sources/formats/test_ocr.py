@@ -1,0 +1,48 @@
+"""Text recognition: a scanned page is read where it was asked for, and named as such."""
+
+import io
+from pathlib import Path
+
+import matplotlib
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from producer.errors import UnreadableError
+from producer.sources import ReadLimits, Source, SourceNote, read_sources
+from producer.sources.formats.pdf import read_pdf
+from producer.sources.limits import RECOGNITION_LIMITS
+
+LINES = ("The ferry runs every twenty minutes.", "In winter it stops at nine.", "Die Fähre fährt täglich.")
+FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+
+
+def make_scan(*lines: str) -> bytes:
+    """Return a PDF whose only page is a picture of these lines."""
+    picture = Image.new("L", (1240, 600), 255)
+    drawing = ImageDraw.Draw(picture)
+    for number, line in enumerate(lines):
+        drawing.text((80, 80 + 50 * number), line, fill=0, font=ImageFont.truetype(str(FONT), 28))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PDF", resolution=150)
+    return buffer.getvalue()
+
+
+def test_a_scan_is_read_within_the_bounds_of_the_sandbox(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(make_scan(*LINES))
+    note, source = read_sources([tmp_path / "a.pdf"], limits=RECOGNITION_LIMITS)
+    assert isinstance(note, SourceNote)
+    assert note.message == "a.pdf was read by text recognition on page 1, which may have misread it."
+    assert isinstance(source, Source)
+    # Spaces and single letters may be misread.
+    for words in ("The ferry runs every twenty minutes", "stops at nine", "fährt täglich"):
+        assert words in source.text
+
+
+def test_a_scan_is_refused_unless_recognition_was_asked_for() -> None:
+    with pytest.raises(UnreadableError, match=r"a scan.*--ocr \(pip install 'gistmill\[ocr\]'\)"):
+        read_pdf(make_scan(*LINES), ReadLimits())
+
+
+def test_a_picture_without_text_stays_refused() -> None:
+    with pytest.raises(UnreadableError, match="without any text"):
+        read_pdf(make_scan(), RECOGNITION_LIMITS)
