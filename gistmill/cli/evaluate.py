@@ -10,11 +10,8 @@ import click
 
 from gistmill.cli.database import open_engine
 from gistmill.cli.options import READABLE_FILE
-from gistmill.cli.output import json_option, list_names, print_json, print_table, warn_unsent
+from gistmill.cli.output import json_option, list_names, print_json, print_table, print_tokenizers, warn_unsent
 from producer.wording import clean_line, count
-
-# Follows the tokenizers of scores whose mean is one over languages.
-NOT_COMPARABLE = "; scores of different tokenizers are not comparable, and neither is their mean"
 
 if TYPE_CHECKING:
     from models.base import Json
@@ -117,9 +114,7 @@ def print_scores(found: Json) -> None:
         for name, mean in found["means"].items()
     ]
     print_table(("metric", "mean F1", "95 % interval"), rows)
-    if found["tokenizers"]:
-        names = ", ".join(f"{name} ({number:,})" for name, number in sorted(found["tokenizers"].items()))
-        click.echo(f"tokenizer: {names}{NOT_COMPARABLE if len(found['tokenizers']) > 1 else ''}")
+    print_tokenizers(found["tokenizers"])
     for source, reason in found["not_measurable"].items():
         click.echo(clean_line(f"not measurable, {source}: {reason}"))
     left_out = {

@@ -12,6 +12,7 @@ import click
 from gistmill.cli.approved_pairs import read_approved
 from gistmill.cli.finetune_options import add_finetune_options, build_config
 from gistmill.cli.finetune_verifier import finetune_verifier
+from gistmill.cli.output import print_tokenizers
 from gistmill.cli.weights_checks import check_name, explain_engine
 from models.settings import read_settings
 from producer.wording import format_seconds
@@ -160,3 +161,4 @@ def _print_report(result: FinetuneResult) -> None:
     for name, label in METRICS.items():
         if name in after:
             click.echo(f"{label:<16}{before[name]:>9.2f}{after[name]:>9.2f}")
+    print_tokenizers(after.get("tokenizers", {}))

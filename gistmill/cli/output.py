@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -44,6 +44,14 @@ def print_fields(fields: dict[str, object]) -> None:
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         click.echo(f"{click.style(name.rjust(width), dim=True)}  {clean_line(value)}")
+
+
+def print_tokenizers(counts: Mapping[str, int]) -> None:
+    """Print the tokenizers of ROUGE with the number of summaries that each read; nothing without a score."""
+    names = ", ".join(f"{name} ({number:,})" for name, number in sorted(counts.items()))
+    advice = "; scores of different tokenizers are not comparable, and neither is their mean"
+    if names:
+        click.echo(f"tokenizer: {names}{advice if len(counts) > 1 else ''}")
 
 
 def print_json(value: object) -> None:

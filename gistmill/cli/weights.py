@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gistmill.cli.database import open_engine, open_session
-from gistmill.cli.output import json_option, print_fields, print_json, print_table
+from gistmill.cli.output import json_option, print_fields, print_json, print_table, print_tokenizers
 from gistmill.cli.weights_checks import check_name, explain_engine
 from models.settings import PACKAGED, read_settings
 
@@ -76,6 +76,7 @@ def show(name: str, *, as_json: bool) -> None:
     if metrics.get("after"):
         click.echo("\non the held-out pairs")
         print_table(("", "before", "after"), list_metrics(metrics))
+        print_tokenizers(metrics["after"].get("tokenizers", {}))
 
 
 @click.command()

@@ -107,7 +107,8 @@ def _read_yaml(block: str) -> object:
     import yaml
 
     try:
-        return yaml.load(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506 - makes texts only
+        # A loader that makes nothing but texts, lists and mappings.
+        return yaml.load(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506  # nosec B506
     except (yaml.YAMLError, RecursionError, ValueError):
         lines = [line for line in block.splitlines() if line.strip() and not line.lstrip().startswith("#")]
         matches = [match for line in lines if (match := _FLAT_LINE.fullmatch(line.rstrip()))]

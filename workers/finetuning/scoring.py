@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import takewhile
 from statistics import fmean
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from workers.evaluation.rouge import ROUGE_METRICS, score_rouge
+from workers.evaluation.rouge import ROUGE_METRICS, RougeTokenizer, choose_tokenizer, score_rouge
 from workers.finetuning.dataset import TrainingExample
 
 # Prompts generated together.
@@ -34,18 +35,29 @@ class GeneratedSummary:
 
 @dataclass(frozen=True, slots=True)
 class SummaryScores:
-    """Mean scores of a set of summaries; ROUGE is F1 in percent."""
+    """Mean scores of a set of summaries; ROUGE is F1 in percent.
+
+    Args:
+        rouge1: mean ROUGE-1.
+        rouge2: mean ROUGE-2.
+        rouge_l: mean ROUGE-L.
+        stopped_share: share of the summaries that ended with an end token.
+        mean_tokens: their mean length.
+        tokenizers: number of summaries by the tokenizer of their ROUGE.
+    """
 
     rouge1: float
     rouge2: float
     rouge_l: float
     stopped_share: float
     mean_tokens: float
+    tokenizers: Mapping[RougeTokenizer, int]
 
 
 def score_summaries(summaries: Sequence[GeneratedSummary], targets: Sequence[str]) -> SummaryScores:
     """Score summaries against their targets."""
-    rows = [score_rouge(summary.text, target) for target, summary in zip(targets, summaries, strict=True)]
+    pairs = [(summary.text, target) for target, summary in zip(targets, summaries, strict=True)]
+    rows = [score_rouge(*pair) for pair in pairs]
     rouge = {name: 100 * fmean(row[name] for row in rows) for name in ROUGE_METRICS}
     return SummaryScores(
         rouge1=rouge["rouge1"],
@@ -53,6 +65,7 @@ def score_summaries(summaries: Sequence[GeneratedSummary], targets: Sequence[str
         rouge_l=rouge["rougeL"],
         stopped_share=fmean(summary.has_stopped for summary in summaries),
         mean_tokens=fmean(summary.tokens for summary in summaries),
+        tokenizers=dict(Counter(choose_tokenizer(*pair) for pair in pairs)),
     )
 
 

@@ -148,11 +148,11 @@ def to_dataset(examples: ExampleSet) -> Dataset:
     return Dataset.from_list([example.row for example in examples.examples])
 
 
-def measure_held_out(trainer: CompletionTrainer, config: FinetuneConfig, material: _Material) -> dict[str, float]:
-    """Return the loss on the held-out pairs, and ROUGE if any are generated."""
+def measure_held_out(trainer: CompletionTrainer, config: FinetuneConfig, material: _Material) -> dict[str, Any]:
+    """Return the loss on the held-out pairs, and ROUGE with its tokenizers if any are generated."""
     if not material.held_out.examples:
         return {}
-    metrics = {"loss": float(trainer.evaluate()["eval_loss"])}
+    metrics: dict[str, Any] = {"loss": float(trainer.evaluate()["eval_loss"])}
     examples = material.held_out.examples[: config.generated]
     if examples:
         network = trainer.accelerator.unwrap_model(trainer.model)

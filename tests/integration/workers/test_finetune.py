@@ -49,6 +49,9 @@ def test_one_command_trains_on_two_hundred_pairs_and_another_merges_what_it_made
     assert note["metrics"]["after"]["loss"] < 0.8 * note["metrics"]["before"]["loss"]
     assert f"loss{note['metrics']['before']['loss']:>21.2f}{note['metrics']['after']['loss']:>9.2f}" in trained.out
 
+    assert set(note["metrics"]["after"]["tokenizers"]) == {"rouge-score"}
+    assert "\ntokenizer: rouge-score (" in trained.out
+
     merged = gistmill("weights", "merge", "bridges", "--output", "merged", "--name", "bridges-merged")
     assert merged.code == 0, merged.err
     base = compute_logits(AutoModelForCausalLM.from_pretrained(base_weights), base_weights)
@@ -69,6 +72,7 @@ def test_one_command_trains_on_two_hundred_pairs_and_another_merges_what_it_made
     shown = gistmill("weights", "show", "bridges")
     assert "completion, style news" in shown.out
     assert "200 pairs, 12 held out" in shown.out
+    assert "\ntokenizer: rouge-score (" in shown.out
 
 
 def test_what_is_saved_names_its_base_and_no_path_of_this_machine(
