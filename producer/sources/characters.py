@@ -16,19 +16,22 @@ _HYPHENS = re.compile(r"\u00ad[ \t]*\n[ \t]*(?=[^\W\d_])|[\u00ad\u2060\ufeff]")
 _LINE_ENDS = re.compile(r"[\u0085\u2028\u2029]")
 # Ligatures of Latin and Armenian; Hebrew and Arabic presentation forms; radicals in place of Chinese characters;
 # Japanese of half and letters and digits of full width, the signs between such digits included; styled letters.
-_FORMS = re.compile(
-    r"[\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufb4f\ufb50-\ufd3d\ufd40-\ufdfc\ufe70-\ufefc\u2e9f\u2ef3\u2f00-\u2fd5]+"
-    r"|[\uff61-\uff9f]+|[\uff21-\uff3a\uff41-\uff5a]+|[\uff10-\uff19]+(?:[\uff0c\uff0e][\uff10-\uff19]+)*"
-    r"|[\U0001d400-\U0001d7ff]+"
+_LETTER_FORMS = (
+    r"\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufb4f\ufb50-\ufd3d\ufd40-\ufdfc\ufe70-\ufefc\u2e9f\u2ef3\u2f00-\u2fd5"
+    r"\uff61-\uff9f\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff"
 )
+_FORMS = re.compile(rf"[{_LETTER_FORMS}]+|[\uff10-\uff19]+(?:[\uff0c\uff0e][\uff10-\uff19]+)*")
+# Most texts have none of these characters; a single set is found ten times as fast as the patterns.
+_ODD = re.compile(rf"[\u00ad\u2060\ufeff\u0085\u2028\u2029{_LETTER_FORMS}\uff10-\uff19]")
 
 
 def normalize_characters(text: str) -> str:
     """Return a text in the form in which it is stored."""
     if text.isascii():
         return text
-    text = _LINE_ENDS.sub("\n", _HYPHENS.sub("", text))
-    return unicodedata.normalize("NFC", _FORMS.sub(_resolve, text))
+    if _ODD.search(text):
+        text = _FORMS.sub(_resolve, _LINE_ENDS.sub("\n", _HYPHENS.sub("", text)))
+    return unicodedata.normalize("NFC", text)
 
 
 def compose(name: str) -> str:

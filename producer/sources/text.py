@@ -7,7 +7,7 @@ import re
 from producer.errors import UnreadableError
 from producer.sources.characters import normalize_characters
 from producer.sources.front_matter import split_front_matter
-from producer.sources.markdown import drop_comments, find_top_headings
+from producer.sources.markdown import drop_comments, find_only_heading
 from producer.sources.source import Content, TextFormat
 
 # Markdown structure: a heading, a fence, the delimiter row of a table, or a heading that is underlined.
@@ -51,8 +51,7 @@ def read_plain_text(text: str) -> Content:
 
 def find_title(markdown: str) -> str:
     """Return the only top-level heading of a Markdown text, "" if it has none or several (chapters)."""
-    titles = find_top_headings(markdown)
-    return clean_label(titles[0]) if len(titles) == 1 else ""
+    return clean_label(find_only_heading(markdown))
 
 
 def guess_format(text: str) -> TextFormat:
