@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser demo test test-all lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
+.PHONY: install browser documents demo test test-all lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
 	bench-submit bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
 
 install: $(STAMP)
@@ -23,7 +23,7 @@ up: install
 	$(BIN)/gistmill up
 
 # Half of what the tests do is to wait, so two processes share them; the files with the longest tests come first.
-test: install browser
+test: install browser documents
 	$(BIN)/python -m pytest -m "not gpu" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Pages are tested in Debian's Chromium, and a cluster of separate hosts with iproute2; root gets what is missing.
@@ -35,7 +35,12 @@ browser:
 		DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends $(SYSTEM); } || \
 		echo "no Chromium or no iproute2: what needs them is skipped, and fails in CI; run: sudo apt-get install $(SYSTEM)"
 
-test-all: install browser
+# Documents of Debian packages, in many formats and languages, are read in tests; 5 MB are downloaded once.
+documents: install
+	@$(BIN)/python -m tests.debian_documents || \
+		echo "no documents of Debian packages: their tests are skipped, and fail in CI; they need apt-get and dpkg-deb"
+
+test-all: install browser documents
 	$(BIN)/python -m pytest
 
 # What `pip install .` without an extra must be enough for, and the extras that it does without.

@@ -20,6 +20,7 @@ from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
 from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import Cluster
+from tests.debian_documents import debian_documents  # noqa: F401 - a fixture
 from tests.hand_driven import Driver
 from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
