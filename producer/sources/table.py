@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
+from producer.sources.characters import compose
 from producer.sources.text import clean_label
 
 # Leading records that determine the columns of a JSON table; records may lack fields.
@@ -127,11 +128,24 @@ def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_colu
     if not columns:
         # No row could be read; the rows carry the reasons.
         return Columns(text_column or "text", id_column or "")
-    for option, column in (("--text-column", text_column), ("--id-column", id_column)):
-        if column is not None and column not in columns:
-            raise SourceUsageError(f"has no column {column!r}; give {option} one of {list_nearest(column, columns)}")
-    title = next((name for name in columns if name.lower() in TITLE_NAMES and name != text_column), "")
-    return Columns(text_column or _guess_text_column(columns), id_column or "", title, text_column is None)
+    text = _require_column(text_column, columns, option="--text-column")
+    ident = _require_column(id_column, columns, option="--id-column")
+    title = next((name for name in columns if name.lower() in TITLE_NAMES and name != text), "")
+    return Columns(text or _guess_text_column(columns), ident or "", title, text_column is None)
+
+
+def _require_column(name: str | None, columns: tuple[str, ...], *, option: str) -> str | None:
+    if name is None:
+        return None
+    found = find_column(name, columns)
+    if found is None:
+        raise SourceUsageError(f"has no column {name!r}; give {option} one of {list_nearest(name, columns)}")
+    return found
+
+
+def find_column(name: str, columns: tuple[str, ...]) -> str | None:
+    """Return a column's name as its file has it, where letters may be decomposed; None if it lacks the column."""
+    return next((column for column in columns if compose(column) == compose(name)), None)
 
 
 def _guess_text_column(columns: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from producer.sources.kinds import FileKind, find_kind
 from producer.sources.limits import ReadLimits
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import SourceProblem, describe_problem
-from producer.sources.table import UNDECODED, Record, Row, list_nearest
+from producer.sources.table import UNDECODED, Record, Row, find_column, list_nearest
 from producer.sources.table_files import open_table
 from producer.sources.text import normalize_text
 
@@ -42,8 +42,9 @@ class WantedColumn:
             SourceUsageError: the file lacks it.
         """
         usual = {name.lower(): name for name in reversed(columns)}
-        found = self.name if self.name in columns else None
-        if self.name is None:
+        if self.name is not None:
+            found = find_column(self.name, columns)
+        else:
             found = next((usual[guess] for guess in self.guesses if guess in usual), None)
         if found is None:
             wanted = self.name or self.guesses[0]
@@ -81,6 +82,8 @@ def read_text_columns(
         tables = ", ".join(table.value for table in FileKind if table.is_table)
         raise SourceUsageError(f"is no table; give one of {tables}")
     try:
+        # Some kinds are opened at their first row, whose problem it would be.
+        path.stat()
         with Sandbox(limits) as sandbox:
             table = open_table(path, kind, limits, sandbox)
         first = next(table.rows, None)

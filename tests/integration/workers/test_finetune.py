@@ -141,8 +141,8 @@ def test_rows_that_cannot_be_used_and_texts_that_are_cut_are_counted_before_trai
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("pairs.csv", "--target-column", "summary"), 2, "no column 'summary'; it has id, article, highlights"),
-        (("none.csv",), 2, "no data file none.csv"),
+        (("pairs.csv", "--target-column", "summary"), 2, "no column 'summary'; give --target-column one of"),
+        (("none.csv",), 2, "none.csv does not exist; check the path"),
         ((), 2, "no data file given"),
         (("pairs.csv", "--held-out", "150"), 2, "bring at least 300 pairs"),
         (("pairs.csv", "--batch-size", "10000000"), 1, "lower the batch size"),

@@ -84,7 +84,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_resumes(
         (("claims.jsonl", "--style", "news", "--qlora"), 2, "--style, --qlora is for --task summarize: leave it out"),
         (("claims.jsonl", "--name", "judge"), 2, "--name is for --task summarize"),
         (("claims.jsonl", "--held-out", "20"), 2, "bring at least 40 texts"),
-        (("none.jsonl",), 2, "no data file none.jsonl"),
+        (("none.jsonl",), 2, "none.jsonl does not exist; check the path"),
         (("claims.jsonl", "--base", "no/such-folder"), 1, "no weights folder no/such-folder"),
         (("claims.jsonl", "--from-batch", "nightly"), 2, "there is no batch or job 'nightly'"),
         ((), 2, "no data file given"),

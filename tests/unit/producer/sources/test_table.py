@@ -9,6 +9,10 @@ from producer.sources.table import Columns, choose_columns
 def test_given_columns_are_taken() -> None:
     chosen = choose_columns(("url", "text", "words", "Title"), text_column="words", id_column="url")
     assert chosen == Columns("words", "url", "Title", is_guessed=False)
+    assert (
+        choose_columns(("re\u0301sume\u0301",), text_column="r\u00e9sum\u00e9", id_column=None).text
+        == "re\u0301sume\u0301"
+    )
 
 
 @pytest.mark.parametrize("columns", [("id", "Article"), ("body", "a", "b"), ("anything",)])

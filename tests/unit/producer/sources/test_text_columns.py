@@ -85,8 +85,18 @@ def test_a_file_that_cannot_be_used_is_an_error(
 ) -> None:
     with pytest.raises(error, match=message):
         read(tmp_path / name, content)
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.jsonl", "none.parquet"])
+def test_a_missing_file_is_named_as_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceUsageError, match="does not exist"):
-        list(read_text_columns(tmp_path / "none.csv", COLUMNS))
+        list(read_text_columns(tmp_path / name, COLUMNS))
+
+
+def test_a_column_is_found_whether_its_letters_are_composed_or_not(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("re\u0301sume\u0301,other\nOne.,x\n")
+    (row,) = read_text_columns(tmp_path / "a.csv", [WantedColumn("--source-column", "r\u00e9sum\u00e9")])
+    assert row == TextRow(1, ("One.",))
 
 
 def test_references_name_bad_rows_and_keep_the_others(tmp_path: Path) -> None:
