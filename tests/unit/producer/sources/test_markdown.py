@@ -14,8 +14,9 @@ PARSER = MarkdownIt("commonmark").enable("table")
 # Lines that open, close, continue or interrupt each other.
 LINES = (
     "# One", "## Two", "=====", "---", "text", "  more", "", "- item", "1. item", "> quote", "> ```", "- <div>",
-    "```", "```py", "````", "~~~", "  ```", "   ```", "    ```", "  # two", "    # four", "<!-- c -->", "<!--", "-->", "<!-->",
-    "a <!-- b --> c", "- <!-- b -->", "  <!-- b -->", "<div>", "</div>", "<pre>", "</pre>", "<i id=a></i>", "| a | b |", "|---|---|",
+    "```", "```py", "````", "~~~", "  ```", "   ```", "    ```", "  # two", "    # four", "<!-- c -->",
+    "<!--", "-->", "<!-->", "a <!-- b --> c", "- <!-- b -->", "  <!-- b -->", "<div>", "</div>", "<pre>",
+    "</pre>", "<i id=a></i>", "| a | b |", "|---|---|",
 )  # fmt: skip
 TEXTS = st.lists(st.sampled_from(LINES), max_size=14).map("\n".join)
 
