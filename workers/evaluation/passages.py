@@ -30,6 +30,7 @@ class PassageIndex:
         self._sentences = sentences
         words = [read_words(sentence.text) for sentence in sentences]
         self._keys = [[word.key for word in found] for found in words]
+        self._sets = [frozenset(keys) for keys in self._keys]
         self._index: bm25s.BM25 | None = None
         # Every word between spaces, so that a run of words is found as a substring; then where each sentence begins.
         pieces = ["".join(f" {fold(word.text)}" for word in found) for found in words]
@@ -50,13 +51,12 @@ class PassageIndex:
         places = [place for place in range(first, last + 1) if self._keys[place]]
         return places if len(words) >= MIN_VERBATIM_SHARE * sum(len(self._keys[place]) for place in places) else []
 
-    def measure_coverage(self, claim: str, support: Sequence[int]) -> float:
-        """Return the share of a claim's content words in some sentences and their neighbours; 1 without any."""
+    def measure_coverage(self, claim: str) -> float:
+        """Return the largest share of a claim's content words that stand in one sentence; 1 without any."""
         wanted = [word.key for word in read_words(claim) if word.is_content]
-        count = len(self._keys)
-        near = {place for found in support for place in (found - 1, found, found + 1) if 0 <= place < count}
-        there = {key for place in near for key in self._keys[place]}
-        return sum(key in there for key in wanted) / len(wanted) if wanted else 1.0
+        if not wanted:
+            return 1.0
+        return max((sum(key in keys for key in wanted) for keys in self._sets), default=0) / len(wanted)
 
     def rank(self, claim: str) -> list[int]:
         """Return the indices of all sentences, the best match for a claim first."""

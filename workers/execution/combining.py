@@ -70,7 +70,7 @@ def complete(
         grounded = join_answers(grounded, further)
     if options.style not in PLAIN_STYLES or count_words(grounded.text) >= SHORT_SHARE * length:
         return grounded
-    salient = grounder.quote_salient(claim, grounded.text, words=length)
+    salient = grounder.quote_salient(claim, grounded, words=length)
     return join_answers(grounded, salient) if salient.sentences else grounded
 
 

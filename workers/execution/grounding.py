@@ -19,6 +19,7 @@ from workers.execution.store import StepStore
 from workers.generation import GenerationParams
 from workers.summarization.candidates import choose_best_grounded, vary_candidate
 from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer, quote_salient
+from workers.summarization.packing import Span
 
 # Sources kept indexed: the steps of a job that read the same part follow each other.
 KEPT_SOURCES = 8
@@ -54,10 +55,11 @@ class StepSource:
     def locate(self, sentence: GroundedSentence) -> GroundedSentence:
         """Return a sentence with its spans as offsets in the document."""
         return replace(
-            sentence, spans=tuple(span for start, end in sentence.spans for span in self._locate(start, end))
+            sentence, spans=tuple(span for start, end in sentence.spans for span in self.find_spans(start, end))
         )
 
-    def _locate(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def find_spans(self, start: int, end: int) -> Iterator[Span]:
+        """Yield the spans of the document that a span of the text is made of."""
         offset = 0
         for part in self.parts:
             first, last = max(start, offset), min(end, offset + len(part.text))
@@ -125,16 +127,21 @@ class Grounder:
         grounded = ground_answer(text, source.text, mode=mode, language=language)
         return replace(grounded, sentences=tuple(map(source.locate, grounded.sentences)))
 
-    def quote_salient(self, claim: Claim, said: str, *, words: int) -> GroundedAnswer:
-        """Return quotations of salient sentences that complete a text of a step to a length.
+    def quote_salient(self, claim: Claim, grounded: GroundedAnswer, *, words: int) -> GroundedAnswer:
+        """Return quotations of salient sentences that complete a step's answer to a length.
 
         Args:
             claim: the step.
-            said: the text.
-            words: length of the text with the quotations.
+            grounded: its answer.
+            words: length of the answer with the quotations.
         """
         source = self.find_source(claim)
-        answer = quote_salient(source.text.text, said, words=words)
+        cited = [span for sentence in grounded.sentences for span in sentence.spans]
+
+        def is_cited(span: Span) -> bool:
+            return any(start < last and first < end for start, end in source.find_spans(*span) for first, last in cited)
+
+        answer = quote_salient(source.text.text, grounded.text, is_cited=is_cited, words=words)
         return replace(answer, sentences=tuple(map(source.locate, answer.sentences)))
 
     def find_source(self, claim: Claim) -> StepSource:

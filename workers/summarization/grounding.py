@@ -7,7 +7,7 @@ nearest to it, in quotation marks, or dropped if the answer says that already. U
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -122,12 +122,13 @@ def ground_answer(
     return grounded if grounded.sentences else _quote_instead(text, source, failed)
 
 
-def quote_salient(source: str, said: str, *, words: int) -> GroundedAnswer:
+def quote_salient(source: str, said: str, *, is_cited: Callable[[Span], bool], words: int) -> GroundedAnswer:
     """Return quotations of a source's salient sentences that a text does not say, in the source's order.
 
     Args:
         source: the source.
         said: the text.
+        is_cited: tells whether the text cites a span of the source.
         words: length of the text with the quotations.
     """
     known = _read_content(said)
@@ -136,7 +137,8 @@ def quote_salient(source: str, said: str, *, words: int) -> GroundedAnswer:
     for span in extract(source, words=words):
         quoted = " ".join(source[slice(*span)].split())
         content = _read_content(quoted)
-        if count_words(quoted) > left or len(content & known) > MAX_SHARED * len(content):
+        is_said = is_cited(span) or len(content & known) > MAX_SHARED * len(content)
+        if is_said or count_words(quoted) > left:
             continue
         left -= count_words(quoted)
         text = OPENING_MARK + quoted + CLOSING_MARK

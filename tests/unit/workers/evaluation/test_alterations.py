@@ -4,8 +4,9 @@ from workers.evaluation.verification import SourceText
 
 
 def find_reason(sentence: str, source: str) -> str | None:
+    """Return the objection to a sentence, other than to the share of its words that the source has."""
     [verdict] = SourceText(source, None).verify([sentence])
-    return verdict.reason
+    return None if verdict.reason and "of its words stand" in verdict.reason else verdict.reason
 
 
 # Pairs of a sentence with a source that denies or hedges it, and the words of the source that say so.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.summarization.coverage import measure_coverage, note_coverage
+from workers.summarization.coverage import measure_coverage, note_coverage, pick_missing
 
 PARTS = [
     "The ship left Bristol with barley and a crew of nine.",
@@ -27,3 +27,17 @@ def test_a_note_names_the_inputs_that_the_output_says_nothing_of() -> None:
     assert note_coverage(PARTS[0], PARTS) == "says nothing of parts 2, 3 of 3"
     assert note_coverage(f"{PARTS[0]} {PARTS[1]}", PARTS) == "says nothing of part 3 of 3"
     assert note_coverage("Left Bristol; a storm near Lundy; towed to Ilfracombe.", PARTS) is None
+
+
+def test_the_first_sentence_of_every_missing_input_is_picked_in_order() -> None:
+    outputs = [PARTS[0], f"{PARTS[1]} The captain was calm.", PARTS[2]]
+    assert pick_missing(PARTS[0], outputs, words=60) == PARTS[1:]
+
+
+def test_no_more_is_picked_than_the_length_allows() -> None:
+    assert pick_missing(PARTS[0], PARTS, words=22) == [PARTS[1]]
+    assert pick_missing(PARTS[0], PARTS, words=12) == []
+
+
+def test_nothing_is_picked_where_every_input_is_covered() -> None:
+    assert pick_missing(" ".join(PARTS), PARTS, words=100) == []
