@@ -38,7 +38,7 @@ def open_json(path: Path, limits: ReadLimits) -> Table:
         encoding = find_line_encoding(stream)
     text = data.decode(encoding, "surrogateescape").removeprefix("\ufeff")
     try:
-        document = json.loads(text, object_pairs_hook=_build_record)
+        document = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) > 1 and _is_object(lines[0]):
@@ -63,7 +63,7 @@ def _is_object(line: str) -> bool:
 
 def _parse_line(line: str) -> Record | SourceError:
     try:
-        return _check_record(json.loads(line, object_pairs_hook=_build_record))
+        return _check_record(_DECODER.decode(line))
     except (ValueError, RecursionError) as error:
         return UnreadableError(f"is not valid JSON ({error}); repair the line")
 
@@ -75,6 +75,10 @@ class _DoubleName(dict[str, object]):
 def _build_record(pairs: list[tuple[str, object]]) -> Record:
     record = dict(pairs)
     return record if len(record) == len(pairs) else _DoubleName(record)
+
+
+# To make one takes as long as to read a line with it.
+_DECODER = json.JSONDecoder(object_pairs_hook=_build_record)
 
 
 def _check_record(record: object) -> Record | SourceError:

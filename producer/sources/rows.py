@@ -68,7 +68,7 @@ class RowReader:
         if not isinstance(value, str):
             kind = type(value).__name__
             raise UnreadableError(f"holds a value of type {kind} in column {self.columns.text!r}, not a text")
-        if UNDECODED.search(value):
+        if not value.isascii() and UNDECODED.search(value):
             raise UnreadableError("holds bytes that are not in the encoding of the file (UTF-8?); repair its text")
         return value
 

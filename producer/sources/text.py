@@ -11,7 +11,7 @@ from producer.sources.markdown import drop_comments, find_only_heading
 from producer.sources.source import Content, TextFormat
 
 # Markdown structure: a heading, a fence, the delimiter row of a table, or a heading that is underlined.
-MARKDOWN_SIGN = re.compile(r"^(#{1,6} \S|```|\|? ?:?-{3,}:? ?\||[^\s=].*\n===+[ \t]*$)", re.M)
+MARKDOWN_SIGN = re.compile(r"^(#{1,6} \S|```|\|? ?:?-{3,}:? ?\||(?<=[^\n=]\n)===+[ \t]*$)", re.M)
 
 
 def normalize_text(text: str) -> str:

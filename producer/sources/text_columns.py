@@ -115,6 +115,6 @@ def _read_cell(values: Record, name: str) -> str:
     if isinstance(value, dict | list):
         raise UnreadableError(f"holds what is no text in column {name!r}; convert it to text")
     text = "" if value is None else str(value)
-    if UNDECODED.search(text):
+    if not text.isascii() and UNDECODED.search(text):
         raise UnreadableError("holds bytes that are not in the encoding of the file (UTF-8?); repair its text")
     return normalize_text(text)
