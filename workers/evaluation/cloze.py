@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.evaluation.candidates import Candidate, CandidateKind, find_candidates, is_in_source
-from workers.evaluation.lexical import SourceIndex, read_words, split_sentences
+from workers.evaluation.lexical import SourceIndex, read_content, read_words, split_sentences
 from workers.evaluation.qags import UNANSWERABLE, Answered, QuestionTarget, normalize_answer
 
 BLANK = "____"
@@ -84,7 +84,7 @@ class Cloze:
 def collect_distractors(excerpt: str) -> list[Distractor]:
     """Return the candidates of an excerpt with the content words of their sentences."""
     return [
-        Distractor(candidate, _get_content(sentence.text))
+        Distractor(candidate, read_content(sentence.text))
         for sentence in split_sentences(excerpt)
         for candidate in find_candidates(sentence.text)
     ]
@@ -93,7 +93,7 @@ def collect_distractors(excerpt: str) -> list[Distractor]:
 def pose_cloze(target: QuestionTarget, *, distractors: Sequence[Distractor], index: SourceIndex) -> Cloze:
     """Return the cloze question of a target, with the best-matching distractors as options."""
     own = target.candidate.text
-    around = _get_content(" ".join(target.cloze))
+    around = read_content(" ".join(target.cloze))
     fitting = [
         distractor
         for distractor in distractors
@@ -111,12 +111,8 @@ def pose_cloze(target: QuestionTarget, *, distractors: Sequence[Distractor], ind
 def _can_replace(candidate: Candidate, target: QuestionTarget, around: frozenset[str]) -> bool:
     """Tell whether a span has the target's kind and does not occur in its sentence."""
     kinds = {candidate.kind, target.candidate.kind}
-    return (len(kinds) == 1 or kinds == _WORDY) and not _get_content(candidate.text) <= around
+    return (len(kinds) == 1 or kinds == _WORDY) and not read_content(candidate.text) <= around
 
 
 def _weigh_kind(candidate: Candidate, target: QuestionTarget) -> int:
     return SAME_KIND_WEIGHT if candidate.kind is target.candidate.kind else 1
-
-
-def _get_content(text: str) -> frozenset[str]:
-    return frozenset(word.key for word in read_words(text) if word.is_content)

@@ -98,6 +98,11 @@ def read_words(text: str) -> tuple[Word, ...]:
 
 
 @lru_cache(maxsize=100_000)
+def read_content(text: str) -> frozenset[str]:
+    """Return the keys of the content words of a text."""
+    return frozenset(word.key for word in read_words(text) if word.is_content)
+
+
 def find_key(word: str) -> str:
     """Return the key of a word."""
     if word[:1].isdecimal():

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from workers.evaluation.facts import Fact, FactKind, find_facts
-from workers.evaluation.lexical import STOP_WORDS, find_key, read_words
+from workers.evaluation.lexical import STOP_WORDS, find_key, read_content, read_words
 from workers.evaluation.source_facts import SourceFacts
 from workers.evaluation.terms import TextTerm
 
@@ -153,4 +153,4 @@ def find_base(word: str) -> str | None:
 
 
 def _list_keys(fact: Fact) -> frozenset[str]:
-    return frozenset(word.key for word in read_words(fact.text) if word.is_content)
+    return read_content(fact.text)

@@ -2,7 +2,7 @@
 
 A sentence that stands in the source word for word is borne out, unless the rest of the source's sentence denies or
 hedges it. Any other must have all its names, numbers and dates in the source (``fact_check``) and most of its words in
-one place of it, must drop or add no word that changes what is asserted (``alterations``), and the judge, if there is
+one sentence of it, must drop or add no word that changes what is asserted (``alterations``), and the judge, if there is
 one, must find it supported by the passages that match it best.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from workers.evaluation.alterations import Alteration
 from workers.evaluation.facts import Fact
-from workers.evaluation.lexical import read_words
+from workers.evaluation.lexical import read_content
 from workers.evaluation.quantities import NumberPair
 from workers.evaluation.source_facts import SourceFacts
 
@@ -31,10 +31,10 @@ def find_lost(sentence: str, facts: Sequence[Fact], source: SourceFacts) -> Iter
     scores = [source.find(fact) for fact in facts if isinstance(fact.reading, NumberPair)]
     places = sorted(frozenset().union(*scores))
     theirs = [match for place in places for match in _find_winners(source.sentences[place].text)]
-    named = {key for match in theirs for key in _list_keys(match["name"])}
-    there = {key for place in places for key in _list_keys(source.sentences[place].text)}
+    named = {key for match in theirs for key in read_content(match["name"])}
+    there = {key for place in places for key in read_content(source.sentences[place].text)}
     for match in _find_winners(sentence) if theirs else ():
-        mine = _list_keys(match["name"])
+        mine = read_content(match["name"])
         if named.isdisjoint(mine) and not there.isdisjoint(mine):
             yield Alteration(match["name"], *match.span("name"), f'the source says "{theirs[0][0]}"')
 
@@ -42,7 +42,3 @@ def find_lost(sentence: str, facts: Sequence[Fact], source: SourceFacts) -> Iter
 def _find_winners(text: str) -> Iterator[re.Match[str]]:
     for words in _WINNERS:
         yield from words.finditer(text)
-
-
-def _list_keys(text: str) -> frozenset[str]:
-    return frozenset(word.key for word in read_words(text) if word.is_content)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from workers.evaluation.lexical import STOP_WORDS, read_words, split_sentences
+from workers.evaluation.lexical import STOP_WORDS, read_content, split_sentences
 from workers.finetuning.claim_groups import (
     WITHHELD,
     ClaimGroup,
@@ -160,20 +160,16 @@ def make_corrupted(claims: Sequence[str], text: str, generator: random.Random) -
 
 def pick_withheld(material: Material, shuffled: Sequence[str]) -> Iterator[str]:
     """Yield sentences of the text that nothing else in it, and no reference, repeats."""
-    keys = {sentence: _list_keys(sentence) for sentence in (*material.references, *material.sentences)}
+    keys = {sentence: read_content(sentence) for sentence in (*material.references, *material.sentences)}
     for sentence in shuffled[len(shuffled) // 2 :]:
         others = [found for other, found in keys.items() if other != sentence]
         if keys[sentence] and measure_repetition(keys[sentence], others) < MAX_REPEATED_WORDS:
             yield sentence
 
 
-def measure_repetition(keys: set[str], others: Sequence[set[str]]) -> float:
+def measure_repetition(keys: frozenset[str], others: Sequence[frozenset[str]]) -> float:
     """Return the largest share of a sentence's words that another sentence has."""
     return max((len(keys & other) / len(keys) for other in others), default=0.0)
-
-
-def _list_keys(text: str) -> set[str]:
-    return {word.key for word in read_words(text) if word.is_content}
 
 
 def borrow_claim(stranger: Material, text: str, generator: random.Random) -> Iterator[TrainingClaim]:

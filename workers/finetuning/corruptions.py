@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from workers.evaluation.lexical import NUMERALS, STOP_WORDS, read_words, split_sentences
+from workers.evaluation.lexical import NUMERALS, STOP_WORDS, read_content, split_sentences
 from workers.finetuning.opposites import DAYS, MONTHS, OPPOSITES, PRONOUNS
 
 Corruption = Callable[[str, str, random.Random], str | None]
@@ -154,7 +154,7 @@ def splice_sentences(claim: str, source: str, generator: random.Random) -> str |
     verb = _AUXILIARY.search(claim)
     if verb is None or verb.start() == 0:
         return None
-    keys = _list_keys(claim)
+    keys = read_content(claim)
     sentences = [sentence.text for sentence in split_sentences(source)]
     own = _find_place(keys, sentences)
     for place in sorted(range(len(sentences)), key=lambda place: abs(place - own)):
@@ -210,7 +210,7 @@ def exchange_nouns(claim: str, source: str, generator: random.Random) -> str | N
 
 def attribute_falsely(claim: str, source: str, generator: random.Random) -> str | None:
     """Put a statement into the mouth of somebody whom the source names, but not near it."""
-    keys = _list_keys(claim)
+    keys = read_content(claim)
     sentences = [sentence.text for sentence in split_sentences(source)]
     own = _find_place(keys, sentences)
     near = _list_stems(" ".join((claim, *sentences[max(0, own - 2) : own + 3])))
@@ -222,20 +222,16 @@ def attribute_falsely(claim: str, source: str, generator: random.Random) -> str 
     return f"{generator.choice(others)} {generator.choice(SPEECH_VERBS)} that {opening}"
 
 
-def _is_foreign(predicate: str, keys: set[str]) -> bool:
+def _is_foreign(predicate: str, keys: frozenset[str]) -> bool:
     """Tell whether a predicate has a fit length and few of the claim's words."""
-    found = _list_keys(predicate)
+    found = read_content(predicate)
     is_fit = MIN_PREDICATE_WORDS <= len(predicate.split()) <= MAX_PREDICATE_WORDS
     return is_fit and bool(found) and len(found & keys) <= MAX_SHARED_WORDS * len(found)
 
 
-def _list_keys(text: str) -> set[str]:
-    return {word.key for word in read_words(text) if word.is_content}
-
-
-def _find_place(keys: set[str], sentences: Sequence[str]) -> int:
+def _find_place(keys: frozenset[str], sentences: Sequence[str]) -> int:
     """Return the index of the sentence that shares most words with a claim; 0 without sentences."""
-    return max(range(len(sentences)), key=lambda place: len(keys & _list_keys(sentences[place])), default=0)
+    return max(range(len(sentences)), key=lambda place: len(keys & read_content(sentences[place])), default=0)
 
 
 def _exchange(text: str, start: int, one: str, middle: int, other: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from workers.evaluation.lexical import Sentence, read_words
+from workers.evaluation.lexical import Sentence, read_content, read_words
 
 # Fewest words that two such sentences share.
 MIN_SHARED = 3
@@ -19,7 +19,7 @@ MAX_DIFFERENT = 2
 
 def find_contradictions(claims: Sequence[Sentence]) -> set[int]:
     """Return the indices of the sentences that say the same as another one of somebody or something else."""
-    keys = [{word.key for word in read_words(claim.text) if word.is_content} for claim in claims]
+    keys = [read_content(claim.text) for claim in claims]
     names = [
         {word.key for word in read_words(claim.text) if word.text[0].isupper() or word.text[0].isdigit()}
         for claim in claims

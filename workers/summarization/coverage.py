@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from workers.evaluation.lexical import read_words, split_sentences
+from workers.evaluation.lexical import read_content, split_sentences
 from workers.summarization.lengths import count_words
 
 # Below this share of an input's own words, the output says nothing of it: one word in twenty is chance.
@@ -18,8 +18,8 @@ def measure_coverage(output: str, inputs: Sequence[str]) -> list[float]:
     An input's own words are those that at most half of the inputs have, because all parts of a document share its
     topic; an input without any counts as covered.
     """
-    said = _read_content(output)
-    contents = [_read_content(text) for text in inputs]
+    said = read_content(output)
+    contents = [read_content(text) for text in inputs]
     frequencies = Counter(key for content in contents for key in content)
     shares = []
     for content in contents:
@@ -59,7 +59,3 @@ def pick_missing(output: str, inputs: Sequence[str], *, words: int) -> list[str]
 
 def _find_missing(output: str, inputs: Sequence[str]) -> list[int]:
     return [place for place, share in enumerate(measure_coverage(output, inputs)) if share < MIN_COVERAGE]
-
-
-def _read_content(text: str) -> frozenset[str]:
-    return frozenset(word.key for word in read_words(text) if word.is_content)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from workers.evaluation.lexical import Sentence, read_words, split_sentences
+from workers.evaluation.lexical import Sentence, read_content, read_words, split_sentences
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.contradictions import find_contradictions
 from workers.summarization.extraction import MAX_SHARED, extract
@@ -131,12 +131,12 @@ def quote_salient(source: str, said: str, *, is_cited: Callable[[Span], bool], w
         is_cited: tells whether the text cites a span of the source.
         words: length of the text with the quotations.
     """
-    known = _read_content(said)
+    known = read_content(said)
     left = words - count_words(said)
     answer = GroundedAnswer("", (), 0)
     for span in extract(source, words=words):
         quoted = " ".join(source[slice(*span)].split())
-        content = _read_content(quoted)
+        content = read_content(quoted)
         is_said = is_cited(span) or len(content & known) > MAX_SHARED * len(content)
         if is_said or count_words(quoted) > left:
             continue
@@ -145,10 +145,6 @@ def quote_salient(source: str, said: str, *, is_cited: Callable[[Span], bool], w
         one = GroundedAnswer(text, (GroundedSentence(0, len(text), "quoted", 1.0, None, (span,)),), 0)
         answer = join_answers(answer, one) if answer.sentences else one
     return answer
-
-
-def _read_content(text: str) -> frozenset[str]:
-    return frozenset(word.key for word in read_words(text) if word.is_content)
 
 
 def join_answers(first: GroundedAnswer, second: GroundedAnswer) -> GroundedAnswer:
