@@ -23,10 +23,9 @@ def normalize_text(text: str) -> str:
     if "\0" in text:
         raise UnreadableError("holds NUL characters, so it is binary or damaged; give clean text")
     try:
-        text.encode()
+        return normalize_characters(text.replace("\r\n", "\n").replace("\r", "\n"))
     except UnicodeEncodeError as error:
         raise UnreadableError("holds broken Unicode (lone surrogates); save it again as UTF-8") from error
-    return normalize_characters(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def clean_label(label: str, *, max_chars: int = 1000) -> str:
