@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from producer.errors import LimitError, UnreadableError
+from producer.errors import LimitError, SourceUsageError, UnreadableError
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.table import LostRows, Record, Table, check_names, number_records
 from producer.sources.text import clean_label
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Rows per batch: enough for speed, few enough for rows of a megabyte.
 BATCH_ROWS = 64
 SHOWN_COLUMNS = 5
+# Errors of values that Python cannot hold; pyarrow's are among them, and that of an unknown time zone is a KeyError.
+VALUE_ERRORS = (ValueError, TypeError, LookupError, OverflowError, ImportError, NotImplementedError)
 # Zeros of a fraction of seconds.
 ZEROS = re.compile(r"\.0+(?=Z?\Z)|(?<=\.\d)0+(?=Z?\Z)")
 
@@ -40,6 +42,8 @@ def open_parquet(path: Path, limits: ReadLimits) -> Table:
     check_names(tuple(field.name for field in fields))
     columns = tuple(field.name for field in fields if not pa.types.is_nested(field.type))
     nested = [clean_label(field.name, max_chars=60) for field in fields if pa.types.is_nested(field.type)]
+    if nested and not columns:
+        raise SourceUsageError(f"has columns of nested values alone, such as {nested[0]!r}; write its texts as strings")
     _check_row_groups(file, set(columns), limits)
     more = f" and {len(nested) - SHOWN_COLUMNS} more" if len(nested) > SHOWN_COLUMNS else ""
     named = ", ".join(map(repr, nested[:SHOWN_COLUMNS]))
@@ -92,18 +96,16 @@ def _read_column(array: Any) -> list[object]:
         if pa.types.is_temporal(array.type) and not pa.types.is_duration(array.type):
             return [value and ZEROS.sub("", value) for value in array.cast(pa.string()).to_pylist()]
         values: list[object] = array.to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError, ImportError):
+    except VALUE_ERRORS:
         return [_read_value(scalar) for scalar in array]
     return values
 
 
 def _read_value(scalar: Any) -> object:
     """Return one value; bytes that are not UTF-8 become lone surrogates, numbers of a time stay numbers."""
-    import pyarrow as pa
-
     try:
         return scalar.as_py()
     except UnicodeDecodeError:
         return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
-    except (pa.ArrowException, ValueError, OverflowError, ImportError):
+    except VALUE_ERRORS:
         return str(getattr(scalar, "value", None) or "")
