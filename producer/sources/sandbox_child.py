@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import signal
 import sys
 from typing import IO
@@ -14,6 +15,8 @@ from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import read_frame, write_frame
 from producer.sources.source import Content
+
+FRAMESET = re.compile(r"<frameset\b", re.I)
 
 
 def main() -> None:
@@ -129,6 +132,8 @@ def convert_text(kind: FileKind, text: str) -> Content:
 
 def _read_page(html: str) -> Content:
     content = normalize_html(html)
+    if not any(map(str.isalnum, content.text)) and FRAMESET.search(html):
+        raise UnreadableError("holds frames alone, no text; save the page of each frame")
     if "<script" in html and not any(map(str.isalnum, content.text)):
         raise UnreadableError("holds no text until a script runs; open it in a browser and save it from there")
     return content

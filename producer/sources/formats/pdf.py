@@ -6,21 +6,23 @@ import io
 import struct
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pdfminer.converter import PDFPageAggregator
-from pdfminer.layout import LAParams, LTImage, LTItem, LTPage
+from pdfminer.layout import LAParams, LTChar, LTImage, LTItem, LTPage
 from pdfminer.pdfdocument import PDFDocument, PDFEncryptionError, PDFPasswordIncorrect
 from pdfminer.pdfexceptions import PDFException
 from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
 from pdfminer.pdfpage import PDFPage
 from pdfminer.pdfparser import PDFParser
 from pdfminer.psexceptions import PSException
-from pdfminer.utils import decode_text
+from pdfminer.utils import Matrix, decode_text
 
 from producer.errors import LimitError, UnreadableError
+from producer.sources.formats.hyphens import join_words
 from producer.sources.formats.pdf_layout import lay_out_page
 from producer.sources.limits import ReadLimits
 from producer.sources.page_starts import PAGE_STARTS, write_page_starts
@@ -61,8 +63,9 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
     scans: list[int] = []
     damaged: list[int] = []
     for number, page in enumerate(_list_pages(document, limits), start=1):
-        layout = _analyze(page)
-        text = normalize_text(lay_out_page(layout)).strip() if layout else ""
+        layouts = _analyze(page)
+        layout = layouts[0] if layouts else None
+        text = "\n\n".join(filter(None, (normalize_text(lay_out_page(found)).strip() for found in layouts)))
         if layout is None:
             damaged.append(number)
         elif len(text) < MIN_PAGE_CHARS and _has_picture(layout):
@@ -70,6 +73,7 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
         texts.append(text)
     recognized = _recognize_pages(data, texts, scans) if limits.recognize_text else []
     scans = [number for number in scans if number not in recognized]
+    texts = join_words(texts)
     text = PAGE_GAP.join(texts)
     _check_readable(text)
     metadata = _read_metadata(document)
@@ -79,7 +83,22 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
 
 
 class _PageAggregator(PDFPageAggregator):
-    """Collector of a page's layout that marks characters without a meaning."""
+    """Collector of a page's layout that marks characters without a meaning, and leaves out those that lie on a side."""
+
+    def __init__(self, resources: PDFResourceManager) -> None:
+        super().__init__(resources, laparams=LAParams(boxes_flow=None))
+        # Number of characters by the turn, in degrees, that makes them upright.
+        self.turns: Counter[int] = Counter()
+
+    def render_char(self, matrix: Matrix, *args: Any) -> float:
+        """Draw a character, unless it lies on a side."""
+        width: float = super().render_char(matrix, *args)
+        found = self.cur_item._objs[-1] if self.cur_item._objs else None
+        turn = _find_turn(found.matrix) if isinstance(found, LTChar) else 0
+        self.turns[turn] += 1
+        if turn:
+            self.cur_item._objs.pop()
+        return width
 
     def handle_undefined_char(self, _font: PDFFont, _cid: int) -> str:
         """Return the mark instead of pdfminer's "(cid:55)"."""
@@ -100,15 +119,38 @@ def _list_pages(document: PDFDocument, limits: ReadLimits) -> Iterator[PDFPage]:
     yield from pages
 
 
-def _analyze(page: PDFPage) -> LTPage | None:
-    """Return the layout of a page, None if it is damaged."""
+def _find_turn(matrix: Matrix) -> int:
+    """Return the turn, in degrees, after which a character is upright: 0, 90 or 270."""
+    across, along = matrix[0], matrix[1]
+    if abs(along) <= abs(across):
+        return 0
+    return 90 if along > 0 else 270
+
+
+def _analyze(page: PDFPage) -> list[LTPage]:
+    """Return the layout of a page, and those of its text that lies on a side, longest text first; none if damaged."""
+    layout, turns = _lay_out(page)
+    if layout is None:
+        return []
+    layouts = {0: layout}
+    for turn in filter(None, list(turns)):
+        page.rotate = (page.rotate + turn) % 360
+        turned, _ = _lay_out(page)
+        page.rotate = (page.rotate - turn) % 360
+        if turned is not None:
+            layouts[turn] = turned
+    return [layouts[turn] for turn, _ in turns.most_common() if turn in layouts] or [layout]
+
+
+def _lay_out(page: PDFPage) -> tuple[LTPage | None, Counter[int]]:
+    """Return the layout of the upright text of a page, None if it is damaged, and its characters by their turns."""
     resources = PDFResourceManager()
-    device = _PageAggregator(resources, laparams=LAParams(boxes_flow=None))
+    device = _PageAggregator(resources)
     try:
         PDFPageInterpreter(resources, device).process_page(page)
     except PAGE_ERRORS:
-        return None
-    return device.get_result()
+        return None, Counter()
+    return device.get_result(), device.turns
 
 
 def _has_picture(items: Iterable[LTItem]) -> bool:

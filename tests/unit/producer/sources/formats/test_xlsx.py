@@ -77,4 +77,4 @@ def test_a_broken_workbook_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 nothing")
     (problem,) = read_sources([tmp_path / "a.xlsx"])
     assert isinstance(problem, SourceProblem)
-    assert "is not a readable XLSX file" in problem.message
+    assert "is a damaged zip archive" in problem.message
