@@ -98,6 +98,10 @@ def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
             from producer.sources.formats.xlsx import read_xlsx
 
             return read_xlsx(data, limits)
+        case FileKind.PARQUET:
+            from producer.sources.formats.parquet import read_parquet
+
+            return read_parquet(data)
         case FileKind.MAIL:
             from producer.sources.formats.mail import read_mail
 
