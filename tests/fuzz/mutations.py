@@ -40,7 +40,6 @@ MAIL = (
 )
 
 
-
 def make_parquet() -> bytes:
     """Return a Parquet file with columns of several types, two rows a group."""
     times = pa.array([0, 1, None], pa.timestamp("ms", tz="Europe/Berlin"))

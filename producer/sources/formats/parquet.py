@@ -108,7 +108,7 @@ def _read_groups(file: ParquetFile, columns: tuple[str, ...]) -> Iterator[str]:
 
 
 def _encode(value: object) -> object:
-    """Return what JSON does not know: bytes in base64, in the form that no other value has; numbers and times as text."""
+    """Return what JSON does not know: bytes in base64, in a form of their own; numbers and times as text."""
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
 
 

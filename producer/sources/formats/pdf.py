@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from pdfminer.converter import PDFPageAggregator
-from pdfminer.layout import LAParams, LTChar, LTImage, LTItem, LTPage
+from pdfminer.layout import LAParams, LTImage, LTItem, LTPage
 from pdfminer.pdfdocument import PDFDocument, PDFEncryptionError, PDFPasswordIncorrect
 from pdfminer.pdfexceptions import PDFException
 from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
@@ -92,12 +92,13 @@ class _PageAggregator(PDFPageAggregator):
 
     def render_char(self, matrix: Matrix, *args: Any) -> float:
         """Draw a character, unless it lies on a side."""
-        width: float = super().render_char(matrix, *args)
-        found = self.cur_item._objs[-1] if self.cur_item._objs else None
-        turn = _find_turn(found.matrix) if isinstance(found, LTChar) else 0
+        turn = _find_turn(matrix)
         self.turns[turn] += 1
+        shown = self.cur_item
         if turn:
-            self.cur_item._objs.pop()
+            self.cur_item = LTPage(0, shown.bbox)
+        width: float = super().render_char(matrix, *args)
+        self.cur_item = shown
         return width
 
     def handle_undefined_char(self, _font: PDFFont, _cid: int) -> str:

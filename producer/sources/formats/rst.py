@@ -105,10 +105,11 @@ def _find_directive(name: str) -> Any:
     if name not in en.directives or name in VERBATIM:
         return PassedDirective
     known: Any = directives.directive(name, en, new_document(""))[0]
+    options = getattr(known, "option_spec", None)
     # A directive of an earlier text has them already.
-    if not (isinstance(known, type) and known.option_spec) or isinstance(known.option_spec, AnyOptions):
+    if not options or isinstance(options, AnyOptions):
         return known
-    return type(known.__name__, (known,), {"option_spec": AnyOptions(known.option_spec)})
+    return type(known.__name__, (known,), {"option_spec": AnyOptions(options)})
 
 
 def _read_role(

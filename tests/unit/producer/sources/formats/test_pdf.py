@@ -126,7 +126,9 @@ def draw(*lines: tuple[int, int, str], matrix: str = "1 0 0 1") -> str:
 
 
 def test_words_that_are_divided_at_the_end_of_a_line_are_joined() -> None:
-    page = draw((72, 700, "An inter-"), (72, 688, "national, well-known"), (72, 676, "pump. A well-"), (72, 664, "known A-"))
+    page = draw(
+        (72, 700, "An inter-"), (72, 688, "national, well-known"), (72, 676, "pump. A well-"), (72, 664, "known A-")
+    )
     assert read_pdf(make_drawn_pdf(page), ReadLimits()).text == "An international, well-known\npump. A well-known A-"
 
 
