@@ -9,6 +9,7 @@ from bs4 import Tag
 from markdownify import ATX, MarkdownConverter
 
 BACKTICK_RUNS = re.compile(r"`{3,}")
+BAR = re.compile(r"(?<!\\)\|")
 LANGUAGE_CLASS = re.compile(r"^lang(?:uage)?-([\w+#-]+)$")
 
 
@@ -49,6 +50,14 @@ class SummaryMarkdownConverter(MarkdownConverter):
         alt = str(el.get("alt") or "").strip()
         return alt if " " in alt else ""
 
+    def convert_td(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        """Escape the bars in a cell, which would begin another one."""
+        return str(super().convert_td(el, _escape_bars(text), parent_tags))
+
+    def convert_th(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        """Escape the bars in a cell of the header."""
+        return str(super().convert_th(el, _escape_bars(text), parent_tags))
+
     def convert_sup(self, _el: Tag, text: str, **_: object) -> str:
         """Write superscripts with a caret, to distinguish 10^-3 from 10-3; the number of a note as [3]."""
         is_note = text.startswith("[") and text.endswith("]")
@@ -61,6 +70,10 @@ class SummaryMarkdownConverter(MarkdownConverter):
             return ""
         fence = "`" * max(3, 1 + max((len(run) for run in BACKTICK_RUNS.findall(code)), default=0))
         return f"\n\n{fence}{_find_language(el)}\n{code}\n{fence}\n\n"
+
+
+def _escape_bars(text: str) -> str:
+    return BAR.sub(r"\|", text)
 
 
 def _find_language(pre: Tag) -> str:

@@ -121,7 +121,7 @@ class _Reader:
             kind = target.find_kind()
         except SourceError as error:
             problem = describe_problem(target.name, error)
-            yield SourceNote(target.name, f"Skipped: {problem.message}") if target.is_listed else problem
+            yield SourceNote(target.name, f"Skipped: {problem.message}", is_skipped=True) if target.is_listed else problem
             return
         try:
             yield from self._read_file(target, kind)
