@@ -10,6 +10,8 @@ from markdownify import ATX, MarkdownConverter
 
 BACKTICK_RUNS = re.compile(r"`{3,}")
 BAR = re.compile(r"(?<!\\)\|")
+# Columns that a cell may span.
+MAX_SPAN = 1000
 LANGUAGE_CLASS = re.compile(r"^lang(?:uage)?-([\w+#-]+)$")
 
 
@@ -50,13 +52,15 @@ class SummaryMarkdownConverter(MarkdownConverter):
         alt = str(el.get("alt") or "").strip()
         return alt if " " in alt else ""
 
-    def convert_td(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        """Escape the bars in a cell, which would begin another one."""
-        return str(super().convert_td(el, _escape_bars(text), parent_tags))
+    def convert_td(self, el: Tag, text: str, **_: object) -> str:
+        """Write a cell, whose bars are escaped, because one would begin another cell."""
+        span = str(el.get("colspan") or "")
+        bars = " |" * (min(max(1, int(span)), MAX_SPAN) if span.isdecimal() else 1)
+        return f" {BAR.sub(r"\|", text.strip()).replace("\n", ' ')}{bars}"
 
-    def convert_th(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        """Escape the bars in a cell of the header."""
-        return str(super().convert_th(el, _escape_bars(text), parent_tags))
+    def convert_th(self, el: Tag, text: str, **_: object) -> str:
+        """Write a cell of the header."""
+        return self.convert_td(el, text)
 
     def convert_sup(self, _el: Tag, text: str, **_: object) -> str:
         """Write superscripts with a caret, to distinguish 10^-3 from 10-3; the number of a note as [3]."""
@@ -70,10 +74,6 @@ class SummaryMarkdownConverter(MarkdownConverter):
             return ""
         fence = "`" * max(3, 1 + max((len(run) for run in BACKTICK_RUNS.findall(code)), default=0))
         return f"\n\n{fence}{_find_language(el)}\n{code}\n{fence}\n\n"
-
-
-def _escape_bars(text: str) -> str:
-    return BAR.sub(r"\|", text)
 
 
 def _find_language(pre: Tag) -> str:

@@ -67,6 +67,8 @@ class SourceNote:
     is_skipped: bool = False
 
 
+# Advice where a text is a picture.
+READ_SCANS = "submit it with --ocr (pip install 'gistmill[ocr]'), or run text recognition (OCR) on it first"
 ReadEvent = Source | SourceProblem | SourceDuplicate | SourceNote
 
 

@@ -64,7 +64,9 @@ def _choose_alternatives(root: Element) -> None:
 def _count_pictures(root: Element) -> int:
     """Return the number of pictures; those that only show an embedded object are none."""
     drawn = sum(1 for _ in root.iter("{*}pic"))
-    return drawn + sum(next(image.iterancestors(WORD + "object"), None) is None for image in root.iter(VML + "imagedata"))
+    return drawn + sum(
+        next(image.iterancestors(WORD + "object"), None) is None for image in root.iter(VML + "imagedata")
+    )
 
 
 def _keep_text_boxes(root: Element) -> None:

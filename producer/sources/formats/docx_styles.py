@@ -55,8 +55,14 @@ def drop_hidden_text(root: Element, known: Styles) -> int:
 def _is_hidden(run: Element, known: Styles) -> bool:
     """Return True if the run, its style or the style of its paragraph hides it; the nearest that says so decides."""
     paragraph = next(run.iterancestors(WORD + "p"), None)
-    styles = [run.find(f"{WORD}rPr/{WORD}rStyle"), *([] if paragraph is None else [paragraph.find(f"{WORD}pPr/{WORD}pStyle")])]
-    owners = [run, *(base for style in styles if style is not None for base in _list_bases(style.get(WORD + "val"), known))]
+    styles = [
+        run.find(f"{WORD}rPr/{WORD}rStyle"),
+        *([] if paragraph is None else [paragraph.find(f"{WORD}pPr/{WORD}pStyle")]),
+    ]
+    owners = [
+        run,
+        *(base for style in styles if style is not None for base in _list_bases(style.get(WORD + "val"), known)),
+    ]
     marks = (owner.find(f"{WORD}rPr/{WORD}vanish") for owner in owners)
     mark = next((mark for mark in marks if mark is not None), None)
     return mark is not None and mark.get(WORD + "val") not in OFF

@@ -52,7 +52,11 @@ def read_notebook(text: str) -> Content:
             prose = drop_pictures(source)
             blocks.append(f"{'#' * level} {prose}" if isinstance(level, int) and 0 < level < 7 else prose)
     markdown = normalize_text("\n\n".join(filter(None, blocks))).strip()
-    notes = (f"has {count(cut, 'long output')}, of which the first {MAX_OUTPUT_CHARS:,} characters are read",) if cut else ()
+    notes = (
+        (f"has {count(cut, 'long output')}, of which the first {MAX_OUTPUT_CHARS:,} characters are read",)
+        if cut
+        else ()
+    )
     return Content(markdown, "markdown", find_title(markdown), notes=notes + describe_unread(unread))
 
 

@@ -96,7 +96,11 @@ def read_rst(text: str) -> Content:
     page = publish_string(FILE_FIELDS.sub("", text), writer="html5", settings_overrides=SETTINGS)
     content = normalize_html(str(page))
     included = len(INCLUDED.findall(text))
-    notes = (f"includes {count(included, 'other file')}, which {'is' if included == 1 else 'are'} left out",) if included else ()
+    notes = (
+        (f"includes {count(included, 'other file')}, which {'is' if included == 1 else 'are'} left out",)
+        if included
+        else ()
+    )
     title = "" if content.title == NO_TITLE else content.title
     return Content(content.text, content.format, title or find_title(content.text), notes=notes)
 

@@ -178,8 +178,36 @@ def test_the_number_of_a_note_is_no_power() -> None:
 
 # Elements that a browser shows as blocks.
 BLOCKS = (
-    *("address", "article", "aside", "blockquote", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption"),
-    *("figure", "footer", "form", "h2", "header", "hgroup", "legend", "li", "listing", "main", "ol", "option", "p", "pre"),
+    *(
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+    ),
+    *(
+        "figure",
+        "footer",
+        "form",
+        "h2",
+        "header",
+        "hgroup",
+        "legend",
+        "li",
+        "listing",
+        "main",
+        "ol",
+        "option",
+        "p",
+        "pre",
+    ),
     *("search", "section", "summary", "ul", "xmp"),
 )
 

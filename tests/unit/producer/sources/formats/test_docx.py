@@ -228,7 +228,9 @@ def test_text_that_a_style_hides_is_not_read() -> None:
 
 
 def test_pictures_headers_and_footers_are_counted() -> None:
-    drawn = "<w:r><w:drawing><a:graphic><a:graphicData><x:pic xmlns:x='p'/></a:graphicData></a:graphic></w:drawing></w:r>"
+    drawn = (
+        "<w:r><w:drawing><a:graphic><a:graphicData><x:pic xmlns:x='p'/></a:graphicData></a:graphic></w:drawing></w:r>"
+    )
     old = "<w:r><w:pict><v:shape><v:imagedata/></v:shape></w:pict></w:r>"
     margin = f"<w:hdr {NAMESPACES}><w:p>{run('{}')}</w:p></w:hdr>"
     data = make_word(

@@ -69,6 +69,8 @@ def test_groups_that_nest_without_end_are_read_to_a_depth() -> None:
 
 def test_pictures_are_counted_and_the_title_is_that_of_the_first_slide() -> None:
     picture = "<p:pic><p:blipFill/></p:pic>"
-    data = make_pptx(picture, shape("The harbour", kind="title") + f"<p:grpSp>{picture}</p:grpSp>", shape("Fees", kind="title"))
+    data = make_pptx(
+        picture, shape("The harbour", kind="title") + f"<p:grpSp>{picture}</p:grpSp>", shape("Fees", kind="title")
+    )
     content = read_pptx(data, LIMITS)
     assert (content.title, content.notes) == ("The harbour", ("holds 2 pictures, which are left out",))
