@@ -66,7 +66,7 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
         layout = layouts[0] if layouts else None
         found = [normalize_text(lay_out_page(upright)).strip() for upright in layouts]
         # A stamp at the margin comes last.
-        text = "\n\n".join(filter(None, sorted(found, key=len, reverse=True)))
+        text = "\n\n".join(sorted(filter(None, found), key=len, reverse=True))
         if layout is None:
             damaged.append(number)
         elif len(text) < MIN_PAGE_CHARS and _has_picture(layout):
