@@ -6,7 +6,6 @@ import io
 import struct
 import unicodedata
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -65,7 +64,9 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
     for number, page in enumerate(_list_pages(document, limits), start=1):
         layouts = _analyze(page)
         layout = layouts[0] if layouts else None
-        text = "\n\n".join(filter(None, (normalize_text(lay_out_page(found)).strip() for found in layouts)))
+        found = [normalize_text(lay_out_page(upright)).strip() for upright in layouts]
+        # A stamp at the margin comes last.
+        text = "\n\n".join(sorted(filter(None, found), key=len, reverse=True))
         if layout is None:
             damaged.append(number)
         elif len(text) < MIN_PAGE_CHARS and _has_picture(layout):
@@ -87,17 +88,18 @@ class _PageAggregator(PDFPageAggregator):
 
     def __init__(self, resources: PDFResourceManager) -> None:
         super().__init__(resources, laparams=LAParams(boxes_flow=None))
-        # Number of characters by the turn, in degrees, that makes them upright.
-        self.turns: Counter[int] = Counter()
+        # Turns, in degrees, that make the others upright.
+        self.turns: set[int] = set()
 
     def render_char(self, matrix: Matrix, *args: Any) -> float:
         """Draw a character, unless it lies on a side."""
-        turn = _find_turn(matrix)
-        self.turns[turn] += 1
+        if abs(matrix[1]) <= abs(matrix[0]):
+            width: float = super().render_char(matrix, *args)
+            return width
+        self.turns.add(90 if matrix[1] > 0 else 270)
         shown = self.cur_item
-        if turn:
-            self.cur_item = LTPage(0, shown.bbox)
-        width: float = super().render_char(matrix, *args)
+        self.cur_item = LTPage(0, shown.bbox)
+        width = super().render_char(matrix, *args)
         self.cur_item = shown
         return width
 
@@ -120,37 +122,28 @@ def _list_pages(document: PDFDocument, limits: ReadLimits) -> Iterator[PDFPage]:
     yield from pages
 
 
-def _find_turn(matrix: Matrix) -> int:
-    """Return the turn, in degrees, after which a character is upright: 0, 90 or 270."""
-    across, along = matrix[0], matrix[1]
-    if abs(along) <= abs(across):
-        return 0
-    return 90 if along > 0 else 270
-
-
 def _analyze(page: PDFPage) -> list[LTPage]:
-    """Return the layout of a page, and those of its text that lies on a side, longest text first; none if damaged."""
+    """Return the layout of a page, and those of its text that lies on a side; none if it is damaged."""
     layout, turns = _lay_out(page)
     if layout is None:
         return []
-    layouts = {0: layout}
-    for turn in filter(None, list(turns)):
+    layouts = [layout]
+    for turn in sorted(turns):
         page.rotate = (page.rotate + turn) % 360
         turned, _ = _lay_out(page)
         page.rotate = (page.rotate - turn) % 360
-        if turned is not None:
-            layouts[turn] = turned
-    return [layouts[turn] for turn, _ in turns.most_common() if turn in layouts] or [layout]
+        layouts += [turned] if turned is not None else []
+    return layouts
 
 
-def _lay_out(page: PDFPage) -> tuple[LTPage | None, Counter[int]]:
-    """Return the layout of the upright text of a page, None if it is damaged, and its characters by their turns."""
+def _lay_out(page: PDFPage) -> tuple[LTPage | None, set[int]]:
+    """Return the layout of upright text, None if the page is damaged, and the turns that its other text needs."""
     resources = PDFResourceManager()
     device = _PageAggregator(resources)
     try:
         PDFPageInterpreter(resources, device).process_page(page)
     except PAGE_ERRORS:
-        return None, Counter()
+        return None, set()
     return device.get_result(), device.turns
 
 
