@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from producer.errors import SourceError, UnreadableError
-from producer.sources.limits import ReadLimits
 from producer.sources.csv_titles import PEEKED_LINES, find_delimiter, skip_titles
+from producer.sources.limits import ReadLimits
 from producer.sources.table import BrokenTableError, Record, Table, check_names, describe_titles, number_records
 from producer.sources.table_lines import LongLine, read_lines
 

@@ -56,7 +56,8 @@ class SummaryMarkdownConverter(MarkdownConverter):
         """Write a cell, whose bars are escaped, because one would begin another cell."""
         span = str(el.get("colspan") or "")
         bars = " |" * (min(max(1, int(span)), MAX_SPAN) if span.isdecimal() else 1)
-        return f" {BAR.sub(r"\|", text.strip()).replace("\n", ' ')}{bars}"
+        escaped = BAR.sub(r"\\|", text.strip())
+        return " " + escaped.replace("\n", " ") + bars
 
     def convert_th(self, el: Tag, text: str, **_: object) -> str:
         """Write a cell of the header."""

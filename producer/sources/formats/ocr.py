@@ -10,7 +10,8 @@ from functools import cache
 from typing import Any
 
 from producer.errors import UnreadableError
-from producer.sources.formats.pdf_layout import Line, lay_out_lines
+from producer.sources.formats.pdf_layout import lay_out_lines
+from producer.sources.formats.pdf_lines import Line
 
 # Resolution of the pictures, in dots per inch; letters of a book are then some 30 pixels high.
 RESOLUTION = 200

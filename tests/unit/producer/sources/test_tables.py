@@ -135,7 +135,7 @@ def test_bad_json_lines_are_named_and_the_others_are_read(tmp_path: Path) -> Non
     lines = ["nope", "[1]", '{"text": 5}', '{"text": null}', '{"text": "a\\u0000"}', "[" * 100_000, '{"text": "good"}']
     events = read(tmp_path / "a.jsonl", "\n".join(lines))
     assert names_and_texts(events) == [("a.jsonl#row 7", "good")]
-    reasons = ("not valid JSON", "type list", "type int", "no text", "NUL characters", "not valid JSON")
+    reasons = ("not valid JSON", "is a list; give", "holds a number", "no text", "NUL characters", "not valid JSON")
     for message, reason in zip(problems(events), reasons, strict=True):
         assert reason in message
 
@@ -447,7 +447,9 @@ def test_ten_thousand_rows_are_streamed(tmp_path: Path, suffix: str) -> None:
     assert peak < 10_000_000
 
 
-@pytest.mark.parametrize("title", ["Report of the utility\n", "Report of the utility,,\n,,\n", "\"Report of the utility\",,\n\n"])
+@pytest.mark.parametrize(
+    "title", ["Report of the utility\n", "Report of the utility,,\n,,\n", '"Report of the utility",,\n\n']
+)
 def test_a_title_above_the_header_is_left_out_and_said(tmp_path: Path, title: str) -> None:
     (tmp_path / "a.csv").write_text(title + 'Nr,Place,Text\n1,Bergen,"It\nrained."\n2,Oslo,It snowed.\n')
     _, note, *sources = read_sources([tmp_path / "a.csv"])
@@ -464,7 +466,9 @@ def test_a_single_column_whose_texts_hold_commas_is_no_title(tmp_path: Path, row
     assert all("cells where the header has 1" in event.message for event in events if isinstance(event, SourceProblem))
 
 
-@pytest.mark.parametrize(("value", "words"), [([1], "a list"), ({"a": 1}, "an object"), (3, "a number"), (True, "true or")])
+@pytest.mark.parametrize(
+    ("value", "words"), [([1], "a list"), ({"a": 1}, "an object"), (3, "a number"), (True, "true or")]
+)
 def test_a_value_that_is_no_text_is_named_with_what_to_do(tmp_path: Path, value: object, words: str) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a"}) + "\n" + json.dumps({"text": value}))
     problem = list(read_sources([tmp_path / "a.jsonl"]))[-1]
