@@ -6,7 +6,7 @@ Only rows at the edge are looked at, from outside to inside, and never the last 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -20,12 +20,11 @@ MAX_CELLS = 3
 # Pages on which a row stands at least, and share of the pages between the first and the last of them. The heads of left
 # and right pages differ.
 MIN_PAGES = 3
-MIN_PAGES_OF_NUMBERS = 2
 MIN_SHARE = 0.4
 # Share of the neighbouring pages between which the numbers in a row must grow as those of pages do.
 MIN_STEADY = 0.8
 NUMBER = re.compile(r"\d{1,9}")
-BARE_NUMBER = re.compile(r"\W*\d{1,4}\W*")
+BARE_NUMBER = re.compile(r"\W*(\d{1,4})\W*")
 BARE_ROMAN = re.compile(r"\W*[ivxlc]{1,7}\W*", re.I)
 
 Rows = dict[int, list[Line]]
@@ -63,20 +62,29 @@ def _list_outer(pages: Sequence[list[list[Line]]], heights: Sequence[float], *, 
 
 
 def _find_running(outer: Rows) -> list[int]:
-    """Return the pages whose row returns on others, with the same text up to its numbers."""
+    """Return the pages whose row is a page number, or returns on others with the same text up to its numbers."""
     groups: dict[str, dict[int, str]] = defaultdict(dict)
+    bare: dict[int, int] = {}
     for number, row in outer.items():
         text = " ".join(line.text for line in row)
-        groups["roman" if BARE_ROMAN.fullmatch(text) else NUMBER.sub("#", text)][number] = text
-    return [number for texts in groups.values() if _is_running(texts) for number in texts]
+        if match := BARE_NUMBER.fullmatch(text):
+            bare[number] = int(match[1])
+        else:
+            groups["roman" if BARE_ROMAN.fullmatch(text) else NUMBER.sub("#", text)][number] = text
+    running = [number for texts in groups.values() if _is_running(texts) for number in texts]
+    return running + _find_page_numbers(bare)
+
+
+def _find_page_numbers(bare: Mapping[int, int]) -> list[int]:
+    """Return the pages whose number is that of most others plus their distance; a few pages may have one."""
+    shifts = Counter(value - number for number, value in bare.items())
+    shift, count = next(iter(shifts.most_common(1)), (0, 0))
+    return [number for number, value in bare.items() if value - number == shift] if count > 1 else []
 
 
 def _is_running(texts: Mapping[int, str]) -> bool:
     numbers = sorted(texts)
-    is_bare = all(map(BARE_NUMBER.fullmatch, texts.values()))
-    if len(numbers) < (MIN_PAGES_OF_NUMBERS if is_bare else MIN_PAGES):
-        return False
-    if len(numbers) < MIN_SHARE * (numbers[-1] - numbers[0] + 1):
+    if len(numbers) < max(MIN_PAGES, MIN_SHARE * (numbers[-1] - numbers[0] + 1)):
         return False
     steady = sum(_is_steady(texts[first], texts[second], second - first) for first, second in pairwise(numbers))
     return steady >= MIN_STEADY * (len(numbers) - 1)

@@ -233,3 +233,10 @@ def test_a_word_that_is_divided_at_the_end_of_a_page_is_joined() -> None:
 )
 def test_a_hyphen_of_a_name_stays(first: str, second: str, joined: str) -> None:
     assert joined in read_pdf(make_drawn_pdf(draw_lines([f"In the old harbour {first}", second], 72)), LIMITS).text
+
+
+def test_page_numbers_of_a_few_pages_are_left_out_and_other_numbers_stay() -> None:
+    feet = ["1", "2", "", "", "", "", "7", "2024"]
+    pages = (draw_lines([f"It rained on day {n * 7}."], 72) + draw((300, 30, foot)) for n, foot in enumerate(feet))
+    text = read_pdf(make_drawn_pdf(*pages), LIMITS).text
+    assert text == "\n\n".join(f"It rained on day {number * 7}." for number in range(8)) + "\n\n2024"
