@@ -24,8 +24,9 @@ def find_delimiter(header: str) -> str:
 def skip_titles(lines: Sequence[str], delimiter: str) -> tuple[list[str], list[str]]:
     """Return the titles above the header, and the lines from the header on.
 
-    Titles are lines of one filled cell above at least two rows that all have the same number of cells. A name that
-    clearly means a text is no title: its column may hold delimiters that are not in quotes.
+    Titles are lines of one filled cell above at least two rows. Without empty cells beside them, as Excel writes, those
+    rows must have the same number of cells, and a name that clearly means a text is no title: a single column may hold
+    delimiters that are not in quotes.
 
     Args:
         lines: first lines of the file.
@@ -34,14 +35,17 @@ def skip_titles(lines: Sequence[str], delimiter: str) -> tuple[list[str], list[s
     if any(isinstance(line, LongLine) for line in lines):
         return [], list(lines)
     titles: list[str] = []
+    is_padded = False
     for place, line in enumerate(lines):
-        filled = [cell.strip() for cell in _parse([line], delimiter or find_delimiter(line))[0] if cell.strip()]
+        cells = _parse([line], delimiter or find_delimiter(line))[0]
+        filled = [cell.strip() for cell in cells if cell.strip()]
         if len(filled) > 1:
             rows = _parse(lines[place:], delimiter or find_delimiter(line))
-            is_header = len(rows) > 1 and len({len(row) for row in rows if row}) == 1
+            is_header = len(rows) > 1 and (is_padded or len({len(row) for row in rows if row}) == 1)
             return (titles, list(lines[place:])) if is_header else ([], list(lines))
-        if filled and filled[0].lower() in TEXT_NAMES:
+        if filled and len(cells) == 1 and filled[0].lower() in TEXT_NAMES:
             break
+        is_padded = is_padded or len(cells) > 1
         titles += filled
     return [], list(lines)
 

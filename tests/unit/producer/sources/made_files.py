@@ -82,6 +82,13 @@ def _lay_out_pdf(objects: list[str], trailer: str) -> bytes:
     return f"{body}{xref}trailer\n<< {trailer} >>\nstartxref\n{len(body)}\n%%EOF\n".encode("latin-1")
 
 
+# A picture of one white pixel.
+PNG = (
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU"
+    b"\0\0\0\nIDATx\x9cc\xf8\x0f\0\x01\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82"
+)
+
+
 def make_zip(files: dict[str, str | bytes]) -> bytes:
     """Return a zip archive of these files."""
     buffer = io.BytesIO()

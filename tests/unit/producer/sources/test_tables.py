@@ -482,3 +482,13 @@ def test_a_list_is_never_taken_for_the_text(tmp_path: Path) -> None:
     (problem,) = read_sources([tmp_path / "nested.json"])
     assert isinstance(problem, SourceProblem)
     assert "no column that is obviously the text ('articles' holds a list)" in problem.message
+
+
+def test_a_title_with_empty_cells_is_left_out_above_rows_of_any_length(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Report;;\nNr;Place;Text\n1;Bergen;It rained.\n2;Oslo\n")
+    _, note, source, problem = read_sources([tmp_path / "a.csv"])
+    assert isinstance(note, SourceNote)
+    assert isinstance(source, Source)
+    assert source.text == "It rained."
+    assert isinstance(problem, SourceProblem)
+    assert problem.message == "a.csv#row 2 has no text in column 'Text'; fill it in or leave the row out."

@@ -67,3 +67,11 @@ def test_a_picture_is_read_where_recognition_was_asked_for(tmp_path: Path, suffi
 def test_a_picture_with_nothing_to_read_is_refused() -> None:
     with pytest.raises(UnreadableError, match="holds no text that recognition is sure of"):
         read_picture(make_scan(kind="PNG"), RECOGNITION_LIMITS)
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", make_scan(*LINES, kind="PNG")[:900]])
+def test_a_damaged_picture_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    (problem,) = read_sources([tmp_path / "a.png"], limits=RECOGNITION_LIMITS)
+    assert isinstance(problem, SourceProblem)
+    assert "is not a readable picture file" in problem.message
