@@ -6,6 +6,7 @@ the others, and the last ones of Gemma 3n and of the small Gemma 4 read the keys
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -57,7 +58,8 @@ def read_layers(text_config: Any) -> list[LayerGeometry]:
         if mode != "reuse":
             stored[kind] = index
         # Resolved for the kind, which raises an error where layers of one kind differ.
-        config = text_config if layers_are_equal(text_config) else text_config.per_layer_config[kind]
+        is_mixed = getattr(text_config, "is_heterogeneous", False)
+        config = text_config.per_layer_config[kind] if is_mixed else text_config
         layers.append(
             LayerGeometry(
                 kind=cast("LayerKind", kind),
@@ -71,6 +73,11 @@ def read_layers(text_config: Any) -> list[LayerGeometry]:
     return layers
 
 
+def is_uniform(layers: Sequence[LayerGeometry]) -> bool:
+    """Return whether every layer keeps keys of its own, and all of the same size."""
+    return len({(layer.key_heads, layer.head_size, layer.is_shared) for layer in layers}) == 1
+
+
 def read_kinds(text_config: Any) -> list[str]:
     """Return the kind of every layer's attention."""
     kinds = getattr(text_config, "layer_types", None)
@@ -78,8 +85,3 @@ def read_kinds(text_config: Any) -> list[str]:
         return list(kinds)
     is_sliding = getattr(text_config, "sliding_window", None) is not None
     return ["sliding_attention" if is_sliding else "full_attention"] * text_config.num_hidden_layers
-
-
-def layers_are_equal(text_config: Any) -> bool:
-    """Return whether a config has the same heads for all layers."""
-    return not getattr(text_config, "is_heterogeneous", False)

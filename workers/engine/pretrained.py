@@ -17,9 +17,12 @@ from workers.engine.errors import UnsupportedSettingError
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
+# Names of the text network's tensors, with and without towers beside it, in both layouts that the hub has.
+TEXT_KEYS = {r"^language_model\.lm_head\.": "lm_head.", r"^(model\.)?language_model\.(model\.)?": "model."}
+
 
 def read_config(folder: Path) -> Any:
-    """Return the transformers config of weights.
+    """Return the transformers config of weights, of the text network alone where there are towers for images or sound.
 
     Raises:
         WeightsCorruptError: it is broken.
@@ -39,7 +42,16 @@ def read_config(folder: Path) -> Any:
             f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
         )
     check_kind(config, folder)
-    return config
+    return select_text_config(config)
+
+
+def select_text_config(config: Any) -> Any:
+    """Return the config of the text network, with the ends of generation that the whole config names."""
+    text_config = config.get_text_config()
+    eos = getattr(config, "eos_token_id", None)
+    if eos is not None:
+        text_config.eos_token_id = eos
+    return text_config
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -95,7 +107,7 @@ class Vocabulary:
 
 
 def read_network(folder: Path, **options: Any) -> Any:
-    """Return the network of weights in evaluation mode, with every tensor from the files.
+    """Return the text network of weights in evaluation mode, with every tensor of it from the files.
 
     Args:
         folder: the weights.
@@ -108,6 +120,8 @@ def read_network(folder: Path, **options: Any) -> Any:
     try:
         network, found = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=read_config(folder),
+            key_mapping=TEXT_KEYS,
             use_safetensors=True,
             trust_remote_code=False,
             # Refused below, with their names.
