@@ -96,8 +96,11 @@ def convert_to_bfloat16(network: Any, *, head: nn.Module) -> None:
 
 
 def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinear]) -> None:
-    """Replace every linear layer by the one that its chosen builder returns."""
-    for parent, name in find_places(network, nn.Linear):
+    """Replace every linear layer by the one that its chosen builder returns, the head last.
+
+    The head is found first, and packed it is the largest: built last, it takes the place of layers already freed.
+    """
+    for parent, name in reversed(find_places(network, nn.Linear)):
         linear = getattr(parent, name)
         setattr(parent, name, build_linear(linear, choose_build(linear)))
 
