@@ -40,15 +40,15 @@ FUSED = "fused layers, screened head"
 TEXT_ALONE = "Only the text network is loaded, without the towers for images and sound."
 ARCHITECTURES = (
     Architecture("Gemma 1", ("gemma",), "google/gemma-2b-it", SCREENED, "float16 on a GPU."),
-    Architecture("Gemma 2", ("gemma2",), "google/gemma-2-2b-it", GENERIC, "float16 on a GPU."),
+    Architecture("Gemma 2", ("gemma2",), "google/gemma-2-2b-it", SCREENED, "float16 on a GPU."),
     Architecture("Gemma 3, text", ("gemma3_text",), "google/gemma-3-1b-it", FUSED),
     Architecture("Gemma 3, multimodal", ("gemma3",), "google/gemma-3-4b-it", FUSED, TEXT_ALONE),
-    Architecture("Gemma 3n", ("gemma3n", "gemma3n_text"), "google/gemma-3n-E2B-it", GENERIC, TEXT_ALONE),
-    Architecture("Gemma 4", ("gemma4", "gemma4_text"), "google/gemma-4-E2B-it", GENERIC, TEXT_ALONE),
+    Architecture("Gemma 3n", ("gemma3n", "gemma3n_text"), "google/gemma-3n-E2B-it", SCREENED, TEXT_ALONE),
+    Architecture("Gemma 4", ("gemma4", "gemma4_text"), "google/gemma-4-E2B-it", SCREENED, TEXT_ALONE),
     Architecture(
-        "Gemma 4, unified", ("gemma4_unified", "gemma4_unified_text"), "google/gemma-4-12B-it", GENERIC, TEXT_ALONE
+        "Gemma 4, unified", ("gemma4_unified", "gemma4_unified_text"), "google/gemma-4-12B-it", SCREENED, TEXT_ALONE
     ),
-    Architecture("VaultGemma", ("vaultgemma",), "google/vaultgemma-1b", GENERIC),
+    Architecture("VaultGemma", ("vaultgemma",), "google/vaultgemma-1b", SCREENED),
     Architecture("Llama 2 and 3", ("llama",), "meta-llama/Llama-3.2-1B-Instruct", SCREENED),
     Architecture("Mistral", ("mistral",), "mistralai/Mistral-7B-Instruct-v0.3", SCREENED),
     Architecture("Qwen 3", ("qwen3",), "Qwen/Qwen3-0.6B", SCREENED, "Thinking is turned off."),

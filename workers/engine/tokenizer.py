@@ -1,7 +1,7 @@
 """Encoding of prompts to token ids such that a document cannot inject a chat turn.
 
-Control tokens (``<bos>``, ``<start_of_turn>``, ``<|turn>``, …) are recognised only in trusted parts: a mark breaks those
-of untrusted ones. The rendered prompt is split at the control tokens that are left, and the text between them is
+Control tokens (``<bos>``, ``<start_of_turn>``, ``<|turn>``, …) are recognised only in trusted parts: a mark breaks
+those of untrusted ones. The rendered prompt is split at the control tokens that are left, and the text between them is
 encoded by a second tokenizer, for which control tokens are ordinary words. For text without them the ids equal those of
 ``apply_chat_template(tokenize=True)``.
 """

@@ -34,6 +34,7 @@ from transformers import (
 
 from tests.tiny_gemma import build_tiny_family
 from workers.engine import loading
+from workers.engine.architectures import ARCHITECTURES, FUSED, GENERIC, SCREENED
 from workers.engine.batching import model_runner
 from workers.engine.batching.sampling import Sampler, sample_tokens
 from workers.engine.config import EngineConfig
@@ -239,25 +240,16 @@ def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[s
             assert engine.generate(prompt, replace(GREEDY, num_beams=3)).text == beams
 
 
-def test_only_gemma_3_gets_fused_layers_and_all_whose_logits_the_head_computes_a_screened_head(
-    build: Callable[[str], Path],
-) -> None:
-    found = {}
-    for family in ("gemma", "gemma2", "gemma3", "granite", "cohere", "llama"):
-        with closing(serve(build(family))) as engine:
-            network = engine.weights.network
-            found[family] = (
-                isinstance(network.model.layers[-1], FusedGemma3Layer),
-                isinstance(network.get_output_embeddings(), ScreenedHead),
-            )
-    assert found == {
-        "gemma": (False, True),
-        "gemma2": (False, False),
-        "gemma3": (True, True),
-        "granite": (False, False),
-        "cohere": (False, False),
-        "llama": (False, True),
-    }
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_has_the_fast_layers_that_its_table_names(build: Callable[[str], Path], family: str) -> None:
+    (architecture,) = (known for known in ARCHITECTURES if FAMILIES[family]().model_type in known.kinds)
+    with closing(serve(build(family))) as engine:
+        network = engine.weights.network
+        is_fused = isinstance(network.model.layers[-1], FusedGemma3Layer)
+        is_screened = isinstance(network.get_output_embeddings(), ScreenedHead)
+    assert (is_fused, is_screened) == {FUSED: (True, True), SCREENED: (False, True), GENERIC: (False, False)}[
+        architecture.speed
+    ]
 
 
 @pytest.mark.parametrize(
