@@ -107,8 +107,8 @@ def choose_sizes(text_config: Any, config: EngineConfig, machine: Machine, *, it
         lanes, loop = 1, sizer.size_loop(1)
     if loop.context_tokens < MIN_CONTEXT and config.kv_cache_gb is not None:
         raise UnsupportedSettingError(
-            f"a KV cache of {config.kv_cache_gb:g} GiB holds {loop.context_tokens} tokens of these weights, too few for even "
-            "a short request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
+            f"a KV cache of {config.kv_cache_gb:g} GiB holds {loop.context_tokens} tokens of these weights, too few "
+            "for even a short request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
         )
     if loop.context_tokens < MIN_CONTEXT:
         raise InsufficientMemoryError(
