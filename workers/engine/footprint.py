@@ -36,6 +36,10 @@ QUANTIZING_COPIES = 3
 # Names of safetensors' types that are the serving dtype.
 STORED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 FLOAT_BYTES = 4
+# Kind of weights whose layers are fused, and so packed a whole layer at a time.
+FUSED_KIND = "gemma3_text"
+# Hidden states of a layer in memory at a time: residual, normalized, projected and new ones.
+STATE_COPIES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +161,27 @@ def count_head_bytes(
 
 
 def count_packing_bytes(tensors: Mapping[str, TensorEntry], text_config: Any, placement: Placement) -> int:
-    """Return the bytes that packing a CPU's layers needs beside them: one for each thread, and inputs for int8."""
+    """Return the bytes that packing a CPU's layers needs beside them: of each thread's layer, and inputs for int8."""
     linears = {name: entry for name, entry in tensors.items() if is_linear(name, entry)}
-    layers = min(torch.get_num_threads(), MAX_THREADS, text_config.num_hidden_layers)
-    packed = layers * count_bytes(linears, placement) // text_config.num_hidden_layers
-    if not placement.is_int8_on_cpu:
-        return packed
-    return packed + MEASURED_ROWS * FLOAT_BYTES * sum(entry.shape[1] for entry in linears.values())
+    layers, threads = text_config.num_hidden_layers, min(torch.get_num_threads(), MAX_THREADS)
+    if placement.is_int8_on_cpu:
+        return MEASURED_ROWS * FLOAT_BYTES * sum(entry.shape[1] for entry in linears.values())
+    if text_config.model_type == FUSED_KIND:
+        return min(threads, layers) * count_bytes(linears, placement) // layers
+    return max((count_linear_bytes(entry.shape, placement) for entry in linears.values()), default=0)
+
+
+def count_activation_bytes(text_config: Any, *, tokens: int, positions: int, itemsize: int) -> int:
+    """Return the bytes of a forward pass without attention.
+
+    Args:
+        text_config: transformers' config of the text network.
+        tokens: of the pass.
+        positions: tokens whose logits are computed.
+        itemsize: bytes of a number.
+    """
+    widest = 3 * max(list_intermediates(text_config)) + STATE_COPIES * text_config.hidden_size
+    return itemsize * (tokens * widest + positions * text_config.vocab_size)
 
 
 def is_bitsandbytes(placement: Placement) -> bool:

@@ -13,19 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.engine.attention_plan import MAX_DECODE_QUERIES
-from workers.engine.footprint import FLOAT_BYTES, list_intermediates
+from workers.engine.footprint import FLOAT_BYTES, count_activation_bytes
 from workers.engine.geometry import LayerGeometry
 
 # Bytes that transformers aligns the sectors of a cache to.
 SECTOR_ALIGNMENT = 128
 # Bytes of the index of a cached token, which are in memory once for each kind of layers.
 INDEX_BYTES = 8
-# Hidden states of a layer in memory at a time: residual, normalized, projected and new ones.
-STATE_COPIES = 6
 # Capped scores in memory at a time beside their softmax in float32: as computed, capped and hidden by the mask.
 SCORE_COPIES = 3
-# Bytes per logit: in float32, sorted, and as probabilities.
-LOGIT_BYTES = 3 * FLOAT_BYTES
+# Copies of the logits in float32: as computed, sorted, and as probabilities.
+LOGIT_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +117,8 @@ def measure_pass(
     """
     kinds, heads = len({layer.kind for layer in layers}), text_config.num_attention_heads
     keys, size = max(layer.numbers for layer in layers) * itemsize, max(layer.head_size for layer in layers)
-    widest = heads * size + 3 * max(list_intermediates(text_config)) + STATE_COPIES * text_config.hidden_size
-    fixed = tokens * widest * itemsize + requests * text_config.vocab_size * LOGIT_BYTES
+    fixed = tokens * heads * size * itemsize + requests * text_config.vocab_size * LOGIT_COPIES * FLOAT_BYTES
+    fixed += count_activation_bytes(text_config, tokens=tokens, positions=0, itemsize=itemsize)
     if is_masked:
         # A mask for each kind, and a copy of one with aligned rows; keys and values, and both for all heads.
         masks = (kinds + 1) * tokens * itemsize

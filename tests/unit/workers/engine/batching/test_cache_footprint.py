@@ -135,7 +135,7 @@ def test_masks_of_the_whole_cache_and_repeated_keys_are_counted_where_attention_
 def test_a_forward_pass_is_shortened_before_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     config = FAMILIES["gemma3"]()
     found = []
-    for megabytes in (4000, 400, 60):
+    for megabytes in (4000, 400, 25):
         machine = Machine("cuda", megabytes * 10**6, 2)
         sizes = choose_sizes(config, EngineConfig(weights="x"), machine, itemsize=2, is_masked=True)
         found.append((sizes.lanes[0].max_batch_tokens, sizes.context_tokens))

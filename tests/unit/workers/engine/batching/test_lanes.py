@@ -154,9 +154,10 @@ def test_a_loop_that_works_alone_has_all_threads_and_none_is_left_over() -> None
         ({"slots": 1}, 2, [1], 4096),
         ({"slots": 5}, 2, [3, 2], 4096),
         ({"lanes": 1}, 2, [16], 4096),
-        # What one loop could answer is answered, so that two have to have room for it: of 67 sectors, and 2 unused.
-        ({"kv_cache_gb": (2 * 69 * SECTOR + 1) / 2**30}, 2, [8, 8], 4096),
-        ({"kv_cache_gb": (2 * 69 * SECTOR - 1) / 2**30}, 2, [16], 4096),
+        # What one loop could answer is answered, so that two have to have room for it: of 67 sectors, one
+        # that rounding to pages may take, and 2 unused.
+        ({"kv_cache_gb": (2 * 70 * SECTOR + 1) / 2**30}, 2, [8, 8], 4096),
+        ({"kv_cache_gb": 2 * 69 * SECTOR / 2**30}, 2, [16], 4096),
         # Of 38 sectors a request's window takes 3, and the others hold two pages each.
         ({"kv_cache_gb": 40 * SECTOR / 2**30}, 2, [16], 35 * 64),
         ({"kv_cache_gb": 40 * SECTOR / 2**30, "context_tokens": 600}, 2, [8, 8], 600),
