@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from workers.engine.conversion import LAYER_EMBEDDINGS
 from workers.engine.cpu.chunked_linear import CHUNK_OUTPUTS, MAX_THREADS
 from workers.engine.cpu.onednn import has_onednn
 from workers.engine.cpu.screened_head import can_screen_logits
@@ -66,7 +67,7 @@ def measure_weights(
         placement: device, dtype and quantization.
         has_adapter: whether an adapter is merged, which is done before anything is quantized.
     """
-    tensors = select_text(tensors)
+    tensors = select_loaded(tensors, placement)
     # Tensors that a file on the CPU holds in the serving dtype stay mapped from it.
     stored, is_on_cpu = STORED_DTYPES[placement.dtype_name], placement.device == "cpu"
     is_mapped = is_on_cpu and not has_adapter and all(entry.dtype == stored for entry in tensors.values())
@@ -87,13 +88,15 @@ def measure_weights(
     return WeightsFootprint(served, max(layers, served + PACKING_BYTES * chunks * head[1]))
 
 
-def select_text(tensors: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
-    """Return the tensors of the text network, without towers for images and sound."""
-    has_towers = any("language_model." in name for name in tensors)
+def select_loaded(tensors: Mapping[str, TensorEntry], placement: Placement) -> dict[str, TensorEntry]:
+    """Return the tensors of the text network that take memory; a CPU reads rows of some embeddings from their file."""
+    has_towers, stored = any("language_model." in name for name in tensors), STORED_DTYPES[placement.dtype_name]
+    keeps_rows = placement.device == "cpu" and not is_bitsandbytes(placement)
     return {
         name: entry
         for name, entry in tensors.items()
-        if not has_towers or "language_model." in name or name.endswith("lm_head.weight")
+        if (not has_towers or "language_model." in name or name.endswith(HEAD))
+        and not (keeps_rows and LAYER_EMBEDDINGS in name and entry.dtype != stored)
     }
 
 

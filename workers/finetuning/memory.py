@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.engine.device import Placement
-from workers.engine.footprint import count_bytes, is_linear, list_intermediates, select_text
+from workers.engine.footprint import count_bytes, is_linear, list_intermediates, select_loaded
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.errors import NotEnoughMemoryError
 from workers.finetuning.lora import GEMMA_LINEAR_LAYERS
@@ -41,7 +41,7 @@ def estimate_memory(
         max_completion: length of the longest summary, in tokens.
     """
     sizes, training = weights_config.get_text_config(), config.training
-    tensors = select_text(tensors)
+    tensors = select_loaded(tensors, placement)
     widths = [
         HIDDEN_COPIES * sizes.hidden_size + INTERMEDIATE_COPIES * intermediate
         for intermediate in list_intermediates(sizes)

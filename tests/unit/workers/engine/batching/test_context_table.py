@@ -109,7 +109,7 @@ def find_context(name: str, quantization: ServedQuantization, gibibytes: int) ->
             is_masked=is_uniform(read_layers(config)),
         )
     except InsufficientMemoryError:
-        return "–"
+        return "-"
     return f"{sizes.context_tokens:,}"
 
 
@@ -124,6 +124,6 @@ def list_rows() -> list[str]:
 def test_the_documented_contexts_are_those_that_are_chosen() -> None:
     rows = list_rows()
     assert len(rows) == 10
-    assert "–" in rows[-1]
+    assert "-" in rows[-1]
     text = PERFORMANCE.read_text(encoding="utf-8")
     assert [row for row in rows if row not in text] == []
