@@ -17,6 +17,12 @@ from workers.engine.errors import UnsupportedSettingError
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
+# Names of a text tower's tensors, in both layouts of multimodal weights, and of the same tensors in its own class.
+TEXT_TOWER_NAMES = {
+    r"^(model\.)?language_model\.lm_head\.": "lm_head.",
+    r"^(model\.)?language_model\.(model\.)?": "model.",
+}
+
 
 def read_config(folder: Path) -> Any:
     """Return the transformers config of weights.
@@ -97,6 +103,8 @@ class Vocabulary:
 def read_network(folder: Path, **options: Any) -> Any:
     """Return the network of weights in evaluation mode, with every tensor from the files.
 
+    Of multimodal weights only the text tower is read, as a network of its own kind.
+
     Args:
         folder: the weights.
         options: of transformers' ``from_pretrained``.
@@ -113,6 +121,7 @@ def read_network(folder: Path, **options: Any) -> Any:
             # Refused below, with their names.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **choose_text_tower(folder),
             **options,
         )
     except (OSError, TypeError, SafetensorError) as error:
@@ -123,7 +132,19 @@ def read_network(folder: Path, **options: Any) -> Any:
             f"{folder} lacks tensors that its config.json asks for, or has them in another shape ({name_some(unfit)}); "
             "download or save it again"
         )
+    # Kept by transformers to save the tensors under the names of the towers' class.
+    vars(network).pop("_weight_conversions", None)
     return network.eval()
+
+
+def choose_text_tower(folder: Path) -> dict[str, Any]:
+    """Return transformers' options that read the text tower of multimodal weights alone; none for other weights."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    text_config = config.get_text_config()
+    if text_config is config:
+        return {}
+    text_config.dtype = config.dtype
+    return {"config": text_config, "key_mapping": TEXT_TOWER_NAMES}
 
 
 def _explain(path: Path, error: Exception) -> WeightsCorruptError:
