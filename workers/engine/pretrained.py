@@ -18,7 +18,7 @@ from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
 # Names of a text tower's tensors, in both layouts of multimodal weights, and of the same tensors in its own class.
-TEXT_TOWER_NAMES = {
+TEXT_KEYS = {
     r"^(model\.)?language_model\.lm_head\.": "lm_head.",
     r"^(model\.)?language_model\.(model\.)?": "model.",
 }
@@ -144,7 +144,7 @@ def choose_text_tower(folder: Path) -> dict[str, Any]:
     if text_config is config:
         return {}
     text_config.dtype = config.dtype
-    return {"config": text_config, "key_mapping": TEXT_TOWER_NAMES}
+    return {"config": text_config, "key_mapping": TEXT_KEYS}
 
 
 def _explain(path: Path, error: Exception) -> WeightsCorruptError:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from workers.engine.tokenizer import PromptTokenizer
+from workers.engine.turn_end import find_turn_end
 from workers.finetuning.config import SourceBudget
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.grounded_pairs import ground_pair
@@ -126,17 +127,18 @@ class PairEncoder:
 
 
 def find_end_token(prompt_format: PromptFormat, tokenizer: Any) -> int:
-    """Return the id of the end token: end of turn in the chat format, end of sequence in the completion format.
+    """Return the id of the token after a summary: the end of a turn in the chat format, else the end of a sequence.
 
-    Base weights are not trained on ``<end_of_turn>`` and do not learn it from a few hundred examples.
+    A template that ends turns with no control token has the sequence ended. Base weights are not trained on the end of
+    a turn and do not learn it from a few hundred examples.
 
     Raises:
-        TrainingSettingsError: the format is chat, and the tokenizer lacks an end-of-turn token.
+        TrainingSettingsError: the tokenizer lacks the token, or the format is chat and there is no chat template.
     """
-    if prompt_format is PromptFormat.COMPLETION:
-        return int(tokenizer.eos_token_id)
-    if "<end_of_turn>" not in tokenizer.get_vocab():
-        raise TrainingSettingsError(
-            "these weights' tokenizer has no <end_of_turn>: train them with prompt format completion"
-        )
-    return int(tokenizer.convert_tokens_to_ids("<end_of_turn>"))
+    if prompt_format is PromptFormat.CHAT and not tokenizer.chat_template:
+        raise TrainingSettingsError("these weights have no chat template: train them with prompt format completion")
+    turn_end = find_turn_end(tokenizer) if prompt_format is PromptFormat.CHAT else None
+    end = tokenizer.eos_token_id if turn_end is None else turn_end
+    if end is None:
+        raise TrainingSettingsError("these weights' tokenizer has no end token: name one in its tokenizer_config.json")
+    return int(end)
