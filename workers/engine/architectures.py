@@ -16,14 +16,13 @@ log = structlog.get_logger()
 
 # Reasons by prefix of ``model_type``, for weights that do generate text.
 REFUSED_KINDS = {
-    "gemma4": "whose layers have heads of several sizes",
     "gpt_oss": "whose attention has sinks",
     "recurrent_gemma": "whose recurrent layers have no cache that requests can share",
 }
 # Kinds that are tested to be served: an error of theirs has another cause than the kind.
 SERVED_KINDS = {"gemma", "gemma2", "gemma3", "gemma3_text", "llama", "qwen3"}
 # Fields of a config that give the size of the cache and of the context.
-NEEDED_FIELDS = ("num_hidden_layers", "num_key_value_heads", "head_dim", "max_position_embeddings")
+NEEDED_FIELDS = ("num_hidden_layers", "max_position_embeddings")
 # Parts of messages, in lower case, of torch and bitsandbytes where memory is short; only on a GPU has it a type.
 SHORTAGES = ("out of memory", "can't allocate memory", "not enough memory", "dispatched on the cpu or the disk")
 ADVICE = "name text weights of Gemma 1, 2 or 3, Llama or Qwen 3 instead, such as google/gemma-3-1b-it"
@@ -43,7 +42,7 @@ def check_kind(weights_config: Any, name: object) -> None:
     reason = next((reason for prefix, reason in REFUSED_KINDS.items() if kind.startswith(prefix)), None)
     if type(weights_config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         reason = "which generate no text from text alone"
-    elif getattr(text_config, "use_bidirectional_attention", None) is True:
+    elif getattr(text_config, "use_bidirectional_attention", None) in (True, "all"):
         reason = "whose tokens also see what follows them, which makes embeddings and no text"
     # A refused kind may give some of the fields for each layer apart.
     elif reason is None and (missing := find_missing(text_config)):

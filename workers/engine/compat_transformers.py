@@ -6,6 +6,7 @@ through this module alone; private hooks become public methods of ``HookedManage
 
 transformers.generation.continuous_batching.continuous_api
     ContinuousBatchingManager._create_batch_processor  builds cache, scheduler and buffers, here with another runner
+    PagedAttentionCache  the class that it builds, here another one
     ContinuousBatchingManager._generation_loop_body  one step of the loop, around which requests end and begin
     ContinuousBatchingManager._handle_critical_error  a dead loop, which ends the process
     ContinuousBatchingManager._run_generation_loop  the thread's target, so that the thread has a name
@@ -61,7 +62,11 @@ transformers.generation.continuous_batching.cache
     PagedAttentionCache.compute_free_capacity  a metric
     PagedAttentionCache.layer_to_allocator  where a layer's keys and values are
     PagedAttentionCache.read_cache_limit  see _infer_read_cache_limit
+    PagedAttentionCache.__init__  replaced where layers differ, by what sets the same attributes
+    PagedAttentionMemoryHandler  the largest cache that fits, and the check that one does
+    ATTN_TYPE_TO_ALLOCATOR  classes of the allocators, by kind of layers
 transformers.generation.continuous_batching.cache_allocators
+    CachePool  the free sectors of a cache
     SlidingAttentionCacheAllocator._kv_token_views  a layer's keys and values, one row for each token
     SlidingAttentionCacheAllocator.index  selects its indices of a forward pass
     SlidingAttentionCacheAllocator.layer_type  selects its lengths
@@ -87,8 +92,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.generation.continuous_batching.cache import PagedAttentionCache
-from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
+from transformers.generation.continuous_batching import continuous_api
+from transformers.generation.continuous_batching.cache import (
+    ATTN_TYPE_TO_ALLOCATOR,
+    PagedAttentionCache,
+    PagedAttentionMemoryHandler,
+)
+from transformers.generation.continuous_batching.cache_allocators import CachePool, SlidingAttentionCacheAllocator
 from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager, OutputRouter
 from transformers.generation.continuous_batching.model_runner import ModelRunner
 from transformers.generation.continuous_batching.requests import RequestStatus
@@ -97,21 +107,28 @@ from transformers.masking_utils import sdpa_mask
 from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm
 
 __all__ = [
+    "ALLOCATORS",
+    "CachePool",
     "Gemma3DecoderLayer",
     "Gemma3RMSNorm",
     "HookedManager",
     "HookedRunner",
     "OutputRouter",
     "PagedAttentionCache",
+    "PagedAttentionMemoryHandler",
     "RequestStatus",
     "get_attention",
     "get_token_views",
+    "install_cache_class",
     "mark_finished",
     "read_gguf_tokenizer",
     "sdpa_attention_forward",
     "sdpa_mask",
     "widen_windows",
 ]
+
+# Classes of the allocators, by kind of layers.
+ALLOCATORS: dict[str, Any] = ATTN_TYPE_TO_ALLOCATOR
 
 
 class HookedManager(ContinuousBatchingManager):
@@ -191,6 +208,11 @@ def get_attention(config: Any) -> str:
 def get_token_views(allocator: Any, layer: int) -> Any:
     """Return a layer's cached keys and values, each (rows, key heads, head size)."""
     return allocator._kv_token_views[layer]
+
+
+def install_cache_class(cache_class: type[PagedAttentionCache]) -> None:
+    """Let every manager build its cache of this class."""
+    vars(continuous_api)["PagedAttentionCache"] = cache_class
 
 
 def mark_finished(state: Any) -> None:

@@ -21,6 +21,7 @@ from workers.engine.cpu.memory import is_mapped, measure_free_memory, trim_heap
 from workers.engine.cpu.screened_head import can_screen_head, screen_head
 from workers.engine.device import Placement, choose_placement
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
+from workers.engine.geometry import is_uniform, read_layers
 from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
     build_bitsandbytes_config,
@@ -85,7 +86,7 @@ def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) ->
         tokenizer = PromptTokenizer(read_vocabulary(folder))
         trim_heap()
         network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-        ids = tokenizer.encode_plain(SAMPLE)[: weights_config.get_text_config().max_position_embeddings]
+        ids = tokenizer.encode_plain(SAMPLE)[: weights_config.max_position_embeddings]
         sample = torch.tensor([ids], device=network.device)
         hidden = prepare_layers(network, placement, sample, device_map=config.device_map)
         trim_heap()
@@ -177,9 +178,13 @@ def _load_tensors(folder: Path, placement: Placement, device_map: str | None, qu
 
 
 def choose_attention(weights_config: Any, device: str) -> str:
-    """Return the attention to serve with; in the loop only ragged attention supports the softcapping of Gemma 2."""
-    is_capped = getattr(weights_config.get_text_config(), "attn_logit_softcapping", None) is not None
-    return RAGGED if device == "cpu" or is_capped else "sdpa"
+    """Return the attention to serve with.
+
+    In the loop only ragged attention supports capped scores (Gemma 2) and layers that differ (Gemma 3n and 4).
+    """
+    is_capped = getattr(weights_config, "attn_logit_softcapping", None) is not None
+    is_needed = is_capped or not is_uniform(read_layers(weights_config))
+    return RAGGED if device == "cpu" or is_needed else "sdpa"
 
 
 def check_memory(folder: Path, placement: Placement) -> None:

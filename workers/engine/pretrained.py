@@ -17,15 +17,12 @@ from workers.engine.errors import UnsupportedSettingError
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
-# Names of a text tower's tensors, in both layouts of multimodal weights, and of the same tensors in its own class.
-TEXT_KEYS = {
-    r"^(model\.)?language_model\.lm_head\.": "lm_head.",
-    r"^(model\.)?language_model\.(model\.)?": "model.",
-}
+# Names of the text network's tensors, with and without towers beside it, in both layouts that the hub has.
+TEXT_KEYS = {r"^language_model\.lm_head\.": "lm_head.", r"^(model\.)?language_model\.(model\.)?": "model."}
 
 
 def read_config(folder: Path) -> Any:
-    """Return the transformers config of weights.
+    """Return the transformers config of weights, of the text network alone where there are towers for images or sound.
 
     Raises:
         WeightsCorruptError: it is broken.
@@ -45,7 +42,16 @@ def read_config(folder: Path) -> Any:
             f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
         )
     check_kind(config, folder)
-    return config
+    return select_text_config(config)
+
+
+def select_text_config(config: Any) -> Any:
+    """Return the config of the text network, with the ends of generation that the whole config names."""
+    text_config = config.get_text_config()
+    eos = getattr(config, "eos_token_id", None)
+    if eos is not None:
+        text_config.eos_token_id = eos
+    return text_config
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -101,9 +107,7 @@ class Vocabulary:
 
 
 def read_network(folder: Path, **options: Any) -> Any:
-    """Return the network of weights in evaluation mode, with every tensor from the files.
-
-    Of multimodal weights only the text tower is read, as a network of its own kind.
+    """Return the text network of weights in evaluation mode, with every tensor of it from the files.
 
     Args:
         folder: the weights.
@@ -116,12 +120,13 @@ def read_network(folder: Path, **options: Any) -> Any:
     try:
         network, found = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=read_config(folder),
+            key_mapping=TEXT_KEYS,
             use_safetensors=True,
             trust_remote_code=False,
             # Refused below, with their names.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
-            **choose_text_tower(folder),
             **options,
         )
     except (OSError, TypeError, SafetensorError) as error:
@@ -132,19 +137,9 @@ def read_network(folder: Path, **options: Any) -> Any:
             f"{folder} lacks tensors that its config.json asks for, or has them in another shape ({name_some(unfit)}); "
             "download or save it again"
         )
-    # Kept by transformers to save the tensors under the names of the towers' class.
+    # With the names of the files it would be saved under those that the keys' patterns are, taken for names.
     vars(network).pop("_weight_conversions", None)
     return network.eval()
-
-
-def choose_text_tower(folder: Path) -> dict[str, Any]:
-    """Return transformers' options that read the text tower of multimodal weights alone; none for other weights."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    text_config = config.get_text_config()
-    if text_config is config:
-        return {}
-    text_config.dtype = config.dtype
-    return {"config": text_config, "key_mapping": TEXT_KEYS}
 
 
 def _explain(path: Path, error: Exception) -> WeightsCorruptError:

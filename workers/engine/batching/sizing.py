@@ -11,6 +11,7 @@ from transformers import ContinuousBatchingConfig
 from workers.engine.config import EngineConfig
 from workers.engine.cpu.memory import measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, UnsupportedSettingError
+from workers.engine.geometry import read_layers
 from workers.engine.loading import LoadedWeights
 
 # Tokens of one cache page: small enough that a short request wastes little.
@@ -90,8 +91,7 @@ def count_pages(config: EngineConfig, *, lanes: int, longest: int, capacity: int
 
 def count_token_bytes(text_config: Any, itemsize: int) -> int:
     """Return the bytes of one token in the KV cache, over all layers."""
-    heads, head_dim = text_config.num_key_value_heads, text_config.head_dim
-    return int(2 * text_config.num_hidden_layers * heads * head_dim * itemsize)
+    return itemsize * sum(layer.numbers for layer in read_layers(text_config))
 
 
 def build_batching(config: EngineConfig, *, device: str, slots: int, pages: int) -> ContinuousBatchingConfig:

@@ -17,10 +17,14 @@ from transformers import (
     AutoModelForCausalLM,
     CohereConfig,
     Gemma2Config,
+    Gemma3nTextConfig,
     Gemma3TextConfig,
+    Gemma4TextConfig,
+    Gemma4UnifiedTextConfig,
     GemmaConfig,
     GraniteConfig,
     LlamaConfig,
+    MistralConfig,
     PreTrainedConfig,
     Qwen3Config,
     VaultGemmaConfig,
@@ -55,6 +59,24 @@ SIZES = {
 }
 # Scores far beyond the cap, which without it decide otherwise.
 CAPPED = {"query_pre_attn_scalar": 1, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 30.0}
+MIXED = ["sliding_attention", "full_attention"]
+GEMMA4 = {
+    **SIZES,
+    "num_hidden_layers": 4,
+    "layer_types": MIXED * 2,
+    "sliding_window": 32,
+    "global_head_dim": 32,
+    "hidden_size_per_layer_input": 0,
+}
+SHARING = {
+    **SIZES,
+    "num_hidden_layers": 6,
+    "num_kv_shared_layers": 3,
+    "layer_types": ["sliding_attention", *MIXED] * 2,
+    "sliding_window": 32,
+    "vocab_size_per_layer_input": VOCABULARY,
+    "hidden_size_per_layer_input": 8,
+}
 FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "gemma": lambda: GemmaConfig(**SIZES),
     "gemma2": lambda: Gemma2Config(**SIZES, **CAPPED, sliding_window=32),
@@ -65,6 +87,21 @@ FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "cohere": lambda: CohereConfig(**SIZES, logit_scale=0.0625),
     "llama": lambda: LlamaConfig(**SIZES, tie_word_embeddings=False),
     "qwen3": lambda: Qwen3Config(**SIZES, tie_word_embeddings=True),
+    "mistral": lambda: MistralConfig(**SIZES, sliding_window=32, tie_word_embeddings=False),
+    "gemma3n": lambda: Gemma3nTextConfig(**SHARING, laurel_rank=8, altup_num_inputs=2),
+    # As 31B: larger heads in layers with full attention, fewer of them, and no projection of their values.
+    "gemma4": lambda: Gemma4TextConfig(**GEMMA4, attention_k_eq_v=True, num_global_key_value_heads=1),
+    # As E2B: an embedding for each layer, and last layers that share keys.
+    "gemma4_small": lambda: Gemma4TextConfig(
+        **{**SHARING, "global_head_dim": 32}, use_double_wide_mlp=True, final_logit_softcapping=30.0
+    ),
+    # As 26B-A4B.
+    "gemma4_experts": lambda: Gemma4TextConfig(
+        **GEMMA4, enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32
+    ),
+    "gemma4_unified": lambda: Gemma4UnifiedTextConfig(
+        **{key: value for key, value in GEMMA4.items() if key != "hidden_size_per_layer_input"}
+    ),
 }
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=16)
 # From a few tokens to more than a window and a forward pass hold.
