@@ -71,6 +71,8 @@ transformers.generation.continuous_batching.cache_allocators
     SlidingAttentionCacheAllocator.index  selects its indices of a forward pass
     SlidingAttentionCacheAllocator.layer_type  selects its lengths
     SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
+transformers.modeling_utils
+    PreTrainedModel._weight_conversions  renamings of a load, which a save would undo and cannot for all patterns
 transformers.configuration_utils
     PreTrainedConfig._attn_implementation  name of the network's attention
 transformers.integrations.sdpa_attention
@@ -88,6 +90,7 @@ transformers.integrations.gguf
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +120,7 @@ __all__ = [
     "PagedAttentionCache",
     "PagedAttentionMemoryHandler",
     "RequestStatus",
+    "forget_renamings",
     "get_attention",
     "get_token_views",
     "install_cache_class",
@@ -198,6 +202,18 @@ class HookedRunner(ModelRunner):
 
     def _sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
         self.sample(scores, output_ids)
+
+
+def forget_renamings(network: Any, patterns: Iterable[str]) -> None:
+    """Let a network be saved under its own names, though it was loaded from others.
+
+    Args:
+        network: a network that was loaded with a ``key_mapping``.
+        patterns: the mapping's keys.
+    """
+    renamed = set(patterns)
+    conversions = getattr(network, "_weight_conversions", None) or []
+    network._weight_conversions = [part for part in conversions if renamed.isdisjoint(part.source_patterns)]
 
 
 def get_attention(config: Any) -> str:

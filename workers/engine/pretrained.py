@@ -13,10 +13,13 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from workers.engine.architectures import check_kind
+from workers.engine.compat_transformers import forget_renamings
 from workers.engine.errors import UnsupportedSettingError
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
+# Holds the chat template of older multimodal weights, whose tokenizer has none.
+TEMPLATE_FILE = "chat_template.json"
 # Names of the text network's tensors, with and without towers beside it, in both layouts that the hub has.
 TEXT_KEYS = {r"^language_model\.lm_head\.": "lm_head.", r"^(model\.)?language_model\.(model\.)?": "model."}
 
@@ -61,10 +64,25 @@ def read_tokenizer(folder: Path) -> Any:
         WeightsCorruptError: its files are broken or missing.
     """
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     # The library raises no narrower type for broken files.
     except Exception as error:
         raise _explain(folder / "tokenizer.json", error) from error
+    if tokenizer.chat_template is None and (folder / TEMPLATE_FILE).is_file():
+        tokenizer.chat_template = read_template(folder / TEMPLATE_FILE)
+    return tokenizer
+
+
+def read_template(path: Path) -> str:
+    """Return the chat template of a file that holds nothing else.
+
+    Raises:
+        WeightsCorruptError: it is broken.
+    """
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["chat_template"])
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise _explain(path, error) from error
 
 
 def read_vocabulary(folder: Path) -> Any:
@@ -131,6 +149,7 @@ def read_network(folder: Path, **options: Any) -> Any:
         )
     except (OSError, TypeError, SafetensorError) as error:
         raise _explain(folder, error) from error
+    forget_renamings(network, TEXT_KEYS)
     unfit = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
     if unfit:
         raise WeightsCorruptError(

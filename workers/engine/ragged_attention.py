@@ -68,20 +68,38 @@ def attend_ragged(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, sliding_window=sliding_window, **options
         )
-    source = cache.sources[module.layer_idx]
+    return attend_cached(module.layer_idx, query, key, value, cache, options, sliding_window, scaling, softcap), None
+
+
+def attend_cached(
+    layer: int,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cache: Any,
+    options: dict[str, Any],
+    window: int | None,
+    scaling: float | None,
+    softcap: float | None,
+) -> torch.Tensor:
+    """Return the attention (1, query tokens, heads, head size) of one layer over the loop's cache.
+
+    A layer that shares another's keys gets their new ones, which that layer has stored. The other arguments are those
+    of ``attend_ragged``.
+    """
+    source = cache.sources[layer]
     allocator = cache.layer_to_allocator[source]
-    plan = find_plan(allocator, options, window=sliding_window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
+    plan = find_plan(allocator, options, window=window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
     stored = get_token_views(allocator, source)
     # By token: (query tokens, heads, head size).
     query, *new = (rows[0].transpose(0, 1) for rows in (query, key, value))
-    if source == module.layer_idx:
+    if source == layer:
         past = store_keys(new, stored, plan)
         if source in cache.shared_sources:
             plan.shared_past[source] = past
     else:
         past = plan.shared_past[source]
-    attended = attend_stored(query, new, stored, past, plan, scaling=scaling, softcap=softcap)
-    return attended.unsqueeze(0), None
+    return attend_stored(query, new, stored, past, plan, scaling=scaling, softcap=softcap).unsqueeze(0)
 
 
 def store_keys(

@@ -157,7 +157,12 @@ class GenerationLoop(HookedManager):
         """Return cache, scheduler and buffers of a new loop, with a ``SamplingRunner``."""
         with LazyZeros():
             processor = super().build_processor()
-        processor.model_runner = SamplingRunner(processor, self.live, is_fused=has_fused_layers(self.model))
+        processor.model_runner = SamplingRunner(
+            processor,
+            self.live,
+            is_fused=has_fused_layers(self.model),
+            suppressed=self.model.generation_config.suppress_tokens or (),
+        )
         if self._is_ragged:
             widen_for_speculation(processor.cache)
         return processor

@@ -16,7 +16,6 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoModelForSeq2SeqLM,
     Gemma3TextConfig,
-    Gemma4TextConfig,
     GPT2Config,
     GptOssConfig,
     PaliGemmaConfig,
@@ -27,8 +26,7 @@ from transformers import (
 from models.settings import read_settings
 from workers import serving
 from workers.engine import engine as engines
-from workers.engine.architectures import translate_errors
-from workers.engine.errors import EngineError, UnsupportedWeightsError
+from workers.engine.errors import EngineError
 from workers.engine.tokenizer import PromptCounter
 from workers.errors import FINAL_CODE, ServingError, ShortageError, choose_end_code
 
@@ -49,9 +47,6 @@ KINDS: dict[str, Callable[[], Any]] = {
     "recurrent_gemma": lambda: AutoModelForCausalLM.from_config(
         RecurrentGemmaConfig(**SIZES, lru_width=32, attention_window_size=32)
     ),
-    "gemma4_text": lambda: AutoModelForCausalLM.from_config(
-        Gemma4TextConfig(**SIZES, vocab_size_per_layer_input=1024, hidden_size_per_layer_input=8)
-    ),
     "t5gemma": lambda: AutoModelForSeq2SeqLM.from_config(
         T5GemmaConfig(encoder=dict(SIZES), decoder=dict(SIZES), vocab_size=SIZES["vocab_size"])
     ),
@@ -64,7 +59,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     ),
     # Its attention has sinks.
     "gpt_oss": lambda: AutoModelForCausalLM.from_config(GptOssConfig(**SIZES, num_local_experts=2)),
-    # Its config has no key heads.
+    # None of those that are tested.
     "gpt2": lambda: AutoModelForCausalLM.from_config(
         GPT2Config(vocab_size=SIZES["vocab_size"], n_embd=32, n_layer=1, n_head=2)
     ),
@@ -144,12 +139,6 @@ def test_whatever_else_transformers_cannot_load_ends_the_worker_for_good(
         load(tiny_weights)
     assert choose_end_code(caught.value) == FINAL_CODE
     assert [entry["exc_info"] for entry in logs if entry["event"] == "weights_not_loaded"] == [True]
-
-
-def test_an_error_of_another_kind_names_kinds_that_are_served() -> None:
-    message = r"of the kind mamba, .* \(no cache\); name .* instead"
-    with pytest.raises(UnsupportedWeightsError, match=message), translate_errors("mamba", "weights"):
-        raise TypeError("no cache")
 
 
 @pytest.mark.parametrize(
