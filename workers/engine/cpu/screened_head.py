@@ -98,9 +98,13 @@ class ScreenedHead(nn.Module):
 
 def can_screen_head(network: Any) -> bool:
     """Return whether this CPU computes a network's head faster if it is screened."""
-    head = network.get_output_embeddings()
-    is_exact = network.device.type == "cpu" and network.dtype is torch.float32 and has_fbgemm()
-    return is_exact and head.bias is None and head.out_features >= SCREENED_OUTPUTS
+    head, config = network.get_output_embeddings(), network.config.get_text_config()
+    return network.device.type == "cpu" and head.bias is None and can_screen_logits(config, network.dtype)
+
+
+def can_screen_logits(text_config: Any, dtype: torch.dtype) -> bool:
+    """Return whether a vocabulary is large enough to be screened, in a dtype that is exact on a CPU."""
+    return dtype is torch.float32 and text_config.vocab_size >= SCREENED_OUTPUTS and has_fbgemm()
 
 
 def screen_head(network: Any, ids: torch.Tensor, hidden: torch.Tensor) -> None:
