@@ -55,7 +55,7 @@ def build_tiny_gemma(folder: Path, *, seed: int = 0, chat: bool = True, layers: 
         The folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _write_tokenizer(folder, chat=chat)
+    vocabulary = write_tokenizer(folder, chat=chat)
     _write_weights(folder, vocabulary=vocabulary, seed=seed, layers=layers)
     return folder
 
@@ -76,7 +76,7 @@ def build_tiny_family(folder: Path, config: PreTrainedConfig, *, seed: int = 0, 
     from transformers import AutoModelForCausalLM
 
     folder.mkdir(parents=True, exist_ok=True)
-    _write_tokenizer(folder, chat=True, size=config.get_text_config().vocab_size, turns=turns)
+    write_tokenizer(folder, chat=True, size=config.get_text_config().vocab_size, turns=turns)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         weights = AutoModelForCausalLM.from_config(config)
@@ -87,7 +87,15 @@ def build_tiny_family(folder: Path, config: PreTrainedConfig, *, seed: int = 0, 
     return folder
 
 
-def _write_tokenizer(folder: Path, *, chat: bool, size: int = 0, turns: tuple[str, str] = TURNS) -> int:
+def write_tokenizer(folder: Path, *, chat: bool, size: int = 0, turns: tuple[str, str] = TURNS) -> int:
+    """Write a tokenizer with Gemma's chat template, and return the size of its vocabulary.
+
+    Args:
+        folder: of the weights.
+        chat: whether it gets the chat template.
+        size: of the vocabulary, filled with words that no text has; 0 adds none.
+        turns: control tokens that begin and end a turn of the chat.
+    """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

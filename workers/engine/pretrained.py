@@ -156,8 +156,6 @@ def read_network(folder: Path, **options: Any) -> Any:
             f"{folder} lacks tensors that its config.json asks for, or has them in another shape ({name_some(unfit)}); "
             "download or save it again"
         )
-    # transformers would save the tensors under the keys' patterns, which it takes for names.
-    vars(network).pop("_weight_conversions", None)
     return network.eval()
 
 

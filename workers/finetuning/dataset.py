@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from workers.engine.tokenizer import PromptTokenizer
-from workers.engine.turn_end import find_turn_end
 from workers.finetuning.config import SourceBudget
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.grounded_pairs import ground_pair
@@ -79,7 +78,7 @@ class PairEncoder:
         self._tokenizer = tokenizer
         self._prompts = prompts
         self._encoder = PromptTokenizer(tokenizer)
-        self._end = find_end_token(prompts.format, tokenizer)
+        self._end = find_end_token(prompts.format, tokenizer, turn_end=self._encoder.turn_end)
 
     def encode_pairs(self, pairs: Sequence[Pair], *, budget: SourceBudget, seed: int) -> ExampleSet:
         """Encode pairs in order; the seed determines the draws of the source budgets."""
@@ -126,19 +125,24 @@ class PairEncoder:
         return text[: encoded.offset_mapping[limit - 1][1]].rstrip(), True
 
 
-def find_end_token(prompt_format: PromptFormat, tokenizer: Any) -> int:
-    """Return the id of the token after a summary: the end of a turn in the chat format, else the end of a sequence.
+def find_end_token(prompt_format: PromptFormat, tokenizer: Any, *, turn_end: int | None) -> int:
+    """Return the id of the token after a summary: the end of a turn in the chat format, else the end of the sequence.
 
-    A template that ends turns with no control token has the sequence ended. Base weights are not trained on the end of
-    a turn and do not learn it from a few hundred examples.
+    The sequence is also ended if the chat template puts no control token after an answer. Base weights are not trained
+    on the end of a turn and do not learn it from a few hundred examples.
+
+    Args:
+        prompt_format: chat or completion.
+        tokenizer: the weights' tokenizer.
+        turn_end: control token that the chat template puts after an answer; None if it puts none.
 
     Raises:
         TrainingSettingsError: the tokenizer lacks the token, or the format is chat and there is no chat template.
     """
     if prompt_format is PromptFormat.CHAT and not tokenizer.chat_template:
         raise TrainingSettingsError("these weights have no chat template: train them with prompt format completion")
-    turn_end = find_turn_end(tokenizer) if prompt_format is PromptFormat.CHAT else None
-    end = tokenizer.eos_token_id if turn_end is None else turn_end
+    is_turn = prompt_format is PromptFormat.CHAT and turn_end is not None
+    end = turn_end if is_turn else tokenizer.eos_token_id
     if end is None:
-        raise TrainingSettingsError("these weights' tokenizer has no end token: name one in its tokenizer_config.json")
+        raise TrainingSettingsError("these weights' tokenizer names no end token: add eos_token to its config")
     return int(end)

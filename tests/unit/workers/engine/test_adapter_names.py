@@ -166,7 +166,9 @@ def test_keys_of_layers_that_share_them_are_left_out(tmp_path: Path) -> None:
     adapted = train_adapter(weights, tmp_path / "adapter", target_modules=r".*language_model.*\.k_proj")
     tensors = load_file(tmp_path / "adapter" / ADAPTER_TENSORS)
     # As trained with earlier versions, in which every layer had keys of its own.
-    extra = {name.replace("layers.1.", "layers.3."): each.clone() for name, each in tensors.items() if "layers.1." in name}
+    extra = {
+        name.replace("layers.1.", "layers.3."): each.clone() for name, each in tensors.items() if "layers.1." in name
+    }
     save_file(tensors | extra, tmp_path / "adapter" / ADAPTER_TENSORS, {"format": "pt"})
     merged = compute_logits(merge(weights, tmp_path / "adapter"))
     torch.testing.assert_close(merged, compute_logits(adapted), rtol=1e-4, atol=1e-2)
