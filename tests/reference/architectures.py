@@ -52,7 +52,11 @@ OTHERS = """| EmbeddingGemma | `gemma3_text` with `use_bidirectional_attention` 
 
 def render_architectures() -> str:
     """Return docs/weights.md."""
-    served = ["| family | `model_type` | for example | on a CPU | |", "|---|---|---|---|---|", *map(_render, ARCHITECTURES)]
+    served = [
+        "| family | `model_type` | for example | on a CPU | |",
+        "|---|---|---|---|---|",
+        *map(_render, ARCHITECTURES),
+    ]
     refused = [f"| {kind.name} | {_join(kind.kinds)} | {kind.reason.split(' ', 1)[1]} |" for kind in REFUSED_KINDS]
     return "\n".join([INTRODUCTION, *served, FACTS, *refused, OTHERS])
 

@@ -72,7 +72,9 @@ transformers.generation.continuous_batching.cache_allocators
     SlidingAttentionCacheAllocator.layer_type  selects its lengths
     SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
 transformers.modeling_utils
-    PreTrainedModel._weight_conversions  renamings of a load, which a save would undo and cannot for all patterns
+    logger  reports tensors that the network has no place for, such as those of towers
+transformers.core_model_loading
+    revert_weight_conversion  undoes the renamings of a load, which fails for some; a network has them as an attribute
 transformers.configuration_utils
     PreTrainedConfig._attn_implementation  name of the network's attention
 transformers.integrations.sdpa_attention
@@ -89,8 +91,10 @@ transformers.integrations.gguf
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +127,7 @@ __all__ = [
     "forget_renamings",
     "get_attention",
     "get_token_views",
+    "hide_load_report",
     "install_cache_class",
     "mark_finished",
     "read_gguf_tokenizer",
@@ -224,6 +229,21 @@ def get_attention(config: Any) -> str:
 def get_token_views(allocator: Any, layer: int) -> Any:
     """Return a layer's cached keys and values, each (rows, key heads, head size)."""
     return allocator._kv_token_views[layer]
+
+
+@contextmanager
+def hide_load_report() -> Iterator[None]:
+    """Leave out of the log which tensors a load does not use; the caller checks what a network lacks."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def install_cache_class(cache_class: type[PagedAttentionCache]) -> None:

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from workers.engine.architectures import check_kind
-from workers.engine.compat_transformers import forget_renamings
+from workers.engine.compat_transformers import forget_renamings, hide_load_report
 from workers.engine.errors import UnsupportedSettingError
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
@@ -136,17 +136,18 @@ def read_network(folder: Path, **options: Any) -> Any:
             transformers would fill it with random numbers.
     """
     try:
-        network, found = AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=read_config(folder),
-            key_mapping=TEXT_KEYS,
-            use_safetensors=True,
-            trust_remote_code=False,
-            # Refused below, with their names.
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            **options,
-        )
+        with hide_load_report():
+            network, found = AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=read_config(folder),
+                key_mapping=TEXT_KEYS,
+                use_safetensors=True,
+                trust_remote_code=False,
+                # Refused below, with their names.
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **options,
+            )
     except (OSError, TypeError, SafetensorError) as error:
         raise _explain(folder, error) from error
     forget_renamings(network, TEXT_KEYS)

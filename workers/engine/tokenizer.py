@@ -210,15 +210,14 @@ class PromptCounter:
 
     def __init__(self, weights: str, *, revision: str | None = None, adapter: str | None = None) -> None:
         folder: Path = find_folder(weights, revision=revision)
+        # The engine's own context may be smaller where its KV cache has less memory.
+        self.context_tokens: int = read_config(folder).max_position_embeddings
         self._tokenizer = PromptTokenizer(read_vocabulary(folder))
         self.prompt_format = read_prompt_format(
             folder,
             adapter=None if adapter is None else find_folder(adapter, kind="adapter"),
             has_chat_template=self._tokenizer.has_chat_template,
         )
-        config = read_config(folder).get_text_config()
-        # The engine's own context may be smaller where its KV cache has less memory.
-        self.context_tokens: int = config.max_position_embeddings
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text, without any control tokens."""

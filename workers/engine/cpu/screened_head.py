@@ -124,7 +124,7 @@ def screen_head(network: Any, ids: torch.Tensor, hidden: torch.Tensor) -> None:
 
 
 def is_head_last(network: Any, ids: torch.Tensor) -> bool:
-    """Return whether a network's logits of ids (1, tokens) are those of its screened head, not changed but by its cap."""
+    """Return whether a network's logits of ids (1, tokens) are those of its screened head, changed by its cap alone."""
     expected = network(input_ids=ids).logits
     head = network.get_output_embeddings()
     logits = head.cap(head(network.base_model(input_ids=ids).last_hidden_state))

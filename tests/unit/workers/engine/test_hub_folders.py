@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +27,7 @@ from workers.engine.cpu.onednn import has_onednn
 from workers.engine.engine import Engine, load_engine
 from workers.engine.pretrained import read_network
 from workers.engine.tokenizer import PromptCounter
-from workers.generation import GenerationParams, Part, Prompt, PromptFormat, Turn
+from workers.generation import FinishReason, GenerationParams, Part, Prompt, PromptFormat, Turn
 
 SIZES = {
     "vocab_size": 32_768,
@@ -138,3 +140,43 @@ def test_a_folder_is_served_in_every_quantization_of_a_cpu(
         exact = engine.generate(PROMPT, GREEDY)
         assert exact.completion_tokens
         assert engine.weights.placement.quantization == quantization
+
+
+@pytest.mark.parametrize("name", ["gemma3", "gemma3n"])
+def test_a_folder_is_saved_under_the_names_of_text_alone(
+    build: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    network = read_network(build(name))
+    network.save_pretrained(tmp_path)
+    saved = read_network(tmp_path)
+    assert all(key.startswith(("model.", "lm_head.")) and ".language_model." not in key for key in saved.state_dict())
+    for key, tensor in network.state_dict().items():
+        assert torch.equal(saved.state_dict()[key], tensor), key
+
+
+def test_a_tower_without_use_is_no_warning(build: Callable[[str], Path], caplog: pytest.LogCaptureFixture) -> None:
+    read_network(build("gemma3"))
+    assert not caplog.records
+
+
+def test_a_generation_ends_at_every_end_of_the_generation_config_or_else_of_the_whole_config(
+    build: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(build("gemma3"), tmp_path / "gemma3"))
+    assert read_network(folder).generation_config.eos_token_id == [1, OTHER_END]
+    (folder / "generation_config.json").unlink()
+    assert read_network(folder).generation_config.eos_token_id == [1, END_OF_TURN, OTHER_END]
+
+
+def test_every_end_of_the_generation_config_ends_a_generation(build: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(build("gemma4"), tmp_path / "gemma4"))
+    with closing(serve(folder)) as engine:
+        whole = engine.generate(PROMPT, GREEDY)
+    # Such a word's number is its id.
+    ids = [int(number) for number in re.findall(r"word(\d+)", whole.text)]
+    ends = {"eos_token_id": [1, ids[2]]}
+    (folder / "generation_config.json").write_text(json.dumps(ends))
+    with closing(serve(folder)) as engine:
+        generation = engine.generate(PROMPT, GREEDY)
+    assert generation.finish_reason is FinishReason.STOP
+    assert generation.completion_tokens < whole.completion_tokens == GREEDY.max_new_tokens
