@@ -1,4 +1,4 @@
-"""Memory of weights, of the KV cache and of a forward pass, from the headers of the files and the config alone.
+"""Memory of weights, from the headers of their files and the config alone: loading, served or trained.
 
 A quantization applies to linear layers only. Embeddings, norms and the experts of a mixture, which are no linear layers
 to PyTorch, keep the serving dtype: with Gemma's large vocabulary they can be most of what 4-bit weights take.
@@ -7,24 +7,22 @@ to PyTorch, keep the serving dtype: with Gemma's large vocabulary they can be mo
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from workers.engine.attention_plan import MAX_DECODE_QUERIES
 from workers.engine.cpu.chunked_linear import CHUNK_OUTPUTS, MAX_THREADS
 from workers.engine.cpu.onednn import has_onednn
 from workers.engine.cpu.screened_head import can_screen_logits
 from workers.engine.device import Placement
-from workers.engine.geometry import LayerGeometry
+from workers.engine.geometry import read_layers
+from workers.engine.quantization import MEASURED_ROWS
 from workers.weights.folder import TensorEntry
 
-# Part of a tensor in the network; only linear layers and heads are quantized.
-Role = Literal["linear", "head", "embedding", "other"]
-
+# End of the name of a head that has weights of its own.
+HEAD = "lm_head.weight"
 # FBGEMM pads the inputs of a packed layer to blocks of this size.
 PACKED_INPUTS = 512
 # Bytes per output of an int8 layer: its scale, zero point and offset.
@@ -34,20 +32,14 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 # Bytes per weight of a chunk of the head while it is packed: quantized, as a tensor of torch, and packed.
 PACKING_BYTES = 3
 # Layers in the serving dtype that bitsandbytes holds beside the result while it quantizes one.
-QUANTIZING_COPIES = 2
+QUANTIZING_COPIES = 3
 # Names of safetensors' types that are the serving dtype.
 STORED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-# Bytes that transformers aligns the sectors of a cache to.
-SECTOR_ALIGNMENT = 128
-# Bytes of the index of a cached token, which are in memory once for each kind of layers.
-INDEX_BYTES = 8
 FLOAT_BYTES = 4
+# Kind of weights whose layers are fused, and so packed a whole layer at a time.
+FUSED_KIND = "gemma3_text"
 # Hidden states of a layer in memory at a time: residual, normalized, projected and new ones.
 STATE_COPIES = 6
-# Capped scores in memory at a time beside their softmax in float32: as computed, capped and hidden by the mask.
-SCORE_COPIES = 3
-# Bytes per logit: in float32, sorted, and as probabilities.
-LOGIT_BYTES = 3 * FLOAT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +66,25 @@ def measure_weights(
         placement: device, dtype and quantization.
         has_adapter: whether an adapter is merged, which is done before anything is quantized.
     """
-    tensors, itemsize = select_text(tensors), placement.dtype.itemsize
-    roles = {name: find_role(name, entry) for name, entry in tensors.items()}
-    linears = [entry.shape for name, entry in tensors.items() if roles[name] == "linear"]
-    kept = sum(entry.elements for name, entry in tensors.items() if roles[name] in {"embedding", "other"})
-    head = (text_config.vocab_size, text_config.hidden_size)
-    is_tied = "head" not in roles.values() or bool(getattr(text_config, "tie_word_embeddings", False))
+    tensors = select_text(tensors)
     # Tensors that a file on the CPU holds in the serving dtype stay mapped from it.
-    stored = STORED_DTYPES[placement.dtype_name]
-    is_mapped = placement.device == "cpu" and not has_adapter and all(e.dtype == stored for e in tensors.values())
-    served = (
-        kept * itemsize
-        + sum(count_linear_bytes(shape, placement) for shape in linears)
-        + count_head_bytes(head, text_config, placement, is_tied=is_tied, is_packed=is_mapped)
-    )
-    loaded = 0 if is_mapped else itemsize * sum(entry.elements for entry in tensors.values())
-    if is_bitsandbytes(placement):
-        quantized = served + QUANTIZING_COPIES * itemsize * max(map(math.prod, linears), default=0)
-        return WeightsFootprint(served, max(quantized, loaded if has_adapter else 0))
-    if placement.device == "cuda":
-        return WeightsFootprint(served, served)
-    return WeightsFootprint(served, max(served, loaded) + count_packing_bytes(head))
+    stored, is_on_cpu = STORED_DTYPES[placement.dtype_name], placement.device == "cpu"
+    is_mapped = is_on_cpu and not has_adapter and all(entry.dtype == stored for entry in tensors.values())
+    loaded = 0 if is_mapped else count_bytes(tensors, replace(placement, quantization="none"))
+    if not is_on_cpu or is_bitsandbytes(placement):
+        served = count_bytes(tensors, placement)
+        largest = max((entry.elements for name, entry in tensors.items() if is_linear(name, entry)), default=0)
+        copies = QUANTIZING_COPIES * largest * placement.dtype.itemsize if is_bitsandbytes(placement) else 0
+        return WeightsFootprint(served, max(served + copies, loaded if has_adapter else 0))
+    own = {name: entry for name, entry in tensors.items() if name.endswith(HEAD)}
+    is_tied = not own or bool(getattr(text_config, "tie_word_embeddings", False))
+    head = (text_config.vocab_size, text_config.hidden_size)
+    served = count_bytes({name: entry for name, entry in tensors.items() if name not in own}, placement)
+    served += count_head_bytes(head, text_config, placement, is_tied=is_tied, is_packed=is_mapped)
+    # The layers are packed while all tensors are loaded, and the head when they are freed.
+    layers = loaded + count_packing_bytes(tensors, text_config, placement)
+    chunks = min(torch.get_num_threads(), MAX_THREADS) * min(CHUNK_OUTPUTS, head[0])
+    return WeightsFootprint(served, max(layers, served + PACKING_BYTES * chunks * head[1]))
 
 
 def select_text(tensors: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
@@ -107,13 +97,26 @@ def select_text(tensors: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
     }
 
 
-def find_role(name: str, entry: TensorEntry) -> Role:
-    """Return the part of a tensor in its network."""
-    if name.endswith("lm_head.weight"):
-        return "head"
-    if ".embed_tokens" in name:
-        return "embedding"
-    return "linear" if len(entry.shape) == 2 and name.endswith(".weight") and ".experts." not in name else "other"
+def count_bytes(tensors: Mapping[str, TensorEntry], placement: Placement) -> int:
+    """Return the bytes of tensors of a text network, with linear layers as they are quantized and all else as it is."""
+    return sum(
+        count_linear_bytes(entry.shape, choose_precision(name, placement))
+        if is_linear(name, entry)
+        else entry.elements * placement.dtype.itemsize
+        for name, entry in tensors.items()
+    )
+
+
+def choose_precision(name: str, placement: Placement) -> Placement:
+    """Return the placement of a linear layer; on a CPU those after an activation suffer from int8, and get float16."""
+    is_half = placement.is_int8_on_cpu and name.endswith("down_proj.weight")
+    return replace(placement, quantization="half") if is_half else placement
+
+
+def is_linear(name: str, entry: TensorEntry) -> bool:
+    """Return whether a tensor is the weight of a linear layer that quantization applies to."""
+    is_matrix = len(entry.shape) == 2 and name.endswith(".weight")
+    return is_matrix and not name.endswith(HEAD) and ".embed_tokens" not in name and ".experts." not in name
 
 
 def count_linear_bytes(shape: tuple[int, ...], placement: Placement) -> int:
@@ -157,10 +160,28 @@ def count_head_bytes(
     return exact if is_packed and has_onednn(placement.dtype) else own
 
 
-def count_packing_bytes(head: tuple[int, int]) -> int:
-    """Return the bytes that packing a CPU's layers needs beside them: chunks of the head, one for each thread."""
-    chunks = min(torch.get_num_threads(), MAX_THREADS)
-    return PACKING_BYTES * chunks * min(CHUNK_OUTPUTS, head[0]) * head[1]
+def count_packing_bytes(tensors: Mapping[str, TensorEntry], text_config: Any, placement: Placement) -> int:
+    """Return the bytes that packing a CPU's layers needs beside them: of each thread's layer, and inputs for int8."""
+    linears = {name: entry for name, entry in tensors.items() if is_linear(name, entry)}
+    layers, threads = text_config.num_hidden_layers, min(torch.get_num_threads(), MAX_THREADS)
+    if placement.is_int8_on_cpu:
+        return MEASURED_ROWS * FLOAT_BYTES * sum(entry.shape[1] for entry in linears.values())
+    if text_config.model_type == FUSED_KIND:
+        return min(threads, layers) * count_bytes(linears, placement) // layers
+    return max((count_linear_bytes(entry.shape, placement) for entry in linears.values()), default=0)
+
+
+def count_activation_bytes(text_config: Any, *, tokens: int, positions: int, itemsize: int) -> int:
+    """Return the bytes of a forward pass without attention.
+
+    Args:
+        text_config: transformers' config of the text network.
+        tokens: of the pass.
+        positions: tokens whose logits are computed.
+        itemsize: bytes of a number.
+    """
+    widest = 3 * max(list_intermediates(text_config)) + STATE_COPIES * text_config.hidden_size
+    return itemsize * (tokens * widest + positions * text_config.vocab_size)
 
 
 def is_bitsandbytes(placement: Placement) -> bool:
@@ -168,115 +189,14 @@ def is_bitsandbytes(placement: Placement) -> bool:
     return placement.quantization in {"int8", "nf4"} and not placement.is_int8_on_cpu
 
 
-@dataclass(frozen=True, slots=True)
-class CacheFootprint:
-    """Memory of the paged KV cache, whose sectors are given out to the kinds of layers as requests need them.
-
-    Args:
-        block_bytes: of one page of tokens in all layers of a kind, for each kind.
-        windows: maximum number of tokens of a request that each kind keeps; None for all.
-        page_tokens: tokens of a page.
-    """
-
-    block_bytes: tuple[int, ...]
-    windows: tuple[int | None, ...]
-    page_tokens: int
-
-    @property
-    def sector_bytes(self) -> int:
-        """Bytes of a sector, which blocks of any kind divide without a rest."""
-        return math.lcm(*self.block_bytes, SECTOR_ALIGNMENT)
-
-    @property
-    def sector_rows(self) -> int:
-        """Maximum number of tokens whose keys and values a sector takes, for the kind with the smallest blocks."""
-        return self.sector_bytes // min(self.block_bytes) * self.page_tokens
-
-    def count_sectors(self, tokens: int, *, requests: int = 1) -> int:
-        """Return the sectors that requests of so many tokens each take together."""
-        sectors = 0
-        for block_bytes, window in zip(self.block_bytes, self.windows, strict=True):
-            pages = math.ceil(min(tokens, window or tokens) / self.page_tokens)
-            sectors += math.ceil(requests * pages * block_bytes / self.sector_bytes)
-        return sectors
-
-    def find_context(self, sectors: int, *, longest: int) -> int:
-        """Return the tokens, at most ``longest``, of the longest request that so many sectors take."""
-        if self.count_sectors(longest) <= sectors:
-            return longest
-        pages = range(1, math.ceil(longest / self.page_tokens))
-        return self.page_tokens * bisect_right(
-            pages, sectors, key=lambda count: self.count_sectors(count * self.page_tokens)
-        )
-
-
-def measure_cache(layers: Sequence[LayerGeometry], *, itemsize: int, page_tokens: int, spare: int) -> CacheFootprint:
-    """Return the memory of the KV cache.
-
-    Args:
-        layers: of the weights; those that share another's keys take nothing.
-        itemsize: bytes of a number.
-        page_tokens: tokens of a page.
-        spare: tokens by which the loop widens the windows.
-    """
-    kinds = {layer.kind: layer for layer in layers if not layer.is_shared}
-    numbers = [sum(layer.numbers for layer in layers if layer.kind == kind) for kind in kinds]
-    return CacheFootprint(
-        tuple(page_tokens * itemsize * count for count in numbers),
-        tuple(None if layer.window is None else layer.window + spare for layer in kinds.values()),
-        page_tokens,
+def list_intermediates(text_config: Any) -> list[int]:
+    """Return the intermediate sizes of the layers, of those with a mixture of experts including the chosen ones."""
+    sizes, layers = text_config.intermediate_size, text_config.num_hidden_layers
+    sizes = list(sizes) if isinstance(sizes, Sequence) else [sizes] * layers
+    if getattr(text_config, "use_double_wide_mlp", False):
+        # Of layers that read the keys of others.
+        sizes = [size * (1 + layer.is_shared) for size, layer in zip(sizes, read_layers(text_config), strict=True)]
+    experts = (getattr(text_config, "top_k_experts", None) or 0) * (
+        getattr(text_config, "moe_intermediate_size", None) or 0
     )
-
-
-@dataclass(frozen=True, slots=True)
-class PassFootprint:
-    """Memory of a forward pass of the loop beside weights and cache.
-
-    Args:
-        fixed: bytes whatever the cache holds.
-        row: bytes for each token whose keys the cache can take.
-        context_row: bytes for each token of the longest request.
-    """
-
-    fixed: int
-    row: int
-    context_row: int
-
-
-def measure_pass(
-    layers: Sequence[LayerGeometry], text_config: Any, *, itemsize: int, tokens: int, requests: int, is_masked: bool
-) -> PassFootprint:
-    """Return the memory of a forward pass.
-
-    Args:
-        layers: of the weights.
-        text_config: transformers' config of the text network.
-        itemsize: bytes of a number.
-        tokens: maximum number of its tokens.
-        requests: maximum number of its requests.
-        is_masked: whether each token is computed against the keys of all requests, under masks of the whole cache;
-            ragged attention takes the keys of one request at a time.
-    """
-    kinds, heads = len({layer.kind for layer in layers}), text_config.num_attention_heads
-    keys, size = max(layer.numbers for layer in layers) * itemsize, max(layer.head_size for layer in layers)
-    widest = heads * size + 3 * find_intermediate(text_config) + STATE_COPIES * text_config.hidden_size
-    fixed = tokens * widest * itemsize + requests * text_config.vocab_size * LOGIT_BYTES
-    if is_masked:
-        # A mask for each kind, and a copy of one with aligned rows; keys and values, and both for all heads.
-        masks = (kinds + 1) * tokens * itemsize
-        return PassFootprint(
-            fixed + tokens * masks, kinds * INDEX_BYTES + masks + keys + 2 * heads * size * itemsize, 0
-        )
-    # Of requests that decode: their keys and values, copied once to reorder heads, and the scores of a few tokens.
-    decode = 2 * keys + 2 * heads * MAX_DECODE_QUERIES * FLOAT_BYTES
-    # Of one request that prefills: its earlier keys and values, joined to the new ones, and its mask or scores.
-    is_capped = getattr(text_config, "attn_logit_softcapping", None) is not None
-    scores = heads * (SCORE_COPIES * itemsize + FLOAT_BYTES) if is_capped else 1 + FLOAT_BYTES
-    return PassFootprint(fixed, kinds * INDEX_BYTES + decode, 2 * keys + tokens * scores)
-
-
-def find_intermediate(text_config: Any) -> int:
-    """Return the largest intermediate size of the layers."""
-    sizes = text_config.intermediate_size
-    factor = 2 if getattr(text_config, "use_double_wide_mlp", False) else 1
-    return factor * (max(sizes) if isinstance(sizes, Sequence) else int(sizes))
+    return [size + experts for size in sizes]

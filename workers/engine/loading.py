@@ -21,7 +21,7 @@ from workers.engine.cpu.memory import is_mapped, measure_free_memory, trim_heap
 from workers.engine.cpu.screened_head import can_screen_head, screen_head
 from workers.engine.device import Placement, choose_placement
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
-from workers.engine.footprint import measure_weights
+from workers.engine.footprint import count_activation_bytes, measure_weights
 from workers.engine.geometry import is_uniform, read_layers
 from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
@@ -41,6 +41,8 @@ from workers.weights.metadata import find_adapter
 
 # Last positions of the sample whose logits are computed, a megabyte each; an earlier overflow reaches them too.
 CHECKED_POSITIONS = 32
+# Characters of a token of the sample, at least.
+SAMPLE_TOKEN_LENGTH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +202,13 @@ def check_memory(folder: Path, weights_config: Any, placement: Placement, *, has
         InsufficientMemoryError: loading them needs more than the free memory.
     """
     weights = measure_weights(list_tensors(folder), weights_config, placement, has_adapter=has_adapter)
-    logits = CHECKED_POSITIONS * weights_config.vocab_size * placement.dtype.itemsize
-    needed, free = weights.peak + logits, measure_free_memory(placement.device)
+    sample = count_activation_bytes(
+        weights_config,
+        tokens=len(SAMPLE) // SAMPLE_TOKEN_LENGTH,
+        positions=CHECKED_POSITIONS,
+        itemsize=placement.dtype.itemsize,
+    )
+    needed, free = weights.peak + sample, measure_free_memory(placement.device)
     if needed > free:
         raise InsufficientMemoryError(
             f"{folder} needs {needed / 2**30:.1f} GiB on {placement.device} and {free / 2**30:.1f} GiB are free; "

@@ -9,12 +9,12 @@ from typing import Any
 from transformers import ContinuousBatchingConfig
 
 from workers.engine.attention_plan import MAX_DECODE_QUERIES
+from workers.engine.batching.cache_footprint import measure_cache, measure_pass
 from workers.engine.batching.layer_cache import UNUSED_SECTORS
 from workers.engine.compat_transformers import get_attention
 from workers.engine.config import EngineConfig
 from workers.engine.cpu.memory import measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, UnsupportedSettingError
-from workers.engine.footprint import measure_cache, measure_pass
 from workers.engine.geometry import read_layers
 from workers.engine.loading import LoadedWeights
 from workers.engine.ragged_attention import RAGGED
@@ -105,15 +105,15 @@ def choose_sizes(text_config: Any, config: EngineConfig, machine: Machine, *, it
     # A second lane must not shorten the context.
     if config.lanes is None and lanes > 1 and loop.context_tokens < sizer.longest:
         lanes, loop = 1, sizer.size_loop(1)
-    if loop.context_tokens < MIN_CONTEXT and config.kv_cache_gb is not None:
+    if loop.context_tokens < MIN_CONTEXT and sizer.find_configured_context(lanes) < MIN_CONTEXT:
         raise UnsupportedSettingError(
-            f"a KV cache of {config.kv_cache_gb:g} GiB holds {loop.context_tokens} tokens of these weights, too few for even "
-            "a short request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
+            f"a KV cache of {config.kv_cache_gb:g} GiB holds {loop.context_tokens} tokens of these weights, too few "
+            "for even a short request; raise kv_cache_gb (GISTMILL_KV_CACHE_GB)"
         )
     if loop.context_tokens < MIN_CONTEXT:
         raise InsufficientMemoryError(
-            f"{machine.free / 2**30:.2f} GiB are free for the KV cache and for forward passes, and their part of it "
-            f"holds {loop.context_tokens} tokens; free some memory"
+            f"{machine.free / 2**30:.2f} GiB are free beside the weights, and the part for the KV cache and forward "
+            f"passes holds {loop.context_tokens} tokens; free some memory"
         )
     slots = [config.slots // lanes + (lane < config.slots % lanes) for lane in range(lanes)]
     return Sizes([build_batching(loop, slots=count) for count in slots], loop.context_tokens)
@@ -174,6 +174,13 @@ class LoopSizer:
             pages = wanted * cache.sector_bytes // page_bytes
         allocated = math.ceil(pages * page_bytes / cache.sector_bytes)
         return LoopSizes(tokens, pages, cache.find_context(allocated, longest=self.longest))
+
+    def find_configured_context(self, lanes: int) -> int:
+        """Return the tokens of a request that the configured cache takes however much memory is free."""
+        if self._config.kv_cache_gb is None:
+            return self.longest
+        sectors = int(self._config.kv_cache_gb * 2**30 / lanes / self._cache.sector_bytes) - UNUSED_SECTORS
+        return self._cache.find_context(sectors, longest=self.longest)
 
     def _list_batch_tokens(self, slots: int) -> list[int]:
         """Return the lengths of a forward pass to try, the longest first."""
