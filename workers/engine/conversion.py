@@ -36,15 +36,17 @@ class StoredEmbedding(nn.Module):
         dtype: of the results.
     """
 
+    weight: torch.Tensor
+
     def __init__(self, weight: torch.Tensor, scale: float, dtype: torch.dtype) -> None:
         super().__init__()
-        # No parameter, which would be converted.
-        self.rows = weight.detach()
+        # No parameter, which would be converted; under the name that the file has.
+        self.register_buffer("weight", weight.detach())
         self._scale = torch.tensor(scale, dtype=dtype)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the embeddings (..., size) of ids (...)."""
-        return self.rows[ids].to(self._scale.dtype) * self._scale
+        return self.weight[ids].to(self._scale.dtype) * self._scale
 
 
 def keep_stored(network: Any, dtype: torch.dtype) -> None:

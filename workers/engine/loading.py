@@ -139,9 +139,12 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
             screen_head(network, sample, hidden[0])
     prepare_linears(network)
     if placement.is_int8_on_cpu:
+        tokens = sample.shape[1]
+        # As positions: with their number, layers that share keys leave out the tokens before, and the mask of these.
+        checked = torch.arange(max(tokens - CHECKED_POSITIONS, 0), tokens)
         quantize_linears(
             network,
-            run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS),
+            run_sample=lambda: network(input_ids=sample, logits_to_keep=checked),
             head=network.get_output_embeddings(),
         )
     return run_body(network, sample) if hidden is None else hidden

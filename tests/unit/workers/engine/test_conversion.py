@@ -94,6 +94,11 @@ def test_the_embeddings_of_every_layer_stay_in_their_file(tmp_path: Path) -> Non
     )
     stored = network.model.embed_tokens_per_layer
     assert isinstance(stored, StoredEmbedding)
-    assert stored.rows.dtype is torch.bfloat16
-    assert is_mapped(stored.rows)
+    assert stored.weight.dtype is torch.bfloat16
+    assert is_mapped(stored.weight)
     assert stored(torch.tensor([[1, 2]])).dtype is torch.float32
+    # As before a quantization of merged weights.
+    network.save_pretrained(tmp_path / "saved")
+    saved = AutoModelForCausalLM.from_pretrained(tmp_path / "saved", dtype=torch.float32)
+    ids = torch.arange(20).unsqueeze(0)
+    assert torch.equal(saved(input_ids=ids).logits, network(input_ids=ids).logits)

@@ -184,7 +184,7 @@ def test_each_family_says_alone_and_together_what_transformers_says(build: Calla
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_is_sampled_from_the_logits_of_transformers(
+def test_each_family_is_sampled_from_the_logits_of_transformers_by_the_layers_that_its_table_names(
     build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
     largest = []
@@ -202,6 +202,11 @@ def test_each_family_is_sampled_from_the_logits_of_transformers(
             with torch.inference_mode():
                 expected = network(ids).logits[0, -1].topk(3).values
             assert largest.pop() == pytest.approx(expected.tolist(), rel=1e-3)
+        is_fused = isinstance(engine.weights.network.model.layers[-1], FusedGemma3Layer)
+        is_screened = isinstance(engine.weights.network.get_output_embeddings(), ScreenedHead)
+    (architecture,) = (known for known in ARCHITECTURES if network.config.model_type in known.kinds)
+    speed = {(True, True): FUSED, (False, True): SCREENED, (False, False): GENERIC}[is_fused, is_screened]
+    assert architecture.speed == speed
 
 
 @pytest.mark.parametrize("family", ["gemma3", "gemma4_small", "llama"])
@@ -238,18 +243,6 @@ def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[s
             assert engine.score_continuations(prompt, texts) == pytest.approx(expected, abs=1e-2)
             beams = continue_greedily(network, engine, prompt, num_beams=3)
             assert engine.generate(prompt, replace(GREEDY, num_beams=3)).text == beams
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_has_the_fast_layers_that_its_table_names(build: Callable[[str], Path], family: str) -> None:
-    (architecture,) = (known for known in ARCHITECTURES if FAMILIES[family]().model_type in known.kinds)
-    with closing(serve(build(family))) as engine:
-        network = engine.weights.network
-        is_fused = isinstance(network.model.layers[-1], FusedGemma3Layer)
-        is_screened = isinstance(network.get_output_embeddings(), ScreenedHead)
-    assert (is_fused, is_screened) == {FUSED: (True, True), SCREENED: (False, True), GENERIC: (False, False)}[
-        architecture.speed
-    ]
 
 
 @pytest.mark.parametrize(
