@@ -106,7 +106,7 @@ def is_left_out(network: Any, name: str) -> bool:
 def merge_layers(adapted: Any) -> Any:
     """Merge an attached adapter into its base, in float32, and return the base without it.
 
-    In bfloat16 the change of a weight is rounded before it is added, and most of it is lost. Here only the sum is
+    In bfloat16 the change of a weight would be rounded before it is added, and the sum again. Here only the sum is
     rounded, to the dtype of the base.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer, onload_layer
