@@ -143,7 +143,7 @@ def make_request(
 
 def judge_result(result: SubmissionResult) -> int:
     """Return the exit code of a submission: the highest of its problems', 2 if nothing was accepted."""
-    if result.problems and not result.accepted:
+    if not result.accepted:
         return ExitCode.USAGE
     return max((problem.exit_code for problem in result.problems), default=ExitCode.DONE)
 
