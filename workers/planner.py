@@ -14,7 +14,7 @@ from models.options import JobOptions
 from models.session import open_transaction
 from models.settings import DEFAULT_NAME, Settings
 from models.step import Step, StepState
-from workers.engine.tokenizer import PromptCounter
+from workers.engine.prompt_counter import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.check_rate import measure_check_rate
 from workers.execution.job_options import choose_style, make_prompts, plan_options

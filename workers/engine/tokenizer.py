@@ -13,19 +13,18 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from jinja2.exceptions import TemplateError
 from tokenizers import Tokenizer
 
 from workers.engine.errors import UnsupportedPromptError, UnsupportedSettingError
-from workers.engine.pretrained import read_config, read_vocabulary
 from workers.generation import Part, Prompt, PromptFormat, Turn
-from workers.weights.folder import find_folder, read_prompt_format
 
 # Private-use characters; the mark is one that the prompt does not contain.
 MARKS = tuple(chr(code) for code in range(0xE000, 0xE100))
+# Breaks control tokens where no mark can be removed again.
+BREAK = " "
 
 
 class PromptTokenizer:
@@ -67,6 +66,17 @@ class PromptTokenizer:
             return self._encode_marked(self._render_chat(prompt.turns, mark), mark)
         text = self._join_parts([part for turn in prompt.turns for part in turn.parts], mark)
         return [*self.bos, *self._encode_marked(text, mark)]
+
+    def render_messages(self, prompt: Prompt) -> list[dict[str, str]]:
+        """Return the turns as messages for a server that encodes them itself; see ``render_text``."""
+        return [{"role": turn.role, "content": self._join_parts(turn.parts, BREAK)} for turn in prompt.turns]
+
+    def render_text(self, prompt: Prompt) -> str:
+        """Return the text of a prompt for a server that encodes it itself.
+
+        Control tokens in untrusted parts are broken by a space, because such a server recognises them anywhere.
+        """
+        return self._join_parts([part for turn in prompt.turns for part in turn.parts], BREAK)
 
     def encode_plain(self, text: str) -> list[int]:
         """Return the ids of a text in which control tokens are ordinary words."""
@@ -149,31 +159,3 @@ def choose_mark(text: str) -> str:
         if mark not in text:
             return mark
     raise UnsupportedPromptError("the prompt uses every character of a private range; remove those characters")
-
-
-class PromptCounter:
-    """Counts tokens by a weights folder or hub id, and its adapter; implements ``TokenCounter``.
-
-    Raises:
-        WeightsError: there are no such weights, or their files are broken.
-    """
-
-    def __init__(self, weights: str, *, revision: str | None = None, adapter: str | None = None) -> None:
-        folder: Path = find_folder(weights, revision=revision)
-        self._tokenizer = PromptTokenizer(read_vocabulary(folder))
-        self.prompt_format = read_prompt_format(
-            folder,
-            adapter=None if adapter is None else find_folder(adapter, kind="adapter"),
-            has_chat_template=self._tokenizer.has_chat_template,
-        )
-        config = read_config(folder).get_text_config()
-        # The engine's own context may be smaller where its KV cache has less memory.
-        self.context_tokens: int = config.max_position_embeddings
-
-    def count_tokens(self, text: str) -> int:
-        """Return the number of tokens of a plain text, without any control tokens."""
-        return self._tokenizer.count_tokens(text)
-
-    def count_prompt_tokens(self, prompt: Prompt) -> int:
-        """Return the exact length of the encoded prompt, control tokens included."""
-        return len(self._tokenizer.encode_prompt(prompt))

@@ -13,6 +13,7 @@ import structlog
 from models.claims import Claim
 from models.settings import Settings
 from models.step import AttemptOutcome
+from workers.engine.errors import ServerUnreachableError
 from workers.errors import PermanentError, RetryableError
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.gate import Gate
@@ -86,7 +87,7 @@ class StepExecutor:
 
     def retry(self, claim: Claim, error: BaseException) -> None:
         """Return a step to ready after an error, or fail it after ``max_errors``; an outage does not count."""
-        if is_outage(error):
+        if is_outage(error) or isinstance(error, ServerUnreachableError):
             self._store.release(claim)
         elif claim.errors + 1 >= self._settings.max_errors:
             self.fail(claim, error)

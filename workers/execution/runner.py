@@ -15,7 +15,7 @@ from models.claims import Claim
 from models.options import JobOptions
 from models.results import StepResult
 from models.step import StepKind
-from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
+from workers.engine.errors import PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError
 from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.attempts import Answer, generate_answer
@@ -86,7 +86,7 @@ class StepRunner:
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
-        except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
+        except (SummarizationError, PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError) as error:
             raise PermanentError(str(error)) from error
 
     def _check(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:

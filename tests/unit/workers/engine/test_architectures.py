@@ -29,7 +29,7 @@ from workers import serving
 from workers.engine import engine as engines
 from workers.engine.architectures import translate_errors
 from workers.engine.errors import EngineError, UnsupportedWeightsError
-from workers.engine.tokenizer import PromptCounter
+from workers.engine.prompt_counter import PromptCounter
 from workers.errors import FINAL_CODE, ServingError, ShortageError, choose_end_code
 
 SIZES = {
