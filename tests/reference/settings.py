@@ -67,7 +67,20 @@ GROUPS = (
             "quantization": WORKER,
             "device_map": WORKER,
             "slots": WEIGHTS,
+            "context_tokens": WEIGHTS,
             "kv_cache_gb": WORKER,
+        },
+    ),
+    Group(
+        "Engine",
+        "What generates the text (docs/engines.md).",
+        {
+            "engine": WORKER,
+            "engine_model": WORKER,
+            "engine_key": WORKER,
+            "engine_ca": WORKER,
+            "vllm": WORKER,
+            "vllm_options": WORKER,
         },
     ),
     Group(
