@@ -15,8 +15,8 @@ from workers.engine.errors import InsufficientMemoryError, ServerUnreachableErro
 from workers.errors import ServingError, ShortageError
 from workers.importing import import_without_gc
 from workers.service import Served, end_process
-from workers.weights.errors import WeightsError
 from workers.started_server import StartedServer, find_started_server
+from workers.weights.errors import WeightsError
 from workers.weights.fingerprint import begin_hashing, hash_files
 from workers.weights.folder import find_folder, find_tokenizer_folder
 from workers.weights.packaged import NAME as PACKAGED_NAME
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 def load_served(settings: Settings) -> Served:
-    """Load the weights of the settings, or attach to servers that have them; convert the packaged ones first if necessary.
+    """Load the weights of the settings, or attach to servers that have them; convert the packaged ones if necessary.
 
     A name registered in the results database takes precedence over the settings.
 
