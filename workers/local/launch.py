@@ -101,6 +101,8 @@ def plan_processes(
     names = tuple(dict.fromkeys(names)) or (settings.weights_name,)
     if settings.engine == VLLM:
         return plan_vllm(settings, gpus, names=names, is_automatic=is_automatic, environment=environment or {})
+    if settings.engine_urls:
+        gpus = ()  # those of the servers compute
     if gpus and len(names) > len(gpus) and settings.kv_cache_gb is None:
         raise DeviceError(
             f"{len(names)} names need as many GPUs and there are {len(gpus)}; serve fewer here, or set "
@@ -208,6 +210,8 @@ def count_workers(settings: Settings, gpus: Sequence[Gpu], names: int) -> int:
     """Return the number of worker processes that ``plan_processes`` returns."""
     if settings.engine == VLLM:
         return (len(gpus) if gpus and settings.device_map == "none" else 1) * names
+    if settings.engine_urls:
+        return names
     return max(len(gpus), names)
 
 

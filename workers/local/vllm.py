@@ -25,6 +25,8 @@ PACKAGE = "vllm==0.32.0"
 BASE_NAME = "base"
 # Ranks that vLLM has kernels for.
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+# Part of a GPU's memory for the server; the rest is for the verifier of each worker.
+MEMORY_SHARE = "0.85"
 QUANTIZATION_OPTIONS = {
     "auto": (),
     "none": (),
@@ -108,8 +110,10 @@ def find_python(settings: Settings) -> Path:
 
 def build_memory_options(settings: Settings, gpus: int) -> list[str]:
     """Return the options for the KV cache; on a CPU it is an environment variable (``choose_environment``)."""
-    if settings.kv_cache_gb is None or not gpus:
+    if not gpus:
         return []
+    if settings.kv_cache_gb is None:
+        return ["--gpu-memory-utilization", MEMORY_SHARE]
     return ["--kv-cache-memory-bytes", str(int(settings.kv_cache_gb * 2**30 / gpus))]
 
 

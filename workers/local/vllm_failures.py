@@ -34,7 +34,7 @@ FAILURES: tuple[tuple[str, type[WorkerError], str, str], ...] = (
         SMALLER,
     ),
     (
-        r"architectures? .*(not supported|failed to be inspected)|not a supported model|not recognize this architecture",
+        r"architectures? .*(not supported|failed to be inspected)|not a supported model|recognize this architecture",
         ServingError,
         "vLLM cannot serve weights of this kind",
         "name others, or GISTMILL_ENGINE=transformers",
