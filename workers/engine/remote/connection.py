@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -103,7 +104,7 @@ class Connection:
             except TimeoutError:
                 if future.done():
                     raise
-            except asyncio.CancelledError as error:
+            except CancelledError as error:
                 raise EngineStoppedError("the connection to the engine's server was closed") from error
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
