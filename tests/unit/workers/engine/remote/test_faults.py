@@ -1,4 +1,4 @@
-"""Servers that are busy, slow, wrong or killed: requests are repeated, and end with one sentence if that does not help."""
+"""Servers that are busy, slow, wrong or killed: requests are repeated, and end with a sentence if nothing helps."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_request_that_a_server_fails_three_times_fails_alone(
 @pytest.mark.usefixtures("quick")
 def test_a_server_that_stays_busy_gives_the_step_back(server: FakeServer, remote: RemoteEngine) -> None:
     server.faults += [answer_with(429)] * 1000
-    with pytest.raises(ServerUnreachableError, match="no server of the engine answers .*429: the queue is full"):
+    with pytest.raises(ServerUnreachableError, match=r"no server of the engine answers .*429: the queue is full"):
         remote.generate(PROMPT, GREEDY)
 
 
