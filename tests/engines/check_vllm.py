@@ -60,7 +60,7 @@ def random_adapter(real_weights: Path, tmp_path_factory: pytest.TempPathFactory)
     adapted = get_peft_model(network, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.01)
+            torch.nn.init.normal_(parameter, std=0.05)
     adapted.save_pretrained(folder)
     return folder
 
@@ -96,7 +96,7 @@ def is_up(root: str) -> bool:
 class TestVllm(EngineConformance):
     """vLLM on a CPU."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def generator(self, vllm: VllmServer) -> Iterator[TextGenerator]:
         engine = vllm.attach(BASE)
         yield engine

@@ -91,15 +91,19 @@ class ServerProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
         self._started.write(pid=process.pid, created=read_start(process.pid))
-        watch = threading.Thread(target=self._watch, args=(process,), name="server-health", daemon=True)
-        watch.start()
+        threading.Thread(target=self._watch, args=(process,), name="server-health", daemon=True).start()
+        output = threading.Thread(target=self._copy_output, args=(process,), name="server-output", daemon=True)
+        output.start()
+        code = process.wait()
+        # Its own children may outlive it, with the memory of the GPU and the pipe.
+        kill_group(process.pid)
+        output.join()
+        return code
+
+    def _copy_output(self, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
             self.last_lines.append(line.rstrip())
             print(line, end="", flush=True)
-        code = process.wait()
-        # Its own children may outlive it, with the memory of the GPU.
-        kill_group(process.pid)
-        return code
 
     def _stop(self) -> None:
         self.is_stopping = True
