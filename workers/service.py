@@ -53,6 +53,7 @@ class Served:
         trained_prompt: default prompt of jobs, from the metadata of the weights.
         judge: verifier of sentences; None to check their facts only.
         details: further facts about the engine, for the worker's row.
+        remark: note on every generated step; None for none.
     """
 
     generator: TextGenerator
@@ -62,6 +63,7 @@ class Served:
     trained_prompt: TrainedPrompt = UNTRAINED
     judge: ClaimJudge | None = None
     details: Json = field(default_factory=dict)
+    remark: str | None = None
 
 
 class Service:
@@ -93,6 +95,7 @@ class Service:
             settings=settings,
             trained_prompt=served.trained_prompt,
             judge=served.judge,
+            remark=served.remark,
         )
         reclaimer = Reclaimer(
             self._database,

@@ -106,6 +106,7 @@ def attach_servers(settings: Settings) -> Served:
         read_trained_prompt(weights, adapter),
         load_judge(settings),
         {"engine": engine.describe()},
+        engine.remark,
     )
 
 

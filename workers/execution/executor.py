@@ -40,6 +40,7 @@ class StepExecutor:
         settings: of this process.
         trained_prompt: prompt that the weights were trained with.
         judge: verifier of sentences; None to check their facts only.
+        remark: note on every generated step; None for none.
     """
 
     def __init__(
@@ -51,13 +52,14 @@ class StepExecutor:
         settings: Settings,
         trained_prompt: TrainedPrompt = UNTRAINED,
         judge: ClaimJudge | None = None,
+        remark: str | None = None,
     ) -> None:
         self.worker_id = store.worker_id
         self._store = store
         self._leases = leases
         self._settings = settings
         self._gate = Gate()
-        self._runner = StepRunner(store, generator, trained_prompt, judge)
+        self._runner = StepRunner(store, generator, trained_prompt, judge, remark=remark)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Claim a step if it is ready; None if its message is a duplicate or outdated."""

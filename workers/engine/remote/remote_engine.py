@@ -151,6 +151,16 @@ class RemoteEngine:
         """Return the facts of the servers for a worker's row."""
         return {**self.facts.describe(), "servers": [server.host for server in self._balancer.servers]}
 
+    @property
+    def remark(self) -> str | None:
+        """Sentence about prompts that the servers take only as text; None for token ids."""
+        if self.facts.form is PromptForm.IDS:
+            return None
+        return (
+            f"{self.facts.dialect.name} got the prompt as {self.facts.form.value}: control tokens in the document were "
+            "broken by a space"
+        )
+
     def close(self) -> None:
         """End all requests and close the connections."""
         self._connection.close()
