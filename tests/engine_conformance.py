@@ -78,6 +78,7 @@ class EngineConformance:
     # Tokens after which near ties of another order of sums may decide.
     equal_tokens = 24
     greedy = GREEDY
+    hot = HOT
 
     def ask(self, generator: TextGenerator, text: str, stop: tuple[str, ...] = ()) -> Prompt:
         """Return a prompt of a document in the format of the weights."""
@@ -100,7 +101,7 @@ class EngineConformance:
         assert stopped.finish_reason is FinishReason.STOP
 
     def test_the_limit_of_new_tokens_cuts_the_text(self, generator: TextGenerator) -> None:
-        generation = generator.generate(self.ask(generator, TEXTS[0]), replace(HOT, max_new_tokens=5))
+        generation = generator.generate(self.ask(generator, TEXTS[0]), replace(self.hot, max_new_tokens=5))
         assert (generation.completion_tokens, generation.finish_reason) == (5, FinishReason.LENGTH)
 
     def test_a_cancelled_request_ends(self, generator: TextGenerator) -> None:
@@ -130,7 +131,7 @@ class EngineConformance:
 
     def test_a_seed_repeats_a_sample(self, generator: TextGenerator) -> None:
         prompt = self.ask(generator, TEXTS[0])
-        first, again, other = (generator.generate(prompt, replace(HOT, seed=seed)).text for seed in (7, 7, 8))
+        first, again, other = (generator.generate(prompt, replace(self.hot, seed=seed)).text for seed in (7, 7, 8))
         assert first == again != other
 
     def test_scores_are_the_log_probabilities_of_the_network(
@@ -161,4 +162,4 @@ class EngineConformance:
 
     def endless(self, generator: TextGenerator) -> GenerationParams:
         """Return parameters of a generation that lasts longer than any test waits."""
-        return replace(HOT, max_new_tokens=generator.context_tokens - 200)
+        return replace(self.hot, max_new_tokens=generator.context_tokens - 200)

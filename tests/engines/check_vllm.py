@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM
 
 from models.settings import read_settings
 from tests.conftest import wait_until
-from tests.engine_conformance import GREEDY, TEXTS, EngineConformance, Reference
+from tests.engine_conformance import GREEDY, HOT, TEXTS, EngineConformance, Reference
 from tests.processes import run_server
 from workers.engine.remote.attach import RemoteConfig, attach_engine
 from workers.engine.remote.remote_engine import RemoteEngine
@@ -95,6 +95,9 @@ def is_up(root: str) -> bool:
 
 class TestVllm(EngineConformance):
     """vLLM on a CPU."""
+
+    # It refuses temperatures above 2.
+    hot = replace(HOT, temperature=2.0)
 
     @pytest.fixture
     def generator(self, vllm: VllmServer) -> Iterator[TextGenerator]:
