@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field, ValidationError
 
-from workers.engine.errors import RequestFailedError
-from workers.generation import FinishReason
+from workers.engine.errors import RequestFailedError, UnsupportedRequestError
 
-REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
+# Part of a prompt that a server must have read; templates of servers differ from that of the weights by some tokens.
+MIN_PROMPT_SHARE = 0.9
 
 
 class TokenLogprob(BaseModel):
@@ -93,22 +93,22 @@ def read_completion(body: bytes) -> ServedCompletion:
         ) from error
 
 
-def sum_logprobs(choice: ServedChoice, ids: list[int], *, scored: int) -> float:
-    """Return the log-probability of the last tokens of a prompt, in nats.
+def check_prompt_count(answer: ServedCompletion, *, expected: int) -> None:
+    """Refuse the answer to a prompt that the server has cut to its context, as Ollama does without a word.
 
     Args:
-        choice: of a request with ``prompt_logprobs``.
-        ids: the whole prompt.
-        scored: number of its last tokens.
+        answer: of the server.
+        expected: tokens of the prompt, which the server's own template may change by some.
 
     Raises:
-        RequestFailedError: the answer lacks one of them.
+        UnsupportedRequestError: the server read much less.
     """
-    rows = choice.prompt_logprobs or []
-    try:
-        return sum((rows[place] or {})[str(ids[place])].logprob for place in range(len(ids) - scored, len(ids)))
-    except LookupError as error:
-        raise RequestFailedError("the engine's server gave no log-probability for a token of the prompt") from error
+    counted = answer.usage.prompt_tokens
+    if counted is not None and counted < MIN_PROMPT_SHARE * expected:
+        raise UnsupportedRequestError(
+            f"the engine's server read {counted} of the {expected} tokens of the prompt; give it a larger context, or "
+            "set GISTMILL_CONTEXT_TOKENS to the one that it has"
+        )
 
 
 def read_error(body: bytes) -> str:

@@ -13,8 +13,9 @@ from workers.engine.errors import ServerUnreachableError, UnsupportedSettingErro
 from workers.engine.remote.balancer import Balancer, EngineServer
 from workers.engine.remote.connection import Connection
 from workers.engine.remote.dialect import PromptForm
-from workers.engine.remote.probe import ServerFacts, ServerProbe
+from workers.engine.remote.probe import ServerProbe
 from workers.engine.remote.remote_engine import RemoteEngine
+from workers.engine.remote.server_facts import ServerFacts
 from workers.engine.tokenizer import PromptTokenizer
 from workers.engine.vocabulary import read_tokenizer_files
 from workers.weights.fingerprint import fingerprint_served

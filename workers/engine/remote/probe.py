@@ -5,7 +5,6 @@ Every fact is tried out with a request of one token, because versions and option
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -24,6 +23,7 @@ from workers.engine.remote.dialect import (
     build_body,
     build_score_body,
 )
+from workers.engine.remote.server_facts import ServerFacts
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import GenerationParams
 
@@ -31,39 +31,6 @@ from workers.generation import GenerationParams
 SAMPLE = "The council closed both bridges.\nRepairs cost 1,250 €, more than in 2019."
 # Seconds for an answer that takes one token; a server may compile kernels for its first one.
 PROBE_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
-    """Facts about a server.
-
-    Args:
-        dialect: kind of server.
-        version: of its program; empty if it does not say.
-        model: id of the served model.
-        root: where the server found the model; empty if it does not say.
-        context_tokens: maximum of prompt and completion together; None if the server does not say.
-        form: form of prompts.
-        can_score: whether it returns log-probabilities of a prompt's tokens.
-    """
-
-    dialect: Dialect
-    version: str
-    model: str
-    root: str
-    context_tokens: int | None
-    form: PromptForm
-    can_score: bool
-
-    def describe(self) -> dict[str, Any]:
-        """Return what the fingerprint and a worker's row say of the server."""
-        return {
-            "server": self.dialect.name,
-            "version": self.version,
-            "model": self.model,
-            "root": self.root,
-            "prompts": self.form.value,
-        }
 
 
 class ServerProbe:

@@ -15,23 +15,20 @@ from typing import Any
 import httpx
 
 from workers.engine.errors import GenerationError, PromptTooLongError, UnsupportedRequestError
-from workers.engine.remote.answers import ServedCompletion, sum_logprobs
+from workers.engine.remote.answers import ServedCompletion, check_prompt_count
 from workers.engine.remote.balancer import Balancer
 from workers.engine.remote.connection import Connection
 from workers.engine.remote.delivery import Delivery
-from workers.engine.remote.dialect import PromptForm, build_body, build_score_body
-from workers.engine.remote.probe import ServerFacts
+from workers.engine.remote.dialect import PromptForm, build_body
 from workers.engine.remote.remote_metrics import RemoteMetrics
+from workers.engine.remote.scoring import score_continuations
+from workers.engine.remote.server_facts import ServerFacts
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat, cut_at_stop
 
 END_OF_TURN = "<end_of_turn>"
 # Seconds between two checks that the servers live, while requests run.
 HEALTH_SECONDS = 5.0
-# Continuations that are scored at a time; the answers have a line per token of the prompt.
-SCORED_AT_ONCE = 8
-# Part of a prompt that a server must have read; templates of servers differ from that of the weights by some tokens.
-MIN_PROMPT_SHARE = 0.9
 
 
 class RemoteEngine:
@@ -141,7 +138,7 @@ class RemoteEngine:
         if not all(encoded):
             raise ValueError("a continuation is empty; score only texts that have at least one token")
         ids = self._encode_checked(prompt, max(map(len, encoded), default=0))
-        return self._connection.run(self._score_all(ids, encoded))
+        return self._connection.run(score_continuations(self._delivery, self.facts, ids, encoded))
 
     def seconds_since_progress(self) -> float:
         """Return the seconds since a server's last answer while requests run, health checks included; 0 when idle."""
@@ -206,18 +203,6 @@ class RemoteEngine:
             seconds=time.monotonic() - started,
         )
 
-    async def _score_all(self, ids: list[int], continuations: Sequence[list[int]]) -> list[float]:
-        places = asyncio.Semaphore(SCORED_AT_ONCE)
-
-        async def score(continuation: list[int]) -> float:
-            whole = ids + continuation
-            body = build_score_body(self.facts.dialect, self.facts.model, whole)
-            async with places:
-                answer = await self._delivery.complete("/completions", body)
-            return sum_logprobs(answer.choice, whole, scored=len(continuation))
-
-        return list(await asyncio.gather(*map(score, continuations)))
-
     async def _watch_health(self) -> None:
         """Record the answers to health checks while requests run, since a generation may take minutes."""
         while True:
@@ -228,21 +213,3 @@ class RemoteEngine:
                 except httpx.TransportError:
                     continue
                 self._delivery.last_answer = time.monotonic()
-
-
-def check_prompt_count(answer: ServedCompletion, *, expected: int) -> None:
-    """Refuse the answer to a prompt that the server has cut to its context, as Ollama does without a word.
-
-    Args:
-        answer: of the server.
-        expected: tokens of the prompt, which the server's own template may change by some.
-
-    Raises:
-        UnsupportedRequestError: the server read much less.
-    """
-    counted = answer.usage.prompt_tokens
-    if counted is not None and counted < MIN_PROMPT_SHARE * expected:
-        raise UnsupportedRequestError(
-            f"the engine's server read {counted} of the {expected} tokens of the prompt; give it a larger context, or "
-            "set GISTMILL_CONTEXT_TOKENS to the one that it has"
-        )
