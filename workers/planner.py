@@ -50,8 +50,13 @@ class Planner:
         try:
             trained_prompt = find_trained_prompt(settings)
             options = choose_style(options, trained_prompt)
+            is_elsewhere = bool(settings.engine_urls)
             self._counter = PromptCounter(
-                find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
+                find_weights(settings),
+                revision=settings.revision,
+                adapter=find_adapter(settings) if settings.adapter or not is_elsewhere else None,
+                context_tokens=settings.context_tokens,
+                has_tensors=not is_elsewhere,
             )
             self._prompts = make_prompts(options, self._counter.prompt_format)
         except (WeightsError, SummarizationError) as error:

@@ -205,7 +205,7 @@ def find_tokenizer_folders(settings: Settings) -> tuple[Path, Path | None]:
 
 def find_trained_prompt(settings: Settings) -> TrainedPrompt:
     """Return the trained prompt of the weights; raise as ``find_folders`` and ``read_trained_prompt`` do."""
-    return read_trained_prompt(*find_folders(settings))
+    return read_trained_prompt(*(find_tokenizer_folders if settings.engine_urls else find_folders)(settings))
 
 
 def find_folders(settings: Settings) -> tuple[Path, Path | None]:

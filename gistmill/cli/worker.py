@@ -15,7 +15,7 @@ from workers.health import is_free
 from workers.local.launch import choose_gpus, count_workers, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
 from workers.local.vllm import check_vllm
-from workers.serving import find_tokenizer_folders, find_trained_prompt
+from workers.serving import find_trained_prompt
 from workers.weights.registration import resolve_name
 
 # Ports to try for the metrics of another worker on this machine.
@@ -65,10 +65,7 @@ def worker(gpus: str | None, engine: str | None, slots: int | None, names: tuple
     for resolved in wanted:
         prepare_weights(resolved.weights)
         with explain_engine():
-            if resolved.engine_urls:
-                find_tokenizer_folders(resolved)
-            else:
-                find_trained_prompt(resolved)
+            find_trained_prompt(resolved)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     settings = _choose_metrics_port(settings, processes=count_workers(settings, chosen, len(wanted)))
     programs = plan_processes(settings, chosen, names=names, is_automatic=True)

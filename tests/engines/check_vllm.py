@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM
 from models.settings import read_settings
 from tests.conftest import wait_until
 from tests.engine_conformance import GREEDY, HOT, TEXTS, EngineConformance, Reference
-from tests.processes import run_server
+from tests.engines.servers import serve
 from workers.engine.remote.attach import RemoteConfig, attach_engine
 from workers.engine.remote.remote_engine import RemoteEngine
 from workers.generation import FinishReason, Part, Prompt, TextGenerator, Turn
@@ -79,18 +79,9 @@ def vllm(real_weights: Path, random_adapter: Path, tmp_path_factory: pytest.Temp
     environment = [f"{name}={value}" for name, value in choose_environment(settings, 0).items()]
     command = ["env", *environment, *build_command(settings, served, port=port, gpus=0)]
     log = tmp_path_factory.mktemp("vllm") / "log"
-    with run_server(command, log) as process:
-        server = VllmServer(f"http://127.0.0.1:{port}", real_weights, adapters)
-        wait_until(lambda: is_up(server.root) or process.poll() is not None, "vLLM answers", seconds=900)
-        assert process.poll() is None, log.read_text()[-4000:]
-        yield server
-
-
-def is_up(root: str) -> bool:
-    try:
-        return httpx.get(f"{root}/health", trust_env=False).is_success
-    except httpx.TransportError:
-        return False
+    root = f"http://127.0.0.1:{port}"
+    with serve(command, root, log):
+        yield VllmServer(root, real_weights, adapters)
 
 
 class TestVllm(EngineConformance):

@@ -7,18 +7,34 @@ from pathlib import Path
 from workers.engine.pretrained import read_config, read_vocabulary
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import Prompt
-from workers.weights.folder import find_folder, read_prompt_format
+from workers.weights.folder import find_folder, find_tokenizer_folder, read_prompt_format
 
 
 class PromptCounter:
     """Counts tokens by a weights folder or hub id, and its adapter; implements ``TokenCounter``.
 
+    Args:
+        weights: folder or hub id.
+        revision: of a hub id.
+        adapter: folder or hub id; None for none.
+        context_tokens: upper limit on the context; None for none.
+        has_tensors: False for weights that a server has, of which only tokenizer and config are here.
+
     Raises:
         WeightsError: there are no such weights, or their files are broken.
     """
 
-    def __init__(self, weights: str, *, revision: str | None = None, adapter: str | None = None) -> None:
-        folder: Path = find_folder(weights, revision=revision)
+    def __init__(
+        self,
+        weights: str,
+        *,
+        revision: str | None = None,
+        adapter: str | None = None,
+        context_tokens: int | None = None,
+        has_tensors: bool = True,
+    ) -> None:
+        find = find_folder if has_tensors else find_tokenizer_folder
+        folder: Path = find(weights, revision=revision)
         self._tokenizer = PromptTokenizer(read_vocabulary(folder))
         self.prompt_format = read_prompt_format(
             folder,
@@ -27,7 +43,7 @@ class PromptCounter:
         )
         config = read_config(folder).get_text_config()
         # The engine's own context may be smaller where its KV cache has less memory.
-        self.context_tokens: int = config.max_position_embeddings
+        self.context_tokens: int = min(config.max_position_embeddings, context_tokens or config.max_position_embeddings)
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text, without any control tokens."""
