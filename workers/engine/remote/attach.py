@@ -83,13 +83,19 @@ def attach_engine(
             tokenizer=tokenizer,
             prompt_format=read_prompt_format(folder, adapter=adapter, has_chat_template=tokenizer.has_chat_template),
             context_tokens=choose_context(list(found.values()), config.context_tokens),
-            fingerprint=fingerprint_served(facts.describe(), hashes),
+            fingerprint=fingerprint_served(identify_served(facts, hashes), hashes),
         )
     except BaseException:
         connection.close()
         raise
     warn_of_limits(facts)
     return engine
+
+
+def identify_served(facts: ServerFacts, hashes: Mapping[str, object]) -> dict[str, object]:
+    """Return what of the servers belongs to the fingerprint: not where weights lie whose hashes are known."""
+    described = facts.describe()
+    return {name: value for name, value in described.items() if name != "root" or "weights" not in hashes}
 
 
 def identify_servers(

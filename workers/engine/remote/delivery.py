@@ -62,6 +62,17 @@ class Delivery:
         self._balancer = balancer
         # ``time.monotonic`` value of the last answer, or of the first request since the servers were idle.
         self.last_answer = time.monotonic()
+        # Requests that are on a server or wait for the next try.
+        self.delivered = 0
+
+    @property
+    def running(self) -> int:
+        """Requests on a server."""
+        return self._balancer.running
+
+    def seconds_since_answer(self) -> float:
+        """Return the seconds since a server's last answer while requests run, health checks included; 0 when idle."""
+        return time.monotonic() - self.last_answer if self.running else 0.0
 
     async def complete(self, path: str, body: dict[str, Any]) -> ServedCompletion:
         """Return the completion of a request.
@@ -71,6 +82,13 @@ class Delivery:
             RequestFailedError: the server failed with it several times.
             ServerUnreachableError: no server has answered for a while.
         """
+        self.delivered += 1
+        try:
+            return await self._try_until_answered(path, body)
+        finally:
+            self.delivered -= 1
+
+    async def _try_until_answered(self, path: str, body: dict[str, Any]) -> ServedCompletion:
         started, losses, tries = time.monotonic(), 0, 0
         while True:
             server = self._balancer.choose()

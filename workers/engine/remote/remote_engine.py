@@ -59,11 +59,11 @@ class RemoteEngine:
         self.prompt_format = prompt_format
         self.context_tokens = context_tokens
         self.fingerprint = fingerprint
-        self.metrics = RemoteMetrics(balancer)
         self._connection = connection
         self._balancer = balancer
         self._tokenizer = tokenizer
         self._delivery = Delivery(connection.client, balancer)
+        self.metrics = RemoteMetrics(self._delivery)
         connection.start(self._watch_health())
 
     @property
@@ -142,7 +142,7 @@ class RemoteEngine:
 
     def seconds_since_progress(self) -> float:
         """Return the seconds since a server's last answer while requests run, health checks included; 0 when idle."""
-        return time.monotonic() - self._delivery.last_answer if self._balancer.running else 0.0
+        return self._delivery.seconds_since_answer()
 
     def describe(self) -> dict[str, Any]:
         """Return the facts of the servers for a worker's row."""

@@ -6,22 +6,27 @@ from collections.abc import Iterable
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from workers.engine.remote.balancer import Balancer
+from workers.engine.remote.delivery import Delivery
 from workers.engine.request_metrics import RequestMetrics
 
 
 class RemoteMetrics(RequestMetrics):
-    """Counts finished requests, and reads how many run at each scrape.
+    """Counts finished requests, and reads how many run at each scrape; the servers have metrics of their own.
 
     Args:
-        balancer: the servers.
+        delivery: of the requests.
     """
 
-    def __init__(self, balancer: Balancer) -> None:
+    def __init__(self, delivery: Delivery) -> None:
         super().__init__()
-        self._balancer = balancer
+        self._delivery = delivery
 
     def collect(self) -> Iterable[Metric]:
         """Yield all metrics for a scrape."""
-        yield GaugeMetricFamily("gistmill_requests_running", "Requests on the engine's servers", self._balancer.running)
+        running, delivered = self._delivery.running, self._delivery.delivered
+        yield GaugeMetricFamily("gistmill_requests_waiting", "Requests on no server", max(delivered - running, 0))
+        yield GaugeMetricFamily("gistmill_requests_running", "Requests on the engine's servers", running)
+        yield GaugeMetricFamily(
+            "gistmill_loop_age_seconds", "Age of the last answer of a server", self._delivery.seconds_since_answer()
+        )
         yield from super().collect()

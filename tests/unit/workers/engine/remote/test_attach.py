@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_openai_server import CONTEXT, NAME, FakeServer
+from tests.security.tls import make_certificate, serve_tls
 from tests.tiny_gemma import build_tiny_gemma
 from tests.unit.workers.engine.prompts import GREEDY, HOT, ask
 from tests.unit.workers.engine.remote.conftest import Attach
@@ -197,3 +198,27 @@ sys.exit(str(sorted({{"torch", "transformers"}} & set(sys.modules))) if "torch" 
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr[-500:]) == (0, "")
+
+
+def test_a_server_with_tls_needs_the_certificate_that_is_trusted(
+    server: FakeServer, tiny_weights: Path, tmp_path: Path
+) -> None:
+    certificate = make_certificate(tmp_path, "engine")
+    with serve_tls(server.port, certificate) as port:
+        address = (f"https://127.0.0.1:{port}/v1",)
+        engine = attach_engine(RemoteConfig(address, ca=certificate.certificate), tiny_weights, adapter=None, hashes={})
+        assert engine.generate(ask("The river"), GREEDY).text
+        engine.close()
+
+
+def test_where_weights_lie_is_no_part_of_the_fingerprint_if_their_hashes_are(
+    server: FakeServer, tiny_weights: Path
+) -> None:
+    def read_fingerprint(root: str, hashes: dict[str, object]) -> str:
+        server.models = [{**server.models[0], "root": root}]
+        engine = attach_engine(RemoteConfig((server.url,)), tiny_weights, adapter=None, hashes=hashes)
+        engine.close()
+        return engine.fingerprint
+
+    assert read_fingerprint("/a", {"weights": "1"}) == read_fingerprint("/b", {"weights": "1"})
+    assert read_fingerprint("/a", {"tokenizer": "1"}) != read_fingerprint("/b", {"tokenizer": "1"})
