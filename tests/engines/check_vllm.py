@@ -61,7 +61,7 @@ def random_adapter(real_weights: Path, tmp_path_factory: pytest.TempPathFactory)
     adapted = get_peft_model(network, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.05)
+            torch.nn.init.normal_(parameter, std=0.2)
     adapted.save_pretrained(folder)
     return folder
 
