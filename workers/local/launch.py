@@ -170,40 +170,45 @@ def plan_vllm(
         settings = settings.model_copy(update={"slots": VLLM_SLOTS})
     programs: list[Program] = []
     for number, (devices, port) in enumerate(zip(groups, free_ports(len(groups)), strict=True)):
-        node, pin = _pin(devices, DEFAULT_NAME)
         key = secrets.token_urlsafe(24)
         shared = {
             **environment,
             FILE_VARIABLE: str(Path(tempfile.mkdtemp(prefix="gistmill-vllm-")) / "server.json"),
             "GISTMILL_SLOTS": str(settings.slots),
         }
-        server = Program(
-            name=f"vllm-{node}",
-            command=[
-                *(
-                    sys.executable,
-                    "-m",
-                    "workers.local.vllm_launcher",
-                    "--port",
-                    str(port),
-                    "--gpus",
-                    str(len(devices)),
-                ),
-                *(word for name in names for word in ("--name", name)),
-            ],
-            stop_seconds=SERVER_STOP_SECONDS,
-            environment={**shared, **pin, "VLLM_API_KEY": key},
-            is_automatic=is_automatic,
-            final_code=FINAL_CODE,
-            is_server=True,
-        )
+        secret = {**shared, "VLLM_API_KEY": key}
+        programs.append(describe_server(devices, names, secret, port=port, is_automatic=is_automatic))
         attached = {**shared, "GISTMILL_ENGINE": f"http://127.0.0.1:{port}/v1", "GISTMILL_ENGINE_KEY": key}
-        programs += [server]
         programs += [
             describe_worker(settings, devices, name, number * len(names) + place, attached, is_automatic=is_automatic)
             for place, name in enumerate(names)
         ]
     return programs
+
+
+def describe_server(
+    gpus: Sequence[Gpu], names: Sequence[str], environment: Mapping[str, str], *, port: int, is_automatic: bool
+) -> Program:
+    """Return the program of one vLLM server.
+
+    Args:
+        gpus: that it is pinned to; empty for the CPU.
+        names: that it answers to.
+        environment: further environment variables.
+        port: of this machine.
+        is_automatic: start it together with the supervisor.
+    """
+    node, pin = _pin(gpus, DEFAULT_NAME)
+    options = ["--port", str(port), "--gpus", str(len(gpus)), *(word for name in names for word in ("--name", name))]
+    return Program(
+        name=f"vllm-{node}",
+        command=[sys.executable, "-m", "workers.local.vllm_launcher", *options],
+        stop_seconds=SERVER_STOP_SECONDS,
+        environment={**environment, **pin},
+        is_automatic=is_automatic,
+        final_code=FINAL_CODE,
+        is_server=True,
+    )
 
 
 def count_workers(settings: Settings, gpus: Sequence[Gpu], names: int) -> int:

@@ -20,8 +20,8 @@ from workers.engine.remote.balancer import Balancer
 from workers.engine.remote.connection import Connection
 from workers.engine.remote.delivery import Delivery
 from workers.engine.remote.dialect import PromptForm, build_body
+from workers.engine.remote.prompt_scores import score_continuations
 from workers.engine.remote.remote_metrics import RemoteMetrics
-from workers.engine.remote.scoring import score_continuations
 from workers.engine.remote.server_facts import ServerFacts
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat, cut_at_stop
