@@ -62,7 +62,7 @@ def find_served(settings: Settings, names: Sequence[str]) -> list[ServedName]:
     with open_transaction(settings.require_database_url()) as session:
         resolved = [resolve_name(settings.model_copy(update={"weights_name": name}), session) for name in names]
     try:
-        served = [ServedName(each.weights_name, *find_folders(each)) for each in resolved]
+        served = [ServedName(found.weights_name, *find_folders(found)) for found in resolved]
     except WeightsError as error:
         raise ServingError(str(error)) from error
     first = served[0]
@@ -87,7 +87,7 @@ def build_command(settings: Settings, served: Sequence[ServedName], *, port: int
     Raises:
         ServingError: vLLM has no such quantization, or no such adapters.
     """
-    bases = [each.name for each in served if each.adapter is None] or [BASE_NAME]
+    bases = [one.name for one in served if one.adapter is None] or [BASE_NAME]
     context = "auto" if settings.context_tokens is None else str(settings.context_tokens)
     return [
         str(find_python(settings)),
@@ -98,7 +98,7 @@ def build_command(settings: Settings, served: Sequence[ServedName], *, port: int
         *(("--tensor-parallel-size", str(gpus)) if gpus > 1 else ()),
         *build_memory_options(settings, gpus),
         *build_type_options(settings),
-        *build_lora_options([each for each in served if each.adapter is not None]),
+        *build_lora_options([one for one in served if one.adapter is not None]),
         *shlex.split(settings.vllm_options),
     ]
 
@@ -147,7 +147,7 @@ def build_lora_options(served: Sequence[ServedName]) -> list[str]:
     """
     if not served:
         return []
-    ranks = {each.name: read_rank(each.adapter) for each in served if each.adapter is not None}
+    ranks = {one.name: read_rank(one.adapter) for one in served if one.adapter is not None}
     name = max(ranks, key=lambda name: ranks[name])
     fitting = [rank for rank in LORA_RANKS if rank >= ranks[name]]
     if not fitting:
@@ -155,7 +155,7 @@ def build_lora_options(served: Sequence[ServedName]) -> list[str]:
             f"the adapter of {name} has rank {ranks[name]}, and vLLM takes {LORA_RANKS[-1]} at most; merge it: "
             "gistmill weights merge"
         )
-    modules = [json.dumps({"name": each.name, "path": str(each.adapter)}) for each in served]
+    modules = [json.dumps({"name": one.name, "path": str(one.adapter)}) for one in served]
     sizes = ("--max-loras", str(len(served)), "--max-lora-rank", str(fitting[0]))
     return ["--enable-lora", *sizes, "--lora-modules", *modules]
 
