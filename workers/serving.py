@@ -96,7 +96,7 @@ def attach_servers(settings: Settings) -> Served:
         hashes = asdict(begin_hashing(weights, adapter).result()) | {"dtype": settings.dtype}
         hashes |= {"quantization": settings.quantization}
     engine = attach_engine(make_remote_config(settings, started), weights, adapter=adapter, hashes=hashes)
-    log.info("engine_attached", context_tokens=engine.context_tokens, **engine.describe())
+    log.info("engine_attached", context_tokens=engine.context_tokens, servers=engine.hosts, **engine.facts.describe())
     REGISTRY.register(engine.metrics)
     return Served(
         engine,
@@ -105,7 +105,7 @@ def attach_servers(settings: Settings) -> Served:
         engine.close,
         read_trained_prompt(weights, adapter),
         load_judge(settings),
-        {"engine": engine.describe()},
+        {"engine": engine.facts.describe()},
         engine.remark,
     )
 

@@ -144,7 +144,7 @@ def test_one_server_gives_three_names_the_tokens_of_each_alone(vllm: VllmServer,
 
 def test_the_server_is_identified(vllm: VllmServer) -> None:
     engine = vllm.attach("summaries")
-    described = engine.describe()
+    described = engine.facts.describe()
     assert (described["server"], described["prompts"], engine.facts.can_score) == ("vllm", "token ids", True)
     assert engine.context_tokens == 2047
     assert json.dumps(described)

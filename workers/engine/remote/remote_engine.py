@@ -68,9 +68,13 @@ class RemoteEngine:
 
     @property
     def device(self) -> str:
-        """Program and addresses of the servers."""
-        hosts = ", ".join(server.host for server in self._balancer.servers)
-        return f"{self.facts.dialect.name} {self.facts.version} on {hosts}".replace("  ", " ")
+        """Program of the servers and its version; not their addresses, because it is stored in a row."""
+        return f"{self.facts.dialect.name} {self.facts.version}".strip()
+
+    @property
+    def hosts(self) -> list[str]:
+        """Hosts and ports of the servers."""
+        return [server.host for server in self._balancer.servers]
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text, without any control tokens."""
@@ -143,10 +147,6 @@ class RemoteEngine:
     def seconds_since_progress(self) -> float:
         """Return the seconds since a server's last answer while requests run, health checks included; 0 when idle."""
         return self._delivery.seconds_since_answer()
-
-    def describe(self) -> dict[str, Any]:
-        """Return the facts of the servers for a worker's row."""
-        return {**self.facts.describe(), "servers": [server.host for server in self._balancer.servers]}
 
     @property
     def remark(self) -> str | None:

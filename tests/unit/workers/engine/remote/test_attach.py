@@ -27,12 +27,11 @@ from workers.generation import PromptFormat
 
 
 def test_a_server_is_described_by_its_program_version_and_model(remote: RemoteEngine, server: FakeServer) -> None:
-    described = remote.describe()
-    host = f"127.0.0.1:{server.port}"
-    assert described == {
-        "server": "vllm", "version": "0.32.0", "model": NAME, "root": "", "prompts": "token ids", "servers": [host],
-    }  # fmt: skip
-    assert remote.device == f"vllm 0.32.0 on {host}"
+    facts = {"server": "vllm", "version": "0.32.0", "model": NAME, "root": "", "prompts": "token ids"}
+    assert remote.facts.describe() == facts
+    # Both are stored, and no address ever is.
+    assert remote.device == "vllm 0.32.0"
+    assert remote.hosts == [f"127.0.0.1:{server.port}"]
     # A scored prompt takes one more token.
     assert remote.context_tokens == CONTEXT - 1
     assert remote.prompt_format is PromptFormat.CHAT
