@@ -40,7 +40,7 @@ FAILURES: tuple[tuple[str, type[WorkerError], str, str], ...] = (
         "name others, or GISTMILL_ENGINE=transformers",
     ),
     (
-        r"not supported|does not support|is not valid|ValueError|KeyError|safetensors_rust|does not exist",
+        r"not supported|does not support|is not valid|ValueError|Value error|KeyError|SafetensorError|does not exist",
         ServingError,
         "vLLM cannot serve these weights with these settings",
         "correct them, or set GISTMILL_ENGINE=transformers",
@@ -50,7 +50,9 @@ FAILURES: tuple[tuple[str, type[WorkerError], str, str], ...] = (
 KILLED = -9
 # Beginnings of lines that vLLM's log has before every message: process, level, time and place.
 PREFIX = re.compile(r"^(\([^)]*pid=\d+\)\s*)?((INFO|WARNING|ERROR|CRITICAL) [\d-]+ [\d:]+ \[[^\]]*\]\s*)?")
-ERROR_LINE = re.compile(r"^\S*(Error|Exception)\b.*: |error: ")
+# pydantic writes the reason below its error.
+ERROR_LINE = re.compile(r"^\S*(Error|Exception)\b.*: |^Value error, |error: ")
+DETAILS = re.compile(r" \[type=.*")
 MAX_CHARACTERS = 240
 
 
@@ -61,7 +63,7 @@ def explain_failure(lines: Sequence[str], code: int) -> WorkerError:
         lines: the last ones that it wrote.
         code: its exit code; negative for a signal.
     """
-    messages = [PREFIX.sub("", line).strip() for line in lines]
+    messages = [DETAILS.sub("", PREFIX.sub("", line)).strip() for line in lines]
     errors = [message for message in messages if ERROR_LINE.search(message)]
     for pattern, kind, reason, remedy in FAILURES:
         found = next((message for message in errors if re.search(pattern, message, re.IGNORECASE)), None)

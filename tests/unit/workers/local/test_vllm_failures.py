@@ -63,6 +63,26 @@ ERROR = "(EngineCore pid=8) ERROR 11-29 10:52:18 [core.py:1044] "
             ServingError,
             "vLLM cannot serve these weights with these settings (ValueError: torch.float16 is not supported",
         ),
+        (
+            "Value error, User-specified max_model_len (2000000) is greater than the derived max_model_len. "
+            "[type=value_error, input_value=ArgsKwargs(())]",
+            1,
+            ServingError,
+            "with these settings (Value error, User-specified max_model_len (2000000) is greater than the derived "
+            "max_model_len.); correct them",
+        ),
+        (
+            "safetensors._safetensors_rust.SafetensorError: Error while deserializing header: incomplete metadata",
+            1,
+            ServingError,
+            "with these settings (safetensors._safetensors_rust.SafetensorError: Error while deserializing header",
+        ),
+        (
+            "ValueError: Layer 0 does not dispatch through the Transformers attention interface",
+            1,
+            ServingError,
+            "with these settings (ValueError: Layer 0 does not dispatch",
+        ),
         ("Loading weights", -9, ShortageError, "it was killed, as when memory runs out"),
         ("RuntimeError: the driver is too old", 1, ServerStartError, "code 1: RuntimeError: the driver is too old"),
         ("bye", 3, ServerStartError, "code 3: bye"),
