@@ -101,6 +101,7 @@ class TestVllm(EngineConformance):
         self.test_a_cancelled_request_ends(generator)
         wait_until(lambda: vllm.read_metric("num_requests_running") == 0, "nothing runs")
 
+    @pytest.mark.timeout(3600)
     def test_twenty_real_prompts_get_the_tokens_of_plain_generate(
         self, generator: TextGenerator, reference: Reference, shared_data: Path
     ) -> None:
