@@ -98,7 +98,7 @@ def build_command(settings: Settings, served: Sequence[ServedName], *, port: int
         *(("--tensor-parallel-size", str(gpus)) if gpus > 1 else ()),
         *build_memory_options(settings, gpus),
         *build_type_options(settings),
-        *build_lora_options([one for one in served if one.adapter is not None]),
+        *build_lora_options([one for one in served if one.adapter is not None], gpus),
         *shlex.split(settings.vllm_options),
     ]
 
@@ -139,8 +139,11 @@ def build_type_options(settings: Settings) -> list[str]:
     return [*options] if "--dtype" in options else [*options, "--dtype", settings.dtype]
 
 
-def build_lora_options(served: Sequence[ServedName]) -> list[str]:
+def build_lora_options(served: Sequence[ServedName], gpus: int) -> list[str]:
     """Return the options that register adapters under their names.
+
+    On a CPU vLLM applies the last place for adapters to the requests without one that share a batch with others, so an
+    empty place follows, which changes nothing.
 
     Raises:
         ServingError: an adapter has a higher rank than vLLM has.
@@ -156,7 +159,8 @@ def build_lora_options(served: Sequence[ServedName]) -> list[str]:
             "gistmill weights merge"
         )
     modules = [json.dumps({"name": one.name, "path": str(one.adapter)}) for one in served]
-    sizes = ("--max-loras", str(len(served)), "--max-lora-rank", str(fitting[0]))
+    places = len(served) + (0 if gpus else 1)
+    sizes = ("--max-loras", str(places), "--max-lora-rank", str(fitting[0]))
     return ["--enable-lora", *sizes, "--lora-modules", *modules]
 
 

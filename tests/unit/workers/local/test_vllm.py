@@ -66,6 +66,11 @@ def test_one_server_has_the_base_and_its_adapters_and_places_for_the_workers_of_
     assert read_option(command, "--max-num-seqs") == "24"
 
 
+def test_on_a_cpu_an_empty_place_follows_the_adapters_because_vllm_applies_the_last_to_the_base(adapter: Path) -> None:
+    command = build(BASE, ServedName("reports", WEIGHTS, adapter), gpus=0)
+    assert read_option(command, "--max-loras") == "2"
+
+
 def test_adapters_alone_need_a_name_for_their_base(adapter: Path) -> None:
     assert read_option(build(ServedName("reports", WEIGHTS, adapter)), "--served-model-name") == "base"
 
