@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.conftest import Cluster, wait_until
 from tests.fake_openai_server import FakeServer
-from tests.fake_vllm import ROOT, write_fake_vllm
+from tests.fake_vllm import ROOT, have_processes_ended, write_fake_vllm
 from tests.integration.conftest import Gistmill, read_jobs
 from tests.processes import PATIENCE
 from workers.engine.config import EngineConfig
@@ -147,7 +146,7 @@ def test_a_started_vllm_serves_two_names_is_started_again_and_ends_last(
         after = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         assert not set(before) & set(after)
     assert query(cluster, serving) == [(0,)]
-    assert not any(psutil.pid_exists(pid) for pid in (*before, *after))
+    wait_until(lambda: have_processes_ended(before + after), "no process of the servers runs")
     arguments = json.loads((tmp_path / "arguments.json").read_text())
     assert arguments[arguments.index("--served-model-name") + 1 :][:2] == ["default", "other"]
     assert arguments[arguments.index("--max-num-seqs") + 1] == "8"

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.conftest import wait_until
-from tests.fake_vllm import ROOT, write_fake_vllm
+from tests.fake_vllm import ROOT, have_processes_ended, write_fake_vllm
 from workers.local.home import free_ports
 from workers.local.server_process import read_progress
 from workers.started_server import StartedServer
@@ -62,17 +61,13 @@ def launcher(tmp_path: Path) -> Launcher:
     return Launcher(tmp_path)
 
 
-def have_ended(pids: list[int]) -> bool:
-    return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
-
-
 def test_a_signal_ends_the_server_and_its_children(launcher: Launcher) -> None:
     process = launcher.start()
     pids = launcher.wait_until_ready()
     process.terminate()
     output, _ = process.communicate()
     assert output.splitlines()[-1] == "0 True True"
-    wait_until(lambda: have_ended(pids), "all have ended")
+    wait_until(lambda: have_processes_ended(pids), "all have ended")
 
 
 def test_a_server_that_dies_takes_its_children_with_it(launcher: Launcher) -> None:
@@ -81,7 +76,7 @@ def test_a_server_that_dies_takes_its_children_with_it(launcher: Launcher) -> No
     os.kill(pids[0], signal.SIGKILL)
     output, _ = process.communicate()
     assert output.splitlines()[-1] == "-9 False True"
-    wait_until(lambda: have_ended(pids), "all have ended")
+    wait_until(lambda: have_processes_ended(pids), "all have ended")
 
 
 def test_a_killed_launcher_leaves_no_server_and_the_next_one_ends_its_children(launcher: Launcher) -> None:
@@ -89,12 +84,12 @@ def test_a_killed_launcher_leaves_no_server_and_the_next_one_ends_its_children(l
     pids = launcher.wait_until_ready()
     process.kill()
     process.communicate()
-    wait_until(lambda: have_ended(pids[:1]), "the kernel has ended the server")
-    assert not have_ended(pids[1:])
+    wait_until(lambda: have_processes_ended(pids[:1]), "the kernel has ended the server")
+    assert not have_processes_ended(pids[1:])
     launcher.started.path.write_text(launcher.started.path.read_text().replace('"is_ready"', '"was_ready"'))
     second = launcher.start()
     launcher.wait_until_ready()
-    assert have_ended(pids)
+    assert have_processes_ended(pids)
     second.terminate()
     second.communicate()
 
