@@ -47,7 +47,7 @@ class ReadOptions:
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
 @click.option("--limit", type=COUNT, help="Submit this many documents at most.")
-@click.option("--ocr", is_flag=True, help="Recognize the text of PDF pages that are pictures; needs gistmill[ocr].")
+@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs gistmill[ocr].")
 @add_job_options
 @click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
 @click.option("--batch", "name", help="Name of the batch.  [default: made from PATH and the options]")
@@ -143,7 +143,7 @@ def make_request(
 
 def judge_result(result: SubmissionResult) -> int:
     """Return the exit code of a submission: the highest of its problems', 2 if nothing was accepted."""
-    if result.problems and not result.accepted:
+    if not result.accepted:
         return ExitCode.USAGE
     return max((problem.exit_code for problem in result.problems), default=ExitCode.DONE)
 

@@ -35,15 +35,15 @@ class PromptCounter:
     ) -> None:
         find = find_folder if has_tensors else find_tokenizer_folder
         folder: Path = find(weights, revision=revision)
+        # The engine's own context may be smaller where its KV cache has less memory.
+        longest: int = read_config(folder).max_position_embeddings
+        self.context_tokens = min(longest, context_tokens or longest)
         self._tokenizer = PromptTokenizer(read_vocabulary(folder))
         self.prompt_format = read_prompt_format(
             folder,
             adapter=None if adapter is None else find_folder(adapter, kind="adapter"),
             has_chat_template=self._tokenizer.has_chat_template,
         )
-        config = read_config(folder).get_text_config()
-        # The engine's own context may be smaller where its KV cache has less memory.
-        self.context_tokens: int = min(config.max_position_embeddings, context_tokens or config.max_position_embeddings)
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a plain text, without any control tokens."""

@@ -47,14 +47,21 @@ class Vocabulary:
         *,
         tokenize: bool = False,
         add_generation_prompt: bool = True,
+        **options: object,
     ) -> str:
         """Return the text of a conversation.
+
+        Args:
+            messages: roles and contents.
+            tokenize: False, because only the text is made here.
+            add_generation_prompt: begin an answer.
+            options: further variables of the template.
 
         Raises:
             TemplateError: the template refuses the messages.
         """
         template = build_environment().from_string(self.chat_template or "")
-        values = {"messages": messages, "tools": None, "documents": None, **self.special_tokens}
+        values = {"messages": messages, "tools": None, "documents": None, **self.special_tokens, **options}
         return template.render(values, add_generation_prompt=add_generation_prompt)
 
 

@@ -26,7 +26,6 @@ from workers.engine.remote.server_facts import ServerFacts
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat, cut_at_stop
 
-END_OF_TURN = "<end_of_turn>"
 # Seconds between two checks that the servers live, while requests run.
 HEALTH_SECONDS = 5.0
 
@@ -175,8 +174,8 @@ class RemoteEngine:
         self, prompt: Prompt, params: GenerationParams, ids: Sequence[int]
     ) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a request."""
-        end_of_turn = self._tokenizer.get_control_id(END_OF_TURN)
-        stop_ids = [] if end_of_turn is None or prompt.format is not PromptFormat.CHAT else [end_of_turn]
+        turn_end = self._tokenizer.turn_end
+        stop_ids = [] if turn_end is None or prompt.format is not PromptFormat.CHAT else [turn_end]
         body = build_body(self.facts.dialect, self.facts.model, params, stop=prompt.stop, stop_ids=stop_ids)
         if self.facts.form is PromptForm.IDS:
             return "/completions", body | {"prompt": list(ids)}
@@ -190,7 +189,11 @@ class RemoteEngine:
         choice, usage = answer.choice, answer.usage
         tokens = choice.token_ids
         # Decoded as by the other engine; a server drops or adds spaces around control tokens.
-        text = choice.content.replace("\0", "") if tokens is None else self._tokenizer.decode(tokens)
+        text = (
+            choice.content.replace("\0", "")
+            if tokens is None
+            else self._tokenizer.decode_answer(tokens, prompt_ids=ids)
+        )
         text, has_stop = cut_at_stop(text, prompt.stop)
         count = usage.completion_tokens
         if count is None:
