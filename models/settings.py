@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import SettingsError
@@ -19,6 +20,10 @@ SERVERS_FILE = "servers.json"
 # Values of ``weights`` and ``adapter`` besides a folder or a hub id.
 PACKAGED = "packaged"
 NO_ADAPTER = "none"
+# Values of ``engine`` besides the addresses of servers.
+TRANSFORMERS = "transformers"
+VLLM = "vllm"
+ADDRESS = re.compile(r"^\s*https?://[^\s/]+(/\S*)?\s*$")
 # Value of GISTMILL_VERIFIER that turns the verifier off.
 NO_VERIFIER = "none"
 # Weights name of jobs and workers that give none.
@@ -59,8 +64,8 @@ class Settings(BaseSettings):
     weights, none for others]"""
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     """Type to compute and store in; `auto` takes the one that suits the weights and the device."""
-    quantization: Literal["auto", "none", "bf16", "half", "int8", "nf4"] = "auto"
-    """Quantization of the weights: `bf16` and `half` on CPUs, `int8` on both, `nf4` on GPUs."""
+    quantization: Literal["auto", "none", "bf16", "half", "int8", "nf4", "fp8"] = "auto"
+    """Quantization of the weights: `bf16` and `half` on CPUs, `int8` on both, `nf4` on GPUs, `fp8` by vLLM."""
     device_map: Literal["none", "auto"] = "none"
     """`auto` spreads one set of weights over several GPUs: one process per name, with the GPUs divided among the
     names."""
@@ -69,9 +74,26 @@ class Settings(BaseSettings):
     with which only their names, numbers and dates are checked."""
     slots: int = Field(16, ge=1, le=1024)
     """Slots: maximum number of concurrent sequences of a process."""
+    context_tokens: int | None = Field(None, ge=64)
+    """Upper limit on the tokens of prompt and output together.  [default: as many as the weights, the memory or the
+    engine's server allow]"""
     kv_cache_gb: float | None = Field(None, gt=0)
     """KV cache of a process in GB. With a small one a CPU runs one lane instead of two; with a smaller one any engine
     shortens its context, which `gistmill plan` does not take into account.  [default: a part of the free memory]"""
+
+    engine: str = Field(TRANSFORMERS, examples=[VLLM])
+    """Engine: `transformers`, in the worker's process; `vllm`, servers that `gistmill worker` starts; or the address of
+    one that speaks OpenAI's API, such as `http://gpu1:8000/v1`, several with commas between them (docs/engines.md)."""
+    engine_model: str | None = None
+    """Name of the weights at the engine's server.  [default: the only one there; of several, GISTMILL_WEIGHTS_NAME]"""
+    engine_key: SecretStr | None = None
+    """Key of the engine's server."""
+    engine_ca: Path | None = Field(None, examples=["/etc/ssl/gpus.pem"])
+    """Certificates that an engine's server with `https` is checked with.  [default: those of the system]"""
+    vllm: Path | None = Field(None, examples=["/opt/vllm/bin/python"])
+    """Python of the environment that has vLLM.  [default: that of Gistmill]"""
+    vllm_options: str = Field("", examples=["--gpu-memory-utilization 0.8"])
+    """Further options of vLLM's server."""
 
     lease_seconds: float = Field(60, gt=0)
     """Time until an unrenewed lease is reclaimed, and until a silent transaction of a worker is ended."""
@@ -104,6 +126,19 @@ class Settings(BaseSettings):
     """Least severe log events of a worker that are written."""
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """Form of a worker's log; `auto` is pretty on a terminal and JSON elsewhere."""
+
+    @field_validator("engine")
+    @classmethod
+    def _check_engine(cls, engine: str) -> str:
+        if engine not in (TRANSFORMERS, VLLM) and not all(ADDRESS.match(url) for url in engine.split(",")):
+            raise ValueError(f"name {TRANSFORMERS}, {VLLM} or addresses such as http://gpu1:8000/v1")
+        return engine
+
+    @property
+    def engine_urls(self) -> tuple[str, ...]:
+        """Addresses of the engine's servers; none if the engine is not one that runs elsewhere."""
+        is_name = self.engine in (TRANSFORMERS, VLLM)
+        return () if is_name else tuple(url.strip() for url in self.engine.split(","))
 
     @cached_property
     def _servers(self) -> dict[str, str]:

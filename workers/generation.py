@@ -149,6 +149,12 @@ class Generation:
     seconds: float
 
 
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """Return a text up to its first stop string, and whether there was one."""
+    starts = [text.index(word) for word in stop if word in text]
+    return (text[: min(starts)], True) if starts else (text, False)
+
+
 class TokenCounter(Protocol):
     """Token counter of the serving weights."""
 

@@ -18,7 +18,7 @@ from models.options import JobOptions
 from models.session import open_transaction
 from models.settings import DEFAULT_NAME, Settings
 from models.step import Step, StepState
-from workers.engine.tokenizer import PromptCounter
+from workers.engine.prompt_counter import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.check_rate import measure_check_rate
 from workers.execution.job_options import choose_style, make_prompts, plan_options
@@ -54,8 +54,13 @@ class Planner:
         try:
             trained_prompt = find_trained_prompt(settings)
             options = choose_style(options, trained_prompt)
+            is_elsewhere = bool(settings.engine_urls)
             self._counter = PromptCounter(
-                find_weights(settings), revision=settings.revision, adapter=find_adapter(settings)
+                find_weights(settings),
+                revision=settings.revision,
+                adapter=find_adapter(settings) if settings.adapter or not is_elsewhere else None,
+                context_tokens=settings.context_tokens,
+                has_tensors=not is_elsewhere,
             )
             self._prompts = make_prompts(options, self._counter.prompt_format)
         except (WeightsError, SummarizationError) as error:

@@ -7,7 +7,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from models import step_updates
+from models.base import Json
 from models.lookup import list_live_workers
 from models.publisher import CeleryPublisher
 from models.session import check_database, connect
@@ -51,6 +52,8 @@ class Served:
         close: stops the engine.
         trained_prompt: default prompt of jobs, from the metadata of the weights.
         judge: verifier of sentences; None to check their facts only.
+        details: further facts about the engine, for the worker's row.
+        remark: note on every generated step; None for none.
     """
 
     generator: TextGenerator
@@ -59,6 +62,8 @@ class Served:
     close: Callable[[], None]
     trained_prompt: TrainedPrompt = UNTRAINED
     judge: ClaimJudge | None = None
+    details: Json = field(default_factory=dict)
+    remark: str | None = None
 
 
 class Service:
@@ -90,6 +95,7 @@ class Service:
             settings=settings,
             trained_prompt=served.trained_prompt,
             judge=served.judge,
+            remark=served.remark,
         )
         reclaimer = Reclaimer(
             self._database,
@@ -167,7 +173,7 @@ class Service:
             device=self._served.device,
             weights=self._settings.weights_name,
             weights_fingerprint=self._served.generator.fingerprint,
-            details={"slots": self._settings.slots, "hostname": socket.gethostname()},
+            details={"slots": self._settings.slots, "hostname": socket.gethostname(), **self._served.details},
             # The local clock suffices: only processes of this host compare it.
             started_at=datetime.fromtimestamp(process.create_time(), UTC),
         )

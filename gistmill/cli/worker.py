@@ -10,10 +10,11 @@ import click
 
 from gistmill.cli.weights_checks import explain_engine, prepare_weights
 from models.session import open_transaction
-from models.settings import Settings, read_settings
+from models.settings import VLLM, Settings, read_settings
 from workers.health import is_free
-from workers.local.launch import choose_gpus, list_gpus, plan_processes
+from workers.local.launch import choose_gpus, count_workers, list_gpus, plan_processes
 from workers.local.supervisor import Supervisor
+from workers.local.vllm import check_vllm
 from workers.serving import find_trained_prompt
 from workers.weights.registration import resolve_name
 
@@ -23,14 +24,18 @@ MAX_PORT_TRIES = 64
 
 @click.command()
 @click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
+@click.option("--engine", metavar="ENGINE", help="transformers, vllm, or addresses of servers that speak OpenAI's API.")
 @click.option("--slots", type=click.IntRange(1, 1024), help="Requests that one process generates at a time.")
 @click.option(
     "--name", "names", metavar="NAME", multiple=True, help="Name that jobs ask for the weights by; may be repeated."
 )
-def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
+def worker(gpus: str | None, engine: str | None, slots: int | None, names: tuple[str, ...]) -> None:
     """Serve jobs on this machine: one process per GPU, or on the CPU one per name.
 
     With GISTMILL_DEVICE_MAP=auto it is one process per name, with its weights spread over its GPUs.
+
+    With --engine vllm every GPU has a vLLM server, which serves all names, if they are one base and its
+    adapters. With an address no weights are loaded here: only their tokenizer is read.
 
     A name that `gistmill weights add` has registered says which weights it stands for; any other
     name is given to the weights of GISTMILL_WEIGHTS. With several names the GPUs are dealt out.
@@ -45,10 +50,15 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
       gistmill worker --gpus 0,2 --slots 32
       gistmill worker --name gemma-3-270m --name reports
       GISTMILL_WEIGHTS=/weights/gemma-2b-it gistmill worker --name gemma-2b
+      gistmill worker --engine vllm --name gemma-3-270m --name reports
+      gistmill worker --engine http://gpu1:8000/v1,http://gpu2:8000/v1 --slots 128
     """
-    if slots is not None:
-        os.environ["GISTMILL_SLOTS"] = str(slots)
+    for name, value in (("ENGINE", engine), ("SLOTS", slots)):
+        if value is not None:
+            os.environ[f"GISTMILL_{name}"] = str(value)
     settings = read_settings()
+    if settings.engine == VLLM:
+        check_vllm(settings)
     settings.require_broker_url()
     with open_transaction(settings.require_database_url()) as session:
         wanted = [resolve_name(read_settings(weights_name=name), session) for name in names or (settings.weights_name,)]
@@ -57,7 +67,7 @@ def worker(gpus: str | None, slots: int | None, names: tuple[str, ...]) -> None:
         with explain_engine():
             find_trained_prompt(resolved)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
-    settings = _choose_metrics_port(settings, processes=max(len(chosen), len(wanted)))
+    settings = _choose_metrics_port(settings, processes=count_workers(settings, chosen, len(wanted)))
     programs = plan_processes(settings, chosen, names=names, is_automatic=True)
     folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
     command = Supervisor(folder, programs, logs=None).command

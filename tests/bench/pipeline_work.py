@@ -11,7 +11,7 @@ from models.options import JobOptions, make_options
 from producer.sources.reading import read_sources
 from producer.sources.source import Source
 from tests.bench.peers.protocol import Work
-from workers.engine.tokenizer import PromptCounter
+from workers.engine.prompt_counter import PromptCounter
 from workers.execution.job_options import make_prompts, plan_options
 from workers.generation import Prompt
 from workers.summarization.chunks import join_headings

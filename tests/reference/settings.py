@@ -12,12 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from models.settings import Settings
 
 WIDTH = 120
-TYPES = {str: "text", Path: "path", int: "whole number", float: "number"}
+TYPES = {str: "text", SecretStr: "text", Path: "path", int: "whole number", float: "number"}
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 # At the end of a docstring, as in the help of the command line: what holds where None says nothing.
 DEFAULT = re.compile(r"\s*\[default: (.+)\]$")
@@ -67,7 +68,20 @@ GROUPS = (
             "quantization": WORKER,
             "device_map": WORKER,
             "slots": WEIGHTS,
+            "context_tokens": WEIGHTS,
             "kv_cache_gb": WORKER,
+        },
+    ),
+    Group(
+        "Engine",
+        "What generates the text (docs/engines.md).",
+        {
+            "engine": WORKER,
+            "engine_model": WORKER,
+            "engine_key": WORKER,
+            "engine_ca": WORKER,
+            "vllm": WORKER,
+            "vllm_options": WORKER,
         },
     ),
     Group(

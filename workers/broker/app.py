@@ -115,8 +115,10 @@ def _drain(**_: object) -> None:
     from celery import current_app
 
     service = getattr(current_app, "service", None)
-    if service is not None:
-        service.begin_drain()
+    if service is None:
+        # The engine still loads or waits for its server: no step is claimed, so nothing is lost.
+        os._exit(0)
+    service.begin_drain()
 
 
 def make_default_app(settings: Settings) -> Celery:

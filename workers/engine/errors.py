@@ -9,8 +9,10 @@
     ├── InsufficientMemoryError     weights or cache do not fit the device
     ├── PromptTooLongError          prompt and completion exceed the context
     ├── UnsupportedPromptError      the chat template refuses the turns
+    ├── UnsupportedRequestError     the engine's server cannot do what is asked
     └── GenerationError
         ├── RequestFailedError      this request failed, the engine goes on
+        ├── ServerUnreachableError  no server of the engine answers
         └── EngineStoppedError      the generation loop has ended; the process must be restarted
 """
 
@@ -47,12 +49,20 @@ class UnsupportedPromptError(EngineError):
     """The weights' chat template cannot express the turns of the prompt."""
 
 
+class UnsupportedRequestError(EngineError):
+    """The engine's server has no way to do what a request asks for."""
+
+
 class GenerationError(EngineError):
     """A request failed after it was accepted."""
 
 
 class RequestFailedError(GenerationError):
     """One request failed; the engine still serves the others."""
+
+
+class ServerUnreachableError(GenerationError):
+    """No server of the engine answers, for now; the step is given back without counting an error."""
 
 
 class EngineStoppedError(GenerationError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from workers.engine.architectures import check_kind
 from workers.engine.compat_transformers import forget_renamings, hide_load_report
 from workers.engine.errors import UnsupportedSettingError
+from workers.engine.vocabulary import Vocabulary
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
@@ -107,21 +107,6 @@ def read_vocabulary(folder: Path) -> Any:
     except Exception as error:
         raise _explain(folder / "tokenizer.json", error) from error
     return Vocabulary(tokenizer, None if bos is None else tokenizer.token_to_id(bos))
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """Tokenizer without a chat template, with the attributes that ``PromptTokenizer`` uses.
-
-    Args:
-        backend_tokenizer: the tokenizer itself.
-        bos_token_id: begins every prompt; None for no such token.
-    """
-
-    backend_tokenizer: Tokenizer
-    bos_token_id: int | None
-    is_fast = True
-    chat_template = None
 
 
 def read_network(folder: Path, **options: Any) -> Any:

@@ -13,7 +13,6 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate, groupby
-from pathlib import Path
 from typing import Any
 
 from jinja2.exceptions import TemplateError
@@ -21,12 +20,12 @@ from tokenizers import Tokenizer
 
 from workers.engine.control_tokens import THOUGHT_MARKS, drop_thoughts, find_control_tokens
 from workers.engine.errors import UnsupportedPromptError, UnsupportedSettingError
-from workers.engine.pretrained import read_config, read_vocabulary
 from workers.generation import Part, Prompt, PromptFormat, Turn, merge_system_turn
-from workers.weights.folder import find_folder, read_prompt_format
 
 # Private-use characters; the mark is one that the prompt does not contain.
 MARKS = tuple(chr(code) for code in range(0xE000, 0xE100))
+# Breaks control tokens where no mark can be removed again.
+BREAK = " "
 # Message that shows where a chat template puts a turn.
 PROBE = "Where does this stand?"
 
@@ -92,6 +91,18 @@ class PromptTokenizer:
             return self._encode_marked(self._render_chat(prompt.turns, mark), mark)
         text = self._join_parts([part for turn in merge_system_turn(prompt.turns) for part in turn.parts], mark)
         return [*self.bos, *self._encode_marked(text, mark)]
+
+    def render_messages(self, prompt: Prompt) -> list[dict[str, str]]:
+        """Return the turns as messages for a server that encodes them itself; see ``render_text``."""
+        turns = prompt.turns if self.has_system_role else merge_system_turn(prompt.turns)
+        return [{"role": turn.role, "content": self._join_parts(turn.parts, BREAK)} for turn in turns]
+
+    def render_text(self, prompt: Prompt) -> str:
+        """Return the text of a prompt for a server that encodes it itself.
+
+        Control tokens in untrusted parts are broken by a space, because such a server recognises them anywhere.
+        """
+        return self._join_parts([part for turn in merge_system_turn(prompt.turns) for part in turn.parts], BREAK)
 
     def encode_plain(self, text: str) -> list[int]:
         """Return the ids of a text in which control tokens are ordinary words."""
@@ -199,30 +210,3 @@ def choose_mark(text: str) -> str:
         if mark not in text:
             return mark
     raise UnsupportedPromptError("the prompt uses every character of a private range; remove those characters")
-
-
-class PromptCounter:
-    """Counts tokens by a weights folder or hub id, and its adapter; implements ``TokenCounter``.
-
-    Raises:
-        WeightsError: there are no such weights, or their files are broken.
-    """
-
-    def __init__(self, weights: str, *, revision: str | None = None, adapter: str | None = None) -> None:
-        folder: Path = find_folder(weights, revision=revision)
-        # The engine's own context may be smaller where its KV cache has less memory.
-        self.context_tokens: int = read_config(folder).max_position_embeddings
-        self._tokenizer = PromptTokenizer(read_vocabulary(folder))
-        self.prompt_format = read_prompt_format(
-            folder,
-            adapter=None if adapter is None else find_folder(adapter, kind="adapter"),
-            has_chat_template=self._tokenizer.has_chat_template,
-        )
-
-    def count_tokens(self, text: str) -> int:
-        """Return the number of tokens of a plain text, without any control tokens."""
-        return self._tokenizer.count_tokens(text)
-
-    def count_prompt_tokens(self, prompt: Prompt) -> int:
-        """Return the exact length of the encoded prompt, control tokens included."""
-        return len(self._tokenizer.encode_prompt(prompt))

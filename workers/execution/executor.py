@@ -13,6 +13,7 @@ import structlog
 from models.claims import Claim
 from models.settings import Settings
 from models.step import AttemptOutcome
+from workers.engine.errors import ServerUnreachableError
 from workers.errors import PermanentError, RetryableError
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.gate import Gate
@@ -39,6 +40,7 @@ class StepExecutor:
         settings: of this process.
         trained_prompt: prompt that the weights were trained with.
         judge: verifier of sentences; None to check their facts only.
+        remark: note on every generated step; None for none.
     """
 
     def __init__(
@@ -50,13 +52,14 @@ class StepExecutor:
         settings: Settings,
         trained_prompt: TrainedPrompt = UNTRAINED,
         judge: ClaimJudge | None = None,
+        remark: str | None = None,
     ) -> None:
         self.worker_id = store.worker_id
         self._store = store
         self._leases = leases
         self._settings = settings
         self._gate = Gate()
-        self._runner = StepRunner(store, generator, trained_prompt, judge)
+        self._runner = StepRunner(store, generator, trained_prompt, judge, remark=remark)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Claim a step if it is ready; None if its message is a duplicate or outdated."""
@@ -86,7 +89,7 @@ class StepExecutor:
 
     def retry(self, claim: Claim, error: BaseException) -> None:
         """Return a step to ready after an error, or fail it after ``max_errors``; an outage does not count."""
-        if is_outage(error):
+        if is_outage(error) or isinstance(error, ServerUnreachableError):
             self._store.release(claim)
         elif claim.errors + 1 >= self._settings.max_errors:
             self.fail(claim, error)

@@ -15,10 +15,10 @@ from models.claims import Claim
 from models.options import JobOptions
 from models.results import StepResult
 from models.step import StepKind
-from workers.engine.errors import PromptTooLongError, UnsupportedPromptError
+from workers.engine.errors import PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError
 from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge
-from workers.execution.attempts import Answer, generate_answer
+from workers.execution.attempts import Answer, generate_answer, note_guard
 from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
 from workers.execution.combining import complete, describe_coverage, is_last, join_short
@@ -53,11 +53,19 @@ class StepRunner:
         generator: the engine.
         trained_prompt: prompt that the weights were trained with.
         judge: verifier of sentences; None to check their facts only.
+        remark: note on every generated step; None for none.
     """
 
     def __init__(
-        self, store: StepStore, generator: TextGenerator, trained_prompt: TrainedPrompt, judge: ClaimJudge | None
+        self,
+        store: StepStore,
+        generator: TextGenerator,
+        trained_prompt: TrainedPrompt,
+        judge: ClaimJudge | None,
+        *,
+        remark: str | None = None,
     ) -> None:
+        self._remarks = () if remark is None else (note_guard("engine", remark),)
         self._store = store
         self._generator = generator
         self._trained_prompt = trained_prompt
@@ -87,7 +95,7 @@ class StepRunner:
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
-        except (SummarizationError, PromptTooLongError, UnsupportedPromptError) as error:
+        except (SummarizationError, PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError) as error:
             raise PermanentError(str(error)) from error
 
     def _check(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
@@ -189,6 +197,7 @@ class StepRunner:
         notes = (
             *({"name": "clipped", "words": clip, "try": 0, "stands": True} for clip in rendered.notes),
             *answer.guards,
+            *self._remarks,
             *describe_replacements(grounded, options.grounding),
             *describe_coverage(claim, grounded.text, combined),
         )

@@ -6,19 +6,28 @@ Weights that are spread over several GPUs have one process on all of them.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 
-from models.settings import DEFAULT_NAME, Settings
+from models.settings import DEFAULT_NAME, VLLM, Settings
 from workers.broker.app import NODE_VARIABLE
 from workers.errors import FINAL_CODE, DeviceError
+from workers.local.home import free_ports
 from workers.local.supervisor import Program
+from workers.started_server import FILE_VARIABLE
 
+# Slots of a worker with vLLM on a GPU, where more concurrent sequences cost little.
+VLLM_SLOTS = 64
+# Seconds for a vLLM server to end; its workers have ended before.
+SERVER_STOP_SECONDS = 30
 # Seconds between the end of the drain and the kill, to release leases and free the weights.
 STOP_GRACE_SECONDS = 15
 
@@ -90,6 +99,10 @@ def plan_processes(
         DeviceError: there are more names than GPUs, and no setting limits the memory of each.
     """
     names = tuple(dict.fromkeys(names)) or (settings.weights_name,)
+    if settings.engine == VLLM:
+        return plan_vllm(settings, gpus, names=names, is_automatic=is_automatic, environment=environment or {})
+    if settings.engine_urls:
+        gpus = ()  # those of the servers compute
     if gpus and len(names) > len(gpus) and settings.kv_cache_gb is None:
         raise DeviceError(
             f"{len(names)} names need as many GPUs and there are {len(gpus)}; serve fewer here, or set "
@@ -97,23 +110,114 @@ def plan_processes(
         )
     assigned = deal_gpus(gpus, len(names), is_spread=settings.device_map == "auto")
     return [
-        Program(
-            name=node,
-            command=[sys.executable, "-m", "workers"],
-            stop_seconds=int(settings.drain_seconds) + STOP_GRACE_SECONDS,
-            environment={
-                **(environment or {}),
-                **pin,
-                NODE_VARIABLE: f"{node}@{socket.gethostname()}",
-                "GISTMILL_WEIGHTS_NAME": name,
-                "GISTMILL_METRICS_PORT": str(settings.metrics_port and settings.metrics_port + place),
-            },
-            is_automatic=is_automatic,
-            final_code=FINAL_CODE,
-        )
+        describe_worker(settings, devices, name, place, environment or {}, is_automatic=is_automatic)
         for place, (devices, name) in enumerate(zip(assigned, cycle(names), strict=False))
-        for node, pin in [_pin(devices, name)]
     ]
+
+
+def describe_worker(
+    settings: Settings,
+    gpus: Sequence[Gpu],
+    name: str,
+    place: int,
+    environment: Mapping[str, str],
+    *,
+    is_automatic: bool,
+) -> Program:
+    """Return the program of one worker.
+
+    Args:
+        settings: settings of this machine.
+        gpus: that it is pinned to; empty for the CPU.
+        name: of the weights that it serves.
+        place: among the workers of this machine, from 0.
+        environment: further environment variables.
+        is_automatic: start it together with the supervisor.
+    """
+    node, pin = _pin(gpus, name)
+    return Program(
+        name=node,
+        command=[sys.executable, "-m", "workers"],
+        stop_seconds=int(settings.drain_seconds) + STOP_GRACE_SECONDS,
+        environment={
+            **environment,
+            **pin,
+            NODE_VARIABLE: f"{node}@{socket.gethostname()}",
+            "GISTMILL_WEIGHTS_NAME": name,
+            "GISTMILL_METRICS_PORT": str(settings.metrics_port and settings.metrics_port + place),
+        },
+        is_automatic=is_automatic,
+        final_code=FINAL_CODE,
+    )
+
+
+def plan_vllm(
+    settings: Settings,
+    gpus: Sequence[Gpu],
+    *,
+    names: Sequence[str],
+    is_automatic: bool,
+    environment: Mapping[str, str],
+) -> list[Program]:
+    """Return a vLLM server per GPU, or one on all of them for spread weights, each with a worker for every name.
+
+    One server has the base and all adapters, so that one GPU serves every name. The supervisor stops programs in
+    reverse, so that the workers drain before their server ends. Args are those of ``plan_processes``.
+    """
+    groups: list[Sequence[Gpu]] = [[gpu] for gpu in gpus] if settings.device_map == "none" else [gpus]
+    groups = groups if gpus else [()]
+    if gpus and "slots" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"slots": VLLM_SLOTS})
+    programs: list[Program] = []
+    for number, (devices, port) in enumerate(zip(groups, free_ports(len(groups)), strict=True)):
+        key = secrets.token_urlsafe(24)
+        shared = {
+            **environment,
+            FILE_VARIABLE: str(Path(tempfile.mkdtemp(prefix="gistmill-vllm-")) / "server.json"),
+            "GISTMILL_SLOTS": str(settings.slots),
+        }
+        secret = {**shared, "VLLM_API_KEY": key}
+        programs.append(describe_server(devices, names, secret, port=port, is_automatic=is_automatic))
+        attached = {**shared, "GISTMILL_ENGINE": f"http://127.0.0.1:{port}/v1", "GISTMILL_ENGINE_KEY": key}
+        programs += [
+            describe_worker(settings, devices, name, number * len(names) + place, attached, is_automatic=is_automatic)
+            for place, name in enumerate(names)
+        ]
+    return programs
+
+
+def describe_server(
+    gpus: Sequence[Gpu], names: Sequence[str], environment: Mapping[str, str], *, port: int, is_automatic: bool
+) -> Program:
+    """Return the program of one vLLM server.
+
+    Args:
+        gpus: that it is pinned to; empty for the CPU.
+        names: that it answers to.
+        environment: further environment variables.
+        port: of this machine.
+        is_automatic: start it together with the supervisor.
+    """
+    node, pin = _pin(gpus, DEFAULT_NAME)
+    options = ["--port", str(port), "--gpus", str(len(gpus)), *(word for name in names for word in ("--name", name))]
+    return Program(
+        name=f"vllm-{node}",
+        command=[sys.executable, "-m", "workers.local.vllm_launcher", *options],
+        stop_seconds=SERVER_STOP_SECONDS,
+        environment={**environment, **pin},
+        is_automatic=is_automatic,
+        final_code=FINAL_CODE,
+        is_server=True,
+    )
+
+
+def count_workers(settings: Settings, gpus: Sequence[Gpu], names: int) -> int:
+    """Return the number of worker processes that ``plan_processes`` returns."""
+    if settings.engine == VLLM:
+        return (len(gpus) if gpus and settings.device_map == "none" else 1) * names
+    if settings.engine_urls:
+        return names
+    return max(len(gpus), names)
 
 
 def deal_gpus(gpus: Sequence[Gpu], names: int, *, is_spread: bool) -> list[Sequence[Gpu]]:

@@ -25,6 +25,7 @@ from workers.errors import ServerStartError
 from workers.local.home import Home, free_ports, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
+from workers.started_server import FILE_VARIABLE, StartedServer
 from workers.weights.registration import describe_packaged, resolve_name
 
 # Seconds for an embedded server to answer, crash recovery included.
@@ -170,7 +171,11 @@ class Stack:
                 before = session.scalar(select(func.count()).select_from(Worker)) or 0
             for program in self._workers:
                 self._require_supervisor().start(program.name)
-            for started, program in enumerate(self._workers, start=before + 1):
+            for program in filter(lambda program: program.is_server, self._workers):
+                server = StartedServer(Path(program.environment[FILE_VARIABLE]))
+                self._wait(lambda server=server: "is_ready" in server.read(), program.name, WORKER_SECONDS)  # type: ignore[misc]
+            workers = [program for program in self._workers if not program.is_server]
+            for started, program in enumerate(workers, start=before + 1):
                 self._wait(lambda wanted=started: _count_workers(engine) >= wanted, program.name, WORKER_SECONDS)  # type: ignore[misc]
         finally:
             engine.dispose()

@@ -45,6 +45,7 @@ class Program:
         user: account of the process; None for the supervisor's.
         is_automatic: start it with the supervisor instead of by ``Supervisor.start``.
         final_code: exit code after which it is not restarted; None restarts it after any code.
+        is_server: other programs wait for it by themselves, and it registers no worker.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Program:
     user: str | None = None
     is_automatic: bool = False
     final_code: int | None = None
+    is_server: bool = False
 
 
 class Supervisor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,16 @@ def begin_hashing(folder: Path, adapter: Path | None) -> Future[Hashes]:
     return hashing
 
 
+def fingerprint_served(server: Mapping[str, object], hashes: Mapping[str, object]) -> str:
+    """Return the fingerprint of weights that a server has: a SHA-256 in hexadecimal digits.
+
+    Args:
+        server: its program, version and model.
+        hashes: hashes of the files that are known here: of the tokenizer at least.
+    """
+    return hashlib.sha256(json.dumps([server, hashes], sort_keys=True).encode()).hexdigest()
+
+
 def compute_fingerprint(hashes: Hashes, *, dtype: str, quantization: str) -> str:
     """Return the fingerprint of weights as they are served: a SHA-256 in hexadecimal digits."""
     identity = {**asdict(hashes), "dtype": dtype, "quantization": quantization}
@@ -51,6 +62,11 @@ def hash_folder(folder: Path) -> dict[str, str]:
     if folder.parent.name == "snapshots":
         return {"revision": folder.name}
     names = [*FILES, "adapter_config.json", *sorted(path.name for path in folder.glob("*.safetensors"))]
+    return hash_files(folder, names)
+
+
+def hash_files(folder: Path, names: Iterable[str] = FILES) -> dict[str, str]:
+    """Return the SHA-256 of files of a folder; by default of those besides the tensors."""
     return {name: _hash_file(folder / name) for name in names if (folder / name).is_file()}
 
 

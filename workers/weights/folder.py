@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -24,6 +24,8 @@ from workers.weights.errors import (
 
 # All files that loading needs; none of them can contain code.
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
+TOKENIZER = "tokenizer.json"
+TOKENIZER_FILES = ("*.json", "*.jinja")
 UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 METADATA_FILE = "gistmill.json"
 # PEFT prefers this file to its pickle.
@@ -76,6 +78,20 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
     check_folder(folder, kind=kind)
     if kind == "weights":
         _check_tokenizer(folder)
+    return folder
+
+
+def find_tokenizer_folder(name: str, *, revision: str | None = None) -> Path:
+    """Return the local folder of a tokenizer, of weights that a server has; download only that of a hub id.
+
+    Raises:
+        WeightsNotFoundError: there is no such folder or hub id, or it has no tokenizer.json.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = _download(name, revision=revision, kind="tokenizer", patterns=TOKENIZER_FILES)
+    if not (folder / TOKENIZER).is_file():
+        raise WeightsNotFoundError(f"{folder} holds no tokenizer: {TOKENIZER} is missing; name a folder that has it")
     return folder
 
 
@@ -192,12 +208,12 @@ def _describe_tensor(path: Path, tensor: Any) -> TensorEntry:
     return TensorEntry(path, dtype=tensor.get_dtype(), shape=tuple(tensor.get_shape()))
 
 
-def _download(name: str, *, revision: str | None, kind: str) -> Path:
+def _download(name: str, *, revision: str | None, kind: str, patterns: Sequence[str] = HUB_FILES) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES)))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except HFValidationError as error:
         raise WeightsNotFoundError(f"there is no {kind} folder {name}; check the path") from error
     except (HfHubHTTPError, OSError) as error:

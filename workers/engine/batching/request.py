@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 
 from workers.engine.batching.prompt_lookup import FIRST_PROPOSED, PromptLookup
-from workers.generation import FinishReason, GenerationParams
+from workers.generation import FinishReason, GenerationParams, cut_at_stop
 
 _numbers = itertools.count()
 
@@ -91,8 +91,7 @@ class Request:
 
     def cut_text(self, text: str) -> tuple[str, bool]:
         """Return a text up to its first stop string, and whether there was one."""
-        starts = [text.index(stop) for stop in self.stop if stop in text]
-        return (text[: min(starts)], True) if starts else (text, False)
+        return cut_at_stop(text, self.stop)
 
     def finish(self, tokens: list[int], reason: FinishReason | None = None) -> None:
         """Resolve the future with the outcome."""

@@ -18,7 +18,7 @@ from workers import serving
 from workers.engine import engine as engines
 from workers.engine.architectures import REFUSED_KINDS
 from workers.engine.errors import EngineError
-from workers.engine.tokenizer import PromptCounter
+from workers.engine.prompt_counter import PromptCounter
 from workers.errors import FINAL_CODE, ServingError, ShortageError, choose_end_code
 
 # What transformers asks of a drafter's config.

@@ -14,7 +14,7 @@ from workers.engine.config import EngineConfig
 from workers.engine.errors import UnsupportedSettingError
 from workers.engine.loading import load_weights
 from workers.engine.pretrained import read_network
-from workers.engine.tokenizer import PromptCounter
+from workers.engine.prompt_counter import PromptCounter
 from workers.weights.errors import WeightsCorruptError, WeightsError, WeightsNotFoundError
 
 Tensors = dict[str, torch.Tensor]

@@ -6,7 +6,8 @@ import pytest
 
 from models.settings import read_settings
 from workers.errors import DeviceError
-from workers.local.launch import Gpu, plan_processes
+from workers.local.launch import Gpu, count_workers, plan_processes
+from workers.local.supervisor import Program
 
 GPUS = [Gpu(0, "uuid-0"), Gpu(2, "uuid-2")]
 
@@ -55,3 +56,54 @@ def test_more_names_than_gpus_need_a_word_on_how_they_share_memory() -> None:
         plan(GPUS, "a", "b", "c")
     shared = plan(GPUS, "a", "b", "c", kv_cache_gb=4.0)
     assert shared == [("gpu0-a", "uuid-0", "a"), ("gpu2-b", "uuid-2", "b"), ("gpu0-c", "uuid-0", "c")]
+
+
+def plan_servers(gpus: list[Gpu], *names: str, **settings: object) -> tuple[list[Program], list[Program]]:
+    """Return the vLLM servers and the workers."""
+    programs = plan_processes(read_settings(engine="vllm", **settings), gpus, names=names, is_automatic=True)
+    return [each for each in programs if each.is_server], [each for each in programs if not each.is_server]
+
+
+def test_with_vllm_every_gpu_has_one_server_and_a_worker_for_every_name() -> None:
+    servers, workers = plan_servers(GPUS, "base", "tuned", metrics_port=9000)
+    assert [each.name for each in servers] == ["vllm-gpu0", "vllm-gpu2"]
+    assert [each.name for each in workers] == ["gpu0-base", "gpu0-tuned", "gpu2-base", "gpu2-tuned"]
+    assert [each.environment["CUDA_VISIBLE_DEVICES"] for each in servers] == ["uuid-0", "uuid-2"]
+    assert servers[0].command[-4:] == ["--name", "base", "--name", "tuned"]
+    assert [each.environment["GISTMILL_METRICS_PORT"] for each in workers] == ["9000", "9001", "9002", "9003"]
+    assert count_workers(read_settings(engine="vllm"), GPUS, 2) == len(workers)
+
+
+def test_workers_know_the_address_and_the_key_of_their_server_alone() -> None:
+    servers, workers = plan_servers(GPUS)
+    for server, worker in zip(servers, workers, strict=True):
+        port = server.command[server.command.index("--port") + 1]
+        assert worker.environment["GISTMILL_ENGINE"] == f"http://127.0.0.1:{port}/v1"
+        assert worker.environment["GISTMILL_ENGINE_KEY"] == server.environment["VLLM_API_KEY"]
+        assert worker.environment["GISTMILL_ENGINE_FILE"] == server.environment["GISTMILL_ENGINE_FILE"]
+    assert len({server.environment["VLLM_API_KEY"] for server in servers}) == 2
+
+
+def test_servers_begin_before_their_workers_and_so_are_stopped_after_them() -> None:
+    programs = plan_processes(read_settings(engine="vllm"), GPUS, is_automatic=True)
+    assert [each.name for each in programs] == ["vllm-gpu0", "gpu0", "vllm-gpu2", "gpu2"]
+
+
+def test_spread_weights_have_one_server_on_all_gpus() -> None:
+    servers, workers = plan_servers(GPUS, device_map="auto")
+    assert [each.name for each in servers + workers] == ["vllm-gpu0+2", "gpu0+2"]
+    assert servers[0].command[servers[0].command.index("--gpus") + 1] == "2"
+
+
+@pytest.mark.parametrize(("gpus", "settings", "slots"), [(GPUS, {}, "64"), (GPUS, {"slots": 8}, "8"), ([], {}, "16")])
+def test_a_gpu_with_vllm_has_more_slots_unless_they_are_set(
+    gpus: list[Gpu], settings: dict[str, int], slots: str
+) -> None:
+    servers, workers = plan_servers(gpus, **settings)
+    assert {each.environment["GISTMILL_SLOTS"] for each in servers + workers} == {slots}
+
+
+def test_a_server_elsewhere_needs_one_worker_for_each_name_and_no_gpu() -> None:
+    address = "http://gpu1:8000/v1"
+    assert plan(GPUS, "a", "b", "c", engine=address) == [("cpu0-a", "", "a"), ("cpu0-b", "", "b"), ("cpu0-c", "", "c")]
+    assert count_workers(read_settings(engine=address), GPUS, 3) == 3
