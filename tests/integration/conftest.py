@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from gistmill.cli.edge import run
 from gistmill.cli.main import make_group
-from models.lookup import JobFilter, list_jobs
+from models.listing import JobFilter, list_jobs
 from models.views import JobSummary
 from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import Cluster
