@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from gistmill.errors import ClosedError
 from models.lookup import Target, find_target
@@ -35,6 +37,8 @@ class Connection:
         # Connects at the first statement.
         self._engine = connect(settings.require_database_url())
         self._is_closed = False
+        # A thread may still use a connection when the client is closed; it is closed when it comes back.
+        event.listen(self._engine, "checkin", self._close_late)
 
     def __repr__(self) -> str:
         return repr(self._engine.url.set(drivername="postgresql").render_as_string(hide_password=True))
@@ -88,3 +92,7 @@ class Connection:
         """Close every connection to the database; the broker's last no longer than their blocks."""
         self._is_closed = True
         self._engine.dispose()
+
+    def _close_late(self, _: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        if self._is_closed:
+            entry.close()
