@@ -30,6 +30,7 @@ class Claim:
     options: str = field(repr=False)
     # Set by the plan step; None before it.
     limits: Json | None
+    chunk_count: int | None
     round: int
     kind: str
     level: int
@@ -66,6 +67,7 @@ RETURNING
     jobs.document_sha256,
     jobs.options::text,
     jobs.plan -> 'limits',
+    (jobs.plan ->> 'chunks')::integer,
     steps.round,
     steps.kind,
     steps.level,

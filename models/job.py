@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
@@ -66,6 +67,8 @@ class Job(Base):
     # Chosen by the plan step.
     strategy: Mapped[str | None]
     plan: Mapped[Json | None]
+    # Offset and path of every heading of the document, in order, for its citations; written by the plan step.
+    headings: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
     # Barrier: steps of the current wave that are not final; the next wave starts at zero.
     pending: Mapped[int] = mapped_column(default=1)
     summary: Mapped[str | None]

@@ -34,6 +34,7 @@ from workers.summarization.limits import Limits
 from workers.summarization.planning import Plan
 from workers.summarization.steps import JobProgress, NextSteps, Strategy
 from workers.summarization.strategies import next_steps
+from workers.summarization.structure import Heading
 from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
 
 WORKER = "cpu@test#1"
@@ -228,7 +229,8 @@ def make_plan(strategy: Strategy, length: int, chunks: int) -> Plan:
     first = next_steps(state)
     assert isinstance(first, NextSteps)
     totals = estimate_totals(state, [50] * chunks)
-    return Plan(strategy, "chosen by the test", Split(split, "headers", "so"), LIMITS, first.steps, totals)
+    headings = tuple(Heading(chunk.start, chunk.start, 1, *chunk.headings, chunk.headings) for chunk in split)
+    return Plan(strategy, "chosen by the test", Split(split, "headers", "so"), LIMITS, first.steps, totals, headings)
 
 
 def ready_steps(engine: Engine) -> list[tuple[str, int]]:

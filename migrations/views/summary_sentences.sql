@@ -24,14 +24,22 @@ CROSS JOIN LATERAL (
                     'start', citations.start_at,
                     'end', citations.end_at,
                     'text', substr(documents.text, citations.start_at + 1, citations.end_at - citations.start_at),
-                    'headings', coalesce(around.headings, '[]')
+                    'headings', coalesce(CASE WHEN jobs.headings IS NULL THEN around.headings ELSE above.headings END, '[]')
                 )
                 ORDER BY citations.index
             ),
             '[]'
         ) AS citations
     FROM citations
-    -- Neighbouring chunks may overlap: the later one has the nearer headings.
+    LEFT JOIN LATERAL (
+        SELECT heading -> 1 AS headings
+        FROM jsonb_array_elements(jobs.headings) AS heading
+        WHERE (heading ->> 0)::integer <= citations.start_at
+        ORDER BY (heading ->> 0)::integer DESC
+        LIMIT 1
+    ) AS above ON true
+    -- A job that was planned before headings were stored has those of its chunks. Neighbours may overlap: the later one
+    -- has the nearer headings.
     LEFT JOIN LATERAL (
         SELECT chunks.headings
         FROM chunks

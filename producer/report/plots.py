@@ -26,6 +26,7 @@ KIND_COLOURS = {
     "reduce": "#010208",
     "refine": "#010209",
     "stuff": "#01020a",
+    "extract": "#01020c",
     "evaluate": "#01020b",
 }
 VARIABLES = {INK: "ink", FAINT: "faint", ACCENT: "accent"} | {colour: kind for kind, colour in KIND_COLOURS.items()}

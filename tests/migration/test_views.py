@@ -29,6 +29,7 @@ DIGESTS = {
     ("weights_comparison", "0006"): "ed9d23908ea3b8b9",
     ("chunk_texts", "0002"): "069e2c537c924174",
     ("summary_sentences", "0006"): "0849e47271eb24ef",
+    ("summary_sentences", "0007"): "db30d8e544175a41",
 }
 
 

@@ -22,8 +22,6 @@ from workers.summarization.lengths import count_words
 from workers.summarization.quotation import PLAIN_STYLES
 
 COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
-# Steps that read all that their summary is of.
-LAST_KINDS = (StepKind.STUFF, StepKind.REDUCE)
 # Share of its length below which a summary is short.
 SHORT_SHARE = 0.5
 
@@ -62,7 +60,7 @@ def complete(
         outputs: the outputs that it combines, in order; none for a step that reads the document.
         options: options of its job.
     """
-    if claim.kind not in LAST_KINDS or options.grounding != "strict" or grounded.language is not None:
+    if not is_last(claim) or options.grounding != "strict" or grounded.language is not None:
         return grounded
     length = _measure_length(grounder, claim, options)
     if missing := pick_missing(grounded.text, outputs, words=length):
@@ -72,6 +70,11 @@ def complete(
         return grounded
     salient = grounder.quote_salient(claim, grounded, words=length)
     return join_answers(grounded, salient) if salient.sentences else grounded
+
+
+def is_last(claim: Claim) -> bool:
+    """Tell whether a step reads all that its summary is of; a map step does if its document is one chunk."""
+    return claim.kind in (StepKind.STUFF, StepKind.REDUCE) or (claim.kind == StepKind.MAP and claim.chunk_count == 1)
 
 
 def describe_coverage(claim: Claim, text: str, outputs: Sequence[str]) -> tuple[Json, ...]:

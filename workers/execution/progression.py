@@ -97,6 +97,7 @@ def _begin(session: Session, job: Job, plan: Plan) -> list[StepMessage]:
     job.started_at = func.clock_timestamp()
     job.state = JobState.RUNNING
     job.strategy = plan.strategy
+    job.headings = [[heading.start, heading.path] for heading in plan.headings]
     job.plan = {
         "reason": plan.reason,
         "chunks": len(rows),

@@ -21,7 +21,7 @@ from workers.evaluation.verification import ClaimJudge
 from workers.execution.attempts import Answer, generate_answer
 from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
-from workers.execution.combining import complete, describe_coverage, join_short
+from workers.execution.combining import complete, describe_coverage, is_last, join_short
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.job_options import choose_style, make_prompts, plan_options, read_options
 from workers.execution.progression import StepOutcome, read_inputs
@@ -39,6 +39,7 @@ from workers.summarization.quotation import Quotation, is_own_summary, quote_spa
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepInput, StepKey, StepSpec
+from workers.summarization.structure import find_headings
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
@@ -134,7 +135,10 @@ class StepRunner:
             language=options.language,
             words=options.words,
         )
-        return quote_whole(text, offset=start) if is_short else None
+        if not is_short:
+            return None
+        _, document_format = self._store.read_document(claim)
+        return quote_whole(text, offset=start, headings=find_headings(text, document_format))  # type: ignore[arg-type]  # a constraint of the table
 
     def _quote(self, quotation: Quotation) -> StepOutcome:
         """Return an output that no weights made."""
@@ -250,4 +254,4 @@ def limit_grounded(grounded: GroundedAnswer, words: int | None) -> GroundedAnswe
 
 def is_final(claim: Claim) -> bool:
     """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
-    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE)
+    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE) or is_last(claim)

@@ -22,7 +22,7 @@ from workers.summarization.prompts import PromptSet
 from workers.summarization.splitting import split_document
 from workers.summarization.steps import JobProgress, NextSteps, StepSpec, Strategy
 from workers.summarization.strategies import next_steps
-from workers.summarization.structure import DocumentFormat
+from workers.summarization.structure import DocumentFormat, Heading, find_headings
 from workers.summarization.wording import PromptKind
 
 # Large enough to keep a typical section whole, and for a summary much shorter than the chunk.
@@ -87,6 +87,7 @@ class Plan:
         limits: token budgets of the prompts; stored with the job, because every later step needs them.
         first_steps: the first wave of steps.
         totals: upper bounds of calls and tokens.
+        headings: of the document, in order; citations name the one above them.
     """
 
     strategy: Strategy
@@ -95,6 +96,7 @@ class Plan:
     limits: Limits
     first_steps: tuple[StepSpec, ...]
     totals: Totals
+    headings: tuple[Heading, ...] = ()
 
 
 def plan_job(
@@ -139,7 +141,8 @@ def plan_job(
     first = next_steps(state)
     assert isinstance(first, NextSteps)  # noqa: S101  # a job without steps always has next ones
     totals = estimate_totals(state, [chunk.tokens for chunk in split.chunks])
-    return Plan(strategy, reason, split, limits, first.steps, totals)
+    headings = find_headings(document.text, document.format)
+    return Plan(strategy, reason, split, limits, first.steps, totals, headings)
 
 
 @dataclass(frozen=True, slots=True)

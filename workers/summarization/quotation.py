@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.evaluation.lexical import split_sentences
 from workers.summarization.languages import is_in_language
 from workers.summarization.lengths import MAX_EXCESS, count_words
 from workers.summarization.packing import Span
+from workers.summarization.structure import Heading
 
 # A text of no more tokens needs no summary: about three sentences, as long as what the packaged weights write.
 MAX_QUOTED_TOKENS = 80
@@ -24,6 +25,10 @@ class QuotedSentence:
     start: int
     end: int
     span: Span
+
+    def move(self, offset: int) -> QuotedSentence:
+        """Return the sentence with its place moved, from offsets in a part of the document to those in the document."""
+        return replace(self, span=(self.span[0] + offset, self.span[1] + offset))
 
     def describe(self) -> dict[str, object]:
         """Return the entry of ``steps.sentences``."""
@@ -93,14 +98,19 @@ def ends_sentence(sentence: str) -> bool:
     return len(split_sentences(f"{sentence} Next")) > 1
 
 
-def quote_whole(text: str, *, offset: int) -> Quotation:
-    """Return a part of a document as it is.
+def quote_whole(text: str, *, offset: int, headings: Sequence[Heading] = ()) -> Quotation:
+    """Return a part of a document as it is, or its sentences without the headings among them.
 
     Args:
         text: the part, without white space at its ends.
         offset: place of its first character in the document.
+        headings: of the part.
     """
     found = split_sentences(text)
+    below = [one for one in found if not any(heading.start <= one.start < heading.end for heading in headings)]
+    if below and len(below) < len(found):
+        quoted = quote_spans(text, [(one.start, one.end) for one in below])
+        return Quotation(quoted.text, tuple(sentence.move(offset) for sentence in quoted.sentences))
     return Quotation(
         text,
         tuple(QuotedSentence(one.start, one.end, (offset + one.start, offset + one.end)) for one in found),

@@ -133,6 +133,11 @@ def _shorten(text: str) -> tuple[str, list[int]]:
     return "".join((*pieces, text[position:])), [*starts, len(text) + 1]
 
 
+def find_headings(text: str, document_format: DocumentFormat) -> tuple[Heading, ...]:
+    """Return the headings of a text in order; none in plain text."""
+    return _parse_blocks(text.translate(_FOREIGN))[0] if document_format == "markdown" else ()
+
+
 def strip_headings(body: str, titles: tuple[str, ...]) -> str:
     """Remove the leading headings of a Markdown text whose titles are among ``titles``."""
     while (block := _FIRST_BLOCK.match(body)) and (headings := _parse_blocks(block[0])[0]):

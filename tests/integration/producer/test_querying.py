@@ -91,7 +91,7 @@ def test_what_came_from_the_cache_is_not_counted_as_generated(
         assert connection.execute(text(f"SELECT {figures} FROM {view} ORDER BY 1 DESC NULLS LAST")).first() == generated
 
 
-def test_a_citation_has_its_passage_and_the_headings_of_the_chunk_that_holds_it(
+def test_a_citation_has_its_passage_and_the_headings_above_it(
     cluster: Cluster, driver: Driver, submitted: list[JobSummary]
 ) -> None:
     cited = make_sentence("It says.", "It says.", "verified", (38, 64), (700, 716))

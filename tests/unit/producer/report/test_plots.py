@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from models.step import StepKind
+from producer.report import plots
 from producer.report.collect import Call, Length, Measured
 from producer.report.plots import KIND_COLOURS, Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
 
@@ -44,6 +47,15 @@ def test_a_plot_says_its_result_in_words() -> None:
 def test_the_legend_holds_the_kinds_that_ran() -> None:
     assert plot_timeline(CALLS).kinds == ("map", "reduce")
     assert {"map", "reduce"} < set(KIND_COLOURS)
+
+
+def test_every_kind_of_step_has_a_colour_in_plots_and_page() -> None:
+    kinds = {kind for kind in StepKind if kind != StepKind.PLAN}
+    style = (Path(plots.__file__).parent / "style.css").read_text(encoding="utf-8")
+
+    assert set(KIND_COLOURS) == kinds
+    assert plot_timeline([Call("cpu", kind, 0, 1, 0) for kind in kinds]).kinds == tuple(KIND_COLOURS)
+    assert all(style.count(f"--{kind}:") == 2 and f"var(--{kind})" in style for kind in kinds)
 
 
 def test_names_are_written_and_never_read_as_formulas_or_markup() -> None:
