@@ -21,7 +21,7 @@ JOBS = {"one": [("b", EARLIER), ("a", LATER), ("c", EARLIER)], "two": [("z", LAT
 
 
 def test_jobs_of_a_filled_database_get_the_places_in_which_they_were_listed(cluster: Cluster) -> None:
-    downgrade(cluster.engine, "0006")
+    downgrade(cluster.engine, "0007")
     with cluster.engine.begin() as connection:
         connection.execute(INSERT_DOCUMENT, {"sha256": "0" * 64})
         for number, (name, jobs) in enumerate(JOBS.items()):
@@ -38,5 +38,5 @@ def test_jobs_of_a_filled_database_get_the_places_in_which_they_were_listed(clus
         assert [tuple(row) for row in listed] == [
             ("one", "b", 0), ("one", "c", 1), ("one", "a", 2), ("two", "y", 0), ("two", "z", 1),
         ]  # fmt: skip
-    downgrade(cluster.engine, "0006")
+    downgrade(cluster.engine, "0007")
     upgrade(cluster.engine)
