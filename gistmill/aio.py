@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID
 
-from gistmill.batch import INTERVAL, Batch, BatchRecord, OnProgress, Watcher
+from gistmill.batch import INTERVAL, Batch, BatchRecord, OnProgress, ProgressReporter
 from gistmill.client import Client, Named, OnRead, connect
 from gistmill.summaries import Summaries, make_frame
 from models.views import BatchProgress
@@ -22,7 +22,7 @@ from producer.provenance import Provenance
 from producer.sources.given import Documents
 from producer.status import Snapshot
 from producer.summaries import Summary
-from producer.watch import Deadline
+from producer.watch import Deadline, has_ended, poll_batch
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -83,7 +83,7 @@ class AsyncBatch(BatchRecord):
 
         Args:
             timeout: longest time to wait, in seconds; None waits for ever.
-            on_progress: called with the state of the batch at every look at it, in a thread.
+            on_progress: called with the state of the batch at every look at it, in the loop.
             interval: seconds between two looks.
 
         Raises:
@@ -91,10 +91,13 @@ class AsyncBatch(BatchRecord):
             UnreachableError: the servers do not answer at the first look.
         """
         await self.status()
-        watcher = Watcher(self.sync, on_progress, Deadline(timeout), interval)
-        while (pause := await to_thread(watcher.look)) is not None:
-            await sleep(pause)
-        return self
+        reporter, deadline = ProgressReporter(self.sync.connection, on_progress), Deadline(timeout)
+        while True:
+            observed = await to_thread(poll_batch, self.sync.connection.engine, self.id)
+            reporter.report(observed)
+            if has_ended(observed):
+                return self
+            await sleep(deadline.choose_pause(interval, observed))
 
     def summaries(self, **filters: Unpack[FilterOptions]) -> AsyncSummaries:
         """Return the summaries in the order of the input; they are read while they are iterated over."""

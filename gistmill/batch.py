@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -15,7 +14,7 @@ from models.session import explain_outage
 from producer.filters import FilterOptions, make_filter
 from producer.intake import batch_id
 from producer.status import Snapshot, take_snapshot
-from producer.watch import Deadline, WatchEvent, poll_batch
+from producer.watch import Outage, WatchEvent, follow_batch
 
 if TYPE_CHECKING:
     from producer.cancel import Cancellation
@@ -102,9 +101,9 @@ class Batch(BatchRecord):
             UnreachableError: the servers do not answer at the first look.
         """
         self.status()
-        watcher = Watcher(self, on_progress, Deadline(timeout), interval)
-        while (pause := watcher.look()) is not None:
-            time.sleep(pause)
+        reporter = ProgressReporter(self.connection, on_progress)
+        engine = self.connection.engine
+        follow_batch(engine, self.id, reporter.report, interval_seconds=interval, timeout_seconds=timeout)
         return self
 
     def summaries(self, **filters: Unpack[FilterOptions]) -> Summaries:
@@ -131,40 +130,27 @@ class Batch(BatchRecord):
         return retry_target(self.connection, self.target, marked=marked)
 
 
-class Watcher:
-    """Looks at a batch that is waited for.
+class ProgressReporter:
+    """Reports the looks at a batch that is waited for: snapshots to a program, an outage as one warning.
 
     Args:
-        batch: the batch.
+        connection: connection of the client.
         on_progress: called with each snapshot.
-        deadline: until when.
-        interval: seconds between two looks.
     """
 
-    def __init__(self, batch: Batch, on_progress: OnProgress | None, deadline: Deadline, interval: float) -> None:
-        self._batch = batch
+    def __init__(self, connection: Connection, on_progress: OnProgress | None) -> None:
+        self._connection = connection
         self._on_progress = on_progress
-        self._deadline = deadline
-        self._interval = interval
-        self._outage: WatchEvent | None = None
+        self._is_out = False
 
-    def look(self) -> float | None:
-        """Look at the batch once, and return the pause before the next look; None if it has ended.
-
-        Raises:
-            WaitTimeoutError: the time is over.
-        """
-        observed = poll_batch(self._batch.connection.engine, self._batch.id)
-        if isinstance(observed, Snapshot):
-            self._outage = None
-            if self._on_progress is not None:
-                self._on_progress(observed)
-            if observed.progress.is_over:
-                return None
-        elif self._outage is None:
-            self._outage = observed
-            self._batch.connection.warn(f"Postgres does not answer ({observed.reason}); waiting until it does")
-        return self._deadline.choose_pause(self._interval, observed)
+    def report(self, observed: WatchEvent) -> None:
+        """Report one look."""
+        if isinstance(observed, Outage):
+            if not self._is_out:
+                self._connection.warn(f"Postgres does not answer ({observed.reason}); waiting until it does")
+        elif self._on_progress is not None:
+            self._on_progress(observed)
+        self._is_out = isinstance(observed, Outage)
 
 
 def cancel_target(connection: Connection, target: Target) -> Cancellation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeGuard
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -85,9 +86,14 @@ def follow_batch(
     while True:
         observed = poll_batch(engine, batch_id)
         show(observed)
-        if isinstance(observed, Snapshot) and observed.progress.is_over:
+        if has_ended(observed):
             return observed
         time.sleep(deadline.choose_pause(interval_seconds, observed))
+
+
+def has_ended(observed: WatchEvent) -> TypeGuard[Snapshot]:
+    """Tell whether the last job and check of a batch have ended."""
+    return isinstance(observed, Snapshot) and observed.progress.is_over
 
 
 def poll_batch(engine: Engine, batch_id: UUID) -> WatchEvent:

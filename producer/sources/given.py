@@ -13,7 +13,7 @@ from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content
-from producer.sources.table import Record
+from producer.sources.table import Record, check_names
 from producer.sources.text import clean_label
 
 TextKind = Literal["markdown", "text", "html"]
@@ -80,8 +80,16 @@ def iterate_documents(documents: Documents) -> Iterator[GivenItem]:
 
 
 def _iterate_rows(frame: Any) -> Iterator[Record]:
-    """Yield the rows of a pandas DataFrame, with None for missing values."""
-    names = [str(name) for name in frame.columns]
+    """Return the rows of a pandas DataFrame, with None for missing values.
+
+    Raises:
+        SubmissionError: two columns have one name.
+    """
+    names = tuple(str(name) for name in frame.columns)
+    try:
+        check_names(names)
+    except SourceUsageError as error:
+        raise SubmissionError(f"the DataFrame {error}") from None
     whole = frame.astype(object).where(frame.notna(), None)
     return (dict(zip(names, row, strict=True)) for row in whole.itertuples(index=False, name=None))
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pandas
+import psycopg
 import pytest
 import redis
 from celery import Celery, current_app
@@ -16,11 +17,15 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 import gistmill
+from gistmill.client import Client
 from models import listing
 from models.job import Job
+from models.settings import Settings
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
+from tests.processes import PATIENCE
+from workers.local.home import Home
 
 WORDS = "This document says something that nobody doubts."
 # The order of a table, which an order of names would lose.
@@ -208,6 +213,32 @@ def test_progress_is_reported_until_the_end(client: gistmill.Client, worker: Non
 
     assert (seen[-1].progress.is_over, seen[-1].progress.succeeded) == (True, 12)
     assert batch.status().progress.jobs == 12
+
+
+def test_an_outage_of_the_database_is_waited_through_and_warned_of_once(
+    cluster: Cluster, home: Home, driver: Driver
+) -> None:
+    name = cluster.engine.url.database
+    urls = {"database_url": cluster.database_url, "broker_url": cluster.broker_url}
+    warnings: list[str] = []
+    with psycopg.connect(home.postgres.url, autocommit=True) as admin:
+
+        def restore(sentence: str) -> None:
+            warnings.append(sentence)
+            admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+
+        def end(now: gistmill.Snapshot) -> None:
+            if now.progress.open_jobs:
+                driver.fail(job.id, "plan")
+                admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+        with Client(Settings(**urls), warn=restore) as client:
+            batch = client.submit(make_documents(["a"]))
+            [job] = batch.summaries()
+            assert batch.wait(timeout=PATIENCE, on_progress=end, interval=0.1).status().progress.failed == 1
+    [warning] = warnings
+    assert warning.startswith("Postgres does not answer (")
 
 
 def test_a_batch_is_cancelled_and_retried(client: gistmill.Client) -> None:
