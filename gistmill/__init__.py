@@ -66,12 +66,15 @@ MODULES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name at its first use."""
-    if name not in MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(MODULES[name]), name)
-    return value
+# Hidden from type checkers, which would take any name for a public one.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import a public name at its first use."""
+        if name not in MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(MODULES[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at a batch that is waited for.
 INTERVAL = 1.0
-OnProgress = Callable[[Snapshot], None]
+OnProgress = Callable[[Snapshot], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

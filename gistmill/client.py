@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workers.comparison import Comparison
 
 LOGGER = logging.getLogger("gistmill")
-OnRead = Callable[[ReadEvent], None]
+OnRead = Callable[[ReadEvent], object]
 # A batch or a job: itself, its name, or the beginning of its id.
 Named = str | UUID | BatchRecord | Summary
 

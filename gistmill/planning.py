@@ -51,7 +51,7 @@ class DocumentPlan:
 
 
 def plan_documents(
-    settings: Settings, documents: Documents, given: Mapping[str, Any], *, on_read: Callable[[ReadEvent], None]
+    settings: Settings, documents: Documents, given: Mapping[str, Any], *, on_read: Callable[[ReadEvent], object]
 ) -> list[DocumentPlan]:
     """Read documents and plan each; nothing is submitted.
 

@@ -23,7 +23,7 @@ BLOCK_SOURCES = 200
 # Characters per transaction, which bounds a block of books.
 BLOCK_CHARACTERS = 8_000_000
 
-Report = Callable[[ReadEvent], None]
+Report = Callable[[ReadEvent], object]
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 import gistmill
 from models import listing
 from tests.conftest import Cluster
+from tests.processes import PATIENCE
 
 WORDS = "This document says something that nobody doubts."
 NAMES = [f"row {number}" for number in range(1, 13)]
@@ -34,7 +35,7 @@ async def test_a_batch_is_submitted_waited_for_and_read(
     seen: list[gistmill.Snapshot] = []
 
     batch = await aclient.submit(DOCUMENTS, name="pile")
-    await batch.wait(timeout=300, on_progress=seen.append, interval=0.1)
+    await batch.wait(timeout=PATIENCE, on_progress=seen.append, interval=0.1)
 
     assert [summary.source async for summary in batch.summaries()] == NAMES
     assert (batch.name, batch.new, seen[-1].progress.is_over) == ("pile", 12, True)

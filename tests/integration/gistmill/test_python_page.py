@@ -19,7 +19,7 @@ import pandas
 import pytest
 
 import gistmill
-from tests.conftest import Cluster
+from tests.conftest import Cluster, wait_until
 from tests.processes import PATIENCE, run_server
 
 PAGE = Path(__file__).parents[3] / "docs" / "python.md"
@@ -128,7 +128,5 @@ def test_the_celery_task_submits_from_a_forked_worker_of_its_own_app(
 
 
 def wait_for_batch(client: gistmill.Client, name: str) -> gistmill.Batch:
-    from tests.conftest import wait_until
-
     wait_until(lambda: any(progress.batch == name for progress in client.batches()), "the task has submitted")
     return client.batch(name)
