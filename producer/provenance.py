@@ -13,13 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.lookup import list_chunks, read_job
+from models.lookup import list_chunks, list_details, read_job
 from models.sentence import SentenceKind
 from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
 from producer.citations import CitedSentence, read_cited
 from producer.evidence import Evidence, read_evidence
+from producer.sources.source import NOTES
 
 Key = tuple[int, str, int, int]
 
@@ -120,6 +121,8 @@ class Provenance:
     tries: dict[str, list[AttemptRecord]]
     evaluations: tuple[Measure, ...]
     sentences: tuple[CitedSentence, ...]
+    # Parts of the document that were not read, in words.
+    notes: str | None
 
     @property
     def evidence(self) -> Evidence:
@@ -141,6 +144,7 @@ def read_provenance(session: Session, job_id: UUID) -> Provenance:
         tries=read_tries(session, job_id),
         evaluations=tuple(Measure(*row) for row in session.execute(measures)),
         sentences=read_cited(session, [job_id]).get(job_id, ()),
+        notes=list_details(session, [job_id], NOTES).get(job_id),
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import attrgetter
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.base import Json
@@ -86,7 +90,9 @@ class Planner:
             "document_tokens": sum(chunk.tokens for chunk in plan.split.chunks),
             **asdict(plan.totals),
             "seconds": plan.totals.estimate_seconds(
-                prompt_rate=self.rates.prompt, completion_rate=self.rates.completion, slots=self._slots
+                prompt_rate=self.rates.prompt,
+                completion_rate=self.rates.completion,
+                slots=1 if self.rates.is_of_all else self._slots,
             ),
             "rates": asdict(self.rates),
         }
@@ -105,13 +111,15 @@ class Rates:
 
     Args:
         prompt: prefill speed, in prompt tokens per second.
-        completion: decode speed of one request, in tokens per second.
+        completion: decode speed, in tokens per second.
         origin: human-readable origin of the figures.
+        is_of_all: whether the decode speed is that of all requests together, and not of each.
     """
 
     prompt: float
     completion: float
     origin: str
+    is_of_all: bool = False
 
 
 USUAL_RATES = Rates(USUAL_PROMPT_RATE, USUAL_COMPLETION_RATE, "as the packaged weights on two cores")
@@ -138,22 +146,40 @@ def find_check_rate(settings: Settings, options: JobOptions) -> float | None:
 def measure_rates(session: Session, weights: str) -> Rates | None:
     """Return the rates measured on the latest steps of these weights; None without such steps.
 
-    Steps record prefill and decode together, so both usual rates are scaled by the same factor.
+    Steps record prefill and decode together, so both usual rates are scaled by the same factor. Steps that ran at the
+    same time shared the machine, so the rates are of the time in which any of them ran.
     """
     started = select(Job.id).where(Job.weights == weights, Job.started_at.is_not(None))
     latest = started.order_by(Job.started_at.desc()).limit(MEASURED_JOBS)
-    measured = select(
-        func.count(), func.sum(Step.prompt_tokens), func.sum(Step.completion_tokens), func.sum(Step.seconds)
-    ).where(
-        Step.job_id.in_(latest),
-        Step.state == StepState.DONE,
-        # Plans, checks and quotations generate nothing.
-        Step.completion_tokens.is_not(None),
-        Step.cached_from.is_(None),
+    measured = (
+        select(Step.prompt_tokens, Step.completion_tokens, Step.worker, Step.finished_at, Step.seconds)
+        .where(
+            Step.job_id.in_(latest),
+            Step.state == StepState.DONE,
+            # Plans, checks and quotations generate nothing.
+            Step.completion_tokens.is_not(None),
+            Step.cached_from.is_(None),
+        )
+        .order_by(Step.worker, Step.finished_at)
     )
-    calls, prefilled, decoded, seconds = session.execute(measured).one()
+    calls = session.execute(measured).all()
+    prefilled = sum(call.prompt_tokens or 0 for call in calls)
+    decoded = sum(call.completion_tokens or 0 for call in calls)
+    seconds = sum(
+        measure_busy([(call.finished_at.timestamp() - call.seconds, call.finished_at.timestamp()) for call in own])
+        for _, own in groupby(calls, key=attrgetter("worker"))
+    )
     if not (prefilled and decoded and seconds):
         return None
     speed = (prefilled / USUAL_PROMPT_RATE + decoded / USUAL_COMPLETION_RATE) / seconds
-    origin = f"as the latest {calls:,} calls of weights {weights}"
-    return Rates(USUAL_PROMPT_RATE * speed, USUAL_COMPLETION_RATE * speed, origin)
+    origin = f"as the latest {len(calls):,} calls of weights {weights} together"
+    return Rates(USUAL_PROMPT_RATE * speed, USUAL_COMPLETION_RATE * speed, origin, is_of_all=True)
+
+
+def measure_busy(spans: Sequence[tuple[float, float]]) -> float:
+    """Return the seconds within any of some spans of time, which may overlap."""
+    busy, last = 0.0, -math.inf
+    for start, end in sorted(spans):
+        busy += max(0.0, end - max(start, last))
+        last = max(last, end)
+    return busy

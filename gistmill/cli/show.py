@@ -68,9 +68,10 @@ def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
 
 def _describe_plan(provenance: Provenance) -> dict[str, object]:
     plan = provenance.plan
+    notes: dict[str, object] = {"the document": provenance.notes} if provenance.notes else {}
     if plan is None:
-        return {}
-    return {"planned": plan["reason"], "split": f"by {plan['splitter']}: {plan['split_reason']}"}
+        return notes
+    return {**notes, "planned": plan["reason"], "split": f"by {plan['splitter']}: {plan['split_reason']}"}
 
 
 def _describe_measures(provenance: Provenance) -> dict[str, object]:

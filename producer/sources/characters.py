@@ -13,6 +13,10 @@ import unicodedata
 
 # A soft hyphen at the end of a line joins the parts of a word, as in text that was copied from a page.
 _HYPHENS = re.compile(r"\u00ad[ \t]*\n[ \t]*(?=[^\W\d_])|[\u00ad\u2060\ufeff]")
+# Colours of terminals, and other signs to machines; line feeds of Word, form feeds and the end of files of DOS.
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x01-\x08\x0e-\x1f\x7f]")
+_LINE_CONTROLS = re.compile(r"[\x0b\x0c]")
 _LINE_ENDS = re.compile(r"[\u0085\u2028\u2029]")
 # Ligatures of Latin and Armenian; Hebrew and Arabic presentation forms; radicals in place of Chinese characters;
 # Japanese of half and letters and digits of full width, the signs between such digits included; styled letters.
@@ -31,6 +35,8 @@ def normalize_characters(text: str) -> str:
     Raises:
         UnicodeEncodeError: it holds lone surrogates.
     """
+    if _CONTROL.search(text):
+        text = _CONTROLS.sub("", _LINE_CONTROLS.sub("\n", text))
     if text.isascii():
         return text
     if _ODD.search(text):

@@ -19,6 +19,8 @@ BYTE_ORDER_MARKS = (
 )
 # Bytes per read; also the size of the sample for detection.
 CHUNK_BYTES = 1 << 20
+# Share of zero bytes in a text of Latin letters in UTF-16, at one of the two places of each character.
+UTF16_SHARE = 0.3
 # Control characters that are not in texts, so without tab, line ends, form feed, and shifts and escape (ISO-2022).
 CONTROL_BYTES = bytes(set(range(32)) - {8, 9, 10, 11, 12, 13, 14, 15, 27})
 # Maximum share of control characters in a text with a few stray ones; above it a file is binary.
@@ -41,10 +43,14 @@ SWITCHING = ((re.compile(rb"\x1b(?:\$[@B]|\([JI])"), "iso2022_jp_ext"), (re.comp
 # Encodings of files that are not UTF-8, likeliest first; the order breaks ties.
 LEGACY_ENCODINGS = [
     "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256",
-    "cp932", "euc_jp", "gb18030", "big5", "cp949", "mac_roman",
+    "cp932", "euc_jp", "gb18030", "big5", "cp949", "cp874", "mac_roman",
 ]  # fmt: skip
-# Minimum ratio of valid to invalid characters in damaged UTF-8, as opposed to another encoding.
-GOOD_PER_BAD = 4
+# Minimum ratio of valid to invalid characters in damaged UTF-8; in texts of other encodings few pass for valid.
+GOOD_PER_BAD = 1
+# Hebrew uses no other bytes than these 27 for letters; texts of other alphabets have capitals or accents.
+HEBREW = re.compile(rb"[\x00-\x7f\x91-\x97\xa0-\xbb\xe0-\xfa]*")
+HEBREW_LETTERS = bytes(range(0xE0, 0xFB))
+MIN_HEBREW_LETTERS = 20
 # Letters and marks of Western European text. Cyrillic and Greek decoded as windows-1252 give runs of three or more,
 # other Latin alphabets give other characters.
 WESTERN = "àâäáåæçèéêëîïíñòóôöøœùûüúßÀÂÄÅÆÇÈÉÊÖØŒÜÑ“”„‘’‚«»‹›–—…•·°§€£™®©\xa0¡½"  # noqa: RUF001 - quotes are meant
@@ -77,7 +83,7 @@ def find_encoding(stream: BinaryIO, *, declared: str | None = None) -> str:
     Raises:
         UnreadableError: the stream is binary or in no known encoding.
     """
-    if mark := find_byte_order_mark(stream):
+    if mark := find_byte_order_mark(stream) or find_utf16(stream):
         return mark
     sample = find_invalid_utf8(stream)
     stream.seek(0)
@@ -99,6 +105,17 @@ def find_byte_order_mark(stream: BinaryIO) -> str | None:
     head = stream.read(4)
     stream.seek(0)
     return next((encoding for mark, encoding in BYTE_ORDER_MARKS if head.startswith(mark)), None)
+
+
+def find_utf16(stream: BinaryIO) -> str | None:
+    """Return the encoding of a stream in UTF-16 without a mark, None for any other; rewind it."""
+    head = stream.read(DECLARATION_BYTES)
+    stream.seek(0)
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        is_zero = head[start::2].count(0) > UTF16_SHARE * len(head) / 2
+        if is_zero and len(head) % 2 == 0 and not has_binary(head[1 - start :: 2]):
+            return encoding
+    return None
 
 
 def find_declared_charset(data: bytes) -> str | None:
@@ -138,7 +155,7 @@ def find_invalid_utf8(stream: BinaryIO) -> bytes | None:
 
 def has_binary(chunk: bytes) -> bool:
     """Return True for bytes that no text holds: NUL, or many control characters."""
-    controls = len(chunk) - len(chunk.translate(None, CONTROL_BYTES))
+    controls = _count_bytes(chunk, CONTROL_BYTES)
     return b"\0" in chunk or controls > BINARY_SHARE * len(chunk)
 
 
@@ -155,6 +172,8 @@ def detect_encoding(sample: bytes, declared: str | None) -> str:
     distinctive = b"\n".join(line for line in _split_whole_lines(sample) if not line.isascii())
     if _is_western(distinctive):
         return "cp1252"
+    if HEBREW.fullmatch(distinctive) and _count_bytes(distinctive, HEBREW_LETTERS) >= MIN_HEBREW_LETTERS:
+        return "cp1255"
     from charset_normalizer import from_bytes
 
     matches = from_bytes(distinctive, cp_isolation=LEGACY_ENCODINGS)
@@ -164,6 +183,10 @@ def detect_encoding(sample: bytes, declared: str | None) -> str:
     ties = [match for match in matches if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
     candidates = {encoding for match in ties for encoding in match.could_be_from_charset}
     return min(candidates & set(LEGACY_ENCODINGS), key=LEGACY_ENCODINGS.index)
+
+
+def _count_bytes(sample: bytes, wanted: bytes) -> int:
+    return len(sample) - len(sample.translate(None, wanted))
 
 
 def _split_whole_lines(sample: bytes) -> list[bytes]:

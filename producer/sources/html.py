@@ -20,9 +20,30 @@ from producer.sources.xhtml import is_xhtml, rewrite_xhtml
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
 
-DROPPED_TAGS = frozenset({"script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "title"})
+DROPPED_TAGS = frozenset(
+    {"script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "title", "noframes"}
+    # What a browser shows where it cannot play or draw, and lists to choose from.
+    | {"audio", "video", "canvas", "select", "datalist"}
+)
+# Tags of blocks that the converter takes for parts of a line.
+BLOCK_TAGS = (
+    *(
+        "address",
+        "aside",
+        "button",
+        "center",
+        "details",
+        "dialog",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+    ),
+    *("header", "hgroup", "label", "legend", "main", "search", "summary"),
+)
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-# Tags of a layout table that are renamed to div, so that its headings and paragraphs survive.
+# Tags of a layout table that are renamed to div, so that its headings, paragraphs and tables survive.
 TABLE_TAGS = ("table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th")
 # Classes of links to a heading itself, and of links to edit its section.
 PERMALINK_CLASSES = frozenset({"headerlink", "permalink", "anchorjs-link", "heading-anchor", "mw-editsection"})
@@ -37,6 +58,8 @@ CLOSING_BLOCK = re.compile(r"</(html|div|p|h[1-6]|ul|ol|li|table|td|section|arti
 MARKDOWN_LINE = re.compile(r"^(#{1,6} \S|```)", re.M)
 # Closed blocks that make a fragment HTML if it has no leading tag.
 MIN_CLOSED_BLOCKS = 3
+# Characters of the number of a page.
+MAX_PAGE_NUMBER = 8
 BLANK_LINES = re.compile(r"\n{3,}")
 SPACES = re.compile(r"[\xa0\u200b]")
 # Levels of nesting that are converted. Real pages stay below 40; the converter recurses, and Python allows it some
@@ -60,12 +83,17 @@ def normalize_html(html: str) -> Content:
         rewrite_formulas(soup)
     if "<ruby" in markup:
         rewrite_ruby(soup)
+    if "noteref" in markup or "pagebreak" in markup:
+        _mark_notes(soup)
     _drop_unwanted(soup)
     notes = drop_hidden(soup) if any(sign in markup for sign in HIDING_SIGNS) else ()
     _drop_permalinks(soup, markup)
     _flatten_depths(soup)
     _unwrap_layout_tables(soup)
-    text = _convert(soup)
+    for tag in soup.find_all(BLOCK_TAGS):
+        tag.name = "div"
+    # Entities may stand for what the text before the parser did not show: soft hyphens, ligatures.
+    text = normalize_text(_convert(soup))
     title = find_title(text) if is_placeholder(title) else title
     return Content(text, "markdown", title, metadata, notes)
 
@@ -102,6 +130,17 @@ def _drop_unwanted(soup: BeautifulSoup) -> None:
             tag.decompose()
 
 
+def _mark_notes(soup: BeautifulSoup) -> None:
+    """Set the marks of notes in a book apart from the words before them, and remove the numbers of printed pages."""
+    for tag in soup.find_all(True):
+        roles = {*str(tag.get("epub:type", "")).split(), *str(tag.get("role", "")).split()}
+        if roles & {"noteref", "doc-noteref"} and tag.name == "a":
+            mark = tag.get_text(strip=True).strip("[]()")
+            (tag.parent if tag.parent and tag.parent.name == "sup" else tag).replace_with(f"[{mark}]")
+        elif roles & {"pagebreak", "doc-pagebreak"} and len(tag.get_text(strip=True)) <= MAX_PAGE_NUMBER:
+            tag.decompose()
+
+
 def _drop_permalinks(soup: BeautifulSoup, markup: str) -> None:
     """Remove marks that link a heading to itself, and headings without a text."""
     from bs4 import Tag
@@ -130,10 +169,11 @@ def _flatten_depths(soup: BeautifulSoup) -> None:
 
 
 def _unwrap_layout_tables(soup: BeautifulSoup) -> None:
-    for heading in soup.find_all(HEADINGS):
-        for table in heading.find_parents("table"):
-            for part in (table, *table.find_all(TABLE_TAGS)):
+    for inner in soup.find_all((*HEADINGS, "table")):
+        for table in inner.find_parents("table"):
+            for part in [part for part in table.find_all(TABLE_TAGS) if part.find_parent("table") is table]:
                 part.name = "div"
+            table.name = "div"
 
 
 def _convert(soup: BeautifulSoup) -> str:

@@ -19,6 +19,8 @@ CONTAINERS = re.compile(r"^(mwe-math-element|katex|MathJax|MathJax_CHTML|MathJax
 PREVIEW = "MathJax_Preview"
 # Signs between the parts of elements of MathML.
 INFIX = {"msup": "^", "mover": "^", "msub": "_", "munder": "_", "mfrac": "/"}
+# Signs for programs that read aloud: the application of a function, products and commas.
+INVISIBLE = re.compile("[\u2061-\u2064]")
 ANNOTATIONS = frozenset({"annotation", "annotation-xml"})
 # Levels of MathML that are written with signs; real formulas have about ten.
 MAX_DEPTH = 50
@@ -72,7 +74,7 @@ def _write_formula(math: Tag) -> str:
     tex = source.get_text() if source else str(math.get("alttext") or "")
     if tex.strip():
         return _mark_tex(tex, is_block=math.get("display") == "block")
-    return " ".join(_write_symbols(math, 0).split())
+    return " ".join(INVISIBLE.sub("", _write_symbols(math, 0)).split())
 
 
 def _mark_tex(tex: str, *, is_block: bool) -> str:

@@ -16,6 +16,7 @@ UNSUPPORTED = {
     **dict.fromkeys((".doc", ".odt", ".rtf", ".pages", ".wpd", ".mobi", ".azw3", ".fb2", ".wps"), SAVE_AS_DOCX),
     **dict.fromkeys((".ppt", ".odp", ".key"), "save it as .pptx or PDF"),
     **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), "export it as CSV or .xlsx"),
+    **dict.fromkeys((".feather", ".arrow", ".orc", ".avro", ".sqlite", ".db", ".pkl"), "export it as CSV or Parquet"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".djvu"), RUN_OCR),
     **dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz"), UNPACK),
     **dict.fromkeys((".tex", ".ltx"), "compile it to PDF, or convert it to Markdown with pandoc"),

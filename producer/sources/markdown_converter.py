@@ -50,8 +50,9 @@ class SummaryMarkdownConverter(MarkdownConverter):
         return alt if " " in alt else ""
 
     def convert_sup(self, _el: Tag, text: str, **_: object) -> str:
-        """Write superscripts with a caret, to distinguish 10^-3 from 10-3."""
-        return f"^{text}" if text.strip() else ""
+        """Write superscripts with a caret, to distinguish 10^-3 from 10-3; the number of a note as [3]."""
+        is_note = text.startswith("[") and text.endswith("]")
+        return text if is_note or not text.strip() else f"^{text}"
 
     def convert_pre(self, el: Tag, text: str, **_: object) -> str:
         """Fence code with its language, with more backticks than the code contains in a row."""

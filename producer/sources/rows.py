@@ -49,7 +49,7 @@ class RowReader:
             raise row.problem
         text = self._read_cell(row.values.get(self.columns.text))
         content = check_content(read_text(text, None, self.sandbox), self.limits)
-        title = clean_label(_format_cell(row.values.get(self.columns.title))) or content.title
+        title = self._read_label(row, self.columns.title) or content.title
         place = {"file": self.name} if self.name else {}
         metadata = place | {"row": str(row.number)} | content.metadata | self._read_metadata(row.values)
         return replace(content, title=title, metadata=metadata)
@@ -64,7 +64,11 @@ class RowReader:
 
     def read_id(self, row: Row) -> str:
         """Return the row's id, "" if it has none."""
-        return clean_label(_format_cell(row.values.get(self.columns.id)))
+        return self._read_label(row, self.columns.id)
+
+    def _read_label(self, row: Row, column: str) -> str:
+        """Return the value of a column, "" without the column; a file may have one whose name is ""."""
+        return clean_label(_format_cell(row.values.get(column))) if column else ""
 
     def _read_cell(self, value: object) -> str:
         if isinstance(value, bytes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import signal
 import sys
 from typing import IO
@@ -14,6 +15,8 @@ from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import read_frame, write_frame
 from producer.sources.source import Content
+
+FRAMESET = re.compile(r"<frameset\b", re.I)
 
 
 def main() -> None:
@@ -95,6 +98,10 @@ def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
             from producer.sources.formats.xlsx import read_xlsx
 
             return read_xlsx(data, limits)
+        case FileKind.PARQUET:
+            from producer.sources.formats.parquet import read_parquet
+
+            return read_parquet(data)
         case FileKind.MAIL:
             from producer.sources.formats.mail import read_mail
 
@@ -129,6 +136,8 @@ def convert_text(kind: FileKind, text: str) -> Content:
 
 def _read_page(html: str) -> Content:
     content = normalize_html(html)
+    if not any(map(str.isalnum, content.text)) and FRAMESET.search(html):
+        raise UnreadableError("holds frames alone, no text; save the page of each frame")
     if "<script" in html and not any(map(str.isalnum, content.text)):
         raise UnreadableError("holds no text until a script runs; open it in a browser and save it from there")
     return content

@@ -13,6 +13,8 @@ from typing import Literal
 from producer.errors import SourceError
 
 TextFormat = Literal["markdown", "text"]
+# Key of a document's metadata: the parts that are not in its text, as predicates: "holds 2 comments, which …".
+NOTES = "notes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Content:
 
     def name_source(self, name: str) -> Source:
         """Return this content as a source; its notes are kept in the metadata."""
-        metadata = self.metadata | {"notes": "; ".join(self.notes)} if self.notes else self.metadata
+        metadata = self.metadata | {NOTES: "; ".join(self.notes)} if self.notes else self.metadata
         return Source(name, self.text, self.format, self.title, metadata)
 
     def list_notes(self, name: str) -> list[SourceNote]:

@@ -12,17 +12,14 @@ from typing import BinaryIO
 from producer.errors import UnreadableError
 from producer.sources.decoding import (
     CHUNK_BYTES,
-    DECLARATION_BYTES,
     detect_encoding,
     find_byte_order_mark,
     find_invalid_utf8,
     find_switching_encoding,
+    find_utf16,
     has_binary,
 )
 from producer.sources.limits import ReadLimits
-
-# Share of zero bytes in a text of Latin letters in UTF-16, at one of the two places of each character.
-UTF16_SHARE = 0.3
 
 
 class LongLine(str):
@@ -58,7 +55,7 @@ def find_line_encoding(stream: BinaryIO) -> str:
     Raises:
         UnreadableError: most lines are binary.
     """
-    if mark := find_byte_order_mark(stream):
+    if mark := find_byte_order_mark(stream) or find_utf16(stream):
         return mark
     try:
         is_clean = find_invalid_utf8(stream) is None
@@ -71,11 +68,6 @@ def find_line_encoding(stream: BinaryIO) -> str:
 
 
 def _count_encodings(stream: BinaryIO) -> str:
-    head = stream.read(DECLARATION_BYTES)
-    stream.seek(0)
-    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if head[start::2].count(0) > UTF16_SHARE * len(head) / 2 and not head[1 - start :: 2].count(0):
-            return encoding
     binary = valid = 0
     damaged: list[bytes] = []
     total = 0

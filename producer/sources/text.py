@@ -14,6 +14,13 @@ from producer.sources.source import Content, TextFormat
 MARKDOWN_SIGN = re.compile(r"^(#{1,6} \S|```|\|? ?:?-{3,}:? ?\||(?<=[^\n=]\n)===+[ \t]*$)", re.M)
 
 
+# Pictures as data: in place, as HTML, and as the targets of references, as editors export them.
+PICTURE = re.compile(r"!\[([^\]]*)\]\((?:data:|attachment:)[^)]*\)")
+PICTURE_TAG = re.compile(r"""<img\b[^<>]{0,1000}\bsrc\s*=\s*["']?data:[^<>]*>""", re.I)
+PICTURE_NAME = re.compile(r"!\[([^\]\n]*)\]\[([^\]\n]+)\]")
+PICTURE_TARGET = re.compile(r"^ {0,3}\[([^\]\n]+)\]:[ \t]*<?data:image/[^\n]*\n?", re.M | re.I)
+
+
 def normalize_text(text: str) -> str:
     """Return the text with line feeds as line ends, without a byte order mark, its characters in their normal form.
 
@@ -38,9 +45,18 @@ def clean_label(label: str, *, max_chars: int = 1000) -> str:
 def read_markdown(text: str) -> Content:
     """Return Markdown as content; front matter becomes metadata, and comments are left out."""
     front = split_front_matter(normalize_text(text))
-    body = drop_comments(front.text)
+    body = drop_pictures(drop_comments(front.text))
     metadata = {clean_label(key): clean_label(value) for key, value in front.values.items()}
     return Content(body, "markdown", metadata.pop("title", "") or find_title(body), metadata)
+
+
+def drop_pictures(markdown: str) -> str:
+    """Return Markdown with the descriptions of its pictures in the place of those whose data it holds."""
+    if "data:" not in markdown and "attachment:" not in markdown:
+        return markdown
+    names = {name.lower() for name in PICTURE_TARGET.findall(markdown)}
+    markdown = PICTURE_TAG.sub("", PICTURE.sub(r"\1", PICTURE_TARGET.sub("", markdown)))
+    return PICTURE_NAME.sub(lambda match: match[1] if match[2].lower() in names else match[0], markdown)
 
 
 def read_plain_text(text: str) -> Content:

@@ -7,6 +7,9 @@ import random
 import zipfile
 from collections.abc import Callable
 
+import pyarrow as pa
+from pyarrow import parquet
+
 from tests.unit.producer.sources.made_files import BILLION_LAUGHS, NAMESPACES, make_epub, make_pdf, make_word, make_xlsx
 from tests.unit.producer.sources.made_slides import make_pptx, shape
 
@@ -36,6 +39,17 @@ MAIL = (
     b"Content-Transfer-Encoding: base64\n\nAAAA\n--B--\n"
 )
 
+
+def make_parquet() -> bytes:
+    """Return a Parquet file with columns of several types, two rows a group."""
+    times = pa.array([0, 1, None], pa.timestamp("ms", tz="Europe/Berlin"))
+    words = pa.array(["x", "x", "y"]).dictionary_encode()
+    table = pa.table({"id": [1, 2, 3], "text": ["It stopped.", "It started.", None], "when": times, "word": words})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer, row_group_size=2)
+    return buffer.getvalue()
+
+
 SEEDS: dict[str, bytes] = {
     ".html": b"<!DOCTYPE html><html><head><title>Pumps</title><style>p{}</style></head><body><h1>Findings</h1><p>The "
     b"<b>pump</b> fell by 12&nbsp;percent.</p><ul><li>one<li>two</ul><table><tr><th>a<th>b<tr><td>1<td>2</table>"
@@ -54,6 +68,7 @@ SEEDS: dict[str, bytes] = {
         shape("Pumps", kind="title") + shape("one", "two", kind="body"), notes=shape("say", kind="body")
     ),
     ".xlsx": make_xlsx([["id", "text", "when"], [1, "It stopped.", 2.5], [2, "It started.", None]], [["other"]]),
+    ".parquet": make_parquet(),
     ".srt": b"1\n00:00:01,000 --> 00:00:02,000\n<i>It</i> stopped.\n\n2\n00:01:00,500 --> 00:01:02,000\nA: yes\n",
     ".vtt": b"WEBVTT\n\nNOTE x\n\n00:01.000 --> 00:02.000 align:start\n<v Ann>It stopped.\n",
     ".ipynb": NOTEBOOK,

@@ -6,6 +6,7 @@ A figure may have two readings: 53.193 is 53193 in German, and 53 193 is one num
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from workers.evaluation.writing import read_digits
 
@@ -13,8 +14,11 @@ from workers.evaluation.writing import read_digits
 _GROUP = "\u00a0\u2007\u2009\u202f'\u2019\u066c\uff0c"
 # Decimal signs besides the full stop: the Arabic one, the middle dot and that of full width.
 _POINT = "\u066b\u00b7\uff0e"
+# Fractions that are one character, alone or behind a whole number.
+FRACTIONS = "\u00bc-\u00be\u2150-\u215e"
 # Groups of three with one sign, of two in India; then a decimal comma, which has another number of digits behind it.
 FIGURE = (
+    rf"\d*[{FRACTIONS}]|"
     rf"\d{{1,3}}(?:, ?\d{{3}})+(?:[.{_POINT}]\d+)?(?!\d)|\d{{1,3}}(?:\.\d{{3}})+(?:,\d+)?(?![\d.])"
     rf"|\d{{1,3}}(?:[{_GROUP}]\d{{3}})+(?:[.,{_POINT}]\d+)?(?!\d)"
     rf"|[1-9]\d{{0,2}}(?: \d{{3}})+(?:[.,]\d+)?(?![\d,.]\d|\d| \d)"
@@ -28,6 +32,8 @@ _EXPONENT = re.compile(r"e[-+]?\d+\Z", re.IGNORECASE)
 
 def read_figure(figure: str) -> list[str]:
     """Return the numbers that a figure may stand for, the likeliest first, in ASCII digits with a decimal point."""
+    if unicodedata.category(figure[-1]) == "No":
+        return [f"{int(read_digits(figure) or 0) + unicodedata.numeric(figure[-1]):.15g}"]
     exponent = match[0] if (match := _EXPONENT.search(figure)) else ""
     figure = figure.removesuffix(exponent)
     parts = [read_digits(part) for part in _SEPARATOR.split(figure)]

@@ -18,7 +18,16 @@ from itertools import pairwise
 from bm25s.stopwords import STOPWORDS_EN_PLUS
 from nltk.stem.porter import PorterStemmer
 
-from workers.evaluation.writing import AFTER_STOP_SIGN, LETTERS, STOP_SIGNS, UNSPACED, UPPER, fold_accents, read_digits
+from workers.evaluation.writing import (
+    AFTER_STOP_SIGN,
+    LETTERS,
+    LOWER,
+    STOP_SIGNS,
+    UNSPACED,
+    UPPER,
+    fold_accents,
+    read_digits,
+)
 
 # In scripts without spaces each letter is a word. A number with its groups of digits is one word: 53,193 and 1,00,000.
 _GROUPED = (
@@ -33,10 +42,15 @@ _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 _MONTHS = "Januar|Februar|M\u00e4rz|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
 _ORDINAL = rf"(?=\s(?:[^\W\d_{UPPER}{UNSPACED}]|(?:{_MONTHS})\b))"
 _NO_END = (
-    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|vs)\.)(?<!\b(?:No|Nr)\.(?=\s\d))"
-    r"(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc)\.)(?<!\bProf\.)(?<!\b(?:e\.g|i\.e)\.)"
+    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|vs|Sr|Hr|Fr|ул|им)\.)(?<!\b(?:No|Nr|pp)\.(?=\s\d))"
+    r"(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc|Mme|Sra|Dra|Dhr)\.)(?<!\bProf\.)(?<!\b(?:e\.g|i\.e)\.)"
+    r"(?<!\b(?:Fig|Sec|Vol|Abb|Tab|Kap|Art)\.(?=\s\d))(?<!\bडॉ\.)"
+    # Behind a letter and some abbreviations only before a word in lower case, since they also end sentences.
+    rf"(?!(?:(?<=\b\w\.)|(?<=\b(?:ca|np|tj)\.)|(?<=\b(?:usw|bzw|ggf|sog|vgl|млн|руб|тыс|tzn|atd)\.)"  # noqa: RUF001 - Russian
+    rf"|(?<=\b(?:evtl|inkl|млрд|esim|resp)\.)|(?<=\bapprox\.))\s[{LOWER}])"
     rf"(?<!\b[^\W\d_]\.(?=\s[^\W\d_]\.))(?<!\b[^\W\d_]\.\s[^\W\d_]\.)"
     rf"(?<!(?<!\w)\d\.{_ORDINAL})(?<!(?<!\w)\d\d\.{_ORDINAL})"
+    r"(?<!\b[Dd](?:er|ie|as|em|en|es)\s\d\.)(?<!\b[Dd](?:er|ie|as|em|en|es)\s\d\d\.)"
 )
 # One class of all signs comes first: the search skips to them.
 _SENTENCE_END = re.compile(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from workers.evaluation.figures import FIGURE, list_parts, read_figure
 from workers.evaluation.lexical import STOP_WORDS, find_key
+from workers.evaluation.myriads import MYRIAD, MYRIADS, read_myriads
 from workers.evaluation.quantities import MONEY, Hedge, NumberPair, Quantity, count_digits
 from workers.evaluation.writing import MARKS, UNSPACED
 
@@ -64,18 +65,7 @@ _FOREIGN_SCALES = {
     **dict.fromkeys(["mrd", "milliarde", "milliarden", "milliard", "milliards", "miljard", "miliardi"], 1e9),
     **dict.fromkeys(["млрд", "миллиард", "миллиарда", "миллиардов"], 1e9),
 }
-_MYRIADS = {
-    "千": 1e3,
-    "천": 1e3,
-    "万": 1e4,
-    "萬": 1e4,
-    "만": 1e4,
-    "億": 1e8,
-    "亿": 1e8,
-    "억": 1e8,
-    "兆": 1e12,
-    "조": 1e12,
-}
+_MYRIADS = {"千": 1e3, "천": 1e3, **{sign: float(value) for sign, value in MYRIADS.items()}}
 _SCALES |= {unicodedata.normalize("NFC", word): value for word, value in (_FOREIGN_SCALES | _MYRIADS).items()}
 _WORD_VALUES = {**_ONES, **_TEENS, **_TENS, **_ORDINALS, **_SPECIAL}
 
@@ -88,12 +78,14 @@ _CURRENCY = rf"(?:US|A|AU|C|CA|NZ|HK|S)?\$|[{_SIGNS}]|USD|GBP|EUR|AUD"
 _START = rf"(?<![^\W{UNSPACED}\uac00-\ud7a3])(?<!\.)"
 _QUANTITY = re.compile(
     rf"(?P<currency>{_CURRENCY})?\s?(?:{_START}|(?<=[{_SIGNS}]))"
-    rf"(?:(?P<digits>{FIGURE})(?:(?P<short>k|mln|mn|mil|m|bn|b|trn|tn)\b|(?P<myriad>[{''.join(_MYRIADS)}])"
+    rf"(?:(?P<signs>{MYRIAD})|(?P<digits>{FIGURE})(?:(?P<short>k|mln|mn|mil|m|bn|b|trn|tn)\b|(?P<myriad>[{''.join(_MYRIADS)}])"
     rf"|(?P<ordinal>st|nd|rd|th)\b)?|"
     rf"(?P<words>(?<=\ba\s)(?=hundred|thousand|million|billion|trillion)|(?:{_WORDY})\b))"
     rf"(?:(?:^|(?<=\ba\s)|[\s-]+(?:a\s)?)(?P<scale>(?:{_SCALE})(?:[\s-]+(?:{_SCALE}))?)\b(?:(?<=mio|mrd|тыс|млн|лрд)\.)?)?",
     re.IGNORECASE,
 )
+# Groups that hold a number, or a part of it.
+_NUMBERS = ("signs", "digits", "words", "scale")
 _PAIR = re.compile(r"(?<![\w.,/:$£€-])(\d{1,4}(?:\.\d+)?)\s?[-–—:/]\s?(\d{1,4}(?:\.\d+)?)(?![\w:/]|-\d|[.,]\d)")  # noqa: RUF001
 _LETTERS = rf"[^\W\d_](?:[^\W\d_]|[{MARKS}])*"
 _UNIT = re.compile(rf"\s?%|[\s-]*(?P<word>{_LETTERS}(?:\.[^\W\d_]\.?)?)(?:[\s-]+(?P<next>{_LETTERS}))?")
@@ -170,12 +162,12 @@ def find_pairs(text: str) -> tuple[NumberPair, ...]:
 def find_quantities(text: str) -> Iterator[Quantity]:
     """Yield the numbers of a text, in order."""
     for match in _QUANTITY.finditer(text):
-        if match["digits"] or match["words"] or match["scale"]:
+        if any(match[group] for group in _NUMBERS):
             yield _read_quantity(text, match)
 
 
 def _read_quantity(text: str, match: re.Match[str]) -> Quantity:
-    start = min(place for place in map(match.start, ("currency", "digits", "words", "scale")) if place >= 0)
+    start = min(place for place in map(match.start, ("currency", *_NUMBERS)) if place >= 0)
     unit, counted, end = _read_unit(text, match.end())
     if match["currency"]:
         unit, end = _read_currency(match["currency"]), match.end()
@@ -190,7 +182,7 @@ def _read_quantity(text: str, match: re.Match[str]) -> Quantity:
         counted=counted,
         hedge=_read_hedge(text, start),
         is_ordinal=match["ordinal"] is not None or word in _ORDINALS,
-        digits=count_digits(read_figure(match["digits"])[0] if match["digits"] else f"{value:g}"),
+        digits=count_digits(read_figure(match["digits"])[0] if match["digits"] else f"{value:.15g}"),
         is_word=bool(word) and match["scale"] is None and unit is None,
         others=frozenset(others),
         parts=frozenset(_read_parts(match)),
@@ -203,6 +195,8 @@ def _read_currency(sign: str) -> str:
 
 def _read_values(match: re.Match[str]) -> list[float]:
     """Return the value, then the others that the figure may stand for."""
+    if match["signs"]:
+        return [read_myriads(match["signs"])]
     scale = math.prod(_SCALES.get(word.rstrip("s"), _SCALES.get(word, 1.0)) for word in _list_scales(match))
     if match["digits"]:
         return [float(figure) * scale for figure in read_figure(match["digits"])]

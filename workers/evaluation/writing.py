@@ -29,6 +29,7 @@ def _list_class(blocks: Iterable[range], categories: frozenset[str]) -> str:
 # Signs that belong to the letter before them, and joiners inside words (Persian, Hindi; soft hyphens).
 MARKS = _list_class(_MARK_BLOCKS, frozenset({"Mn", "Mc"})) + "\u00ad\u200c\u200d\u2060"
 UPPER = _list_class(_CASED_BLOCKS, frozenset({"Lu"}))
+LOWER = _list_class(_CASED_BLOCKS, frozenset({"Ll"}))
 
 # Letters of Chinese and Japanese, whose characters stand for words.
 CJK = "\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
@@ -61,7 +62,8 @@ AFTER_STOP_SIGN = (
     rf"(?:(?<=[{STOPS}])|(?<=[\u06d4\uff0e])(?!\d)|(?<=\u1361)\u1361|(?<=[!?])[!?]*(?=[{CJK}])"
     r"|(?<=[\u0900-\u0dff]\|)\|?(?=\s|\Z)"
     r"|(?:(?<=[\u0370-\u03ff\u1f00-\u1fff];)|(?<=[\u0531-\u0587]:))(?=\s|\Z))"
-    rf"[{STOPS}.!?\u2026]*(?:[\"']+(?=\s|\Z))?[{CLOSERS}]*"
+    # A quotation of Japanese goes on with the verb of saying behind it.
+    rf"[{STOPS}.!?\u2026]*(?:[\"']+(?=\s|\Z))?[{CLOSERS}]*+(?!(?<=[\u300d\u300f])(?:と|って))"
 )
 # The end of a sentence in any script but those with the ASCII full stop.
 SCRIPT_END = rf"[{STOP_SIGNS}]{AFTER_STOP_SIGN}"

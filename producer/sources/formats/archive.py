@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import posixpath
 import zipfile
@@ -18,7 +19,9 @@ from producer.sources.text import clean_label
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-XML_SUFFIXES = (".xml", ".rels", ".opf", ".ncx", ".xhtml", ".html", ".htm")
+# What may stand before the first tag of XML in any encoding, and bytes that are enough to see it.
+BEFORE_TAGS = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+HEAD_BYTES = 64
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 # Fields of Dublin Core that become metadata of a document.
 FIELDS = ("title", "creator", "language", "date", "publisher")
@@ -36,6 +39,10 @@ def open_archive(data: bytes, limits: ReadLimits) -> Iterator[zipfile.ZipFile]:
     """
     if data.startswith(OLE_MAGIC):
         raise UnreadableError("is encrypted; save a copy without a password")
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        is_cut = data.startswith(b"PK")
+        found = "damaged zip archive; save it again" if is_cut else "file of another kind; rename it or save it again"
+        raise UnreadableError(f"is a {found}")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         unpacked = sum(member.file_size for member in members)
@@ -45,9 +52,17 @@ def open_archive(data: bytes, limits: ReadLimits) -> Iterator[zipfile.ZipFile]:
                 f"{limits.zip_entries:,} files or {format_bytes(limits.unpacked_bytes)} allowed"
             )
         for member in members:
-            if member.filename.lower().endswith(XML_SUFFIXES):
+            if _is_markup(archive, member):
                 check_entities(archive.read(member))
+            # Some programs of Windows write the names with its separator.
+            member.filename = member.filename.replace("\\", "/")
+            archive.NameToInfo[member.filename] = member
         yield archive
+
+
+def _is_markup(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    with archive.open(member) as stream:
+        return stream.read(HEAD_BYTES).lstrip(BEFORE_TAGS).startswith(b"<")
 
 
 def check_entities(xml: bytes) -> None:
@@ -88,8 +103,11 @@ def parse_xml(xml: bytes) -> Element:
 
 def read_fields(root: Element) -> dict[str, str]:
     """Return the Dublin Core fields of a package or of an Office file's properties."""
-    found = {field: clean_label(root.findtext(f".//{DUBLIN_CORE}{field}") or "") for field in FIELDS}
-    return {field: value for field, value in found.items() if value}
+    found = {field: [element.text or "" for element in root.iter(DUBLIN_CORE + field)] for field in FIELDS}
+    found["title"] = found["title"][:1]
+    # Some programs escape a field twice.
+    labels = {field: clean_label(html.unescape("; ".join(filter(None, values)))) for field, values in found.items()}
+    return {field: label for field, label in labels.items() if label}
 
 
 def resolve_name(archive: zipfile.ZipFile, base: str, reference: str) -> str | None:
@@ -101,6 +119,7 @@ def resolve_name(archive: zipfile.ZipFile, base: str, reference: str) -> str | N
         reference: a relative or absolute reference, percent-encoded or not.
     """
     names = {name.lower(): name for name in reversed(archive.namelist())}
+    reference = reference.replace("\\", "/")
     for path in (unquote(reference.partition("#")[0]), reference):
         joined = posixpath.normpath(posixpath.join("/", posixpath.dirname(base), path)).lstrip("/")
         if joined in archive.NameToInfo:

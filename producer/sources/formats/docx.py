@@ -6,6 +6,7 @@ Comments, headers, footers and pictures are left out; comments and whatever else
 
 from __future__ import annotations
 
+import re
 import secrets
 import zipfile
 from collections import Counter
@@ -17,7 +18,8 @@ from xml.sax.saxutils import quoteattr
 from producer.errors import SourceError
 from producer.sources.decoding import decode_text, find_declared_charset
 from producer.sources.formats.archive import open_archive, parse_xml, read_fields
-from producer.sources.formats.docx_markup import WORD, replace_element, simplify_markup
+from producer.sources.formats.docx_formulas import WORD
+from producer.sources.formats.docx_markup import replace_element, simplify_markup
 from producer.sources.formats.docx_package import (
     MAIN,
     STANDARD_NAMES,
@@ -25,21 +27,22 @@ from producer.sources.formats.docx_package import (
     read_part,
     write_package,
 )
+from producer.sources.formats.docx_styles import name_headings
 from producer.sources.formats.mail import read_mail
 from producer.sources.formats.relationships import Relationship, read_relationships
 from producer.sources.html import normalize_html
 from producer.sources.limits import ReadLimits
-from producer.sources.markdown_converter import OPTIONS, Options
 from producer.sources.source import Content
 from producer.sources.text import clean_label, find_title, normalize_text
 from producer.sources.titles import is_placeholder
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
-    from markitdown import DocumentConverter
 
 RELATION_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 PROPERTIES = "docProps/core.xml"
+# Link from a note to its place, which mammoth writes as an arrow.
+BACK_LINK = re.compile(r' <a href="#(?:foot|end)note-ref-[^"]*">↑</a>')
 # Documents embedded in one another; real files have one level.
 MAX_DEPTH = 3
 
@@ -64,11 +67,12 @@ def read_docx(data: bytes, limits: ReadLimits, *, depth: int = 0) -> Content:
         embedded = _read_embedded(archive, roots[MAIN], relationships, limits, depth)
         metadata = read_fields(parse_xml(archive.read(PROPERTIES))) if PROPERTIES in archive.NameToInfo else {}
     unread = _simplify_parts(roots) + embedded.unread
+    styled_title = clean_label(name_headings(roots[MAIN], roots.get("styles")))
     text = _convert(roots, relationships)
     for mark, content in embedded.texts.items():
         text = text.replace(mark, content)
     title = metadata.pop("title", "")
-    title = find_title(text) if is_placeholder(title) else title
+    title = styled_title or find_title(text) if is_placeholder(title) else title
     return Content(normalize_text(text).strip(), "markdown", title, metadata, _describe_unread(unread))
 
 
@@ -138,17 +142,14 @@ def _simplify_parts(roots: dict[str, Element]) -> Counter[str]:
 
 
 def _convert(roots: Mapping[str, Element], relationships: Mapping[str, Relationship]) -> str:
-    """Convert simplified parts by markitdown's converter, whose entry point would guess kinds and load others."""
+    """Convert simplified parts by way of HTML, whose Markdown is the same as that of pages."""
     from lxml import etree
-    from markitdown import StreamInfo
-    from markitdown.converters import DocxConverter
+    from mammoth import convert_to_html
 
     parts = {kind: etree.tostring(root, encoding="utf-8", xml_declaration=True) for kind, root in roots.items()}
     links = {key: quoteattr(item.target)[1:-1] for key, item in relationships.items() if item.kind == "hyperlink"}
-    options: Options = {**OPTIONS, "strip": ["a", "img", "video"]}
-    package = BytesIO(write_package(parts, links))
-    converter: type[DocumentConverter] = DocxConverter
-    return converter().convert(package, StreamInfo(extension=".docx"), **options).markdown
+    page = convert_to_html(BytesIO(write_package(parts, links)), include_embedded_style_map=False).value
+    return normalize_html(BACK_LINK.sub("", page)).text
 
 
 def _describe_unread(unread: Counter[str]) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from producer.sources.formats.docx_formulas import WORD, write_formulas
+
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 VML = "{urn:schemas-microsoft-com:vml}"
 CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
@@ -22,16 +23,20 @@ EMBEDDED = "{urn:schemas-microsoft-com:office:office}OLEObject"
 UNREAD = {CHART: "chart", DIAGRAM: "diagram", EMBEDDED: "embedded object"}
 # Elements around text that the converter passes over together with the text.
 WRAPPERS = ("moveTo", "customXml", "dir", "bdo", "fldSimple")
+RENAMED = {"cr": "br", "ptab": "tab", "dstrike": "strike"}
 DRAWINGS = ("drawing", "pict", "object")
 
 
 def simplify_markup(root: Element) -> Counter[str]:
     """Simplify a part in place, and return how many things of which kind were not read."""
+    _drop_unseen(root)
     _choose_alternatives(root)
     unread = Counter(name for tag, name in UNREAD.items() for _ in root.iter(tag))
     _keep_text_boxes(root)
     _resolve_moves(root)
     _write_ruby(root)
+    write_formulas(root)
+    _rename_elements(root)
     for name in WRAPPERS:
         for wrapper in list(root.iter(WORD + name)):
             replace_element(wrapper, list(wrapper))
@@ -101,6 +106,53 @@ def _resolve_moves(root: Element) -> None:
         cell = next(mark.iterancestors(WORD + "tc"), None)
         if cell is not None:
             replace_element(cell, [])
+
+
+def _drop_unseen(root: Element) -> None:
+    """Remove hidden text, hints where something is to be filled in, and tables of contents."""
+    for control in list(root.iter(WORD + "sdt")):
+        gallery = control.find(f"{WORD}sdtPr/{WORD}docPartObj/{WORD}docPartGallery")
+        is_contents = gallery is not None and gallery.get(WORD + "val") == "Table of Contents"
+        if is_contents or control.find(f"{WORD}sdtPr/{WORD}showingPlcHdr") is not None:
+            replace_element(control, [])
+    for mark in list(root.iter(WORD + "vanish")):
+        properties = mark.getparent()
+        run = None if properties is None else properties.getparent()
+        if run is not None and run.tag == WORD + "r" and mark.get(WORD + "val") not in {"0", "false", "off"}:
+            replace_element(run, [])
+    for run in _list_contents(root):
+        replace_element(run, [])
+
+
+def _list_contents(root: Element) -> list[Element]:
+    """Return the runs of fields that are tables of contents; a field that never ends is none."""
+    found: list[Element] = []
+    # Runs of each open field, and whether the field is a table of contents.
+    fields: list[tuple[list[Element], bool]] = []
+    for run in root.iter(WORD + "r"):
+        mark = run.find(WORD + "fldChar")
+        kind = None if mark is None else mark.get(WORD + "fldCharType")
+        if kind == "begin":
+            fields.append(([], False))
+        if fields:
+            runs, is_contents = fields[-1]
+            runs.append(run)
+            instruction = (run.findtext(WORD + "instrText") or "").split()
+            fields[-1] = (runs, is_contents or instruction[:1] == ["TOC"])
+        if kind == "end" and fields:
+            runs, is_contents = fields.pop()
+            if is_contents:
+                found += runs
+            elif fields:
+                fields[-1][0].extend(runs)
+    return found
+
+
+def _rename_elements(root: Element) -> None:
+    """Give breaks, tabs and crossed text the names that the converter knows."""
+    for old, new in RENAMED.items():
+        for element in root.iter(WORD + old):
+            element.tag = WORD + new
 
 
 def _write_ruby(root: Element) -> None:

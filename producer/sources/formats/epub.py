@@ -27,8 +27,11 @@ ENCRYPTION = "META-INF/encryption.xml"
 PACKAGE_TYPE = "application/oebps-package+xml"
 # Media types of spine items that hold no text of their own.
 TOC_TYPES = frozenset({"application/x-dtbncx+xml"})
+# Media types that are no pages; pictures among them may be the pages of a book and are passed over.
+NO_PAGE = re.compile(r"(audio|video|font)/|application/(pdf|.*font|octet-stream|postscript)|text/css", re.I)
+AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);)")
 LINK = re.compile(r"<a\b[^>]*\bhref\s*=[^>]*>(.{0,2000}?)</a\s*>", re.I | re.S)
-HEAD = re.compile(r"<head\b.*?</head\s*>", re.I | re.S)
+HEAD = re.compile(r"<(head|h[1-6])\b.*?</\1\s*>", re.I | re.S)
 TAG = re.compile(r"<[^<>]*>")
 # A chapter is a table of contents if so many links make up so much of its letters.
 MIN_TOC_LINKS = 3
@@ -37,10 +40,11 @@ TOC_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry of a package's manifest: reference, media type and properties."""
+    """One entry of a package's manifest: reference, media type, id of the entry that stands in for it, properties."""
 
     href: str
     media_type: str
+    fallback: str | None
     properties: frozenset[str]
 
 
@@ -53,7 +57,7 @@ def read_epub(data: bytes, limits: ReadLimits) -> Content:
     """
     with open_archive(data, limits) as archive:
         name = _find_package(archive)
-        package = parse_xml(archive.read(name))
+        package = parse_xml(_escape_ampersands(archive.read(name)))
         metadata = read_fields(package)
         missing: list[str] = []
         chapters = list(_read_chapters(archive, name, package, missing))
@@ -82,11 +86,19 @@ def _find_package(archive: zipfile.ZipFile) -> str:
     return min(packages, key=len)
 
 
+def _escape_ampersands(package: bytes) -> bytes:
+    """Return a package with what XML does not allow in a title escaped: Fish & Chips, caf&eacute;."""
+    return package if b"\0" in package else AMPERSAND.sub(b"&amp;", package)
+
+
 def _read_chapters(archive: zipfile.ZipFile, package_name: str, package: Element, missing: list[str]) -> Iterator[str]:
     """Yield the text of every chapter; add the names of those that cannot be read to ``missing``."""
     items = {
         item.get("id"): Item(
-            item.get("href") or "", item.get("media-type") or "", frozenset((item.get("properties") or "").split())
+            item.get("href") or "",
+            item.get("media-type") or "",
+            item.get("fallback"),
+            frozenset((item.get("properties") or "").split()),
         )
         for item in package.iterfind(".//{*}manifest/{*}item")
     }
@@ -96,15 +108,28 @@ def _read_chapters(archive: zipfile.ZipFile, package_name: str, package: Element
         if (reference.get("type") or "").lower() == "toc"
     }
     encrypted = _find_encrypted(archive)
+    # A file may be listed twice, also for two of its places.
+    seen = contents
     for reference in package.iterfind(".//{*}spine/{*}itemref"):
-        item = items.get(reference.get("idref"))
+        item = _find_readable(items, reference.get("idref"))
         name = resolve_name(archive, package_name, item.href) if item else None
         if item is None or name is None:
             missing.append(clean_label(item.href if item else str(reference.get("idref")), max_chars=80))
         elif name in encrypted:
             raise UnreadableError("is protected against copying (DRM); give a copy without protection")
-        elif name not in contents and not _is_left_out(item):
+        elif name not in seen and not _is_left_out(item):
             yield _read_chapter(archive.read(name))
+        seen.add(name)
+
+
+def _find_readable(items: dict[str | None, Item], identifier: str | None) -> Item | None:
+    """Return an item, or the one that stands in for it if it is no page; None if there is none."""
+    for _ in items:
+        item = items.get(identifier)
+        if item is None or not NO_PAGE.match(item.media_type):
+            return item
+        identifier = item.fallback
+    return None
 
 
 def _is_left_out(item: Item) -> bool:

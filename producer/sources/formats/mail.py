@@ -27,6 +27,9 @@ FORWARDED = "message/rfc822"
 # Messages forwarded in one another; real ones have a few levels.
 MAX_DEPTH = 20
 SHOWN_NAMES = 5
+# A plain form with fewer letters, beside a page that is so many times longer, only tells to look at the page.
+MIN_LETTERS = 300
+MIN_LONGER = 4
 
 
 @dataclass(slots=True)
@@ -52,7 +55,11 @@ def read_mail(data: bytes) -> Content:
     _read_message(message, reading, depth=0)
     _read_frames(reading)
     if not reading.contents:
-        encrypted = "is encrypted; save a decrypted copy" if _is_encrypted(message) else "holds no text; open it"
+        encrypted = (
+            "is encrypted or signed as a whole; save a copy that is not"
+            if _is_encrypted(message)
+            else "holds no text; open it"
+        )
         raise UnreadableError(f"{encrypted} in the mail program")
     return _join(message, reading)
 
@@ -84,14 +91,23 @@ def _is_encrypted(message: MIMEPart) -> bool:
 
 
 def _read_message(message: MIMEPart, reading: _Reading, *, depth: int) -> None:
-    body = message.get_body(preferencelist=("plain", "html"))
-    if body is not None and body.get_content_type() == "text/plain" and not _decode(body).strip():
-        body = message.get_body(preferencelist=("html",)) or body
+    body = _choose_body(message)
     if body is not None:
         _add_text(body, reading)
     for part, container in _list_parts(message, "multipart/mixed", depth):
         if part is not body:
             _read_part(part, container, reading, depth)
+
+
+def _choose_body(message: MIMEPart) -> MIMEPart | None:
+    """Return the plain form of the body, or the HTML if the plain one is empty or a mere hint at it."""
+    plain = message.get_body(preferencelist=("plain",))
+    page = message.get_body(preferencelist=("html",))
+    if plain is None or page is None:
+        return plain or page
+    letters = sum(map(str.isalnum, _decode(plain)))
+    is_hint = letters < MIN_LETTERS and letters * MIN_LONGER < sum(map(str.isalnum, normalize_html(_decode(page)).text))
+    return page if is_hint or not letters else plain
 
 
 def _list_parts(part: MIMEPart, container: str, depth: int) -> Iterator[tuple[MIMEPart, str]]:

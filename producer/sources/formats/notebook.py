@@ -9,13 +9,15 @@ from typing import Any
 
 from producer.errors import UnreadableError
 from producer.sources.source import Content
-from producer.sources.text import find_title, normalize_text
+from producer.sources.text import drop_pictures, find_title, normalize_text
 
 # Characters of one output that are kept; logs of a training run can have millions.
 MAX_OUTPUT_CHARS = 2000
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# Pictures within the prose, as data.
-DATA_IMAGE = re.compile(r"!\[([^\]]*)\]\((?:data:|attachment:)[^)]*\)")
+# What a terminal overwrites: the states of a progress bar.
+OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
+# The name of an object that shows itself in another form.
+OBJECT = re.compile(r"<[^<>\n]*>")
 
 
 def read_notebook(text: str) -> Content:
@@ -41,7 +43,7 @@ def read_notebook(text: str) -> Content:
                 blocks.append(_fence(output[:MAX_OUTPUT_CHARS]))
         else:
             level = cell.get("level") if cell.get("cell_type") == "heading" else None
-            prose = DATA_IMAGE.sub(r"\1", source)
+            prose = drop_pictures(source)
             blocks.append(f"{'#' * level} {prose}" if isinstance(level, int) and 0 < level < 7 else prose)
     markdown = normalize_text("\n\n".join(filter(None, blocks))).strip()
     notes = (f"has {cut} long outputs, of which the first {MAX_OUTPUT_CHARS:,} characters are read",) if cut else ()
@@ -81,16 +83,20 @@ def _list_outputs(cell: dict[str, Any]) -> Iterator[str]:
     """Yield what the code printed and the value of its last line; errors without the lines of their stack."""
     outputs = cell.get("outputs")
     for output in outputs if isinstance(outputs, list) else ():
-        if not isinstance(output, dict):
-            continue
-        data = output.get("data")
-        text = _join(output.get("text"))
-        if not text and isinstance(data, dict) and not any(str(name).startswith("image/") for name in data):
-            text = _join(data.get("text/plain"))
-        if output.get("output_type") in {"error", "pyerr"}:
-            text = f"{output.get('ename', 'error')}: {output.get('evalue', '')}"
-        if text := ESCAPES.sub("", text).strip():
+        text = _read_output(output) if isinstance(output, dict) else ""
+        if text := OVERWRITTEN.sub("", ESCAPES.sub("", text)).strip():
             yield text
+
+
+def _read_output(output: dict[str, Any]) -> str:
+    if output.get("output_type") in {"error", "pyerr"}:
+        return f"{output.get('ename', 'error')}: {output.get('evalue', '')}"
+    data = output.get("data")
+    forms = data if isinstance(data, dict) else {}
+    if any(str(name).startswith("image/") for name in forms):
+        return ""
+    plain = _join(output.get("text")) or _join(forms.get("text/plain"))
+    return (_join(forms.get("text/markdown")) or _join(forms.get("text/latex"))) if OBJECT.fullmatch(plain) else plain
 
 
 def _fence(code: str, language: str = "") -> str:

@@ -8,7 +8,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pdfminer.converter import PDFPageAggregator
 from pdfminer.layout import LAParams, LTImage, LTItem, LTPage
@@ -18,9 +18,10 @@ from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
 from pdfminer.pdfpage import PDFPage
 from pdfminer.pdfparser import PDFParser
 from pdfminer.psexceptions import PSException
-from pdfminer.utils import decode_text
+from pdfminer.utils import Matrix, decode_text
 
 from producer.errors import LimitError, UnreadableError
+from producer.sources.formats.hyphens import join_words
 from producer.sources.formats.pdf_layout import lay_out_page
 from producer.sources.limits import ReadLimits
 from producer.sources.page_starts import PAGE_STARTS, write_page_starts
@@ -61,8 +62,11 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
     scans: list[int] = []
     damaged: list[int] = []
     for number, page in enumerate(_list_pages(document, limits), start=1):
-        layout = _analyze(page)
-        text = normalize_text(lay_out_page(layout)).strip() if layout else ""
+        layouts = _analyze(page)
+        layout = layouts[0] if layouts else None
+        found = [normalize_text(lay_out_page(upright)).strip() for upright in layouts]
+        # A stamp at the margin comes last.
+        text = "\n\n".join(sorted(filter(None, found), key=len, reverse=True))
         if layout is None:
             damaged.append(number)
         elif len(text) < MIN_PAGE_CHARS and _has_picture(layout):
@@ -70,6 +74,7 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
         texts.append(text)
     recognized = _recognize_pages(data, texts, scans) if limits.recognize_text else []
     scans = [number for number in scans if number not in recognized]
+    texts = join_words(texts)
     text = PAGE_GAP.join(texts)
     _check_readable(text)
     metadata = _read_metadata(document)
@@ -79,7 +84,24 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
 
 
 class _PageAggregator(PDFPageAggregator):
-    """Collector of a page's layout that marks characters without a meaning."""
+    """Collector of a page's layout that marks characters without a meaning, and leaves out those that lie on a side."""
+
+    def __init__(self, resources: PDFResourceManager) -> None:
+        super().__init__(resources, laparams=LAParams(boxes_flow=None))
+        # Turns, in degrees, that make the others upright.
+        self.turns: set[int] = set()
+
+    def render_char(self, matrix: Matrix, *args: Any) -> float:
+        """Draw a character, unless it lies on a side."""
+        if abs(matrix[1]) <= abs(matrix[0]):
+            width: float = super().render_char(matrix, *args)
+            return width
+        self.turns.add(90 if matrix[1] > 0 else 270)
+        shown = self.cur_item
+        self.cur_item = LTPage(0, shown.bbox)
+        width = super().render_char(matrix, *args)
+        self.cur_item = shown
+        return width
 
     def handle_undefined_char(self, _font: PDFFont, _cid: int) -> str:
         """Return the mark instead of pdfminer's "(cid:55)"."""
@@ -100,15 +122,29 @@ def _list_pages(document: PDFDocument, limits: ReadLimits) -> Iterator[PDFPage]:
     yield from pages
 
 
-def _analyze(page: PDFPage) -> LTPage | None:
-    """Return the layout of a page, None if it is damaged."""
+def _analyze(page: PDFPage) -> list[LTPage]:
+    """Return the layout of a page, and those of its text that lies on a side; none if it is damaged."""
+    layout, turns = _lay_out(page)
+    if layout is None:
+        return []
+    layouts = [layout]
+    for turn in sorted(turns):
+        page.rotate = (page.rotate + turn) % 360
+        turned, _ = _lay_out(page)
+        page.rotate = (page.rotate - turn) % 360
+        layouts += [turned] if turned is not None else []
+    return layouts
+
+
+def _lay_out(page: PDFPage) -> tuple[LTPage | None, set[int]]:
+    """Return the layout of upright text, None if the page is damaged, and the turns that its other text needs."""
     resources = PDFResourceManager()
-    device = _PageAggregator(resources, laparams=LAParams(boxes_flow=None))
+    device = _PageAggregator(resources)
     try:
         PDFPageInterpreter(resources, device).process_page(page)
     except PAGE_ERRORS:
-        return None
-    return device.get_result()
+        return None, set()
+    return device.get_result(), device.turns
 
 
 def _has_picture(items: Iterable[LTItem]) -> bool:

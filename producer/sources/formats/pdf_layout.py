@@ -20,6 +20,8 @@ WIDE = "\u2e80"
 MAX_SPANNING_SHARE = 0.5
 # Gap between two lines of one paragraph, in heights of a line.
 PARAGRAPH_GAP = 0.6
+# Points by which a line that is drawn twice is shifted.
+DOUBLE_SHIFT = 1.5
 # Columns within columns: three columns are found as one and two.
 MAX_DEPTH = 4
 # Lines of a page from which the search for columns would take too long; such a page is a table or a map.
@@ -54,9 +56,19 @@ def lay_out_page(page: Iterable[LTItem]) -> str:
 
 def lay_out_lines(found: Iterable[Line]) -> str:
     """Return the text of lines in reading order; a blank line separates paragraphs."""
-    lines = [line for line in found if line.text]
+    lines = _drop_doubles(line for line in found if line.text)
     blocks = [lines] if len(lines) > MAX_LINES else _split_columns(lines, depth=0)
     return "\n\n".join(_write_block(block) for block in blocks if block)
+
+
+def _drop_doubles(lines: Iterable[Line]) -> list[Line]:
+    """Return lines without those that are drawn again at nearly the same place to look bold."""
+    kept: dict[str, list[Line]] = {}
+    for line in lines:
+        same = kept.setdefault(line.text, [])
+        if all(abs(line.x0 - other.x0) > DOUBLE_SHIFT or abs(line.y0 - other.y0) > DOUBLE_SHIFT for other in same):
+            same.append(line)
+    return [line for same in kept.values() for line in same]
 
 
 def _list_lines(items: Iterable[LTItem]) -> Iterator[Line]:

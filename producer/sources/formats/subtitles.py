@@ -6,12 +6,11 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from producer.sources.source import Content
 
 TIMING = re.compile(r"^\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})")
-# Blocks of WebVTT that are no captions.
-NO_CAPTION = re.compile(r"^(WEBVTT|NOTE|STYLE|REGION)\b")
 VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
 MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 SOUND = re.compile(r"^[\[(♪*][^\])♪*]*[\])♪*]$")
@@ -35,32 +34,34 @@ def read_subtitles(text: str) -> Content:
     paragraphs: list[str] = []
     last_end, last_line = 0.0, ""
     for caption in _list_captions(text):
+        is_pause = caption.start - last_end > PAUSE
         for line in caption.text.split("\n"):
             # Captions that roll repeat the line before.
             if line == last_line:
                 continue
-            is_new = caption.start - last_end > PAUSE or line.startswith(("-", "–", "—")) or ": " in line[:30]  # noqa: RUF001
+            is_new = is_pause or line.startswith(("-", "–", "—")) or ": " in line[:30]  # noqa: RUF001
             is_full = bool(paragraphs) and len(paragraphs[-1]) > PARAGRAPH_CHARS and SENTENCE_END.search(paragraphs[-1])
             if paragraphs and not is_new and not is_full:
                 paragraphs[-1] += f" {line}"
             else:
                 paragraphs.append(line)
-            last_line = line
+            last_line, is_pause = line, False
         last_end = caption.end
     return Content("\n\n".join(paragraphs), "text")
 
 
 def _list_captions(text: str) -> Iterator[Caption]:
+    """Yield the captions; blocks without a time, such as styles and remarks of WebVTT, are none."""
     for block in re.split(r"\n\s*\n", text):
         lines = block.strip("\n").split("\n")
-        place = next((number for number, line in enumerate(lines) if TIMING.match(line)), None)
-        if place is None:
-            continue
-        times = TIMING.match(lines[place])
-        words = [cleaned for line in lines[place + 1 :] if (cleaned := _clean(line))]
-        words = [line for line in words if not SOUND.match(line) and not NO_CAPTION.match(line)]
-        if times and words:
-            yield Caption(_read_seconds(times[1]), _read_seconds(times[2]), "\n".join(words))
+        starts = [place for place, line in enumerate(lines) if TIMING.match(line)]
+        for start, end in pairwise([*starts, len(lines)]):
+            # Without a blank line, the number of the next caption ends this one.
+            is_joined = end < len(lines) and lines[end - 1].strip().isdecimal()
+            words = filter(None, map(_clean, lines[start + 1 : end - is_joined]))
+            spoken = "\n".join(line for line in words if not SOUND.match(line))
+            if spoken and (times := TIMING.match(lines[start])):
+                yield Caption(_read_seconds(times[1]), _read_seconds(times[2]), spoken)
 
 
 def _clean(line: str) -> str:

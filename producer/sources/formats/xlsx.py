@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from openpyxl import load_workbook
@@ -19,6 +19,8 @@ from producer.sources.table import check_names
 from producer.sources.text import clean_label
 
 SHOWN_SHEETS = 5
+# First rows among which the header is looked for.
+PEEKED_ROWS = 10
 
 
 def read_xlsx(data: bytes, limits: ReadLimits) -> Content:
@@ -33,11 +35,23 @@ def read_xlsx(data: bytes, limits: ReadLimits) -> Content:
     if not filled:
         raise UnreadableError("has no filled sheet; give a table with a header and at least one row")
     (_, rows), *others = filled
+    rows, notes = _skip_titles(rows)
     columns = tuple("" if cell is None else " ".join(str(cell).split()) for cell in next(rows))
     check_names(columns)
     lines = (json.dumps(_build_record(columns, row), ensure_ascii=True) for row in rows if any(map(_is_filled, row)))
     text = "\n".join(lines)
-    return Content(text, "text", metadata={"columns": json.dumps(columns)}, notes=_describe_sheets(others))
+    return Content(text, "text", metadata={"columns": json.dumps(columns)}, notes=notes + _describe_sheets(others))
+
+
+def _skip_titles(rows: Iterator[tuple[object, ...]]) -> tuple[Iterator[tuple[object, ...]], tuple[str, ...]]:
+    """Return the rows from the header on, and a note on the titles above it: rows of one cell above two of several."""
+    first = list(islice(rows, PEEKED_ROWS))
+    wide = [number for number, row in enumerate(first) if sum(map(_is_filled, row)) > 1]
+    start = wide[0] if len(wide) > 1 else 0
+    titles = [str(cell) for row in first[:start] for cell in row if _is_filled(cell)]
+    shown = ", ".join(repr(clean_label(title, max_chars=60)) for title in titles[:SHOWN_SHEETS])
+    notes = (f"has lines above its header, which are left out: {shown}",) if titles else ()
+    return chain(first[start:], rows), notes
 
 
 def _find_rows(sheet: Any) -> Iterator[tuple[object, ...]] | None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from models import step_updates
 from models.step import AttemptOutcome, Step
+from models.tables import Document
 from models.views import JobSummary
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
@@ -188,3 +189,19 @@ def test_what_a_check_found_is_shown_with_both_answers_and_the_reasons(
     assert "MARKED  Boris saved 70 people.\n        “70”: only the summary has it (there: 40)\n" in shown
     assert "asked   Boris saved ____ people.\n        the summary: 70\n        the source: 40  (F1 0.00)\n" in shown
     assert gistmill("show", str(job), "--json").json["evaluations"][0]["evidence"]["sentences"][1]["is_marked"]
+
+
+def test_parts_of_the_document_that_were_not_read_are_named(
+    gistmill: Gistmill, cluster: Cluster, submitted: list[JobSummary]
+) -> None:
+    notes = "holds pictures without text on page 2, which are left out"
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(
+            update(Document)
+            .where(Document.title == "Title a")
+            .values(details=Document.details.op("||")({"notes": notes}))
+        )
+
+    [job] = [job for job in submitted if job.title == "Title a"]
+    assert f"the document  {notes}" in " ".join(gistmill("show", str(job.job_id)).out.split(" "))
+    assert gistmill("show", str(job.job_id), "--json").json["notes"] == notes

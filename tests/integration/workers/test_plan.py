@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from models.views import JobSummary
+from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
 
@@ -31,16 +33,28 @@ def test_a_plan_without_servers_takes_as_long_as_is_usual(
     assert plan["seconds"] == plan["prompt_tokens"] / 1000 + 64 / 10
 
 
+# Steps of two seconds, one after the other or two at a time: the machine did twice as much in the same time.
+@pytest.mark.parametrize(("interval", "busy"), [(2, 8), (1, 5)])
 def test_a_plan_takes_as_long_as_the_latest_jobs_of_its_weights(
-    document: Path, gistmill: Gistmill, driver: Driver, submitted: list[JobSummary]
-) -> None:
-    # Each step of the driver reads 100 tokens and writes 20 in 2 s, for which the usual rates allow 2.1 s.
+    interval: int, busy: int, document: Path, gistmill: Gistmill, cluster: Cluster, driver: Driver,
+    submitted: list[JobSummary],
+) -> None:  # fmt: skip
+    # Each step of the driver reads 100 tokens and writes 20 in 2 s; for the four the usual rates allow 8.4 s.
     driver.run(submitted[0].job_id)
+    with cluster.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE steps SET finished_at = '2026-01-01'::timestamptz + :interval * place * interval '1 second' "
+                "FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM steps WHERE seconds = 2) AS numbered "
+                "WHERE numbered.id = steps.id"
+            ),
+            {"interval": interval},
+        )
 
     (plan,) = gistmill("plan", "a.md", "--max-new-tokens", "64", "--json").json
 
-    assert plan["rates"]["origin"] == "as the latest 4 calls of weights default"
-    assert plan["seconds"] == pytest.approx((plan["prompt_tokens"] / 1000 + 6.4) * 2 / 2.1)
+    assert plan["rates"]["origin"] == "as the latest 4 calls of weights default together"
+    assert plan["seconds"] == pytest.approx((plan["prompt_tokens"] / 1000 + 6.4) * busy / 8.4)
 
 
 def test_the_time_of_a_plan_is_printed_with_where_it_comes_from(document: Path, gistmill: Gistmill) -> None:

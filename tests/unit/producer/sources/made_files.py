@@ -99,7 +99,7 @@ def make_word(body: str, **more: str | bytes) -> bytes:
         more: further parts by kind ("footnotes", "comments") or, for altChunk, by suffix ("html"): the kind of the
             relationship and the name of the part follow from it, its id is ``r`` and the key.
     """
-    kinds = {key: key if key in {"footnotes", "endnotes", "comments"} else "aFChunk" for key in more}
+    kinds = {key: key if key in {"footnotes", "endnotes", "comments", "styles"} else "aFChunk" for key in more}
     names = {key: f"{key}.xml" if key == kind else f"chunk.{key}" for key, kind in kinds.items()}
     links = "".join(
         f'<Relationship Id="r{key}" Type="{OFFICE.rpartition("/")[0]}/{kinds[key]}" Target="{name}"/>'

@@ -45,3 +45,11 @@ def test_the_normal_form_is_its_own() -> None:
 
 def test_a_name_is_the_same_composed_and_decomposed() -> None:
     assert clean_label("cafe\u0301.txt") == clean_label("caf\u00e9.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [("\x1b[31mERROR\x1b[0m é", "ERROR é"), ("one\x0btwo\x0cthree\x1a", "one\ntwo\nthree"), ("a\tb\nc", "a\tb\nc")],
+)
+def test_signs_to_machines_are_no_characters(text: str, stored: str) -> None:
+    assert normalize_characters(text) == stored

@@ -133,3 +133,23 @@ def test_the_encoding_of_a_script_is_not_the_page_s() -> None:
     page = b'<script src="x.js" charset="windows-1252"></script><meta content="text/html; charset=koi8-r">'
     assert find_declared_charset(page) == "koi8-r"
     assert find_declared_charset(b'<script charset="utf-8"></script>') is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_found(encoding: str) -> None:
+    assert decode_text("The pump stopped.\n".encode(encoding)) == "The pump stopped.\n"
+
+
+def test_hebrew_is_not_taken_for_russian() -> None:
+    text = "הגשר החדש נפתח במרץ. האנשים שמחים."
+    assert decode_text(text.encode("cp1255")) == text
+
+
+def test_thai_is_detected() -> None:
+    text = "สะพานใหม่เปิดในเดือนมีนาคม ใช้เวลาสร้างสี่ปี"
+    assert decode_text(text.encode("cp874")) == text
+
+
+def test_two_damaged_bytes_in_a_short_text_make_it_no_windows_1252() -> None:
+    with pytest.raises(UnreadableError, match="damaged or cut-off"):
+        decode_text("Café Müller, naïve œuvre".encode() + b"\xff\xfe end")

@@ -150,3 +150,27 @@ def test_xhtml_whose_elements_close_themselves_keeps_its_text() -> None:
         '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/><script src="x"/></head><body>'
     )
     assert normalize_html(f"{page}<p>Open.</p></body></html>").text == "Open."
+
+
+def test_entities_are_normalized_as_other_characters_are() -> None:
+    assert normalize_html("<p>E&shy;lec&shy;tric &#xFB01;nal</p>").text == "Electric final"
+
+
+def test_a_table_in_a_table_keeps_its_rows() -> None:
+    inner = "<table><tr><th>Item<th>Fee<tr><td>Berth<td>90</table>"
+    text = normalize_html(f"<table><tr><td>Menu<td>{inner}</table>").text
+    assert text == "Menu\n\n| Item | Fee |\n| --- | --- |\n| Berth | 90 |"
+
+
+@pytest.mark.parametrize("tag", ["aside", "footer", "figcaption", "summary", "button", "address"])
+def test_blocks_are_apart(tag: str) -> None:
+    assert normalize_html(f"<{tag}>One.</{tag}><{tag}>Two.</{tag}>").text == "One.\n\nTwo."
+
+
+@pytest.mark.parametrize("tag", ["video", "audio", "canvas", "select", "noframes"])
+def test_what_stands_in_for_a_thing_that_cannot_be_shown_is_no_text(tag: str) -> None:
+    assert normalize_html(f"<p>One.</p><{tag}>Your browser cannot show it.</{tag}>").text == "One."
+
+
+def test_the_number_of_a_note_is_no_power() -> None:
+    assert normalize_html("<p>It rained<sup>[4]</sup> 10<sup>3</sup> times.</p>").text == "It rained[4] 10^3 times."

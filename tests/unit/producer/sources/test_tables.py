@@ -293,6 +293,39 @@ def test_a_file_whose_first_lines_are_all_bad_says_why(tmp_path: Path) -> None:
     assert "a.jsonl#row 1 is not valid JSON" in message
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"text": "one"},\n{"text": "two"}]\n',
+        '{\n "text": "one"\n}\n{\n "text": "two"\n}',
+        '{\n"text": "one"\n} {"text": "two"}',
+    ],
+)
+def test_an_array_and_objects_of_several_lines_are_read_whatever_the_name(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    assert names_and_texts(read(tmp_path / name, content)) == [(f"{name}#row 1", "one"), (f"{name}#row 2", "two")]
+
+
+@pytest.mark.parametrize("first", ["{", "[", '["one", {"text"'])
+def test_a_first_line_that_is_broken_costs_itself(tmp_path: Path, first: str) -> None:
+    events = read(tmp_path / "a.jsonl", first + '\n{"text": "two"}\n')
+    assert names_and_texts(events) == [("a.jsonl#row 2", "two")]
+    assert len(problems(events)) == 1
+
+
+def test_a_number_of_thousands_of_digits_beside_the_text_costs_nothing(tmp_path: Path) -> None:
+    events = read(tmp_path / "a.jsonl", '{"text": "one", "n": %s}\n' % ("9" * 5000))
+    assert names_and_texts(events) == [("a.jsonl#row 1", "one")]
+
+
+def test_the_column_without_a_name_is_neither_id_nor_title(tmp_path: Path) -> None:
+    (source,) = read(tmp_path / "a.csv", ",text\n0,The pump stopped.\n")
+    assert isinstance(source, Source)
+    assert (source.name, source.title) == ("a.csv#row 1", "")
+
+
 def write_parquet(path: Path, columns: dict[str, list[object]]) -> None:
     parquet.write_table(pa.table(columns), path)
 
@@ -367,6 +400,21 @@ def test_no_value_beside_the_text_costs_a_row(tmp_path: Path, kind: pa.DataType,
     (source,) = read_sources([tmp_path / "a.parquet"], text_column="text")
     assert isinstance(source, Source)
     assert label is None or source.metadata["when"] == label
+
+
+def test_a_time_zone_that_does_not_exist_costs_no_row(tmp_path: Path) -> None:
+    times = pa.array([1_700_000_000_000], pa.timestamp("ms", tz="Mars/Olympus"))
+    parquet.write_table(pa.table({"text": ["one"], "time": times}), tmp_path / "a.parquet")
+    (source,) = read_sources([tmp_path / "a.parquet"], text_column="text")
+    assert isinstance(source, Source)
+    assert source.metadata["time"] == "1700000000000"
+
+
+def test_a_parquet_file_of_nested_columns_alone_is_refused_by_their_name(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"text": [["one", "two"]]}), tmp_path / "a.parquet")
+    (problem,) = read_sources([tmp_path / "a.parquet"])
+    assert isinstance(problem, SourceProblem)
+    assert "nested values alone, such as 'text'" in problem.message
 
 
 def test_a_double_column_of_a_parquet_file_is_refused(tmp_path: Path) -> None:

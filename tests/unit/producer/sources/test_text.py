@@ -117,3 +117,16 @@ def test_structure_makes_a_text_markdown(text: str, expected: str) -> None:
 def test_labels_are_one_short_line_that_can_be_stored() -> None:
     assert clean_label(" a\n\tb\0\ud800 ") == "a b\ufffd?"
     assert clean_label("x" * 2000) == "x" * 999 + "…"
+
+
+@pytest.mark.parametrize(
+    ("markdown", "kept"),
+    [
+        ("One ![a pump](data:image/png;base64,AAAA) two.", "One a pump two."),
+        ("One <img alt='x' src='data:image/png;base64,AAAA'> two.", "One  two."),
+        ("![][image1]\n\nOne.\n\n[image1]: <data:image/png;base64,AAAA>\n", "\n\nOne.\n\n"),
+        ("![a pump](pump.png) [data: x][y]", "![a pump](pump.png) [data: x][y]"),
+    ],
+)
+def test_pictures_as_data_are_left_out(markdown: str, kept: str) -> None:
+    assert read_markdown(markdown).text == kept

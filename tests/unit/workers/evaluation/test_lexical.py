@@ -165,3 +165,24 @@ def test_marks_that_make_another_letter_stay() -> None:
 def test_a_number_is_the_same_in_the_digits_and_groups_of_any_script(number: str) -> None:
     assert keys(number) == ["53193"]
     assert keys("1,00,000") == keys("100,000")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Мост строили в 2019 г. за 5 млн. руб. у реки.",
+        "Дом на ул. Ленина стоит.",
+        "Die 2. Brücke ist seit ca. zehn Jahren usw. gesperrt.",
+        "Mme. Roux et Dhr. Jansen attendent El Sr. López.",
+        "He came at 5 p.m. on Monday, as Fig. 3 shows.",
+        "Most otwarto w 2019 r. i zamknięto.",
+        "डॉ. शर्मा ने कहा।",
+        "彼は「橋が開いた。」と言った。",
+    ],
+)
+def test_a_stop_within_a_sentence_ends_none(sentence: str) -> None:
+    assert [found.text for found in split_sentences(f"{sentence} {sentence}")] == [sentence, sentence]
+
+
+def test_letters_without_case_begin_sentences_behind_short_words() -> None:
+    assert len(split_sentences("پل باز شد. آیا مردم خوشحالند؟ بله. می\u200cروند.")) == 4

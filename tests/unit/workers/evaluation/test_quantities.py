@@ -92,3 +92,27 @@ def test_two_numbers_of_a_table_are_both_there() -> None:
 
 def test_letters_beside_a_number_belong_to_it_only_where_words_have_spaces() -> None:
     assert [quantity.value for quantity in find_quantities("人口53193人、GPT4")] == [53193.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("人口は一万二千人。", 12_000),
+        ("約3万5千人", 35_000),
+        ("3만 5천 명", 35_000),
+        ("三百二十米", 320),
+        ("二百零五", 205),
+        ("1億2000万円", 120_000_000),
+        ("12.5億円", 1_250_000_000),
+        ("十二月", 12),
+        ("3½ hours", 3.5),
+        ("½ of them", 0.5),
+    ],
+)
+def test_signs_for_tens_and_fractions_are_numbers(text: str, value: float) -> None:
+    assert [quantity.value for quantity in find_quantities(text)] == [value]
+
+
+@pytest.mark.parametrize("text", ["万一下雨", "千万不要", "十分高兴", "一些人", "百度公司", "二〇二四"])
+def test_words_with_signs_for_numbers_are_none(text: str) -> None:
+    assert list(find_quantities(text)) == []

@@ -72,3 +72,23 @@ def test_xml_with_an_undeclared_prefix_is_read_and_other_bytes_are_refused() -> 
     assert parse_xml(b'<a><b opf:role="aut">text</b></a>').findtext("b") == "text"
     with pytest.raises(UnreadableError, match="is not XML"):
         parse_xml(b"no markup at all")
+
+
+@pytest.mark.parametrize("name", ["chapter.xht", "chapter", "picture.svg"])
+def test_a_declared_entity_is_refused_whatever_the_name_of_its_part(name: str) -> None:
+    data = make_zip({name: b"\xff\xfe" + BILLION_LAUGHS.encode("utf-16-le")})
+    with pytest.raises(UnreadableError, match="declares XML entities"), open_archive(data, ReadLimits()):
+        pass
+
+
+def test_names_with_separators_of_windows_are_found() -> None:
+    with open_archive(make_zip({"word\\document.xml": "<a/>"}), ReadLimits()) as archive:
+        assert archive.read("word/document.xml") == b"<a/>"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"{\\rtf1 text}", "a file of another kind"), (make_docx()[:300], "a damaged zip archive")]
+)
+def test_a_file_that_is_no_archive_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(UnreadableError, match=message), open_archive(data, ReadLimits()):
+        pass

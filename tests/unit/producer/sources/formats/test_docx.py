@@ -181,3 +181,78 @@ def test_a_zip_of_another_kind_is_refused() -> None:
 def test_the_mark_of_an_embedded_document_cannot_be_forged() -> None:
     body = f"{paragraph('0' * 32)}<w:altChunk r:id='rtxt'/>"
     assert read(body, txt="It runs.") == f"{'0' * 32}\n\nIt runs."
+
+
+def field(instruction: str, shown: str) -> str:
+    """Return a field of Word: what to compute, and what it gave."""
+    marks = [f"<w:r><w:fldChar w:fldCharType='{kind}'/></w:r>" for kind in ("begin", "separate", "end")]
+    return f"{marks[0]}<w:r><w:instrText> {instruction} </w:instrText></w:r>{marks[1]}{shown}{marks[2]}"
+
+
+def test_a_table_of_contents_is_no_text() -> None:
+    contents = f"<w:p>{field('TOC 1', run('Pier 1') + field('PAGEREF x', run('1')))}</w:p>"
+    gallery = "<w:sdtPr><w:docPartObj><w:docPartGallery w:val='Table of Contents'/></w:docPartObj></w:sdtPr>"
+    control = f"<w:sdt>{gallery}<w:sdtContent>{paragraph('Contents')}</w:sdtContent></w:sdt>"
+    assert read(control + contents + paragraph("It rained.")) == "It rained."
+
+
+def test_the_text_of_other_fields_is_read_and_their_instruction_never() -> None:
+    assert read(f"<w:p>{run('See ')}{field('HYPERLINK x', run('the page'))}{run('.')}</w:p>") == "See the page."
+
+
+def test_a_table_of_contents_that_never_ends_takes_no_text_with_it() -> None:
+    begin = "<w:r><w:fldChar w:fldCharType='begin'/></w:r><w:r><w:instrText>TOC</w:instrText></w:r>"
+    assert read(f"<w:p>{begin}</w:p>{paragraph('It rained.')}") == "It rained."
+
+
+def test_hidden_text_and_hints_to_fill_in_are_not_read() -> None:
+    hidden = "<w:r><w:rPr><w:vanish/></w:rPr><w:t>Hidden.</w:t></w:r>"
+    shown = "<w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>Seen.</w:t></w:r>"
+    hint = f"<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent>{run('Click here.')}</w:sdtContent></w:sdt>"
+    assert read(f"<w:p>{hidden}{shown}{hint}</w:p>") == "Seen."
+
+
+def test_breaks_tabs_and_powers_are_kept() -> None:
+    power = "<w:r><w:rPr><w:vertAlign w:val='superscript'/></w:rPr><w:t>2</w:t></w:r>"
+    body = f"<w:p>{run('one')}<w:r><w:cr/></w:r>{run('two')}<w:r><w:ptab/></w:r>{run('10')}{power}</w:p>"
+    assert read(body) == "one\ntwo 10^2"
+
+
+@pytest.mark.parametrize(
+    ("formula", "tex"),
+    [
+        ("<m:f><m:num>{a}</m:num><m:den>{b}</m:den></m:f>", "\\frac{a}{b}"),
+        ("<m:rad><m:deg/><m:e>{a}</m:e></m:rad>", "\\sqrt{a}"),
+        ("<m:nary><m:sub/><m:sup/><m:e>{a}</m:e></m:nary>", "a"),
+    ],
+)
+def test_a_formula_without_properties_is_written_and_costs_no_other(formula: str, tex: str) -> None:
+    runs = {name: f"<m:r><m:t>{name}</m:t></m:r>" for name in "ab"}
+    body = f"<w:p><m:oMath>{formula.format(**runs)}</m:oMath></w:p><w:p><m:oMath>{runs['b']}</m:oMath></w:p>"
+    assert read(body) == f"${tex}$\n\n$b$"
+
+
+def test_headings_of_any_name_and_the_title_are_found() -> None:
+    styles = (
+        f"<w:styles {NAMESPACES}><w:style w:styleId='t'><w:name w:val='Title'/></w:style><w:style/>"
+        "<w:style w:styleId='h'><w:pPr><w:outlineLvl w:val='1'/></w:pPr></w:style>"
+        "<w:style w:styleId='own'><w:basedOn w:val='h'/></w:style></w:styles>"
+    )
+    body = "".join(
+        f"<w:p><w:pPr>{style}</w:pPr>{run(text)}</w:p>"
+        for style, text in [
+            ("<w:pStyle w:val='t'/>", "Report"),
+            ("<w:outlineLvl w:val='0'/>", "Part"),
+            ("<w:pStyle w:val='own'/>", "Chapter"),
+            ("<w:pStyle w:val='own'/><w:outlineLvl w:val='9'/>", "It rained."),
+        ]
+    )
+    content = read_docx(make_word(body, styles=styles), LIMITS)
+    assert content.text == "Report\n\n# Part\n\n## Chapter\n\nIt rained."
+    assert content.title == "Report"
+
+
+def test_a_table_in_a_table_keeps_its_rows() -> None:
+    inner = f"<w:tbl><w:tr><w:tc>{paragraph('Fee')}</w:tc><w:tc>{paragraph('90')}</w:tc></w:tr></w:tbl>"
+    outer = f"<w:tbl><w:tr><w:tc>{paragraph('Outer')}{inner}</w:tc></w:tr></w:tbl>"
+    assert read(outer) == "Outer\n\n|  |  |\n| --- | --- |\n| Fee | 90 |"

@@ -144,3 +144,54 @@ def test_a_package_is_found_without_a_container() -> None:
 def test_a_placeholder_is_no_title() -> None:
     package = PREFIXED.replace("Two chapters", "Unknown")
     assert read_epub(make_book({"a.xhtml": CHAPTER.format("A", "B.")}, package=package), LIMITS).title == "A"
+
+
+def test_marks_of_notes_stand_apart_from_words_and_numbers_of_printed_pages_are_left_out() -> None:
+    chapter = (
+        "<html xmlns:epub='http://www.idpf.org/2007/ops'><body><p>The pier<a epub:type='noteref' href='#n'>1</a> "
+        "was<sup><a role='doc-noteref' href='#m'>2</a></sup> <span epub:type='pagebreak'>12</span>rebuilt.</p>"
+        "<aside epub:type='footnote'>In 1953.</aside></body></html>"
+    )
+    assert read({"a.xhtml": chapter}) == "The pier[1] was[2] rebuilt.\n\nIn 1953."
+
+
+def package(manifest: str, *spine: str) -> str:
+    """Return a package file with a manifest and the ids of the spine."""
+    items = "".join(f'<itemref idref="{name}"/>' for name in spine)
+    return (
+        f'<package xmlns="http://www.idpf.org/2007/opf">{METADATA}<manifest>{manifest}</manifest>'
+        f"<spine>{items}</spine></package>"
+    )
+
+
+def test_a_file_that_is_listed_twice_is_read_once() -> None:
+    manifest = '<item id="a" href="a.xhtml#one"/><item id="b" href="a.xhtml#two"/>'
+    assert read({"a.xhtml": CHAPTER.format("A", "B.")}, package=package(manifest, "a", "b", "a")) == "# A\n\nB."
+
+
+def test_separators_of_windows_are_understood() -> None:
+    manifest = '<item id="a" href="text\\a.xhtml"/>'
+    assert read({"text/a.xhtml": CHAPTER.format("A", "B.")}, package=package(manifest, "a")) == "# A\n\nB."
+
+
+@pytest.mark.parametrize("fallback", ["", 'fallback="b"'])
+def test_an_item_that_is_no_page_gives_the_one_that_stands_in_for_it(fallback: str) -> None:
+    manifest = f'<item id="a" href="a.pdf" media-type="application/pdf" {fallback}/><item id="b" href="b.xhtml"/>'
+    chapters: dict[str, str | bytes] = {"a.pdf": "%PDF-1.4", "b.xhtml": CHAPTER.format("A", "B.")}
+    content = read_epub(make_book(chapters, package=package(manifest, "a", *([] if fallback else "b"))), LIMITS)
+    assert content.text == "# A\n\nB."
+    assert bool(content.notes) is not bool(fallback)
+
+
+@pytest.mark.parametrize("title", ["Fish & chips", "Fish &amp; chips", "Fish &amp;amp; chips"])
+def test_signs_in_a_title_are_kept_however_they_are_escaped(title: str) -> None:
+    escaped = package('<item id="a" href="a.xhtml"/>', "a").replace("Two chapters", title)
+    content = read_epub(make_book({"a.xhtml": CHAPTER.format("A", "B.")}, package=escaped), LIMITS)
+    assert content.title == "Fish & chips"
+
+
+def test_all_authors_are_named() -> None:
+    both = "<dc:creator>A. Writer</dc:creator><dc:creator>B. Reader</dc:creator></metadata>"
+    book = package('<item id="a" href="a.xhtml"/>', "a").replace("</metadata>", both)
+    content = read_epub(make_book({"a.xhtml": CHAPTER.format("A", "B.")}, package=book), LIMITS)
+    assert content.metadata == {"creator": "A. Writer; B. Reader"}

@@ -116,3 +116,9 @@ def test_what_holds_no_text_is_refused(data: bytes, words: str) -> None:
 def test_broken_header_fields_cost_only_themselves() -> None:
     data = b'From: =?utf-8?b?!!!?= <\nDate: not a date, at all\nTo: "open\nSubject: =?x?q?a?=\n\nIt rained.\n'
     assert read_mail(data).text == "It rained."
+
+
+def test_html_is_read_if_the_plain_text_only_hints_at_it() -> None:
+    page = "<p>" + "The bridge was opened in March after four years of work. " * 12 + "</p>"
+    text = read_mail(make_mail("Your mail program cannot show HTML.\n", html=page).as_bytes()).text
+    assert text.startswith("The bridge was opened")

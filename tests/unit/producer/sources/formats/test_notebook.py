@@ -62,3 +62,18 @@ def test_cells_of_wrong_types_are_passed_over() -> None:
     assert read_notebook(
         make_notebook(3, {"cell_type": "code", "source": 5, "outputs": 3}, make_code("a", 1))
     ).text == ("```python\na\n```")
+
+
+def read_outputs(*outputs: dict[str, object]) -> str:
+    cell = {"cell_type": "code", "source": "run()", "outputs": list(outputs)}
+    return read_notebook(json.dumps({"cells": [cell], "metadata": {}})).text.replace("```", "")
+
+
+def test_an_output_in_markdown_is_read_and_the_names_of_objects_never() -> None:
+    shown = {"data": {"text/plain": "<IPython.core.display.Markdown object>", "text/markdown": ["It *rained*."]}}
+    silent = {"text": ["<matplotlib figure>"], "png": "AAAA"}
+    assert read_outputs(shown, silent).split() == ["run()", "It", "*rained*."]
+
+
+def test_of_a_progress_bar_the_last_state_is_read() -> None:
+    assert read_outputs({"text": "0%\r50%\r100% done\nnext\n"}).split() == ["run()", "100%", "done", "next"]

@@ -105,7 +105,7 @@ def test_a_title_that_a_program_wrote_is_none(written: str, title: str) -> None:
 
 @pytest.mark.parametrize("kind", [FileKind.PDF, FileKind.DOCX, FileKind.EPUB])
 def test_a_corrupted_file_is_a_clear_error(kind: FileKind, sandbox: Sandbox) -> None:
-    with pytest.raises(UnreadableError, match=f"is not a readable {kind} file"):
+    with pytest.raises(UnreadableError, match=f"is not a readable {kind} file|is a file of another kind"):
         sandbox.convert(kind, b"%PDF-1.4 PK\x03\x04 nothing behind it")
 
 
@@ -118,3 +118,32 @@ def test_a_pdf_that_unpacks_to_too_much_is_refused() -> None:
     assert len(bomb) > len(stream)
     with Sandbox(ReadLimits(conversion_bytes=700_000_000)) as sandbox, pytest.raises(LimitError, match="of memory"):
         sandbox.convert(FileKind.PDF, bomb)
+
+
+def draw(*lines: tuple[int, int, str], matrix: str = "1 0 0 1") -> str:
+    """Return commands that draw each text at its place."""
+    return "\n".join(f"BT /F1 10 Tf {matrix} {x} {y} Tm ({text}) Tj ET" for x, y, text in lines)
+
+
+def test_words_that_are_divided_at_the_end_of_a_line_are_joined() -> None:
+    page = draw(
+        (72, 700, "An inter-"), (72, 688, "national, well-known"), (72, 676, "pump. A well-"), (72, 664, "known A-")
+    )
+    assert read_pdf(make_drawn_pdf(page), ReadLimits()).text == "An international, well-known\npump. A well-known A-"
+
+
+@pytest.mark.parametrize("matrix", ["0 1 -1 0", "0 -1 1 0"])
+def test_a_page_whose_text_lies_on_its_side_is_read(matrix: str) -> None:
+    page = draw((100, 300, "The pump of the harbour stopped."), matrix=matrix)
+    assert read_pdf(make_drawn_pdf(page), ReadLimits()).text == "The pump of the harbour stopped."
+
+
+def test_text_at_the_margin_that_lies_on_its_side_stands_apart() -> None:
+    page = draw((100, 600, "The pump of the harbour stopped.")) + draw((20, 300, "Submitted in May"), matrix="0 1 -1 0")
+    text = read_pdf(make_drawn_pdf(page), ReadLimits()).text
+    assert text == "The pump of the harbour stopped.\n\nSubmitted in May"
+
+
+def test_a_line_that_is_drawn_twice_to_look_bold_is_read_once() -> None:
+    page = draw((100, 600, "The pump stopped."), (101, 600, "The pump stopped."), (100, 500, "The pump stopped."))
+    assert read_pdf(make_drawn_pdf(page), ReadLimits()).text == "The pump stopped.\n\nThe pump stopped."

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from producer.sources.formats.rst import read_rst
 
 PAGE = """\
@@ -86,3 +88,28 @@ def test_broken_markup_is_read_as_text() -> None:
     text = read_rst("Ferry\n==\n\n*It runs `every* |day_ :x:`y\n\n  indented\nnot\n\n+--+\n|a\n").text
     for word in ("Ferry", "runs", "indented"):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("directive", "kept"),
+    [
+        (".. code-block:: python\n   :linenos:\n   :emphasize-lines: 1\n\n   run()\n", "run()"),
+        (".. math::\n   :label: law\n   :nowrap:\n\n   a\n", "a"),
+        (".. note::\n   :collapsible:\n\n   It rained.\n", "Note It rained."),
+        (".. figure:: x.png\n   :loading: lazy\n\n   It rained.\n", "It rained."),
+        (".. automodule:: harbour\n   :members:\n", "harbour"),
+        (".. only:: html\n\n   It rained.\n", "It rained."),
+    ],
+)
+def test_options_of_sphinx_cost_no_text_and_are_none(directive: str, kept: str) -> None:
+    text = read_rst(f"Start.\n\n{directive}\nEnd.\n").text
+    assert text.replace("```", "").split() == ["Start.", *kept.split(), "End."]
+
+
+def test_a_text_without_a_title_has_none() -> None:
+    assert read_rst("It rained.\n").title == ""
+
+
+def test_fields_of_the_file_hide_no_title() -> None:
+    content = read_rst(":orphan:\n:author: A. Writer\n\n.. _start:\n\nFerry\n=====\n\nIt runs.\n")
+    assert (content.title, content.text) == ("Ferry", "# Ferry\n\nIt runs.")

@@ -43,3 +43,16 @@ def test_long_speech_is_cut_into_paragraphs_at_ends_of_sentences() -> None:
 @pytest.mark.parametrize("text", ["", "no times here", "00:00:01,000 --> 00:00:02,000\n"])
 def test_a_file_without_captions_has_no_text(text: str) -> None:
     assert read_subtitles(text).text == ""
+
+
+def test_captions_without_a_blank_line_between_them_are_apart() -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\nIt rained.\n2\n00:00:02,500 --> 00:00:03,000\nIt stopped.\n"
+    assert read_subtitles(text).text == "It rained. It stopped."
+
+
+def test_words_that_mark_remarks_elsewhere_are_read_in_a_caption() -> None:
+    assert read_subtitles("1\n00:00:01,000 --> 00:00:02,000\nNOTE the STYLE.\n").text == "NOTE the STYLE."
+
+
+def test_the_lines_of_a_caption_after_a_pause_stay_together() -> None:
+    assert read_subtitles("1\n00:01:00,000 --> 00:01:02,000\nIt rained\nall day.\n").text == "It rained all day."

@@ -33,6 +33,18 @@ def test_rows_are_documents_with_their_other_columns(tmp_path: Path) -> None:
     assert second.metadata["when"] == "2024-05-01 10:30:00"
 
 
+def test_titles_above_the_header_are_left_out_with_a_note() -> None:
+    content = read_xlsx(make_xlsx([["Report of the harbour"], [None], *ROWS[1:]]), ReadLimits())
+    assert content.text.count("\n") == 1
+    assert content.notes == ("has lines above its header, which are left out: 'Report of the harbour'",)
+
+
+def test_a_note_beside_a_single_column_makes_no_other_header() -> None:
+    content = read_xlsx(make_xlsx([["text"], ["One."], ["Two.", "a note"], ["Three."]]), ReadLimits())
+    assert content.metadata == {"columns": '["text"]'}
+    assert content.notes == ()
+
+
 def test_a_row_without_a_text_costs_itself(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(make_xlsx([["id", "text"], [1, None], [2, "Two."]]))
     problem, source = read_sources([tmp_path / "a.xlsx"], text_column="text")
@@ -65,4 +77,4 @@ def test_a_broken_workbook_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 nothing")
     (problem,) = read_sources([tmp_path / "a.xlsx"])
     assert isinstance(problem, SourceProblem)
-    assert "is not a readable XLSX file" in problem.message
+    assert "is a damaged zip archive" in problem.message
