@@ -94,6 +94,11 @@ def _iterate_rows(frame: Any) -> Iterator[Record]:
     return (dict(zip(names, row, strict=True)) for row in whole.itertuples(index=False, name=None))
 
 
+def name_values(record: GivenItem) -> Record:
+    """Return a mapping as a record, whose names are texts."""
+    return {str(name): value for name, value in record.items()} if isinstance(record, Mapping) else {}
+
+
 def read_given(document: Document, *, sandbox: Sandbox, limits: ReadLimits) -> Content:
     """Return the content of a document in memory.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
 from producer.sources.documents import explain_os_error, read_file, read_stdin
-from producer.sources.given import Document, Documents, GivenItem, iterate_documents, read_given, refuse_item
+from producer.sources.given import Document, Documents, GivenItem, iterate_documents, name_values, read_given, refuse_item
 from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.locating import STDIN, FileTarget, is_url, locate_files
@@ -108,7 +108,7 @@ class _Reader:
         """Yield the events of mappings, which are rows of one table."""
         options = {"text_column": self.text_column, "id_column": self.id_column}
         try:
-            table = peek_rows(Row(number, dict(record)) for number, record in numbered)  # type: ignore[arg-type]
+            table = peek_rows(Row(number, name_values(record)) for number, record in numbered)
             yield from read_table(table, "", **options, sandbox=self.sandbox, limits=self.limits)
         except SourceError as error:
             yield describe_problem(RECORDS, error)

@@ -43,11 +43,11 @@ def test_a_document_without_a_name_is_called_by_its_place_and_read_once() -> Non
 
 
 def test_neighbouring_mappings_are_the_rows_of_one_table() -> None:
-    given = [{"id": 7, "text": "One.", "year": 1999}, {"text": None}, Document("Two."), {"body": "Three."}]
+    given = [{"id": 7, "text": "One.", 1999: "year"}, {"text": None}, Document("Two."), {"body": "Three."}]
 
     assert read(given, id_column="id")[:3] == [
         SourceNote("the input", "the input: the text is taken from column 'text' (change it by --text-column)."),
-        Source("7", "One.", "text", metadata={"row": "1", "year": "1999"}),
+        Source("7", "One.", "text", metadata={"row": "1", "1999": "year"}),
         SourceProblem("row 2", "row 2 has no text in column 'text'; fill it in or leave the row out."),
     ]
     assert read(given, id_column="id")[4:] == [
