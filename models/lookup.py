@@ -117,7 +117,11 @@ def read_batch(session: Session, batch_id: UUID) -> BatchProgress:
 def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
     """Return the partial, failed and cancelled jobs of a batch."""
     poor = (JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
-    return list(session.scalars(select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(poor)).order_by(Job.id)))
+    return list(
+        session.scalars(
+            select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(poor)).order_by(Job.position, Job.id)
+        )
+    )
 
 
 def read_job(session: Session, job_id: UUID) -> JobSummary:

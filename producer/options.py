@@ -83,6 +83,7 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
     """
     values = {name: value for name, value in given.items() if value is not None}
     _check_names(values)
+    check_texts(values)
     if "greedy" in values:
         values = {"do_sample": not values.pop("greedy")} | values
     values["generation"] = {name: values.pop(name) for name in PARAMETERS if name in values}
@@ -104,8 +105,19 @@ def _check_names(values: Mapping[str, Any]) -> None:
         raise SettingsError(f"there is no option {name!r}{advice}")
 
 
+def check_texts(values: Mapping[str, Any]) -> None:
+    """Check that every text among the values of options can be stored.
+
+    Raises:
+        SettingsError: one holds NUL or lone surrogates.
+    """
+    for name, value in values.items():
+        if isinstance(value, str):
+            _normalize(value, f"option {name}")
+
+
 def _read_prompt(prompt: str | Path) -> str:
-    return read_text_file(prompt) if isinstance(prompt, Path) else _normalize(prompt, "the prompt")
+    return read_text_file(prompt) if isinstance(prompt, Path) else _normalize(prompt, "option prompt")
 
 
 def _normalize(text: str, name: str) -> str:

@@ -12,7 +12,7 @@ from models.base import Json
 from models.job import Priority
 from producer.errors import SubmissionError
 from producer.intake import SubmissionRequest, name_batch, name_documents
-from producer.options import READING_OPTIONS, build_job_options
+from producer.options import READING_OPTIONS, build_job_options, check_texts
 from producer.sources.characters import compose
 from producer.sources.given import Documents, list_paths
 from producer.sources.limits import RECOGNITION_LIMITS, ReadLimits
@@ -123,6 +123,7 @@ def prepare_submission(
         SettingsError: an option is invalid.
     """
     of_reading, of_jobs = split_options(given)
+    check_texts(of_reading)
     reading = Reading(documents, **of_reading)
     options = build_job_options(of_jobs)
     paths = list_paths(documents)

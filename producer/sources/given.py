@@ -43,8 +43,10 @@ class Document:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, str):
-            raise SubmissionError(f"the text of a Document must be a str, not {type(self.text).__name__}")
+        for part, kind in (("text", str), ("name", str), ("title", str), ("metadata", Mapping)):
+            value = getattr(self, part)
+            if not isinstance(value, kind):
+                raise SubmissionError(f"the {part} of a Document must be a {kind.__name__}, not {type(value).__name__}")
         if self.format is not None and self.format not in get_args(TextKind):
             raise SubmissionError(f"the format of a Document is one of {', '.join(get_args(TextKind))}")
 

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
 from producer.sources.documents import explain_os_error, read_file, read_stdin
-from producer.sources.given import Document, Documents, GivenItem, iterate_documents, name_values, read_given, refuse_item
+from producer.sources.given import (
+    Document,
+    Documents,
+    GivenItem,
+    iterate_documents,
+    name_values,
+    read_given,
+    refuse_item,
+)
 from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.locating import STDIN, FileTarget, is_url, locate_files

@@ -174,6 +174,7 @@ def test_a_reader_of_the_events_is_told_all_and_nothing_is_warned_of(
         (pandas.DataFrame({"a": ["x"], "b": ["y"]}), {}, "give --text-column one of 'a', 'b'"),
         (make_documents(), {"name": " "}, "--batch needs a name that is not blank"),
         (make_documents(), {"name": "a\0"}, "cannot be stored as the name of a batch"),
+        (make_documents(), {"id_column": "a\0"}, "option id_column holds NUL characters"),
         (make_documents(), {"priority": "urgent"}, "priority 'urgent' is not one of low, normal, high"),
         (make_documents(), {"style": "few-shot"}, r"style few-shot and examples \(--examples\) go together"),
         (make_documents(), {"temperature": 99}, "generation.temperature"),
@@ -192,7 +193,9 @@ def test_bad_input_raises_before_anything_is_stored(
     assert count_jobs(cluster) == 0
 
 
-@pytest.mark.parametrize("values", [{"text": 42}, {"text": "t", "format": "pdf"}])
+@pytest.mark.parametrize(
+    "values", [{"text": 42}, {"text": "t", "name": 7}, {"text": "t", "metadata": "m"}, {"text": "t", "format": "pdf"}]
+)
 def test_a_document_of_the_wrong_type_cannot_be_made(values: dict[str, object]) -> None:
     with pytest.raises(gistmill.SubmissionError):
         gistmill.Document(**values)  # type: ignore[arg-type]

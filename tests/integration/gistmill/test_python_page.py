@@ -1,4 +1,4 @@
-"""The programs of docs/python.md, each run as its reader would run it."""
+"""The programs of docs/python.md and of the README, each run as its reader would run it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.conftest import Cluster, wait_until
 from tests.processes import PATIENCE, run_server
 
 PAGE = Path(__file__).parents[3] / "docs" / "python.md"
+README = PAGE.parents[1] / "README.md"
 SECTIONS = {section.partition("\n")[0]: section for section in PAGE.read_text().split("\n## ")}
 TEXT = "The river rose by four metres in two days. The council closed both bridges on Friday. "
 
@@ -64,6 +65,19 @@ def test_the_script_makes_a_dataframe_of_summaries_from_a_list_of_texts_in_six_l
     assert header.split() == ["source", "state", "summary"]
     assert ("document 1" in first, "document 2" in second) == (True, True)
     assert sum(bool(line.strip()) for line in program.splitlines()) <= 6
+
+
+def test_the_program_of_the_readme_prints_a_summary_of_each_file(
+    worker: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [program] = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "reports").mkdir()
+    for name in ("a.md", "b.md"):
+        (tmp_path / "reports" / name).write_text(f"# {name}\n\n{TEXT}")
+
+    exec(program, {})
+
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[1:4] == ".md"] == ["a.md", "b.md"]
 
 
 def test_the_notebook_cell_joins_summaries_to_the_rows_of_its_dataframe_in_a_running_loop(worker: None) -> None:

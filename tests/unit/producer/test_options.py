@@ -111,7 +111,9 @@ def test_a_prompt_and_examples_can_be_given_themselves() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"prompt": "a\0 {text}"}, "the prompt holds NUL characters"),
+        ({"prompt": "a\0 {text}"}, "option prompt holds NUL characters"),
+        ({"weights": "a\0"}, "option weights holds NUL characters"),
+        ({"separator": "\ud800"}, "option separator holds broken Unicode"),
         ({"examples": ["text"]}, "examples are mappings of a text and a summary"),
         ({"examples": [{"text": "a\ud800", "summary": "s"}]}, "an example holds broken Unicode"),
         ({"temprature": 1}, "there is no option 'temprature'; the nearest are temperature"),
