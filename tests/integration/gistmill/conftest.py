@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -42,3 +43,12 @@ def settings_of_cluster(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_p
 def count_workers(cluster: Cluster) -> int:
     with cluster.engine.connect() as connection:
         return connection.execute(text("SELECT count(*) FROM workers")).scalar_one()
+
+
+def count_connections(cluster: Cluster) -> int:
+    """Return the number of connections to this test's database."""
+    url = cluster.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        row = connection.execute(others).fetchone()
+    return row[0] if row else 0
