@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 from models.sampling_params import PARAMETERS, RANGES, SamplingParams
 
-Role = Literal["user", "assistant"]
+Role = Literal["system", "user", "assistant"]
 
 
 class PromptFormat(StrEnum):
@@ -56,12 +56,21 @@ class Turn:
         return "".join(part.text for part in self.parts)
 
 
+def merge_system_turn(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Return the turns with a first one of the system as the beginning of the user turn that follows."""
+    if turns[0].role != "system":
+        return turns
+    system, user, *others = turns
+    return (Turn(user.role, (*system.parts, Part("\n\n"), *user.parts)), *others)
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """Prompt of a request to the engine.
 
     Args:
-        turns: the conversation; the completion format concatenates the texts of its turns.
+        turns: the conversation, whose first turn may be of the system; the completion format concatenates the texts of
+            its turns.
         format: chat or completion.
         stop: strings that end the generation and are excluded from its text.
     """
@@ -73,6 +82,9 @@ class Prompt:
     def __post_init__(self) -> None:
         if not self.turns or self.turns[-1].role != "user":
             raise ValueError("a prompt needs at least one turn and must end with a user turn")
+        roles = [turn.role for turn in self.turns]
+        if "system" in roles[1:] or roles[:2] == ["system", "assistant"]:
+            raise ValueError("a system turn must be the first one and a user turn must follow it")
 
     @property
     def text(self) -> str:

@@ -6,16 +6,15 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from producer.errors import SourceError, UnreadableError
+from producer.sources.csv_titles import PEEKED_LINES, find_delimiter, skip_titles
 from producer.sources.limits import ReadLimits
-from producer.sources.table import BrokenTableError, Record, Table, check_names, number_records
+from producer.sources.table import BrokenTableError, Record, Table, check_names, describe_titles, number_records
 from producer.sources.table_lines import LongLine, read_lines
 
-# Candidate delimiters; the one most frequent in the header, outside quotes, is taken.
-DELIMITERS = ",;\t|"
-QUOTED = re.compile(r'"[^"]*"?')
 # Line by which Excel names the delimiter, before the header.
 DELIMITER_LINE = re.compile(r'\A"?sep=(.)"?\s*\Z', re.I | re.S)
 OPEN_QUOTE = "a quote opens in it and never closes"
@@ -41,12 +40,14 @@ def open_csv(path: Path, limits: ReadLimits, *, delimiter: str = "") -> Table:
     if named := DELIMITER_LINE.match(header):
         delimiter = named[1]
         header = _find_header(lines, limits)
-    delimiter = delimiter or max(DELIMITERS, key=QUOTED.sub("", header).count)
+    titles, first = skip_titles([header, *islice(lines, PEEKED_LINES)], delimiter)
+    header = first[0]
+    delimiter = delimiter or find_delimiter(header)
     records = _RecordReader(lines, limits, delimiter=delimiter)
-    records.push_back([header])
+    records.push_back(first)
     columns = tuple(name.strip() for name in records.read_header())
     check_names(columns)
-    return Table(columns, number_records(records.read_rows(columns)))
+    return Table(columns, number_records(records.read_rows(columns)), describe_titles(titles))
 
 
 def _find_header(lines: Iterator[str], limits: ReadLimits) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -9,14 +10,15 @@ from typing import BinaryIO
 from producer.errors import LimitError, SourceUsageError, UnreadableError
 from producer.sources.decoding import decode_text, find_declared_charset
 from producer.sources.html import is_html
-from producer.sources.kinds import FileKind, sniff_kind
+from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import Sandbox
+from producer.sources.sniffing import check_recognition, correct_kind
 from producer.sources.source import Content
 from producer.sources.text import normalize_text, read_markdown, read_plain_text, read_unknown_text
 
 # Kinds whose parsers take bytes; the others are decoded first.
-PARSED_BYTES = frozenset({FileKind.PDF, FileKind.DOCX, FileKind.EPUB, FileKind.MAIL, FileKind.PPTX})
+PARSED_BYTES = frozenset({FileKind.PDF, FileKind.DOCX, FileKind.EPUB, FileKind.MAIL, FileKind.PPTX, FileKind.PICTURE})
 # Kinds whose parsers take text.
 PARSED_TEXT = frozenset({FileKind.HTML, FileKind.SUBTITLES, FileKind.NOTEBOOK, FileKind.RST})
 
@@ -61,7 +63,7 @@ def read_document(
 
     Args:
         data: bytes of the document.
-        kind: kind of the document; None detects it from the content.
+        kind: kind of the document by its name; None if that tells none. The content may tell another one.
         sandbox: runs the parser.
         limits: limits of reading.
         charset: encoding named by an HTTP header.
@@ -71,7 +73,8 @@ def read_document(
     """
     if not data.strip():
         raise UnreadableError("is empty; give a file with text in it")
-    kind = kind or sniff_kind(data)
+    kind = correct_kind(kind, io.BytesIO(data))
+    check_recognition(kind, limits)
     if kind is not None and kind.is_table:
         raise SourceUsageError(f"is a table ({kind}); save it as a file, whose rows are documents")
     if kind in PARSED_BYTES:

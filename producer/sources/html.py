@@ -40,8 +40,10 @@ BLOCK_TAGS = (
         "footer",
         "form",
     ),
-    *("header", "hgroup", "label", "legend", "main", "search", "summary"),
+    *("header", "hgroup", "label", "legend", "main", "marquee", "optgroup", "option", "search", "summary"),
 )
+# Old names of tags that the converter knows by others.
+RENAMED_TAGS = {"dir": "ul", "menu": "ul", "listing": "pre", "xmp": "pre"}
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 # Tags of a layout table that are renamed to div, so that its headings, paragraphs and tables survive.
 TABLE_TAGS = ("table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th")
@@ -90,8 +92,8 @@ def normalize_html(html: str) -> Content:
     _drop_permalinks(soup, markup)
     _flatten_depths(soup)
     _unwrap_layout_tables(soup)
-    for tag in soup.find_all(BLOCK_TAGS):
-        tag.name = "div"
+    for tag in soup.find_all((*BLOCK_TAGS, *RENAMED_TAGS)):
+        tag.name = RENAMED_TAGS.get(tag.name, "div")
     # Entities may stand for what the text before the parser did not show: soft hyphens, ligatures.
     text = normalize_text(_convert(soup))
     title = find_title(text) if is_placeholder(title) else title

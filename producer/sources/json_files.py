@@ -12,7 +12,7 @@ from pathlib import Path
 from producer.errors import SourceError, UnreadableError
 from producer.sources.documents import read_bytes
 from producer.sources.limits import ReadLimits
-from producer.sources.table import Record, Table, peek_columns
+from producer.sources.table import Record, Table, describe_value, peek_columns
 from producer.sources.table_lines import LongLine, find_line_encoding, read_lines
 
 # Column for records that are plain strings.
@@ -111,4 +111,4 @@ def _check_record(record: object) -> Record | SourceError:
         return UnreadableError("gives a value to one name twice; rename one of them")
     if isinstance(record, dict):
         return record
-    return UnreadableError(f"is JSON of type {type(record).__name__}; give one object or one string a document")
+    return UnreadableError(f"is {describe_value(record)}; give one object or one string a document")

@@ -1,12 +1,10 @@
-"""Detection of a document's kind by file suffix, else by its first bytes."""
+"""Kinds of files, and their detection by the suffix of a name."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from enum import StrEnum
 
-from producer.errors import SourceUsageError, UnreadableError
+from producer.errors import SourceUsageError
 
 SAVE_AS_DOCX = "save it as .docx or PDF"
 RUN_OCR = "run text recognition (OCR) on it first"
@@ -17,9 +15,11 @@ UNSUPPORTED = {
     **dict.fromkeys((".ppt", ".odp", ".key"), "save it as .pptx or PDF"),
     **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), "export it as CSV or .xlsx"),
     **dict.fromkeys((".feather", ".arrow", ".orc", ".avro", ".sqlite", ".db", ".pkl"), "export it as CSV or Parquet"),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".djvu"), RUN_OCR),
+    **dict.fromkeys((".gif", ".djvu", ".heic", ".svg"), RUN_OCR),
     **dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz"), UNPACK),
     **dict.fromkeys((".tex", ".ltx"), "compile it to PDF, or convert it to Markdown with pandoc"),
+    **dict.fromkeys((".xml", ".tei", ".dbk"), "convert it to HTML or Markdown, because its tags are no text"),
+    **dict.fromkeys((".ps", ".eps"), "convert it to PDF"),
     **dict.fromkeys((".msg", ".mbox", ".pst"), "save its messages as .eml files"),
     **dict.fromkeys((".ass", ".ssa", ".sub"), "convert it to .srt"),
     **dict.fromkeys((".mp3", ".wav", ".mp4", ".mkv", ".mov", ".m4a"), "transcribe it first"),
@@ -46,6 +46,7 @@ class FileKind(StrEnum):
     JSON = "JSON"
     PARQUET = "Parquet"
     XLSX = "XLSX"
+    PICTURE = "picture"
 
     @property
     def is_table(self) -> bool:
@@ -66,6 +67,7 @@ SUFFIXES = {
     ".ipynb": FileKind.NOTEBOOK,
     **dict.fromkeys((".rst", ".rest"), FileKind.RST),
     **dict.fromkeys((".xlsx", ".xlsm"), FileKind.XLSX),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"), FileKind.PICTURE),
     ".csv": FileKind.CSV,
     **dict.fromkeys((".tsv", ".tab"), FileKind.TSV),
     **dict.fromkeys((".jsonl", ".ndjson"), FileKind.JSONL),
@@ -78,13 +80,6 @@ MEDIA_TYPES = {
     "application/pdf": FileKind.PDF,
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": FileKind.DOCX,
     "application/epub+zip": FileKind.EPUB,
-}
-# Beginnings of the names of files that archives of these kinds hold.
-ARCHIVES = {
-    "META-INF/container.xml": FileKind.EPUB,
-    "word/": FileKind.DOCX,
-    "ppt/": FileKind.PPTX,
-    "xl/": FileKind.XLSX,
 }
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -99,30 +94,3 @@ def find_kind(suffix: str) -> FileKind | None:
     if advice := UNSUPPORTED.get(suffix):
         raise SourceUsageError(f"is a {suffix} file, which cannot be read; {advice}")
     return SUFFIXES.get(suffix)
-
-
-def sniff_kind(data: bytes) -> FileKind | None:
-    """Return the kind of a document by its first bytes, None for any text.
-
-    Raises:
-        SourceUsageError: the kind is not supported.
-    """
-    if data.startswith(b"%PDF-"):
-        return FileKind.PDF
-    if data.startswith(OLE_MAGIC):
-        raise SourceUsageError(f"is an old or encrypted Office file; {SAVE_AS_DOCX} without a password")
-    if data.startswith(b"PK\x03\x04"):
-        return _sniff_archive(data)
-    return None
-
-
-def _sniff_archive(data: bytes) -> FileKind:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise UnreadableError("is a damaged zip archive; save it again") from error
-    for prefix, kind in ARCHIVES.items():
-        if any(name.startswith(prefix) for name in names):
-            return kind
-    raise SourceUsageError(f"is a zip archive; {UNPACK}")

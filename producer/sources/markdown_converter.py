@@ -9,6 +9,9 @@ from bs4 import Tag
 from markdownify import ATX, MarkdownConverter
 
 BACKTICK_RUNS = re.compile(r"`{3,}")
+BAR = re.compile(r"(?<!\\)\|")
+# Columns that a cell may span.
+MAX_SPAN = 1000
 LANGUAGE_CLASS = re.compile(r"^lang(?:uage)?-([\w+#-]+)$")
 
 
@@ -48,6 +51,17 @@ class SummaryMarkdownConverter(MarkdownConverter):
         """Keep a description of several words; a single word is usually a file name."""
         alt = str(el.get("alt") or "").strip()
         return alt if " " in alt else ""
+
+    def convert_td(self, el: Tag, text: str, **_: object) -> str:
+        """Write a cell, whose bars are escaped, because one would begin another cell."""
+        span = str(el.get("colspan") or "")
+        bars = " |" * (min(max(1, int(span)), MAX_SPAN) if span.isdecimal() else 1)
+        escaped = BAR.sub(r"\\|", text.strip())
+        return " " + escaped.replace("\n", " ") + bars
+
+    def convert_th(self, el: Tag, text: str, **_: object) -> str:
+        """Write a cell of the header."""
+        return self.convert_td(el, text)
 
     def convert_sup(self, _el: Tag, text: str, **_: object) -> str:
         """Write superscripts with a caret, to distinguish 10^-3 from 10-3; the number of a note as [3]."""

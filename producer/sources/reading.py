@@ -24,6 +24,7 @@ from producer.sources.limits import ReadLimits
 from producer.sources.locating import STDIN, FileTarget, is_url, locate_files
 from producer.sources.rows import RECORDS, read_rows, read_table
 from producer.sources.sandbox import Sandbox
+from producer.sources.sniffing import check_recognition, correct_kind
 from producer.sources.source import (
     Content,
     ReadEvent,
@@ -167,9 +168,12 @@ class _Reader:
     def _read_target(self, target: FileTarget) -> Iterator[ReadEvent]:
         try:
             kind = target.find_kind()
+            check_recognition(kind, self.limits)
         except SourceError as error:
             problem = describe_problem(target.name, error)
-            yield SourceNote(target.name, f"Skipped: {problem.message}") if target.is_listed else problem
+            yield (
+                SourceNote(target.name, f"Skipped: {problem.message}", is_skipped=True) if target.is_listed else problem
+            )
             return
         try:
             yield from self._read_file(target, kind)
@@ -181,6 +185,8 @@ class _Reader:
     def _read_file(self, target: FileTarget, kind: FileKind | None) -> Iterator[ReadEvent]:
         if target.path.exists() and not target.path.is_file():
             raise UnreadableError("is not a regular file; give a file, or '-' for standard input")
+        with target.path.open("rb") as stream:
+            kind = correct_kind(kind, stream)
         if kind is not None and kind.is_table:
             yield from read_rows(
                 target.path,

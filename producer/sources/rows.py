@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from producer.errors import SourceError, UnreadableError
+from producer.errors import SourceError, SourceUsageError, UnreadableError
 from producer.sources.decoding import decode_text
 from producer.sources.documents import check_content, read_text
 from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content, ReadEvent, SeenDigests, SourceDuplicate, SourceNote, describe_problem
-from producer.sources.table import UNDECODED, Columns, Record, Row, Table, choose_columns
+from producer.sources.table import UNDECODED, Columns, Record, Row, Table, choose_columns, describe_value
 from producer.sources.table_files import open_table
 from producer.sources.text import clean_label
 
@@ -76,8 +76,8 @@ class RowReader:
         if value is None or value == "":
             raise UnreadableError(f"has no text in column {self.columns.text!r}; fill it in or leave the row out")
         if not isinstance(value, str):
-            kind = type(value).__name__
-            raise UnreadableError(f"holds a value of type {kind} in column {self.columns.text!r}, not a text")
+            found = f"holds {describe_value(value)} in column {self.columns.text!r}, not a text"
+            raise UnreadableError(f"{found}; give its text, or another column by --text-column")
         if not value.isascii() and UNDECODED.search(value):
             raise UnreadableError("holds bytes that are not in the encoding of the file (UTF-8?); repair its text")
         return value
@@ -125,6 +125,10 @@ def read_table(
     if first is None:
         raise UnreadableError("is empty; give a table with a header and at least one row")
     columns = choose_columns(table.columns, text_column=text_column, id_column=id_column)
+    value = first.values.get(columns.text)
+    if columns.is_guessed and isinstance(value, dict | list):
+        found = f"has no column that is obviously the text ({columns.text!r} holds {describe_value(value)})"
+        raise SourceUsageError(f"{found}; give one object a document, and name its text by --text-column")
     if columns.is_guessed:
         shown = name or RECORDS
         yield SourceNote(

@@ -102,6 +102,10 @@ def convert(kind: FileKind, data: bytes, limits: ReadLimits) -> Content:
             from producer.sources.formats.parquet import read_parquet
 
             return read_parquet(data)
+        case FileKind.PICTURE:
+            from producer.sources.formats.pictures import read_picture
+
+            return read_picture(data, limits)
         case FileKind.MAIL:
             from producer.sources.formats.mail import read_mail
 

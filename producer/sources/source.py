@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
 from producer.errors import SourceError
+from producer.wording import count
 
 TextFormat = Literal["markdown", "text"]
 # Key of a document's metadata: the parts that are not in its text, as predicates: "holds 2 comments, which …".
@@ -55,12 +56,21 @@ class SourceDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class SourceNote:
-    """A choice made for the user: a guessed column, a skipped file of a folder."""
+    """A choice made for the user: a guessed column, a skipped file of a folder.
+
+    Args:
+        name: name of the source.
+        message: the choice, as a sentence.
+        is_skipped: True if the source is a file of a folder or glob whose kind cannot be read.
+    """
 
     name: str
     message: str
+    is_skipped: bool = False
 
 
+# Advice where a text is a picture.
+READ_SCANS = "submit it with --ocr (pip install 'gistmill[ocr]'), or run text recognition (OCR) on it first"
 ReadEvent = Source | SourceProblem | SourceDuplicate | SourceNote
 
 
@@ -94,6 +104,15 @@ class Content:
     def list_events(self, name: str) -> list[ReadEvent]:
         """Return the notes and the source."""
         return [*self.list_notes(name), self.name_source(name)]
+
+
+def describe_unread(unread: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a note that counts things that are not in the text, by their names; nothing if there are none."""
+    things = [count(number, name) for name, number in unread.items() if number]
+    if not things:
+        return ()
+    verb = "is" if sum(unread.values()) == 1 else "are"
+    return (f"holds {' and '.join(filter(None, (', '.join(things[:-1]), things[-1])))}, which {verb} left out",)
 
 
 def describe_problem(name: str, error: SourceError) -> SourceProblem:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -19,6 +19,14 @@ from producer.sources.text import clean_label
 # Leading records that determine the columns of a JSON table; records may lack fields.
 PEEKED_RECORDS = 100
 
+# Kinds of values of JSON and Parquet in words; True is a number to Python, so that it is looked for first.
+VALUES: dict[type | tuple[type, ...], str] = {
+    bool: "true or false",
+    (int, float): "a number",
+    list: "a list",
+    dict: "an object",
+    type(None): "nothing",
+}
 Record = dict[str, object]
 # Bytes outside of a file's encoding, as decoding leaves them.
 UNDECODED = re.compile("[\udc80-\udcff]")
@@ -54,6 +62,11 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+def describe_value(value: object) -> str:
+    """Return a value that is no text by its kind, as a person would call it: "a list"."""
+    return next((words for kind, words in VALUES.items() if isinstance(value, kind)), "a value of another kind")
+
+
 def check_names(columns: tuple[str, ...]) -> None:
     """Reject a column name that stands twice, because one of its values would be lost.
 
@@ -64,6 +77,12 @@ def check_names(columns: tuple[str, ...]) -> None:
         if name and count > 1:
             shown = clean_label(name, max_chars=SHOWN_CHARS)
             raise SourceUsageError(f"has {count} columns {shown!r}; rename all but one")
+
+
+def describe_titles(titles: Sequence[str]) -> tuple[str, ...]:
+    """Return a note on the titles above a header; nothing if there are none."""
+    shown = ", ".join(repr(clean_label(title, max_chars=SHOWN_CHARS)) for title in titles[:SHOWN_TITLES])
+    return (f"has lines above its header, which are left out: {shown}",) if titles else ()
 
 
 def peek_columns(records: Iterator[Record | SourceError]) -> Table:
@@ -110,6 +129,7 @@ TEXT_NAMES = frozenset({"text", "article", "content", "body", "writeup"})
 TITLE_NAMES = ("title", "headline")
 # Characters of a column's name in a message; a damaged header can be one name of a million.
 SHOWN_CHARS = 60
+SHOWN_TITLES = 5
 
 
 @dataclass(frozen=True, slots=True)

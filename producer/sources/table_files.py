@@ -13,6 +13,7 @@ from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.parquet_files import open_parquet
 from producer.sources.sandbox import Sandbox
+from producer.sources.sniffing import correct_kind
 from producer.sources.table import BrokenTableError, Table, number_records
 
 
@@ -23,8 +24,12 @@ def open_table(path: Path, kind: FileKind, limits: ReadLimits, sandbox: Sandbox)
         SourceError: it is not a readable table of its kind, or a column's name stands twice.
         OSError: the file cannot be read.
     """
+    with path.open("rb") as stream:
+        found = correct_kind(kind, stream)
+    if found is None or not found.is_table:
+        raise UnreadableError(f"is no table but a file of kind {found}; give a table")
     try:
-        match kind:
+        match found:
             case FileKind.CSV:
                 return open_csv(path, limits)
             case FileKind.TSV:
@@ -39,7 +44,7 @@ def open_table(path: Path, kind: FileKind, limits: ReadLimits, sandbox: Sandbox)
                 return _open_xlsx(path, limits, sandbox)
     except (BrokenTableError, UnicodeError) as error:
         raise UnreadableError(f"cannot be read from its first row on ({error}); repair the file") from error
-    raise AssertionError(f"{kind} is no table")
+    raise AssertionError(f"{found} is no table")
 
 
 def _open_xlsx(path: Path, limits: ReadLimits, sandbox: Sandbox) -> Table:

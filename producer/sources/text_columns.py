@@ -16,7 +16,7 @@ from producer.sources.kinds import FileKind, find_kind
 from producer.sources.limits import ReadLimits
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import SourceProblem, describe_problem
-from producer.sources.table import UNDECODED, Record, Row, find_column, list_nearest
+from producer.sources.table import UNDECODED, Record, Row, describe_value, find_column, list_nearest
 from producer.sources.table_files import open_table
 from producer.sources.text import normalize_text
 
@@ -113,7 +113,7 @@ def _read_cell(values: Record, name: str) -> str:
     if isinstance(value, bytes):
         value = decode_text(value)
     if isinstance(value, dict | list):
-        raise UnreadableError(f"holds what is no text in column {name!r}; convert it to text")
+        raise UnreadableError(f"holds {describe_value(value)} in column {name!r}, not a text; convert it to text")
     text = "" if value is None else str(value)
     if not text.isascii() and UNDECODED.search(text):
         raise UnreadableError("holds bytes that are not in the encoding of the file (UTF-8?); repair its text")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +149,25 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no-such-weights" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["t5gemma", "gguf"])
+def test_weights_that_cannot_be_served_are_refused_once_with_what_to_use(
+    tmp_path: Path, tiny_weights: Path, kind: str
+) -> None:
+    weights = Path(shutil.copytree(tiny_weights, tmp_path / "weights"))
+    if kind == "gguf":
+        (weights / "model.safetensors").rename(weights / "model.gguf")
+    else:
+        (weights / "config.json").write_text(json.dumps({"model_type": kind}))
+    environment = make_environment(tmp_path / "home", weights)
+    done = subprocess.run(
+        [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"gistmill: error: cpu0 did not start: {weights}")
+    assert done.stderr.count("such as google/gemma-3-1b-it") == 1
+    assert (tmp_path / "home" / "logs" / "cpu0.log").read_text().count("such as google/gemma-3-1b-it") == 1
 
 
 def test_submit_help_never_imports_torch() -> None:

@@ -10,7 +10,15 @@ from collections.abc import Callable
 import pyarrow as pa
 from pyarrow import parquet
 
-from tests.unit.producer.sources.made_files import BILLION_LAUGHS, NAMESPACES, make_epub, make_pdf, make_word, make_xlsx
+from tests.unit.producer.sources.made_files import (
+    BILLION_LAUGHS,
+    NAMESPACES,
+    PNG,
+    make_epub,
+    make_pdf,
+    make_word,
+    make_xlsx,
+)
 from tests.unit.producer.sources.made_slides import make_pptx, shape
 
 WORD_BODY = (
@@ -74,6 +82,7 @@ SEEDS: dict[str, bytes] = {
     ".ipynb": NOTEBOOK,
     ".rst": b"Pumps\n=====\n\nIt :ref:`stopped <s>`.\n\n"
     b".. versionadded:: 2\n   x\n\n.. note:: y\n\n== ==\na  b\n== ==\n",
+    ".png": PNG,
     ".mhtml": MAIL.replace(b"mixed", b"related"),
     "": b"Plain text without a suffix, to be recognized by what it holds.\n",
 }

@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md, docs/cli.md and the settings of .env.example.
+"""Writes docs/configuration.md, docs/cli.md, docs/weights.md and the settings of .env.example.
 
 ``python -m tests.reference`` writes them (``make docs``). With ``--check`` it writes nothing, names the files that
 differ from the code, and ends with code 1 if there are any (``make lint``).
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.reference.architectures import render_architectures
 from tests.reference.commands import render_commands
 from tests.reference.settings import render_environment, render_settings
 
@@ -20,6 +21,7 @@ COMMAND = "make docs"
 PAGES: dict[str, Callable[[str], str]] = {
     "docs/configuration.md": lambda _present: render_settings(),
     "docs/cli.md": lambda _present: render_commands(),
+    "docs/weights.md": lambda _present: render_architectures(),
     ".env.example": render_environment,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -55,11 +55,14 @@ class AttentionPlan:
         prefills: requests that prefill.
         decode_groups: requests that decode, in groups of similar shape.
         write_index: rows of the cache (query tokens,) that new keys go to.
+        shared_past: earlier keys and values of each prefill, by the layer that other layers share them with; the
+            layer's new keys have overwritten them in the cache.
     """
 
     prefills: list[PrefillRequest]
     decode_groups: list[DecodeGroup]
     write_index: torch.Tensor
+    shared_past: dict[int, list[tuple[torch.Tensor, ...]]] = field(default_factory=dict)
 
 
 def find_plan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -154,14 +155,19 @@ METADATA_FIELDS = ("model",)
 def build_turns(messages: Sequence[BaseMessage]) -> tuple[Turn, ...]:
     """Return messages as turns, alternately of the user and the assistant, as Gemma's chat template requires.
 
-    A system message joins the user turn that follows, and consecutive messages of one role become one turn.
+    Consecutive messages of one role become one turn. System messages at the start become one of the system, which joins
+    the user turn that follows if the template has no place for it; later ones are of the user.
 
     Raises:
         ValueError: Gemma's chat template has no place for a message, or for a part of one.
     """
+    first = next((index for index, message in enumerate(messages) if not isinstance(message, SystemMessage)), 0)
+    is_followed = first < len(messages) and messages[first].type == "human"
+    roles = [*(("system",) * first if is_followed else ())]
+    roles += [find_role(message) for message in messages[len(roles) :]]
     turns = []
-    for role, group in groupby(messages, key=find_role):
-        text = "\n\n".join(map(read_text, group))
+    for role, group in groupby(zip(roles, messages, strict=True), key=itemgetter(0)):
+        text = "\n\n".join(read_text(message) for _, message in group)
         turns.append(Turn(role, (Part(text, is_untrusted=True),)))
     return tuple(turns)
 

@@ -6,6 +6,7 @@ through this module alone; private hooks become public methods of ``HookedManage
 
 transformers.generation.continuous_batching.continuous_api
     ContinuousBatchingManager._create_batch_processor  builds cache, scheduler and buffers, here with another runner
+    PagedAttentionCache  the class that it builds, here another one
     ContinuousBatchingManager._generation_loop_body  one step of the loop, around which requests end and begin
     ContinuousBatchingManager._handle_critical_error  a dead loop, which ends the process
     ContinuousBatchingManager._run_generation_loop  the thread's target, so that the thread has a name
@@ -61,11 +62,19 @@ transformers.generation.continuous_batching.cache
     PagedAttentionCache.compute_free_capacity  a metric
     PagedAttentionCache.layer_to_allocator  where a layer's keys and values are
     PagedAttentionCache.read_cache_limit  see _infer_read_cache_limit
+    PagedAttentionCache.__init__  replaced where layers differ, by what sets the same attributes
+    PagedAttentionMemoryHandler  the largest cache that fits, and the check that one does
+    ATTN_TYPE_TO_ALLOCATOR  classes of the allocators, by kind of layers
 transformers.generation.continuous_batching.cache_allocators
+    CachePool  the free sectors of a cache
     SlidingAttentionCacheAllocator._kv_token_views  a layer's keys and values, one row for each token
     SlidingAttentionCacheAllocator.index  selects its indices of a forward pass
     SlidingAttentionCacheAllocator.layer_type  selects its lengths
     SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
+transformers.modeling_utils
+    logger  reports tensors that the network has no place for, such as those of towers
+transformers.core_model_loading
+    revert_weight_conversion  undoes the renamings of a load, which fails for some; a network has them as an attribute
 transformers.configuration_utils
     PreTrainedConfig._attn_implementation  name of the network's attention
 transformers.integrations.sdpa_attention
@@ -82,13 +91,21 @@ transformers.integrations.gguf
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.generation.continuous_batching.cache import PagedAttentionCache
-from transformers.generation.continuous_batching.cache_allocators import SlidingAttentionCacheAllocator
+from transformers.generation.continuous_batching import continuous_api
+from transformers.generation.continuous_batching.cache import (
+    ATTN_TYPE_TO_ALLOCATOR,
+    PagedAttentionCache,
+    PagedAttentionMemoryHandler,
+)
+from transformers.generation.continuous_batching.cache_allocators import CachePool, SlidingAttentionCacheAllocator
 from transformers.generation.continuous_batching.continuous_api import ContinuousBatchingManager, OutputRouter
 from transformers.generation.continuous_batching.model_runner import ModelRunner
 from transformers.generation.continuous_batching.requests import RequestStatus
@@ -97,21 +114,30 @@ from transformers.masking_utils import sdpa_mask
 from transformers.models.gemma3.modeling_gemma3 import Gemma3DecoderLayer, Gemma3RMSNorm
 
 __all__ = [
+    "ALLOCATORS",
+    "CachePool",
     "Gemma3DecoderLayer",
     "Gemma3RMSNorm",
     "HookedManager",
     "HookedRunner",
     "OutputRouter",
     "PagedAttentionCache",
+    "PagedAttentionMemoryHandler",
     "RequestStatus",
+    "forget_renamings",
     "get_attention",
     "get_token_views",
+    "hide_load_report",
+    "install_cache_class",
     "mark_finished",
     "read_gguf_tokenizer",
     "sdpa_attention_forward",
     "sdpa_mask",
     "widen_windows",
 ]
+
+# Classes of the allocators, by kind of layers.
+ALLOCATORS: dict[str, Any] = ATTN_TYPE_TO_ALLOCATOR
 
 
 class HookedManager(ContinuousBatchingManager):
@@ -183,6 +209,18 @@ class HookedRunner(ModelRunner):
         self.sample(scores, output_ids)
 
 
+def forget_renamings(network: Any, patterns: Iterable[str]) -> None:
+    """Let a network be saved under its own names, though it was loaded from others.
+
+    Args:
+        network: a network that was loaded with a ``key_mapping``.
+        patterns: the mapping's keys.
+    """
+    renamed = set(patterns)
+    conversions = getattr(network, "_weight_conversions", None) or []
+    network._weight_conversions = [part for part in conversions if renamed.isdisjoint(part.source_patterns)]
+
+
 def get_attention(config: Any) -> str:
     """Return the name of the attention that a network with this config runs."""
     return str(config._attn_implementation)
@@ -191,6 +229,26 @@ def get_attention(config: Any) -> str:
 def get_token_views(allocator: Any, layer: int) -> Any:
     """Return a layer's cached keys and values, each (rows, key heads, head size)."""
     return allocator._kv_token_views[layer]
+
+
+@contextmanager
+def hide_load_report() -> Iterator[None]:
+    """Leave out of the log which tensors a load does not use; the caller checks what a network lacks."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
+
+
+def install_cache_class(cache_class: type[PagedAttentionCache]) -> None:
+    """Let every manager build its cache of this class."""
+    vars(continuous_api)["PagedAttentionCache"] = cache_class
 
 
 def mark_finished(state: Any) -> None:

@@ -29,8 +29,6 @@ from workers.engine.streaming import TextStream
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
 from workers.weights.fingerprint import Hashes
 
-END_OF_TURN = "<end_of_turn>"
-
 
 def load_engine(
     config: EngineConfig, *, hashing: Future[Hashes] | None = None, on_fatal: Callable[[], None] | None = None
@@ -207,13 +205,13 @@ class Engine:
     def _find_eos_ids(self, prompt_format: PromptFormat) -> frozenset[int]:
         configured = self.weights.network.generation_config.eos_token_id
         ids = set(configured if isinstance(configured, list) else [configured]) - {None}
-        end_of_turn = self._tokenizer.get_control_id(END_OF_TURN)
-        if end_of_turn is not None and prompt_format is PromptFormat.CHAT:
-            ids.add(end_of_turn)
+        if self._tokenizer.turn_end is not None and prompt_format is PromptFormat.CHAT:
+            ids.add(self._tokenizer.turn_end)
         return frozenset(ids)
 
     def _build_generation(self, request: Request, outcome: GenerationOutcome) -> Generation:
-        text, has_stop = request.cut_text(self._tokenizer.decode(outcome.tokens))
+        answer = self._tokenizer.decode_answer(outcome.tokens, prompt_ids=request.prompt_ids)
+        text, has_stop = request.cut_text(answer)
         generation = Generation(
             text=text,
             prompt_tokens=len(request.prompt_ids),

@@ -21,6 +21,8 @@ from workers.engine.cpu.memory import is_mapped, measure_free_memory, trim_heap
 from workers.engine.cpu.screened_head import can_screen_head, screen_head
 from workers.engine.device import Placement, choose_placement
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
+from workers.engine.footprint import count_activation_bytes, measure_weights
+from workers.engine.geometry import is_uniform, read_layers
 from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
     build_bitsandbytes_config,
@@ -37,12 +39,10 @@ from workers.weights.fingerprint import Hashes, begin_hashing, compute_fingerpri
 from workers.weights.folder import find_folder, list_tensors, read_prompt_format
 from workers.weights.metadata import find_adapter
 
-# Factor on the weights' size, for the memory that computing with them needs.
-MEMORY_MARGIN = 1.05
-# Bits of one number of the linear layers, by quantization.
-QUANTIZED_BITS = {"bf16": 16, "half": 16, "int8": 8, "nf4": 4}
 # Last positions of the sample whose logits are computed, a megabyte each; an earlier overflow reaches them too.
 CHECKED_POSITIONS = 32
+# Characters of a token of the sample, at least.
+SAMPLE_TOKEN_LENGTH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) ->
     weights_config = read_config(folder)
     placement = choose_placement(config, weights_config)
     if config.device_map is None:
-        check_memory(folder, placement)
+        check_memory(folder, weights_config, placement, has_adapter=adapter is not None)
     hashing = hashing or begin_hashing(folder, adapter)
     with translate_errors(weights_config.model_type, folder):
         tokenizer = PromptTokenizer(read_vocabulary(folder))
         trim_heap()
         network = load_network(folder, placement=placement, adapter=adapter, device_map=config.device_map)
-        ids = tokenizer.encode_plain(SAMPLE)[: weights_config.get_text_config().max_position_embeddings]
+        ids = tokenizer.encode_plain(SAMPLE)[: weights_config.max_position_embeddings]
         sample = torch.tensor([ids], device=network.device)
         hidden = prepare_layers(network, placement, sample, device_map=config.device_map)
         trim_heap()
@@ -131,14 +131,20 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
     if device_map is None and placement.quantization != "nf4":
         if can_fuse_layers(network):
             fuse_layers(network, prepare_linears)
+        if not placement.is_int8_on_cpu:
+            # Before the head is screened, in the memory of layers that their packed forms have replaced.
+            prepare_linears(network.base_model)
         if not placement.is_int8_on_cpu and can_screen_head(network):
             hidden = run_body(network, sample)
             screen_head(network, sample, hidden[0])
     prepare_linears(network)
     if placement.is_int8_on_cpu:
+        tokens = sample.shape[1]
+        # As positions: with their number, layers that share keys leave out the tokens before, and the mask of these.
+        checked = torch.arange(max(tokens - CHECKED_POSITIONS, 0), tokens)
         quantize_linears(
             network,
-            run_sample=lambda: network(input_ids=sample, logits_to_keep=CHECKED_POSITIONS),
+            run_sample=lambda: network(input_ids=sample, logits_to_keep=checked),
             head=network.get_output_embeddings(),
         )
     return run_body(network, sample) if hidden is None else hidden
@@ -177,20 +183,35 @@ def _load_tensors(folder: Path, placement: Placement, device_map: str | None, qu
 
 
 def choose_attention(weights_config: Any, device: str) -> str:
-    """Return the attention to serve with; in the loop only ragged attention supports the softcapping of Gemma 2."""
-    is_capped = getattr(weights_config.get_text_config(), "attn_logit_softcapping", None) is not None
-    return RAGGED if device == "cpu" or is_capped else "sdpa"
+    """Return the attention to serve with.
+
+    In the loop only ragged attention supports capped scores (Gemma 2) and layers that differ (Gemma 3n and 4).
+    """
+    is_capped = getattr(weights_config, "attn_logit_softcapping", None) is not None
+    is_needed = is_capped or not is_uniform(read_layers(weights_config))
+    return RAGGED if device == "cpu" or is_needed else "sdpa"
 
 
-def check_memory(folder: Path, placement: Placement) -> None:
+def check_memory(folder: Path, weights_config: Any, placement: Placement, *, has_adapter: bool = False) -> None:
     """Refuse weights that do not fit the device, before they are loaded.
 
+    Args:
+        folder: of the weights.
+        weights_config: transformers' config of the text network.
+        placement: device, dtype and quantization.
+        has_adapter: whether an adapter is merged.
+
     Raises:
-        InsufficientMemoryError: they are larger than the free memory.
+        InsufficientMemoryError: loading them needs more than the free memory.
     """
-    elements = sum(tensor.elements for tensor in list_tensors(folder).values())
-    bits = QUANTIZED_BITS.get(placement.quantization, placement.dtype.itemsize * 8)
-    needed, free = elements * bits / 8 * MEMORY_MARGIN, measure_free_memory(placement.device)
+    weights = measure_weights(list_tensors(folder), weights_config, placement, has_adapter=has_adapter)
+    sample = count_activation_bytes(
+        weights_config,
+        tokens=len(SAMPLE) // SAMPLE_TOKEN_LENGTH,
+        positions=CHECKED_POSITIONS,
+        itemsize=placement.dtype.itemsize,
+    )
+    needed, free = weights.peak + sample, measure_free_memory(placement.device)
     if needed > free:
         raise InsufficientMemoryError(
             f"{folder} needs {needed / 2**30:.1f} GiB on {placement.device} and {free / 2**30:.1f} GiB are free; "

@@ -13,13 +13,19 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from workers.engine.architectures import check_kind
+from workers.engine.compat_transformers import forget_renamings, hide_load_report
 from workers.engine.errors import UnsupportedSettingError
 from workers.weights.errors import WeightsCorruptError
 from workers.weights.folder import name_some
 
+# Holds the chat template of older multimodal weights, whose tokenizer has none.
+TEMPLATE_FILE = "chat_template.json"
+# Names of the text network's tensors, with and without towers beside it, in both layouts that the hub has.
+TEXT_KEYS = {r"^language_model\.lm_head\.": "lm_head.", r"^(model\.)?language_model\.(model\.)?": "model."}
+
 
 def read_config(folder: Path) -> Any:
-    """Return the transformers config of weights.
+    """Return the transformers config of weights, of the text network alone where there are towers for images or sound.
 
     Raises:
         WeightsCorruptError: it is broken.
@@ -39,7 +45,16 @@ def read_config(folder: Path) -> Any:
             f"{folder} holds weights that are quantized already; name the ones before that and set quantization"
         )
     check_kind(config, folder)
-    return config
+    return select_text_config(config)
+
+
+def select_text_config(config: Any) -> Any:
+    """Return the config of the text network, with the ends of generation that the whole config names."""
+    text_config = config.get_text_config()
+    eos = getattr(config, "eos_token_id", None)
+    if eos is not None:
+        text_config.eos_token_id = eos
+    return text_config
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -49,10 +64,25 @@ def read_tokenizer(folder: Path) -> Any:
         WeightsCorruptError: its files are broken or missing.
     """
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     # The library raises no narrower type for broken files.
     except Exception as error:
         raise _explain(folder / "tokenizer.json", error) from error
+    if tokenizer.chat_template is None and (folder / TEMPLATE_FILE).is_file():
+        tokenizer.chat_template = read_template(folder / TEMPLATE_FILE)
+    return tokenizer
+
+
+def read_template(path: Path) -> str:
+    """Return the chat template of a file that holds nothing else.
+
+    Raises:
+        WeightsCorruptError: it is broken.
+    """
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["chat_template"])
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise _explain(path, error) from error
 
 
 def read_vocabulary(folder: Path) -> Any:
@@ -95,7 +125,7 @@ class Vocabulary:
 
 
 def read_network(folder: Path, **options: Any) -> Any:
-    """Return the network of weights in evaluation mode, with every tensor from the files.
+    """Return the text network of weights in evaluation mode, with every tensor of it from the files.
 
     Args:
         folder: the weights.
@@ -106,17 +136,21 @@ def read_network(folder: Path, **options: Any) -> Any:
             transformers would fill it with random numbers.
     """
     try:
-        network, found = AutoModelForCausalLM.from_pretrained(
-            folder,
-            use_safetensors=True,
-            trust_remote_code=False,
-            # Refused below, with their names.
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            **options,
-        )
+        with hide_load_report():
+            network, found = AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=read_config(folder),
+                key_mapping=TEXT_KEYS,
+                use_safetensors=True,
+                trust_remote_code=False,
+                # Refused below, with their names.
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **options,
+            )
     except (OSError, TypeError, SafetensorError) as error:
         raise _explain(folder, error) from error
+    forget_renamings(network, TEXT_KEYS)
     unfit = {*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}
     if unfit:
         raise WeightsCorruptError(

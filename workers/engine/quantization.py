@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from workers.engine.cpu.chunked_linear import BuildLinear, build_linear, find_children
+from workers.engine.cpu.chunked_linear import BuildLinear, build_linear, find_places
 from workers.engine.cpu.half import Float16Linear
 from workers.engine.cpu.int8 import Int8Linear
 from workers.engine.cpu.memory import release_pages
@@ -65,9 +65,13 @@ def quantize_linears(network: Any, *, run_sample: Callable[[], object], head: nn
         head: the last layer; its output is not computed.
     """
     observed = observe_inputs(network, run_sample, head)
-    replace_linears(
-        network, lambda linear: lambda weight, bias: quantize_linear(weight, bias, observed=observed[linear])
-    )
+
+    def choose_build(linear: nn.Linear) -> BuildLinear:
+        # Taken out, so that a layer is freed as soon as it is replaced.
+        inputs = observed.pop(linear)
+        return lambda weight, bias: quantize_linear(weight, bias, observed=inputs)
+
+    replace_linears(network, choose_build)
 
 
 def convert_to_float16(network: Any) -> None:
@@ -92,8 +96,12 @@ def convert_to_bfloat16(network: Any, *, head: nn.Module) -> None:
 
 
 def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinear]) -> None:
-    """Replace every linear layer by the one that its chosen builder returns."""
-    for parent, name, linear in find_children(network, nn.Linear):
+    """Replace every linear layer by the one that its chosen builder returns, the head last.
+
+    The head is found first, and packed it is the largest: built last, it takes the place of layers already freed.
+    """
+    for parent, name in reversed(find_places(network, nn.Linear)):
+        linear = getattr(parent, name)
         setattr(parent, name, build_linear(linear, choose_build(linear)))
 
 

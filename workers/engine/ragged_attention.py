@@ -8,6 +8,7 @@ one product: many small ones would leave most of a CPU idle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -67,40 +68,78 @@ def attend_ragged(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, sliding_window=sliding_window, **options
         )
-    allocator = cache.layer_to_allocator[module.layer_idx]
-    plan = find_plan(allocator, options, window=sliding_window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
-    stored = get_token_views(allocator, module.layer_idx)
-    attended = attend_planned(query, key, value, stored, plan, scaling=scaling, softcap=softcap)
-    return attended.unsqueeze(0), None
+    return attend_cached(module.layer_idx, query, key, value, cache, options, sliding_window, scaling, softcap), None
 
 
-def attend_planned(
+def attend_cached(
+    layer: int,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    stored: tuple[torch.Tensor, torch.Tensor],
+    cache: Any,
+    options: dict[str, Any],
+    window: int | None,
+    scaling: float | None,
+    softcap: float | None,
+) -> torch.Tensor:
+    """Return the attention (1, query tokens, heads, head size) of one layer over the loop's cache.
+
+    A layer that shares another's keys gets their new ones, which that layer has stored. The other arguments are those
+    of ``attend_ragged``.
+    """
+    source = cache.sources[layer]
+    allocator = cache.layer_to_allocator[source]
+    plan = find_plan(allocator, options, window=window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
+    stored = get_token_views(allocator, source)
+    # By token: (query tokens, heads, head size).
+    query, *new = (rows[0].transpose(0, 1) for rows in (query, key, value))
+    if source == layer:
+        past = store_keys(new, stored, plan)
+        if source in cache.shared_sources:
+            plan.shared_past[source] = past
+    else:
+        past = plan.shared_past[source]
+    return attend_stored(query, new, stored, past, plan, scaling=scaling, softcap=softcap).unsqueeze(0)
+
+
+def store_keys(
+    new: Sequence[torch.Tensor], stored: Sequence[torch.Tensor], plan: AttentionPlan
+) -> list[tuple[torch.Tensor, ...]]:
+    """Store new keys and values; return the earlier ones (past keys, key heads, head size) of requests that prefill.
+
+    Args:
+        new: keys and values (query tokens, key heads, head size).
+        stored: keys and values (rows, key heads, head size) of the cache, which take the new ones.
+        plan: rows of each request.
+    """
+    # Before new keys overwrite those that have left the window.
+    past = [tuple(cached.index_select(0, prefill.past) for cached in stored) for prefill in plan.prefills]
+    for rows, cached in zip(new, stored, strict=True):
+        cached.index_copy_(0, plan.write_index, rows)
+    return past
+
+
+def attend_stored(
+    query: torch.Tensor,
+    new: Sequence[torch.Tensor],
+    stored: Sequence[torch.Tensor],
+    past: Sequence[tuple[torch.Tensor, ...]],
     plan: AttentionPlan,
     *,
     scaling: float | None,
     softcap: float | None,
 ) -> torch.Tensor:
-    """Store the new keys, and return the attention (query tokens, heads, head size) of all requests.
+    """Return the attention (query tokens, heads, head size) of all requests.
 
     Args:
-        query: (1, heads, query tokens of all requests, head size).
-        key: (1, key heads, query tokens of all requests, head size).
-        value: as key.
-        stored: keys and values (rows, key heads, head size) of the cache, which take the new ones.
+        query: (query tokens of all requests, heads, head size).
+        new: keys and values (query tokens, key heads, head size), which are stored already.
+        stored: keys and values (rows, key heads, head size) of the cache.
+        past: earlier keys and values of each request that prefills.
         plan: rows of each request.
         scaling: factor on the scores.
         softcap: largest score; None for no cap.
     """
-    # By token: (query tokens, heads, head size).
-    query, *new = (rows[0].transpose(0, 1) for rows in (query, key, value))
-    # Before new keys overwrite those that have left the window.
-    past = [[cached.index_select(0, prefill.past) for cached in stored] for prefill in plan.prefills]
-    for rows, cached in zip(new, stored, strict=True):
-        cached.index_copy_(0, plan.write_index, rows)
     output = query.new_empty(query.shape)
     for prefill, before in zip(plan.prefills, past, strict=True):
         keys, values = (torch.cat((old, rows[prefill.queries])) for old, rows in zip(before, new, strict=True))

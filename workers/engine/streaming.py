@@ -29,5 +29,6 @@ class TextStream:
     def iterate_texts(self) -> Iterator[str]:
         """Yield the final part of the text so far, after each step until the request has ended."""
         while (tokens := self._arrivals.get()) is not None:
-            text, has_stop = self._request.cut_text(self._tokenizer.decode_settled(tokens))
+            settled = self._tokenizer.decode_answer(tokens, prompt_ids=self._request.prompt_ids, is_settled=False)
+            text, has_stop = self._request.cut_text(settled)
             yield text if has_stop else text[: max(len(text) - self._uncertain, 0)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from workers.engine.device import Placement
+from workers.engine.footprint import count_bytes, is_linear, list_intermediates, select_loaded
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.errors import NotEnoughMemoryError
+from workers.finetuning.lora import GEMMA_LINEAR_LAYERS
 from workers.finetuning.verifier_config import VerifierConfig
+from workers.weights.folder import TensorEntry
 
 # Bytes per adapter parameter: value, gradient and the optimizer's two moments, each in float32.
 ADAPTER_BYTES = 16
-# Bytes per nf4 value: half a byte, and its share of the scales.
-NF4_BYTES = 0.56
 # Logits, softmax and gradient are in memory together.
 LOGIT_COPIES = 3
 # Activations kept for the backward pass, per token and layer, as multiples of the layer's widths.
@@ -21,6 +23,7 @@ HIDDEN_COPIES, INTERMEDIATE_COPIES = 18, 4
 
 def estimate_memory(
     config: FinetuneConfig | VerifierConfig,
+    tensors: Mapping[str, TensorEntry],
     weights_config: Any,
     placement: Placement,
     *,
@@ -31,29 +34,34 @@ def estimate_memory(
 
     Args:
         config: configuration of the run.
+        tensors: of the base's files, by name.
         weights_config: the base's transformers configuration.
         placement: device and dtype of the run.
         longest: length of the longest example, in tokens.
         max_completion: length of the longest summary, in tokens.
     """
-    sizes = weights_config.get_text_config()
-    hidden, layers, vocabulary = sizes.hidden_size, sizes.num_hidden_layers, sizes.vocab_size
-    attention = (sizes.num_attention_heads + sizes.num_key_value_heads) * sizes.head_dim
-    linear = layers * hidden * (3 * sizes.intermediate_size + 2 * attention)
-    adapter = layers * config.lora.r * (11 * hidden + 3 * sizes.intermediate_size + 2 * attention)
-    linear_bytes = NF4_BYTES if placement.quantization == "nf4" else placement.dtype.itemsize
-    tokens = config.training.batch_size * longest
-    kept_layers = 1 if config.training.gradient_checkpointing else layers
-    activations = tokens * kept_layers * (HIDDEN_COPIES * hidden + INTERMEDIATE_COPIES * sizes.intermediate_size)
+    sizes, training = weights_config.get_text_config(), config.training
+    tensors = select_loaded(tensors, placement)
+    widths = [
+        HIDDEN_COPIES * sizes.hidden_size + INTERMEDIATE_COPIES * intermediate
+        for intermediate in list_intermediates(sizes)
+    ]
+    kept = max(widths) if training.gradient_checkpointing else sum(widths)
+    activations = training.batch_size * longest * kept
     # The head scores every position with loss in any row of the batch, and summaries begin at different positions.
-    scored = max_completion if config.training.batch_size == 1 else longest
-    logits = config.training.batch_size * scored * vocabulary * LOGIT_COPIES
-    return round(
-        linear * linear_bytes
-        + vocabulary * hidden * placement.dtype.itemsize
-        + adapter * ADAPTER_BYTES
-        + (activations + logits) * 4
-    )
+    scored = max_completion if training.batch_size == 1 else longest
+    logits = training.batch_size * scored * sizes.vocab_size * LOGIT_COPIES
+    adapter = config.lora.r * sum(sum(shape) for shape in list_adapted(tensors))
+    return count_bytes(tensors, placement) + adapter * ADAPTER_BYTES + (activations + logits) * 4
+
+
+def list_adapted(tensors: Mapping[str, TensorEntry]) -> list[tuple[int, ...]]:
+    """Return the shapes (outputs, inputs) of the linear layers that get an adapter."""
+    return [
+        entry.shape
+        for name, entry in tensors.items()
+        if is_linear(name, entry) and name.split(".")[-2] in GEMMA_LINEAR_LAYERS
+    ]
 
 
 def check_memory(needed: int, *, free: int) -> None:

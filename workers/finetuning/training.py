@@ -27,7 +27,7 @@ from workers.finetuning.progress import ProgressCallback, ProgressListener
 from workers.finetuning.scoring import score_summaries, summarize_examples
 from workers.finetuning.trainer import CompletionTrainer, build_arguments
 from workers.summarization.prompts import PromptSet
-from workers.weights.folder import check_folder, read_prompt_format
+from workers.weights.folder import check_folder, list_tensors, read_prompt_format
 from workers.weights.metadata import AdapterMetadata, fingerprint_base
 
 
@@ -109,7 +109,12 @@ def gather_material(config: FinetuneConfig, pairs: PairSet) -> _Material:
     weights_config = read_config(config.base)
     placement = choose_training_placement(weights_config, qlora=config.qlora)
     needed = estimate_memory(
-        config, weights_config, placement, longest=train.longest, max_completion=train.max_completion
+        config,
+        list_tensors(config.base),
+        weights_config,
+        placement,
+        longest=train.longest,
+        max_completion=train.max_completion,
     )
     check_memory(needed, free=measure_free_memory(placement.device))
     return _Material(tokenizer, prompts, pairs, train, held_out, placement)

@@ -33,7 +33,7 @@ from workers.finetuning.verifier_scores import (
     judge_by_overlap,
     measure_auc,
 )
-from workers.weights.folder import check_folder
+from workers.weights.folder import check_folder, list_tensors
 from workers.weights.metadata import fingerprint_base
 from workers.weights.verifier import VerifierMetadata
 
@@ -137,7 +137,9 @@ def prepare_placement(config: VerifierConfig) -> Placement:
     weights_config = read_config(config.base)
     placement = choose_verifier_placement()
     longest = config.budget.most + MAX_STEP_CLAIMS * CLAIM_TOKENS
-    needed = estimate_memory(config, weights_config, placement, longest=longest, max_completion=0)
+    needed = estimate_memory(
+        config, list_tensors(config.base), weights_config, placement, longest=longest, max_completion=0
+    )
     check_memory(needed, free=measure_free_memory(placement.device))
     return placement
 

@@ -2,7 +2,8 @@
 
 WeightsError                  root of both
 ├── WeightsNotFoundError      no such weights or adapter
-├── WeightsUnsafeError        not safetensors: loading would unpickle
+├── WeightsUnsafeError        a pickle: loading would run code
+├── WeightsUnsupportedError   a format of another program
 ├── WeightsCorruptError       a damaged or incomplete file
 ├── AdapterUnreadableError    no metadata of an adapter, or no LoRA adapter
 ├── AdapterMismatchError      adapter trained for another base
@@ -22,6 +23,10 @@ class WeightsNotFoundError(WeightsError):
 
 class WeightsUnsafeError(WeightsError):
     """Weights in a pickle format, which can run code when loaded."""
+
+
+class WeightsUnsupportedError(WeightsError):
+    """Weights in a format that only another program reads."""
 
 
 class WeightsCorruptError(WeightsError):

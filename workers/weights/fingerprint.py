@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # Files that affect the output besides the tensors; each may be missing.
-FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,12 @@ from typing import Any, Literal, cast
 from safetensors import SafetensorError, safe_open
 
 from workers.generation import PromptFormat
-from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError, WeightsUnsafeError
+from workers.weights.errors import (
+    WeightsCorruptError,
+    WeightsNotFoundError,
+    WeightsUnsafeError,
+    WeightsUnsupportedError,
+)
 
 # All files that loading needs; none of them can contain code.
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
@@ -23,6 +28,9 @@ UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 METADATA_FILE = "gistmill.json"
 # PEFT prefers this file to its pickle.
 ADAPTER_TENSORS = "adapter_model.safetensors"
+# One of these holds a tokenizer; without them transformers would make an empty one.
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
+GGUF_ADVICE = "name the safetensors weights that it was made of, such as google/gemma-3-1b-it"
 # Per kind: the file that identifies it, and the pattern of its tensor files.
 NEEDED_FILES = {"weights": ("config.json", "*.safetensors"), "adapter": ("adapter_config.json", ADAPTER_TENSORS)}
 # Maps tensors to files if there are several.
@@ -54,19 +62,26 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
 
     Raises:
         WeightsNotFoundError: there is no such folder or hub id, or it has no weights.
-        WeightsUnsafeError: its weights are not safetensors.
+        WeightsUnsafeError: its weights are in a format that can run code.
+        WeightsUnsupportedError: its weights are in llama.cpp's format.
         WeightsCorruptError: some of its files are missing.
     """
     folder = Path(name).expanduser()
+    if folder.suffix.lower() == ".gguf":
+        raise WeightsUnsupportedError(f"{folder} is a GGUF file, which only llama.cpp reads; {GGUF_ADVICE}")
     if not folder.is_dir():
         folder = _download(name, revision=revision, kind=kind)
     check_folder(folder, kind=kind)
+    if kind == "weights":
+        _check_tokenizer(folder)
     return folder
 
 
 def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights") -> None:
     """Check that a folder has complete weights as safetensors; raise as ``find_folder`` does."""
     config, tensors = NEEDED_FILES[kind]
+    if not any(folder.glob(tensors)) and (found := next(folder.glob("*.gguf"), None)) is not None:
+        raise WeightsUnsupportedError(f"{found} is a GGUF file, which only llama.cpp reads; {GGUF_ADVICE}")
     if not (folder / config).is_file():
         raise WeightsNotFoundError(f"{folder} holds no {kind}: {config} is missing; name a folder that has it")
     if any(folder.glob(tensors)):
@@ -75,6 +90,14 @@ def check_folder(folder: Path, *, kind: Literal["weights", "adapter"] = "weights
     if any(path.suffix in UNSAFE_SUFFIXES for path in folder.iterdir()):
         raise WeightsUnsafeError(f"{folder} holds its {kind} in a format that can run code; save it as safetensors")
     raise WeightsNotFoundError(f"{folder} holds no {kind}: there is no {tensors} file in it")
+
+
+def _check_tokenizer(folder: Path) -> None:
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise WeightsNotFoundError(
+            f"{folder} has no tokenizer: {' or '.join(TOKENIZER_FILES)} is missing; copy the tokenizer of the weights "
+            "that it was made from"
+        )
 
 
 def _check_index(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Reader of Word files (DOCX): the body as Markdown, footnotes and endnotes numbered at its end.
 
 Tracked changes are read as accepted. Text boxes stand behind their paragraph, and embedded documents at their place.
-Comments, headers, footers and pictures are left out; comments and whatever else could hold text are named in a note.
+Comments, headers, footers, hidden text and pictures are left out, and counted in a note.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from producer.sources.formats.docx_package import (
     read_part,
     write_package,
 )
-from producer.sources.formats.docx_styles import name_headings
+from producer.sources.formats.docx_styles import Styles, drop_hidden_text, name_headings, read_styles
 from producer.sources.formats.mail import read_mail
 from producer.sources.formats.relationships import Relationship, read_relationships
 from producer.sources.html import normalize_html
 from producer.sources.limits import ReadLimits
-from producer.sources.source import Content
+from producer.sources.source import Content, describe_unread
 from producer.sources.text import clean_label, find_title, normalize_text
 from producer.sources.titles import is_placeholder
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 RELATION_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+# Kinds of parts that stand on every page.
+MARGINS = frozenset({"header", "footer"})
 PROPERTIES = "docProps/core.xml"
 # Link from a note to its place, which mammoth writes as an arrow.
 BACK_LINK = re.compile(r' <a href="#(?:foot|end)note-ref-[^"]*">↑</a>')
@@ -64,16 +66,18 @@ def read_docx(data: bytes, limits: ReadLimits, *, depth: int = 0) -> Content:
         relationships = read_relationships(archive, main)
         names = {MAIN: main} | {item.kind: item.name for item in relationships.values() if item.name}
         roots = {kind: parse_xml(read_part(archive, names[kind])) for kind in STANDARD_NAMES if kind in names}
+        margins = _count_margins(archive, relationships)
         embedded = _read_embedded(archive, roots[MAIN], relationships, limits, depth)
         metadata = read_fields(parse_xml(archive.read(PROPERTIES))) if PROPERTIES in archive.NameToInfo else {}
-    unread = _simplify_parts(roots) + embedded.unread
-    styled_title = clean_label(name_headings(roots[MAIN], roots.get("styles")))
+    styles = read_styles(roots.get("styles"))
+    unread = _simplify_parts(roots, styles) + margins + embedded.unread
+    styled_title = clean_label(name_headings(roots[MAIN], styles))
     text = _convert(roots, relationships)
     for mark, content in embedded.texts.items():
         text = text.replace(mark, content)
     title = metadata.pop("title", "")
     title = styled_title or find_title(text) if is_placeholder(title) else title
-    return Content(normalize_text(text).strip(), "markdown", title, metadata, _describe_unread(unread))
+    return Content(normalize_text(text).strip(), "markdown", title, metadata, describe_unread(unread))
 
 
 class _Embedded:
@@ -130,10 +134,19 @@ def _make_paragraph(element: Element, text: str) -> Element:
     return paragraph
 
 
-def _simplify_parts(roots: dict[str, Element]) -> Counter[str]:
+def _count_margins(archive: zipfile.ZipFile, relationships: Mapping[str, Relationship]) -> Counter[str]:
+    """Return how many headers and footers hold words."""
+    parts = [(item.kind, item.name) for item in relationships.values() if item.kind in MARGINS and item.name]
+    texts = [(kind, "".join(text.text or "" for text in parse_xml(read_part(archive, name)).iter(WORD + "t")))
+             for kind, name in parts]  # fmt: skip
+    return Counter(kind for kind, text in texts if any(map(str.isalpha, text)))
+
+
+def _simplify_parts(roots: dict[str, Element], styles: Styles) -> Counter[str]:
     unread: Counter[str] = Counter()
     for kind in (MAIN, "footnotes", "endnotes"):
         if kind in roots:
+            unread["hidden passage"] += drop_hidden_text(roots[kind], styles)
             unread += simplify_markup(roots[kind])
     comments = roots.pop("comments", None)
     if comments is not None:
@@ -150,9 +163,3 @@ def _convert(roots: Mapping[str, Element], relationships: Mapping[str, Relations
     links = {key: quoteattr(item.target)[1:-1] for key, item in relationships.items() if item.kind == "hyperlink"}
     page = convert_to_html(BytesIO(write_package(parts, links)), include_embedded_style_map=False).value
     return normalize_html(BACK_LINK.sub("", page)).text
-
-
-def _describe_unread(unread: Counter[str]) -> tuple[str, ...]:
-    """Return a note that lists what could hold text and is not in the text."""
-    things = [f"{number} {name}{'s' if number > 1 else ''}" for name, number in unread.items() if number]
-    return (f"holds parts that are left out: {', '.join(things)}",) if things else ()

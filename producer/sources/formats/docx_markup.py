@@ -32,6 +32,7 @@ def simplify_markup(root: Element) -> Counter[str]:
     _drop_unseen(root)
     _choose_alternatives(root)
     unread = Counter(name for tag, name in UNREAD.items() for _ in root.iter(tag))
+    unread["picture"] += _count_pictures(root)
     _keep_text_boxes(root)
     _resolve_moves(root)
     _write_ruby(root)
@@ -58,6 +59,14 @@ def _choose_alternatives(root: Element) -> None:
         with_text = [branch for branch in branches if next(branch.iter(WORD + "t"), None) is not None]
         chosen = with_text[:1] or branches[-1:]
         replace_element(alternative, [child for branch in chosen for child in branch])
+
+
+def _count_pictures(root: Element) -> int:
+    """Return the number of pictures; those that only show an embedded object are none."""
+    drawn = sum(1 for _ in root.iter("{*}pic"))
+    return drawn + sum(
+        next(image.iterancestors(WORD + "object"), None) is None for image in root.iter(VML + "imagedata")
+    )
 
 
 def _keep_text_boxes(root: Element) -> None:
@@ -109,17 +118,12 @@ def _resolve_moves(root: Element) -> None:
 
 
 def _drop_unseen(root: Element) -> None:
-    """Remove hidden text, hints where something is to be filled in, and tables of contents."""
+    """Remove hints where something is to be filled in, and tables of contents."""
     for control in list(root.iter(WORD + "sdt")):
         gallery = control.find(f"{WORD}sdtPr/{WORD}docPartObj/{WORD}docPartGallery")
         is_contents = gallery is not None and gallery.get(WORD + "val") == "Table of Contents"
         if is_contents or control.find(f"{WORD}sdtPr/{WORD}showingPlcHdr") is not None:
             replace_element(control, [])
-    for mark in list(root.iter(WORD + "vanish")):
-        properties = mark.getparent()
-        run = None if properties is None else properties.getparent()
-        if run is not None and run.tag == WORD + "r" and mark.get(WORD + "val") not in {"0", "false", "off"}:
-            replace_element(run, [])
     for run in _list_contents(root):
         replace_element(run, [])
 

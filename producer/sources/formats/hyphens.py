@@ -1,25 +1,29 @@
-"""Words that are divided at the ends of lines, as printed pages have them, in one piece."""
+"""Words that are divided at the ends of lines and pages, as printed pages have them, in one piece."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-# A word with a hyphen at the end of a line, and its second part, in lower case, at the beginning of the next one.
-DIVIDED = re.compile(r"([^\W\d_]{2,})[-\u2010]\n([^\W\d_]+)")
+# The mark of a page's beginning, which no text holds.
+PAGE_MARK = "\f"
+# A word with a hyphen at the end of a line or page, and its second part.
+DIVIDED = re.compile(r"([^\W_]+)[-\u2010]\n(\f?)([^\W_]+)")
 WORDS = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
-def join_words(pages: Sequence[str]) -> list[str]:
-    """Return pages without divided words; the hyphen stays in a word that stands with it elsewhere."""
-    if not any(DIVIDED.search(page) for page in pages):
-        return list(pages)
-    hyphenated = {word for page in pages for word in WORDS.findall(page.lower()) if "-" in word}
+def join_words(text: str) -> str:
+    """Return a text without divided words.
+
+    The hyphen stays in a word that stands with it elsewhere, before a capital letter or a digit, and behind a letter.
+    """
+    if not DIVIDED.search(text):
+        return text
+    hyphenated = {word for word in WORDS.findall(text.lower()) if "-" in word}
 
     def join(match: re.Match[str]) -> str:
-        first, second = match[1], match[2]
-        if not second[0].islower():
-            return match[0]
-        return f"{first}-{second}" if f"{first}-{second}".lower() in hyphenated else first + second
+        first, mark, second = match.groups()
+        is_divided = first.isalpha() and len(first) > 1 and second[0].islower()
+        is_divided = is_divided and f"{first}-{second}".lower() not in hyphenated
+        return f"{first}{'' if is_divided else '-'}{mark}{second}"
 
-    return [DIVIDED.sub(join, page) for page in pages]
+    return DIVIDED.sub(join, text)

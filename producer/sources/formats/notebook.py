@@ -1,18 +1,22 @@
-"""Reader of Jupyter notebooks: prose, code and what the code printed, as Markdown; pictures are left out."""
+"""Reader of Jupyter notebooks: prose, code and what the code printed, as Markdown; pictures are counted."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from producer.errors import UnreadableError
-from producer.sources.source import Content
+from producer.sources.source import Content, describe_unread
 from producer.sources.text import drop_pictures, find_title, normalize_text
+from producer.wording import count
 
 # Characters of one output that are kept; logs of a training run can have millions.
 MAX_OUTPUT_CHARS = 2000
+# Types of outputs that are errors, in versions 4 and 3 of the format.
+ERRORS = frozenset({"error", "pyerr"})
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # What a terminal overwrites: the states of a progress bar.
 OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
@@ -33,9 +37,11 @@ def read_notebook(text: str) -> Content:
     cells = _find_cells(notebook)
     language = _find_language(notebook)
     cut = 0
+    unread: Counter[str] = Counter()
     blocks: list[str] = []
     for cell in cells:
         source = _join(cell.get("source", cell.get("input"))).strip()
+        unread += _count_unread(cell)
         if cell.get("cell_type") == "code":
             blocks += [_fence(source, language)] if source else []
             for output in _list_outputs(cell):
@@ -46,8 +52,31 @@ def read_notebook(text: str) -> Content:
             prose = drop_pictures(source)
             blocks.append(f"{'#' * level} {prose}" if isinstance(level, int) and 0 < level < 7 else prose)
     markdown = normalize_text("\n\n".join(filter(None, blocks))).strip()
-    notes = (f"has {cut} long outputs, of which the first {MAX_OUTPUT_CHARS:,} characters are read",) if cut else ()
-    return Content(markdown, "markdown", find_title(markdown), notes=notes)
+    notes = (
+        (f"has {count(cut, 'long output')}, of which the first {MAX_OUTPUT_CHARS:,} characters are read",)
+        if cut
+        else ()
+    )
+    return Content(markdown, "markdown", find_title(markdown), notes=notes + describe_unread(unread))
+
+
+def _count_unread(cell: dict[str, Any]) -> Counter[str]:
+    """Return the numbers of pictures and of tracebacks in a cell, which are not read."""
+    outputs = cell.get("outputs")
+    found = [output for output in outputs if isinstance(output, dict)] if isinstance(outputs, list) else []
+    attachments = cell.get("attachments")
+    pictures = len(attachments) if isinstance(attachments, dict) else 0
+    return Counter(
+        picture=pictures + sum(map(_is_picture, found)),
+        traceback=sum(output.get("output_type") in ERRORS and bool(output.get("traceback")) for output in found),
+    )
+
+
+def _is_picture(output: dict[str, Any]) -> bool:
+    """Return True for an output with a picture; version 3 of the format has its forms in the output itself."""
+    data = output.get("data")
+    names = data if isinstance(data, dict) else ({"png", "jpeg", "svg"} & set(output))
+    return any(str(name).startswith("image/") or name in {"png", "jpeg", "svg"} for name in names)
 
 
 def _find_cells(notebook: Any) -> list[dict[str, Any]]:
@@ -89,12 +118,12 @@ def _list_outputs(cell: dict[str, Any]) -> Iterator[str]:
 
 
 def _read_output(output: dict[str, Any]) -> str:
-    if output.get("output_type") in {"error", "pyerr"}:
+    if output.get("output_type") in ERRORS:
         return f"{output.get('ename', 'error')}: {output.get('evalue', '')}"
+    if _is_picture(output):
+        return ""
     data = output.get("data")
     forms = data if isinstance(data, dict) else {}
-    if any(str(name).startswith("image/") for name in forms):
-        return ""
     plain = _join(output.get("text")) or _join(forms.get("text/plain"))
     return (_join(forms.get("text/markdown")) or _join(forms.get("text/latex"))) if OBJECT.fullmatch(plain) else plain
 

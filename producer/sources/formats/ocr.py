@@ -1,4 +1,4 @@
-"""Text recognition on pages of a PDF that are pictures, by RapidOCR, whose wheel brings its models.
+"""Text recognition on pictures and on pages of a PDF that are pictures, by RapidOCR, whose wheel brings its models.
 
 It needs the extra ``ocr``. The models read Latin letters, Chinese and Japanese.
 """
@@ -10,7 +10,8 @@ from functools import cache
 from typing import Any
 
 from producer.errors import UnreadableError
-from producer.sources.formats.pdf_layout import Line, lay_out_lines
+from producer.sources.formats.pdf_layout import lay_out_lines
+from producer.sources.formats.pdf_lines import Line
 
 # Resolution of the pictures, in dots per inch; letters of a book are then some 30 pixels high.
 RESOLUTION = 200
@@ -42,6 +43,20 @@ def recognize_pages(data: bytes, numbers: Sequence[int]) -> Iterator[tuple[int, 
         page = document[number - 1]
         scale = min(RESOLUTION / POINTS_PER_INCH, MAX_PIXELS / max(page.get_size()))
         yield number, _write_lines(recognize(page.render(scale=scale).to_numpy()[:, :, :3]))
+
+
+def recognize_picture(picture: Any) -> str:
+    """Return the recognized text of a picture of Pillow, in RGB; "" if it is not readable.
+
+    Raises:
+        UnreadableError: the extra is not installed.
+    """
+    import numpy as np
+
+    recognize = _load_recognizer()
+    picture.thumbnail((MAX_PIXELS, MAX_PIXELS))
+    # The models take the colours in the order of OpenCV.
+    return _write_lines(recognize(np.asarray(picture)[:, :, ::-1]))
 
 
 @cache

@@ -6,8 +6,8 @@ import io
 import struct
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from pdfminer.converter import PDFPageAggregator
@@ -21,11 +21,14 @@ from pdfminer.psexceptions import PSException
 from pdfminer.utils import Matrix, decode_text
 
 from producer.errors import LimitError, UnreadableError
-from producer.sources.formats.hyphens import join_words
-from producer.sources.formats.pdf_layout import lay_out_page
+from producer.sources.formats.hyphens import PAGE_MARK, join_words
+from producer.sources.formats.pdf_layout import lay_out_lines, list_lines
+from producer.sources.formats.pdf_lines import Line
+from producer.sources.formats.pdf_paragraphs import find_seam
+from producer.sources.formats.pdf_running import drop_running_rows
 from producer.sources.limits import ReadLimits
 from producer.sources.page_starts import PAGE_STARTS, write_page_starts
-from producer.sources.source import Content
+from producer.sources.source import READ_SCANS, Content
 from producer.sources.text import clean_label, normalize_text
 from producer.sources.titles import PROGRAM, is_placeholder
 
@@ -47,7 +50,6 @@ PAGE_ERRORS = (
     PSException, PDFException, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError,
     RecursionError, OverflowError, zlib.error, struct.error,
 )  # fmt: skip
-SCAN_ADVICE = "submit it with --ocr (pip install 'gistmill[ocr]'), or run text recognition (OCR) on it first"
 
 
 def read_pdf(data: bytes, limits: ReadLimits) -> Content:
@@ -58,29 +60,49 @@ def read_pdf(data: bytes, limits: ReadLimits) -> Content:
         LimitError: it has too many pages.
     """
     document = _open(data)
-    texts: list[str] = []
+    pages: list[list[list[Line]]] = []
+    heights: list[float] = []
     scans: list[int] = []
     damaged: list[int] = []
     for number, page in enumerate(_list_pages(document, limits), start=1):
         layouts = _analyze(page)
-        layout = layouts[0] if layouts else None
-        found = [normalize_text(lay_out_page(upright)).strip() for upright in layouts]
-        # A stamp at the margin comes last.
-        text = "\n\n".join(sorted(filter(None, found), key=len, reverse=True))
-        if layout is None:
+        found = [[line for line in list_lines(layout) if line.text] for layout in layouts]
+        if not layouts:
             damaged.append(number)
-        elif len(text) < MIN_PAGE_CHARS and _has_picture(layout):
+        elif sum(len(line.text) for lines in found for line in lines) < MIN_PAGE_CHARS and _has_picture(layouts[0]):
             scans.append(number)
-        texts.append(text)
+        pages.append(found)
+        heights.append(layouts[0].height if layouts else 0.0)
+    texts = _write_pages(pages, heights)
     recognized = _recognize_pages(data, texts, scans) if limits.recognize_text else []
     scans = [number for number in scans if number not in recognized]
-    texts = join_words(texts)
-    text = PAGE_GAP.join(texts)
+    texts = join_words(_mark_pages(texts)).split(PAGE_MARK)
+    text = "".join(texts)
     _check_readable(text)
     metadata = _read_metadata(document)
     title = metadata.pop("title", "")
     notes = _describe_pages(scans, damaged, recognized, text)
-    return Content(text, "text", title, metadata | {PAGE_STARTS: write_page_starts(texts, PAGE_GAP)}, notes)
+    return Content(text, "text", title, metadata | {PAGE_STARTS: write_page_starts(texts, "")}, notes)
+
+
+def _write_pages(pages: Sequence[Sequence[list[Line]]], heights: Sequence[float]) -> list[str]:
+    """Return the texts of pages, each of which has its upright lines and those that lie on a side."""
+    upright = drop_running_rows([page[0] if page else [] for page in pages], heights)
+    texts = []
+    for lines, page in zip(upright, pages, strict=True):
+        found = [normalize_text(lay_out_lines(turned)).strip() for turned in (lines, *page[1:])]
+        # A stamp at the margin comes last.
+        texts.append("\n\n".join(sorted(filter(None, found), key=len, reverse=True)))
+    return texts
+
+
+def _mark_pages(texts: Sequence[str]) -> str:
+    """Return the text of all pages, with a mark at the beginning of each but the first."""
+    marked = texts[0] if texts else ""
+    for before, after in pairwise(texts):
+        seam = find_seam(before, after) if before and after else PAGE_GAP
+        marked += f"{seam}{PAGE_MARK}{after}"
+    return marked
 
 
 class _PageAggregator(PDFPageAggregator):
@@ -174,10 +196,10 @@ def _is_readable(text: str) -> bool:
 def _check_readable(text: str) -> None:
     """Reject a text that is missing, or whose fonts do not tell which characters they draw."""
     if not text.strip():
-        raise UnreadableError(f"holds pages without any text (a scan?); {SCAN_ADVICE}")
+        raise UnreadableError(f"holds pages without any text (a scan?); {READ_SCANS}")
     if not _is_readable(text):
         raise UnreadableError(
-            f"holds no readable text: its fonts do not tell which characters they draw; {SCAN_ADVICE}, "
+            f"holds no readable text: its fonts do not tell which characters they draw; {READ_SCANS}, "
             "or export it again with its fonts"
         )
 
@@ -192,7 +214,7 @@ def _describe_pages(scans: list[int], damaged: list[int], recognized: list[int],
     if recognized:
         notes.append(f"was read by text recognition on {_list_numbers(recognized)}, which may have misread it")
     if scans:
-        notes.append(f"holds pictures without text on {_list_numbers(scans)}, which are left out; {SCAN_ADVICE}")
+        notes.append(f"holds pictures without text on {_list_numbers(scans)}, which are left out; {READ_SCANS}")
     if damaged:
         notes.append(f"is damaged on {_list_numbers(damaged)}, which are left out; save it again")
     if unknown := text.count(UNKNOWN):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
 
 from pdfminer.layout import LTFigure, LTItem, LTTextLine
+
+from producer.sources.formats.pdf_lines import Line, find_bottom, find_top
+from producer.sources.formats.pdf_paragraphs import find_seam, write_block
 
 # Width of the empty strip between two columns, in points.
 MIN_GUTTER = 6.0
 # Lines of a column, and characters of its typical line; narrower columns are those of a table.
 MIN_COLUMN_LINES = 4
 MIN_LINE_CHARS = 16
-# Letters of scripts that are written without spaces take about twice the room.
-WIDE = "\u2e80"
 # Share of the lines that may span the columns: a title, footnotes, wide tables.
 MAX_SPANNING_SHARE = 0.5
-# Gap between two lines of one paragraph, in heights of a line.
-PARAGRAPH_GAP = 0.6
 # Points by which a line that is drawn twice is shifted.
 DOUBLE_SHIFT = 1.5
 # Columns within columns: three columns are found as one and two.
@@ -28,37 +26,18 @@ MAX_DEPTH = 4
 MAX_LINES = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of text and its box, in points from the lower left corner."""
-
-    text: str
-    x0: float
-    x1: float
-    y0: float
-    y1: float
-
-    @property
-    def height(self) -> float:
-        """Height of the line."""
-        return self.y1 - self.y0
-
-    @property
-    def width_in_chars(self) -> int:
-        """Number of characters, of which wide ones count twice."""
-        return len(self.text) + sum(character >= WIDE for character in self.text)
-
-
-def lay_out_page(page: Iterable[LTItem]) -> str:
-    """Return the text of a page in reading order; a blank line separates paragraphs."""
-    return lay_out_lines(_list_lines(page))
-
-
 def lay_out_lines(found: Iterable[Line]) -> str:
     """Return the text of lines in reading order; a blank line separates paragraphs."""
     lines = _drop_doubles(line for line in found if line.text)
     blocks = [lines] if len(lines) > MAX_LINES else _split_columns(lines, depth=0)
-    return "\n\n".join(_write_block(block) for block in blocks if block)
+    text, last = "", blocks[0]
+    for block in filter(None, blocks):
+        # A block that begins above the end of the last one is the next column.
+        is_column = find_top(block) > find_bottom(last)
+        part = write_block(block)
+        text += (find_seam(text, part) if is_column else "\n\n") + part if text else part
+        last = block
+    return text
 
 
 def _drop_doubles(lines: Iterable[Line]) -> list[Line]:
@@ -71,14 +50,15 @@ def _drop_doubles(lines: Iterable[Line]) -> list[Line]:
     return [line for same in kept.values() for line in same]
 
 
-def _list_lines(items: Iterable[LTItem]) -> Iterator[Line]:
+def list_lines(items: Iterable[LTItem]) -> Iterator[Line]:
+    """Yield the lines of a page, those of its figures included."""
     for item in items:
         if isinstance(item, LTTextLine):
             yield Line(" ".join(item.get_text().split()), item.x0, item.x1, item.y0, item.y1)
         elif isinstance(item, LTFigure):
             yield from _join_characters(item)
         elif isinstance(item, Iterable):
-            yield from _list_lines(item)
+            yield from list_lines(item)
 
 
 def _join_characters(figure: LTFigure) -> Iterator[Line]:
@@ -90,8 +70,8 @@ def _join_characters(figure: LTFigure) -> Iterator[Line]:
         container = LTLayoutContainer(figure.bbox)
         container.extend(characters)
         container.analyze(LAParams(boxes_flow=None))
-        yield from _list_lines(container)
-    yield from _list_lines(item for item in figure if isinstance(item, LTFigure))
+        yield from list_lines(container)
+    yield from list_lines(item for item in figure if isinstance(item, LTFigure))
 
 
 def _split_columns(lines: list[Line], *, depth: int) -> list[list[Line]]:
@@ -128,42 +108,8 @@ def _are_columns(left: Sequence[Line], right: Sequence[Line]) -> bool:
     """Return True if both sides are prose beside each other, and not the cells of a table."""
     if min(len(left), len(right)) < MIN_COLUMN_LINES:
         return False
-    shared = min(_find_top(left), _find_top(right)) - max(_find_bottom(left), _find_bottom(right))
-    shorter = min(_find_top(side) - _find_bottom(side) for side in (left, right))
+    shared = min(find_top(left), find_top(right)) - max(find_bottom(left), find_bottom(right))
+    shorter = min(find_top(side) - find_bottom(side) for side in (left, right))
     return shared > shorter / 2 and all(
         median(line.width_in_chars for line in side) >= MIN_LINE_CHARS for side in (left, right)
     )
-
-
-def _find_top(lines: Sequence[Line]) -> float:
-    return max(line.y1 for line in lines)
-
-
-def _find_bottom(lines: Sequence[Line]) -> float:
-    return min(line.y0 for line in lines)
-
-
-def _write_block(lines: Iterable[Line]) -> str:
-    """Return the text of a block: rows from top to bottom; cells of rows under each other are separated by bars."""
-    rows = _group_rows(lines)
-    text = ""
-    for index, row in enumerate(rows):
-        if index:
-            gap = _find_bottom(rows[index - 1]) - _find_top(row)
-            text += "\n\n" if gap > PARAGRAPH_GAP * max(line.height for line in row) else "\n"
-        neighbours = rows[max(0, index - 1) : index] + rows[index + 1 : index + 2]
-        is_table = len(row) > 1 and any(len(row) == len(other) for other in neighbours)
-        text += (" | " if is_table else " ").join(line.text for line in row)
-    return text
-
-
-def _group_rows(lines: Iterable[Line]) -> list[list[Line]]:
-    """Return the lines as rows; lines of one row overlap by half of their height."""
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: (-line.y1, line.x0)):
-        last = rows[-1][0] if rows else None
-        if last and min(last.y1, line.y1) - max(last.y0, line.y0) > min(last.height, line.height) / 2:
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    return [sorted(row, key=lambda line: line.x0) for row in rows]

@@ -12,13 +12,14 @@ from producer.errors import UnreadableError
 from producer.sources.formats.archive import open_archive, parse_xml, read_fields
 from producer.sources.formats.relationships import Relationship, read_relationships
 from producer.sources.limits import ReadLimits
-from producer.sources.source import Content
-from producer.sources.text import find_title, normalize_text
+from producer.sources.source import Content, describe_unread
+from producer.sources.text import clean_label, normalize_text
 from producer.sources.titles import is_placeholder
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
+HEADING = "## "
 PROPERTIES = "docProps/core.xml"
 TITLES = frozenset({"title", "ctrTitle"})
 # Placeholders that stand on every slide.
@@ -50,9 +51,14 @@ def read_pptx(data: bytes, limits: ReadLimits) -> Content:
         metadata = read_fields(parse_xml(archive.read(PROPERTIES))) if PROPERTIES in archive.NameToInfo else {}
     text = normalize_text("\n\n".join(filter(None, slides))).strip()
     title = metadata.pop("title", "")
-    things = ", ".join(f"{number} {name}{'s' if number > 1 else ''}" for name, number in unread.items())
-    notes = (f"holds parts that are left out: {things}",) if things else ()
-    return Content(text, "markdown", find_title(text) if is_placeholder(title) else title, metadata, notes)
+    title = _find_first_title(text) if is_placeholder(title) else title
+    return Content(text, "markdown", title, metadata, describe_unread(unread))
+
+
+def _find_first_title(text: str) -> str:
+    """Return the title of the first slide that has one."""
+    lines = (line for line in text.split("\n") if line.startswith(HEADING))
+    return clean_label(next(lines, "").removeprefix(HEADING))
 
 
 def _list_slides(archive: zipfile.ZipFile) -> Iterator[str]:
@@ -80,7 +86,7 @@ def _write_slide(archive: zipfile.ZipFile, name: str, unread: Counter[str]) -> s
     slide = _Slide(read_relationships(archive, name))
     for tree in root.iterfind("{*}cSld/{*}spTree"):
         _read_shapes(archive, tree, slide, depth=0)
-    heading = [f"## {slide.title}"] if slide.title else []
+    heading = [HEADING + slide.title] if slide.title else []
     unread.update(slide.unread)
     return "\n\n".join([*heading, *slide.blocks, *_read_notes(archive, slide)])
 
@@ -101,6 +107,8 @@ def _read_shapes(archive: zipfile.ZipFile, tree: Iterable[Element], slide: _Slid
                 _read_text(shape, slide)
             case "grpSp":
                 _read_shapes(archive, shape, slide, depth=depth + 1)
+            case "pic":
+                slide.unread["picture"] += 1
             case "graphicFrame":
                 _read_frame(archive, shape, slide)
             case "AlternateContent":

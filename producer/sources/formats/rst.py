@@ -15,6 +15,7 @@ from docutils.utils import new_document
 from producer.sources.html import normalize_html
 from producer.sources.source import Content
 from producer.sources.text import find_title
+from producer.wording import count
 
 DIRECTIVE = re.compile(r"^[ \t]*\.\. +(?:\|[^|\n]+\| +)?([\w:+.-]+)::", re.M)
 ROLE = re.compile(r"(?<![\w:]):([A-Za-z][\w:+.-]*):(?=`)|`:([A-Za-z][\w:+.-]*):")
@@ -95,7 +96,11 @@ def read_rst(text: str) -> Content:
     page = publish_string(FILE_FIELDS.sub("", text), writer="html5", settings_overrides=SETTINGS)
     content = normalize_html(str(page))
     included = len(INCLUDED.findall(text))
-    notes = (f"includes {included} other files, which are left out",) if included else ()
+    notes = (
+        (f"includes {count(included, 'other file')}, which {'is' if included == 1 else 'are'} left out",)
+        if included
+        else ()
+    )
     title = "" if content.title == NO_TITLE else content.title
     return Content(content.text, content.format, title or find_title(content.text), notes=notes)
 

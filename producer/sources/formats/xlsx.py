@@ -15,7 +15,7 @@ from producer.errors import UnreadableError
 from producer.sources.formats.archive import open_archive
 from producer.sources.limits import ReadLimits
 from producer.sources.source import Content
-from producer.sources.table import check_names
+from producer.sources.table import check_names, describe_titles
 from producer.sources.text import clean_label
 
 SHOWN_SHEETS = 5
@@ -49,9 +49,7 @@ def _skip_titles(rows: Iterator[tuple[object, ...]]) -> tuple[Iterator[tuple[obj
     wide = [number for number, row in enumerate(first) if sum(map(_is_filled, row)) > 1]
     start = wide[0] if len(wide) > 1 else 0
     titles = [str(cell) for row in first[:start] for cell in row if _is_filled(cell)]
-    shown = ", ".join(repr(clean_label(title, max_chars=60)) for title in titles[:SHOWN_SHEETS])
-    notes = (f"has lines above its header, which are left out: {shown}",) if titles else ()
-    return chain(first[start:], rows), notes
+    return chain(first[start:], rows), describe_titles(titles)
 
 
 def _find_rows(sheet: Any) -> Iterator[tuple[object, ...]] | None:

@@ -73,6 +73,7 @@ class SequentialGenerator:
             repetition_penalty=params.repetition_penalty,
             eos_token_id=sorted(request.eos_ids) or None,
             pad_token_id=0,
+            suppress_tokens=self._network.generation_config.suppress_tokens,
             **sampling,
         )
         ids = self._to_tensor(request.prompt_ids)

@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
+from workers.engine.batching.layer_cache import LayerCache
 from workers.engine.batching.model_runner import SamplingRunner
 from workers.engine.batching.request import Request
 from workers.engine.batching.routing import RequestRouter
 from workers.engine.batching.speculation import propose_tokens, widen_for_speculation
-from workers.engine.compat_transformers import HookedManager, get_attention, mark_finished
+from workers.engine.compat_transformers import HookedManager, get_attention, install_cache_class, mark_finished
 from workers.engine.cpu.fused_gemma3 import has_fused_layers
 from workers.engine.cpu.memory import LazyZeros
 from workers.engine.errors import EngineStoppedError
@@ -156,7 +157,12 @@ class GenerationLoop(HookedManager):
         """Return cache, scheduler and buffers of a new loop, with a ``SamplingRunner``."""
         with LazyZeros():
             processor = super().build_processor()
-        processor.model_runner = SamplingRunner(processor, self.live, is_fused=has_fused_layers(self.model))
+        processor.model_runner = SamplingRunner(
+            processor,
+            self.live,
+            is_fused=has_fused_layers(self.model),
+            suppressed=self.model.generation_config.suppress_tokens or (),
+        )
         if self._is_ragged:
             widen_for_speculation(processor.cache)
         return processor
@@ -236,3 +242,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "allocate memory" in str(error) or "not enough memory" in str(error)
+
+
+install_cache_class(LayerCache)

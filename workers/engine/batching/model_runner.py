@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -20,12 +21,16 @@ class SamplingRunner(HookedRunner):
         processor: transformers' processor of the batch, whose own runner this one replaces.
         live: the requests by id.
         is_fused: whether the network's last layer computes only the tokens of which logits are needed.
+        suppressed: ids that the weights never sample.
     """
 
-    def __init__(self, processor: Any, live: dict[str, Request], *, is_fused: bool) -> None:
+    def __init__(
+        self, processor: Any, live: dict[str, Request], *, is_fused: bool, suppressed: Sequence[int] = ()
+    ) -> None:
         super().__init__(processor)
         self._live = live
         self._is_fused = is_fused
+        self._suppressed = suppressed
 
     def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
         """Run the forward pass, with logits only after each request's last token and its speculative tokens."""
@@ -83,6 +88,7 @@ class SamplingRunner(HookedRunner):
                 seen=state.initial_tokens + state.generated_tokens,
                 proposed=request.proposed,
                 eos_ids=request.eos_ids,
+                suppressed=self._suppressed,
             )
             for request, state in self._list_decoding()
         ]

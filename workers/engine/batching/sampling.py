@@ -26,6 +26,7 @@ class Sampler:
         seen: ids of the prompt and of the output so far.
         proposed: speculative tokens; there is a row of logits after each.
         eos_ids: ids that end the generation.
+        suppressed: ids that are never sampled.
     """
 
     params: GenerationParams
@@ -33,6 +34,7 @@ class Sampler:
     seen: Sequence[int] = ()
     proposed: Sequence[int] = ()
     eos_ids: Set[int] = frozenset()
+    suppressed: Sequence[int] = ()
 
     @property
     def rows(self) -> int:
@@ -48,8 +50,9 @@ class Sampler:
 
     @property
     def penalized(self) -> Sequence[int]:
-        """Ids whose logits the repetition penalty lowers in some row."""
-        return [*self.seen, *self.proposed] if self.params.repetition_penalty > 1.0 else ()
+        """Ids whose logits are lowered in some row, by the repetition penalty or because they are suppressed."""
+        seen = [*self.seen, *self.proposed] if self.params.repetition_penalty > 1.0 else ()
+        return [*seen, *self.suppressed]
 
 
 def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[list[int]]:
@@ -57,9 +60,12 @@ def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[lis
 
     Args:
         scores: logits (rows, vocabulary), float32, the rows of each request in turn; changed in place by repetition
-            penalties.
+            penalties and suppressed ids.
         samplers: one for each request.
     """
+    if samplers[0].suppressed:
+        # The same ones for all requests of the weights.
+        scores[:, samplers[0].suppressed] = -torch.inf
     best: list[int] = []
     if any(not sampler.params.do_sample and sampler.params.repetition_penalty == 1.0 for sampler in samplers):
         best = block_argmax(scores).tolist()

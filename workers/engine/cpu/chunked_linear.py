@@ -77,10 +77,13 @@ def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) ->
         return list(pool.map(function, items))
 
 
-def find_children(network: Any, kind: type[Any]) -> list[tuple[nn.Module, str, Any]]:
-    """Return every module of a class with its parent and its name there."""
+def find_places(network: Any, kind: type[Any]) -> list[tuple[nn.Module, str]]:
+    """Return the parent and the name there of every module of a class.
+
+    The modules themselves are left out: a list of them would keep all that are replaced in memory.
+    """
     return [
-        (parent, name, child)
+        (parent, name)
         for parent in network.modules()
         for name, child in parent.named_children()
         if isinstance(child, kind)

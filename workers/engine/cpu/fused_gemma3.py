@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from workers.engine.compat_transformers import Gemma3DecoderLayer, Gemma3RMSNorm, get_attention
-from workers.engine.cpu.chunked_linear import find_children, map_in_threads
+from workers.engine.cpu.chunked_linear import find_places, map_in_threads
 from workers.engine.cpu.memory import release_pages
 from workers.engine.cpu.onednn import OneDnnLinear
 from workers.engine.ragged_attention import RAGGED, attend_ragged
@@ -31,15 +31,15 @@ def fuse_layers(network: Any, prepare: Callable[[nn.Module], None]) -> None:
         prepare: packs a new layer before the next ones are built, so that memory never holds all joined weights.
     """
 
-    def replace(place: tuple[nn.Module, str, Gemma3DecoderLayer]) -> None:
-        module, name, child = place
-        layer = FusedGemma3Layer(child)
+    def replace(place: tuple[nn.Module, str]) -> None:
+        module, name = place
+        layer = FusedGemma3Layer(getattr(module, name))
         prepare(layer)
         setattr(module, name, layer)
 
-    map_in_threads(replace, find_children(network, Gemma3DecoderLayer))
-    for module, name, norm in find_children(network, Gemma3RMSNorm):
-        setattr(module, name, make_norm(norm))
+    map_in_threads(replace, find_places(network, Gemma3DecoderLayer))
+    for module, name in find_places(network, Gemma3RMSNorm):
+        setattr(module, name, make_norm(getattr(module, name)))
 
 
 class FusedRMSNorm(nn.Module):

@@ -41,16 +41,18 @@ class ScreenedHead(nn.Module):
     Args:
         head: the head; its weights may be those of the embedding.
         hidden: hidden states (tokens, inputs) of typical text, which calibrate the int8 weights.
+        softcap: bound that the network lets its logits approach; None for no cap. It changes no order.
     """
 
-    def __init__(self, head: nn.Linear, hidden: torch.Tensor) -> None:
+    def __init__(self, head: nn.Linear, hidden: torch.Tensor, softcap: float | None = None) -> None:
         super().__init__()
         self.weight = head.weight
+        self._softcap = softcap
         maxima = measure_max(hidden, dim=0).squeeze(0)
         self._screen = build_linear(head, lambda weight, _: Int8Linear(weight, None, maxima, max_weight=SAFE_WEIGHT))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return exact logits (..., outputs) of hidden states (..., inputs)."""
+        """Return exact logits (..., outputs) of hidden states (..., inputs), before any cap."""
         rows, shape = rows.flatten(0, -2), rows.shape[:-1]
         logits = rows.new_empty(len(rows), len(self.weight))
         chunks = (torch.split(tensor, CHUNK_OUTPUTS, dim=dim) for tensor, dim in ((self.weight, 0), (logits, -1)))
@@ -62,7 +64,7 @@ class ScreenedHead(nn.Module):
     def screen(
         self, rows: torch.Tensor, top_counts: Sequence[int], penalized: Iterable[tuple[slice, Sequence[int]]] = ()
     ) -> torch.Tensor:
-        """Return logits (rows, outputs) of hidden states (rows, inputs), exact at least where they are largest.
+        """Return capped logits (rows, outputs) of hidden states (rows, inputs), exact at least where they are largest.
 
         Args:
             rows: hidden states of the last layer.
@@ -87,15 +89,22 @@ class ScreenedHead(nn.Module):
         is_safe = can_screen & (last - approximate[:, -1] > SAFE_ERRORS * error)
         if not is_safe.all():
             logits[~is_safe] = self(rows[~is_safe])
-        return logits
+        return self.cap(logits)
+
+    def cap(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return logits with the network's cap, changed in place."""
+        return logits if self._softcap is None else logits.div_(self._softcap).tanh_().mul_(self._softcap)
 
 
 def can_screen_head(network: Any) -> bool:
     """Return whether this CPU computes a network's head faster if it is screened."""
-    head = network.get_output_embeddings()
-    is_capped = getattr(network.config.get_text_config(), "final_logit_softcapping", None) is not None
-    is_exact = network.device.type == "cpu" and network.dtype is torch.float32 and has_fbgemm()
-    return is_exact and head.bias is None and head.out_features >= SCREENED_OUTPUTS and not is_capped
+    head, config = network.get_output_embeddings(), network.config.get_text_config()
+    return network.device.type == "cpu" and head.bias is None and can_screen_logits(config, network.dtype)
+
+
+def can_screen_logits(text_config: Any, dtype: torch.dtype) -> bool:
+    """Return whether a vocabulary is large enough to be screened, in a dtype that is exact on a CPU."""
+    return dtype is torch.float32 and text_config.vocab_size >= SCREENED_OUTPUTS and has_fbgemm()
 
 
 def screen_head(network: Any, ids: torch.Tensor, hidden: torch.Tensor) -> None:
@@ -108,14 +117,16 @@ def screen_head(network: Any, ids: torch.Tensor, hidden: torch.Tensor) -> None:
     """
     head = network.get_output_embeddings()
     # Compared afterwards: building the screen releases the pages of the weights' file that a comparison loads.
-    network.set_output_embeddings(ScreenedHead(head, hidden))
+    softcap = getattr(network.config, "final_logit_softcapping", None)
+    network.set_output_embeddings(ScreenedHead(head, hidden, softcap))
     if not is_head_last(network, ids[:, :COMPARED_TOKENS]):
         network.set_output_embeddings(head)
 
 
 def is_head_last(network: Any, ids: torch.Tensor) -> bool:
-    """Return whether a network's logits of ids (1, tokens) are those of its head, neither scaled nor changed else."""
+    """Return whether a network's logits of ids (1, tokens) are those of its screened head, changed by its cap alone."""
     expected = network(input_ids=ids).logits
-    logits = network.get_output_embeddings()(network.base_model(input_ids=ids).last_hidden_state)
+    head = network.get_output_embeddings()
+    logits = head.cap(head(network.base_model(input_ids=ids).last_hidden_state))
     tolerance = EQUAL_LOGITS * float(expected.abs().max())
     return torch.allclose(logits, expected, rtol=0.0, atol=tolerance)

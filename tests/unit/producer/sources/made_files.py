@@ -82,6 +82,13 @@ def _lay_out_pdf(objects: list[str], trailer: str) -> bytes:
     return f"{body}{xref}trailer\n<< {trailer} >>\nstartxref\n{len(body)}\n%%EOF\n".encode("latin-1")
 
 
+# A picture of one white pixel.
+PNG = (
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU"
+    b"\0\0\0\nIDATx\x9cc\xf8\x0f\0\x01\x01\x01\0\x1b\xb6\xeeV\0\0\0\0IEND\xaeB`\x82"
+)
+
+
 def make_zip(files: dict[str, str | bytes]) -> bytes:
     """Return a zip archive of these files."""
     buffer = io.BytesIO()
@@ -99,7 +106,10 @@ def make_word(body: str, **more: str | bytes) -> bytes:
         more: further parts by kind ("footnotes", "comments") or, for altChunk, by suffix ("html"): the kind of the
             relationship and the name of the part follow from it, its id is ``r`` and the key.
     """
-    kinds = {key: key if key in {"footnotes", "endnotes", "comments", "styles"} else "aFChunk" for key in more}
+    kinds = {
+        key: key if key in {"footnotes", "endnotes", "comments", "styles", "header", "footer"} else "aFChunk"
+        for key in more
+    }
     names = {key: f"{key}.xml" if key == kind else f"chunk.{key}" for key, kind in kinds.items()}
     links = "".join(
         f'<Relationship Id="r{key}" Type="{OFFICE.rpartition("/")[0]}/{kinds[key]}" Target="{name}"/>'

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from producer.sources import ReadLimits, Source, SourceDuplicate, SourceNote, SourceProblem, read_sources
 from producer.sources.kinds import SUFFIXES, FileKind
 from producer.sources.sandbox import Sandbox
-from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf, make_xlsx
+from tests.unit.producer.sources.made_files import PNG, make_docx, make_epub, make_pdf, make_xlsx
 from tests.unit.producer.sources.made_slides import make_pptx, shape
 
 SEEDS = {
@@ -24,6 +24,7 @@ SEEDS = {
     b"--B\nContent-Type: text/html\n\n<p>c</p>\n",
     ".pptx": make_pptx(shape("a", kind="title")),
     ".xlsx": make_xlsx([["id", "text"], [1, "a"]]),
+    ".png": PNG,
     ".srt": b"1\n00:00:01,000 --> 00:00:02,000\na\n",
     ".ipynb": b'{"cells": [{"cell_type": "code", "source": ["a"], "outputs": []}]}',
     ".rst": b"a\n=\n\n.. note::\n\n   b\n",

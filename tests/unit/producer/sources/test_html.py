@@ -174,3 +174,55 @@ def test_what_stands_in_for_a_thing_that_cannot_be_shown_is_no_text(tag: str) ->
 
 def test_the_number_of_a_note_is_no_power() -> None:
     assert normalize_html("<p>It rained<sup>[4]</sup> 10<sup>3</sup> times.</p>").text == "It rained[4] 10^3 times."
+
+
+# Elements that a browser shows as blocks.
+BLOCKS = (
+    *(
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+    ),
+    *(
+        "figure",
+        "footer",
+        "form",
+        "h2",
+        "header",
+        "hgroup",
+        "legend",
+        "li",
+        "listing",
+        "main",
+        "ol",
+        "option",
+        "p",
+        "pre",
+    ),
+    *("search", "section", "summary", "ul", "xmp"),
+)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_block_stands_on_lines_of_its_own(name: str) -> None:
+    page = f"<body><div>a</div><{name}>FOOTER</{name}><{name}>ASIDE</{name}><main>beta</main></body>"
+    words = [line.strip("-:#> `") for line in normalize_html(page).text.split("\n")]
+    assert [word for word in words if word] == ["a", "FOOTER", "ASIDE", "beta"]
+
+
+@pytest.mark.parametrize("name", ["menu", "dir"])
+def test_lists_of_old_names_are_lists(name: str) -> None:
+    assert normalize_html(f"<{name}><li>one</li><li>two</li></{name}>").text == "- one\n- two"
+
+
+def test_elements_of_unknown_names_stay_within_the_line() -> None:
+    assert normalize_html("<p>The <x-term>fer</x-term>ry <output>runs</output>.</p>").text == "The ferry runs."

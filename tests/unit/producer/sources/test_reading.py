@@ -19,7 +19,7 @@ from producer.sources import (
     SourceProblem,
     read_sources,
 )
-from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf
+from tests.unit.producer.sources.made_files import make_docx, make_epub, make_pdf, make_xlsx
 
 
 def read_one(path: Path | str, *, limits: ReadLimits | None = None) -> ReadEvent:
@@ -53,6 +53,7 @@ class StandardInput(io.TextIOWrapper):
         ("a.docx", make_docx(), "# Findings *here*\n\nThe pump_rate fell by 12 percent.", "markdown"),
         ("a.pdf", make_pdf("Hello"), "Hello", "text"),
         ("no_suffix", make_pdf("Hello"), "Hello", "text"),
+        ("a.txt", make_pdf("Hello"), "Hello", "text"),
     ],
 )
 def test_every_kind_of_file_is_read(tmp_path: Path, name: str, data: bytes, text: str, text_format: str) -> None:
@@ -82,12 +83,22 @@ def test_a_folder_is_read_in_order_without_hidden_files(tmp_path: Path) -> None:
     assert [event.name for event in read_sources([tmp_path])] == ["b.txt", "a/z.md", "c/d/e.txt"]
 
 
+def test_a_workbook_that_is_named_as_a_table_of_text_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(make_xlsx([["text"], ["Hello"]]))
+    _, source = read_sources([tmp_path / "a.csv"])
+    assert isinstance(source, Source)
+    assert source.text == "Hello"
+
+
 def test_other_kinds_in_a_folder_are_notes_and_broken_files_are_problems(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     (tmp_path / "b.pdf").write_bytes(b"%PDF-broken")
     note, problem = read_sources([tmp_path])
     assert isinstance(note, SourceNote)
-    assert note.message.startswith("Skipped: a.png is a .png file, which cannot be read;")
+    assert note.message.startswith(
+        "Skipped: a.png is a picture; submit it with --ocr (pip install 'gistmill[ocr]'), or"
+    )
+    assert note.is_skipped
     assert isinstance(problem, SourceProblem)
     assert problem.name == "b.pdf"
 

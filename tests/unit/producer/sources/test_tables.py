@@ -135,7 +135,7 @@ def test_bad_json_lines_are_named_and_the_others_are_read(tmp_path: Path) -> Non
     lines = ["nope", "[1]", '{"text": 5}', '{"text": null}', '{"text": "a\\u0000"}', "[" * 100_000, '{"text": "good"}']
     events = read(tmp_path / "a.jsonl", "\n".join(lines))
     assert names_and_texts(events) == [("a.jsonl#row 7", "good")]
-    reasons = ("not valid JSON", "type list", "type int", "no text", "NUL characters", "not valid JSON")
+    reasons = ("not valid JSON", "is a list; give", "holds a number", "no text", "NUL characters", "not valid JSON")
     for message, reason in zip(problems(events), reasons, strict=True):
         assert reason in message
 
@@ -445,3 +445,50 @@ def test_ten_thousand_rows_are_streamed(tmp_path: Path, suffix: str) -> None:
     assert count == 10_000
     # The texts are 22 MB; digests and names of 10,000 rows take some 5 MB.
     assert peak < 10_000_000
+
+
+@pytest.mark.parametrize(
+    "title", ["Report of the utility\n", "Report of the utility,,\n,,\n", '"Report of the utility",,\n\n']
+)
+def test_a_title_above_the_header_is_left_out_and_said(tmp_path: Path, title: str) -> None:
+    (tmp_path / "a.csv").write_text(title + 'Nr,Place,Text\n1,Bergen,"It\nrained."\n2,Oslo,It snowed.\n')
+    _, note, *sources = read_sources([tmp_path / "a.csv"])
+    assert isinstance(note, SourceNote)
+    assert note.message == "a.csv has lines above its header, which are left out: 'Report of the utility'."
+    assert [source.text for source in sources if isinstance(source, Source)] == ["It\nrained.", "It snowed."]
+
+
+@pytest.mark.parametrize("rows", ["text\na, b\nc, d\n", "review\na, b\nc, d, e\n", "review\na, b\n"])
+def test_a_single_column_whose_texts_hold_commas_is_no_title(tmp_path: Path, rows: str) -> None:
+    (tmp_path / "a.csv").write_text(rows)
+    events = list(read_sources([tmp_path / "a.csv"]))
+    assert [event for event in events if isinstance(event, Source)] == []
+    assert all("cells where the header has 1" in event.message for event in events if isinstance(event, SourceProblem))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [([1], "a list"), ({"a": 1}, "an object"), (3, "a number"), (True, "true or")]
+)
+def test_a_value_that_is_no_text_is_named_with_what_to_do(tmp_path: Path, value: object, words: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a"}) + "\n" + json.dumps({"text": value}))
+    problem = list(read_sources([tmp_path / "a.jsonl"]))[-1]
+    assert isinstance(problem, SourceProblem)
+    assert f"holds {words}" in problem.message
+    assert problem.message.endswith("in column 'text', not a text; give its text, or another column by --text-column.")
+
+
+def test_a_list_is_never_taken_for_the_text(tmp_path: Path) -> None:
+    (tmp_path / "nested.json").write_text('{"articles": [{"body": "It rained."}]}')
+    (problem,) = read_sources([tmp_path / "nested.json"])
+    assert isinstance(problem, SourceProblem)
+    assert "no column that is obviously the text ('articles' holds a list)" in problem.message
+
+
+def test_a_title_with_empty_cells_is_left_out_above_rows_of_any_length(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Report;;\nNr;Place;Text\n1;Bergen;It rained.\n2;Oslo\n")
+    _, note, source, problem = read_sources([tmp_path / "a.csv"])
+    assert isinstance(note, SourceNote)
+    assert isinstance(source, Source)
+    assert source.text == "It rained."
+    assert isinstance(problem, SourceProblem)
+    assert problem.message == "a.csv#row 2 has no text in column 'Text'; fill it in or leave the row out."

@@ -11,6 +11,7 @@ from producer.errors import SourceError, SourceUsageError, UnreadableError
 from producer.sources.references import ReferencesError, read_references
 from producer.sources.source import SourceProblem
 from producer.sources.text_columns import TextRow, WantedColumn, read_text_columns
+from tests.unit.producer.sources.made_files import make_pdf
 
 ROWS = [{"article": f"Müller ran ferry {number}.", "highlights": f"Ferry {number}."} for number in range(3)]
 COLUMNS = (WantedColumn("--source-column", None, ("article", "text")), WantedColumn("--target-column", "highlights"))
@@ -63,7 +64,7 @@ def test_a_bad_row_is_named_and_costs_only_itself(tmp_path: Path) -> None:
         f"{path}#row 1 holds NUL characters, so it is binary or damaged; give clean text.",
         f"{path}#row 2 is not valid JSON (Expecting property name enclosed in double quotes: "
         "line 2 column 1 (char 2)); repair the line.",
-        f"{path}#row 3 holds what is no text in column 'article'; convert it to text.",
+        f"{path}#row 3 holds a list in column 'article', not a text; convert it to text.",
     ]
     assert rows[3] == TextRow(4, ("7", ""))
 
@@ -111,3 +112,9 @@ def test_references_for_one_document_must_agree(tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_text("name,good\na,b\na,c\n")
     with pytest.raises(ReferencesError, match="has two references for 'a'"):
         read_references(tmp_path / "good.csv", id_column="name", reference_column="good", report=lambda _: None)
+
+
+def test_a_document_that_is_named_as_a_table_is_refused_by_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(make_pdf("It rained."))
+    with pytest.raises(UnreadableError, match="is no table but a file of kind PDF; give a table"):
+        next(read_text_columns(tmp_path / "a.csv", [WantedColumn("", "text")]))

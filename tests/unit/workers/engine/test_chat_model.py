@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from langchain_classic.chains.summarize import load_summarize_chain
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import PromptTemplate
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from workers.engine.chat_model import ChatGemma, build_turns
 from workers.engine.engine import Engine
-from workers.generation import FinishReason, Part, Prompt, Turn
+from workers.generation import FinishReason, Part, Prompt, PromptFormat, Turn
 
 for _, async_test in inspect.getmembers(ChatModelIntegrationTests, inspect.iscoroutinefunction):
     pytest.mark.asyncio(async_test)
@@ -96,9 +97,33 @@ def test_tokens_are_counted_by_gemmas_own_tokenizer(chat: ChatGemma, engine: Eng
     )
 
 
-def test_system_messages_join_the_user_turn_that_follows() -> None:
-    turns = build_turns([SystemMessage("Be brief."), HumanMessage("a"), AIMessage("b"), HumanMessage("c")])
-    assert [(turn.role, turn.text) for turn in turns] == [("user", "Be brief.\n\na"), ("assistant", "b"), ("user", "c")]
+def list_turns(*messages: BaseMessage) -> list[tuple[str, str]]:
+    return [(turn.role, turn.text) for turn in build_turns(messages)]
+
+
+def test_system_messages_at_the_start_become_a_turn_of_the_system() -> None:
+    system, human, answer = SystemMessage("Be brief."), HumanMessage("a"), AIMessage("b")
+    assert list_turns(system, system, human, answer, human) == [
+        ("system", "Be brief.\n\nBe brief."),
+        ("user", "a"),
+        ("assistant", "b"),
+        ("user", "a"),
+    ]
+
+
+def test_other_system_messages_are_of_the_user() -> None:
+    system, human, answer = SystemMessage("Be brief."), HumanMessage("a"), AIMessage("b")
+    assert list_turns(system) == [("user", "Be brief.")]
+    assert list_turns(system, answer, human) == [("user", "Be brief."), ("assistant", "b"), ("user", "a")]
+    assert list_turns(human, system) == [("user", "a\n\nBe brief.")]
+
+
+def test_a_system_message_joins_the_user_turn_where_the_template_has_no_place_for_it(chat: ChatGemma) -> None:
+    alone = Prompt(build_turns([HumanMessage("Be brief.\n\na")]))
+    encode = chat.engine.weights.tokenizer.encode_prompt
+    for prompt_format in PromptFormat:
+        prompt = Prompt(build_turns([SystemMessage("Be brief."), HumanMessage("a")]), format=prompt_format)
+        assert encode(prompt) == encode(replace(alone, format=prompt_format))
 
 
 def test_no_message_can_open_a_turn() -> None:

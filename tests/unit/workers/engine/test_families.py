@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +19,14 @@ from transformers import (
     AutoModelForCausalLM,
     CohereConfig,
     Gemma2Config,
+    Gemma3nTextConfig,
     Gemma3TextConfig,
+    Gemma4TextConfig,
+    Gemma4UnifiedTextConfig,
     GemmaConfig,
     GraniteConfig,
     LlamaConfig,
+    MistralConfig,
     PreTrainedConfig,
     Qwen3Config,
     VaultGemmaConfig,
@@ -28,13 +34,16 @@ from transformers import (
 
 from tests.tiny_gemma import build_tiny_family
 from workers.engine import loading
+from workers.engine.architectures import ARCHITECTURES, FUSED, GENERIC, SCREENED
 from workers.engine.batching import model_runner
 from workers.engine.batching.sampling import Sampler, sample_tokens
 from workers.engine.config import EngineConfig
 from workers.engine.cpu.fused_gemma3 import FusedGemma3Layer
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
+from workers.engine.pretrained import read_vocabulary
 from workers.engine.ragged_attention import RAGGED
+from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import GenerationParams, Part, Prompt, Turn
 
 # As many as a real vocabulary has at least: the head of a smaller one is never screened.
@@ -55,6 +64,24 @@ SIZES = {
 }
 # Scores far beyond the cap, which without it decide otherwise.
 CAPPED = {"query_pre_attn_scalar": 1, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 30.0}
+MIXED = ["sliding_attention", "full_attention"]
+GEMMA4 = {
+    **SIZES,
+    "num_hidden_layers": 4,
+    "layer_types": MIXED * 2,
+    "sliding_window": 32,
+    "global_head_dim": 32,
+    "hidden_size_per_layer_input": 0,
+}
+SHARING = {
+    **SIZES,
+    "num_hidden_layers": 6,
+    "num_kv_shared_layers": 3,
+    "layer_types": ["sliding_attention", *MIXED] * 2,
+    "sliding_window": 32,
+    "vocab_size_per_layer_input": VOCABULARY,
+    "hidden_size_per_layer_input": 8,
+}
 FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "gemma": lambda: GemmaConfig(**SIZES),
     "gemma2": lambda: Gemma2Config(**SIZES, **CAPPED, sliding_window=32),
@@ -65,6 +92,21 @@ FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "cohere": lambda: CohereConfig(**SIZES, logit_scale=0.0625),
     "llama": lambda: LlamaConfig(**SIZES, tie_word_embeddings=False),
     "qwen3": lambda: Qwen3Config(**SIZES, tie_word_embeddings=True),
+    "mistral": lambda: MistralConfig(**SIZES, sliding_window=32, tie_word_embeddings=False),
+    "gemma3n": lambda: Gemma3nTextConfig(**SHARING, laurel_rank=8, altup_num_inputs=2),
+    # As 31B: larger heads in layers with full attention, fewer of them, and no projection of their values.
+    "gemma4": lambda: Gemma4TextConfig(**GEMMA4, attention_k_eq_v=True, num_global_key_value_heads=1),
+    # As E2B: an embedding for each layer, and last layers that share keys.
+    "gemma4_small": lambda: Gemma4TextConfig(
+        **{**SHARING, "global_head_dim": 32}, use_double_wide_mlp=True, final_logit_softcapping=30.0
+    ),
+    # As 26B-A4B.
+    "gemma4_experts": lambda: Gemma4TextConfig(
+        **GEMMA4, enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32
+    ),
+    "gemma4_unified": lambda: Gemma4UnifiedTextConfig(
+        **{key: value for key, value in GEMMA4.items() if key != "hidden_size_per_layer_input"}
+    ),
 }
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=16)
 # From a few tokens to more than a window and a forward pass hold.
@@ -109,6 +151,16 @@ def continue_greedily(network: Any, engine: Engine, prompt: Prompt, **settings: 
     return engine.weights.tokenizer.decode(output[0, ids.shape[1] :].tolist())
 
 
+def find_greedy_ids(network: Any, weights: Path, prompts: list[Prompt]) -> list[list[int]]:
+    tokenizer = PromptTokenizer(read_vocabulary(weights))
+    found = []
+    for prompt in prompts:
+        ids = torch.tensor([tokenizer.encode_prompt(prompt)])
+        output = network.generate(ids, do_sample=False, max_new_tokens=GREEDY.max_new_tokens)
+        found.append(output[0, ids.shape[1] :].tolist())
+    return found
+
+
 @torch.inference_mode()
 def score_plainly(network: Any, engine: Engine, prompt: Prompt, text: str) -> float:
     """Return the log-probability of a text after a prompt, from one forward pass."""
@@ -127,10 +179,12 @@ def test_each_family_says_alone_and_together_what_transformers_says(build: Calla
             together = list(pool.map(lambda prompt: engine.generate(prompt, GREEDY).text, PROMPTS))
         assert together == expected
         assert len(set(expected)) == len(PROMPTS)
+    with closing(serve(build(family), is_speculative=False)) as engine:
+        assert [engine.generate(prompt, GREEDY).text for prompt in PROMPTS[-1:]] == expected[-1:]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_is_sampled_from_the_logits_of_transformers(
+def test_each_family_is_sampled_from_the_logits_of_transformers_by_the_layers_that_its_table_names(
     build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
     largest = []
@@ -148,9 +202,30 @@ def test_each_family_is_sampled_from_the_logits_of_transformers(
             with torch.inference_mode():
                 expected = network(ids).logits[0, -1].topk(3).values
             assert largest.pop() == pytest.approx(expected.tolist(), rel=1e-3)
+        is_fused = isinstance(engine.weights.network.model.layers[-1], FusedGemma3Layer)
+        is_screened = isinstance(engine.weights.network.get_output_embeddings(), ScreenedHead)
+    (architecture,) = (known for known in ARCHITECTURES if network.config.model_type in known.kinds)
+    speed = {(True, True): FUSED, (False, True): SCREENED, (False, False): GENERIC}[is_fused, is_screened]
+    assert architecture.speed == speed
 
 
-@pytest.mark.parametrize("family", ["gemma", "gemma2", "llama", "qwen3"])
+@pytest.mark.parametrize("family", ["gemma3", "gemma4_small", "llama"])
+def test_tokens_that_the_weights_suppress_are_never_generated(
+    build: Callable[[str], Path], tmp_path: Path, family: str
+) -> None:
+    folder = Path(shutil.copytree(build(family), tmp_path / family))
+    generation_config = json.loads((folder / "generation_config.json").read_text())
+    (ids,) = find_greedy_ids(load_reference(folder), folder, PROMPTS[:1])
+    (folder / "generation_config.json").write_text(json.dumps({**generation_config, "suppress_tokens": ids[:3]}))
+    network = load_reference(folder)
+    with closing(serve(folder)) as engine:
+        for params, options in ((GREEDY, {}), (replace(GREEDY, num_beams=2), {"num_beams": 2})):
+            text = engine.generate(PROMPTS[0], params).text
+            assert text == continue_greedily(network, engine, PROMPTS[0], **options)
+            assert text != engine.weights.tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize("family", ["gemma", "gemma2", "gemma4_small", "llama", "qwen3"])
 def test_each_family_is_served_by_default_on_a_cpu(build: Callable[[str], Path], family: str) -> None:
     with closing(serve(build(family), device="cpu", quantization="auto")) as engine:
         alone = [engine.generate(prompt, GREEDY).text for prompt in PROMPTS]
@@ -170,29 +245,13 @@ def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[s
             assert engine.generate(prompt, replace(GREEDY, num_beams=3)).text == beams
 
 
-def test_only_gemma_3_gets_fused_layers_and_all_whose_logits_the_head_computes_a_screened_head(
-    build: Callable[[str], Path],
-) -> None:
-    found = {}
-    for family in ("gemma", "gemma2", "gemma3", "granite", "cohere", "llama"):
-        with closing(serve(build(family))) as engine:
-            network = engine.weights.network
-            found[family] = (
-                isinstance(network.model.layers[-1], FusedGemma3Layer),
-                isinstance(network.get_output_embeddings(), ScreenedHead),
-            )
-    assert found == {
-        "gemma": (False, True),
-        "gemma2": (False, False),
-        "gemma3": (True, True),
-        "granite": (False, False),
-        "cohere": (False, False),
-        "llama": (False, True),
-    }
-
-
-@pytest.mark.parametrize("attention", [RAGGED, "sdpa", "eager"])
-@pytest.mark.parametrize("family", ["gemma3", "qwen3"])
+@pytest.mark.parametrize(
+    ("family", "attention"),
+    [
+        *[(family, attention) for family in ("gemma3", "qwen3") for attention in (RAGGED, "sdpa", "eager")],
+        *[(family, RAGGED) for family in ("gemma3n", "gemma4_small", "gemma4_experts")],
+    ],
+)
 def test_scores_and_beams_are_right_in_the_middle_of_a_forward_pass_of_the_loop_and_after_it(
     build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str, attention: str
 ) -> None:

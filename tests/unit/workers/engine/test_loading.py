@@ -227,8 +227,9 @@ def test_the_context_is_what_weights_setting_and_cache_allow(tiny_weights: Path)
         assert engine.context_tokens == 4096
     with serve(tiny_weights, context_tokens=512) as engine:
         assert engine.context_tokens == 512
+    # Most of its layers keep a window alone: the memory of 1,000 tokens in all of them takes a request of 2,600.
     with serve(tiny_weights, kv_cache_gb=1000 * 768 / 2**30) as engine:
-        assert 900 < engine.context_tokens < 1024
+        assert 2500 < engine.context_tokens < 2700
 
 
 def test_an_adapter_is_merged_at_load(tiny_weights: Path, adapter: Path) -> None:

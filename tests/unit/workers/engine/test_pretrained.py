@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import GPT2Config
+from transformers import LlamaConfig
 
 from workers.engine.config import EngineConfig
 from workers.engine.errors import UnsupportedSettingError
 from workers.engine.loading import load_weights
 from workers.engine.pretrained import read_network
 from workers.engine.tokenizer import PromptCounter
-from workers.weights.errors import WeightsCorruptError, WeightsError
+from workers.weights.errors import WeightsCorruptError, WeightsError, WeightsNotFoundError
 
 Tensors = dict[str, torch.Tensor]
 
@@ -58,9 +58,9 @@ def test_tensors_that_are_missing_or_of_another_shape_are_named(
     "config",
     [
         {"num_hidden_layers": 4, "layer_types": None},
-        GPT2Config(n_embd=64, n_layer=3, n_head=4, vocab_size=620).to_dict(),
+        LlamaConfig(hidden_size=64, num_hidden_layers=3, num_attention_heads=4, vocab_size=620).to_dict(),
     ],
-    ids=["deeper", "gpt2"],
+    ids=["deeper", "llama"],
 )
 @pytest.mark.parametrize("quantization", ["none", "nf4"])
 def test_a_config_of_other_weights_is_refused(folder: Path, config: dict[str, object], quantization: str) -> None:
@@ -80,14 +80,21 @@ def test_a_broken_config_is_an_error_of_the_engine(folder: Path, text: str) -> N
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *[("tokenizer.json", text) for text in (None, "", "{", "[]", "5", "{}")],
+        *[("tokenizer.json", text) for text in ("", "{", "[]", "5", "{}")],
         *[("tokenizer_config.json", text) for text in ("", "{", "[]", '{"bos_token": 5}')],
     ],
 )
-def test_a_broken_tokenizer_is_named(folder: Path, name: str, text: str | None) -> None:
-    (folder / name).unlink() if text is None else (folder / name).write_text(text)
+def test_a_broken_tokenizer_is_named(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
     for read in (load_weights, lambda config: PromptCounter(config.weights)):
         with pytest.raises(WeightsCorruptError, match=r"tokenizer\.json cannot be read"):
+            read(EngineConfig(weights=str(folder)))
+
+
+def test_weights_without_a_tokenizer_are_refused(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    for read in (load_weights, lambda config: PromptCounter(config.weights)):
+        with pytest.raises(WeightsNotFoundError, match="has no tokenizer"):
             read(EngineConfig(weights=str(folder)))
 
 

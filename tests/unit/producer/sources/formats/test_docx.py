@@ -152,13 +152,13 @@ def test_footnotes_follow_the_text_and_comments_are_counted() -> None:
     assert content.text.startswith("It rained.")
     assert content.text.index("A note.") > content.text.index("rained")
     assert "A remark." not in content.text
-    assert content.notes == ("holds parts that are left out: 1 comment",)
+    assert content.notes == ("holds 1 comment, which is left out",)
 
 
 def test_a_chart_is_named() -> None:
     chart = f"<w:r>{DRAWING.format('<c:chart/>')}</w:r>"
     content = read_docx(make_word(f"<w:p>{run('It rained.')}{chart}{chart}</w:p>"), LIMITS)
-    assert (content.text, content.notes) == ("It rained.", ("holds parts that are left out: 2 charts",))
+    assert (content.text, content.notes) == ("It rained.", ("holds 2 charts, which are left out",))
 
 
 def test_a_reading_stands_behind_its_word() -> None:
@@ -209,7 +209,41 @@ def test_hidden_text_and_hints_to_fill_in_are_not_read() -> None:
     hidden = "<w:r><w:rPr><w:vanish/></w:rPr><w:t>Hidden.</w:t></w:r>"
     shown = "<w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>Seen.</w:t></w:r>"
     hint = f"<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent>{run('Click here.')}</w:sdtContent></w:sdt>"
-    assert read(f"<w:p>{hidden}{shown}{hint}</w:p>") == "Seen."
+    content = read_docx(make_word(f"<w:p>{hidden}{shown}{hint}</w:p>"), LIMITS)
+    assert (content.text, content.notes) == ("Seen.", ("holds 1 hidden passage, which is left out",))
+
+
+def test_text_that_a_style_hides_is_not_read() -> None:
+    styles = (
+        f"<w:styles {NAMESPACES}><w:style w:styleId='h'><w:rPr><w:vanish/></w:rPr></w:style>"
+        "<w:style w:styleId='own'><w:basedOn w:val='h'/></w:style></w:styles>"
+    )
+    shown = "<w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>Seen.</w:t></w:r>"
+    body = (
+        f"<w:p><w:pPr><w:pStyle w:val='own'/></w:pPr>{run('Hidden.')}{shown}</w:p>"
+        f"<w:p><w:r><w:rPr><w:rStyle w:val='h'/></w:rPr><w:t>Hidden.</w:t></w:r>{run('Seen, too.')}</w:p>"
+    )
+    content = read_docx(make_word(body, styles=styles), LIMITS)
+    assert (content.text, content.notes) == ("Seen.\n\nSeen, too.", ("holds 2 hidden passages, which are left out",))
+
+
+def test_pictures_headers_and_footers_are_counted() -> None:
+    drawn = (
+        "<w:r><w:drawing><a:graphic><a:graphicData><x:pic xmlns:x='p'/></a:graphicData></a:graphic></w:drawing></w:r>"
+    )
+    old = "<w:r><w:pict><v:shape><v:imagedata/></v:shape></w:pict></w:r>"
+    margin = f"<w:hdr {NAMESPACES}><w:p>{run('{}')}</w:p></w:hdr>"
+    data = make_word(
+        f"<w:p>{run('It rained.')}{drawn}{drawn}{old}</w:p>", header=margin.format("Harbour"), footer=margin.format("3")
+    )
+    content = read_docx(data, LIMITS)
+    assert content.text == "It rained."
+    assert content.notes == ("holds 3 pictures and 1 header, which are left out",)
+
+
+def test_a_bar_in_a_cell_begins_no_other_cell() -> None:
+    cells = "".join(f"<w:tc>{paragraph(text)}</w:tc>" for text in ("a|b", "c"))
+    assert "| a\\|b | c |" in read(f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>")
 
 
 def test_breaks_tabs_and_powers_are_kept() -> None:
@@ -248,7 +282,7 @@ def test_headings_of_any_name_and_the_title_are_found() -> None:
         ]
     )
     content = read_docx(make_word(body, styles=styles), LIMITS)
-    assert content.text == "Report\n\n# Part\n\n## Chapter\n\nIt rained."
+    assert content.text == "# Report\n\n# Part\n\n## Chapter\n\nIt rained."
     assert content.title == "Report"
 
 

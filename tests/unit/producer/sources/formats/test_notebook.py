@@ -34,13 +34,14 @@ def test_prose_code_and_results_follow_each_other() -> None:
         "# Ferry\nIt runs. plot\n\n```python\nprint(1)\n2\n```\n\n```\n1\n```\n\n```\n2\n```\n\n"
         "```\nValueError: no\n```\n\nRaw."
     )
-    assert (content.title, content.format, content.notes) == ("Ferry", "markdown", ())
+    assert (content.title, content.format) == ("Ferry", "markdown")
+    assert content.notes == ("holds 1 picture and 1 traceback, which are left out",)
 
 
 def test_a_long_output_is_cut_and_said() -> None:
     content = read_notebook(make_notebook(make_code("a", {"output_type": "stream", "text": "x" * 5000})))
     assert content.text.count("x") == MAX_OUTPUT_CHARS
-    assert content.notes == ("has 1 long outputs, of which the first 2,000 characters are read",)
+    assert content.notes == ("has 1 long output, of which the first 2,000 characters are read",)
 
 
 def test_a_notebook_of_version_3_is_read() -> None:

@@ -12,8 +12,8 @@ from producer.sources.sandbox import Sandbox
 from tests.unit.producer.sources.made_files import make_drawn_pdf, make_pdf
 
 LIMITS = ReadLimits()
-LEFT = [f"left line {number} of the first column" for number in range(12)]
-RIGHT = [f"right line {number} of the second one" for number in range(12)]
+LEFT = [f"Left line {number} of the first column." for number in range(12)]
+RIGHT = [f"Right line {number} of the second one." for number in range(12)]
 
 
 def draw_lines(lines: list[str], x: int, *, top: int = 700) -> str:
@@ -33,7 +33,7 @@ def test_columns_are_read_one_after_the_other_and_a_title_before_them() -> None:
     rows = "".join(draw_lines([left], 50, top=700 - 12 * number) + draw_lines([right], 320, top=700 - 12 * number)
                    for number, (left, right) in enumerate(zip(LEFT, RIGHT, strict=True)))  # fmt: skip
     text = read_pdf(make_drawn_pdf(title + rows), LIMITS).text
-    assert text.splitlines() == ["A title that spans both of the columns", "", *LEFT, "", *RIGHT]
+    assert text.splitlines() == ["A title that spans both of the columns", "", " ".join(LEFT), "", " ".join(RIGHT)]
 
 
 def test_three_columns_are_read_one_after_the_other() -> None:
@@ -147,3 +147,96 @@ def test_text_at_the_margin_that_lies_on_its_side_stands_apart() -> None:
 def test_a_line_that_is_drawn_twice_to_look_bold_is_read_once() -> None:
     page = draw((100, 600, "The pump stopped."), (101, 600, "The pump stopped."), (100, 500, "The pump stopped."))
     assert read_pdf(make_drawn_pdf(page), ReadLimits()).text == "The pump stopped.\n\nThe pump stopped."
+
+
+PROSE = [
+    "The engineers measured the pressure in the old",
+    "cast iron mains between March and September",
+    "2024, and the technicians repeated it at night.",
+    "The board met in May and asked for inter-",
+    "national advice. It was short.",
+]
+JOINED = (
+    "The engineers measured the pressure in the old cast iron mains between March and September 2024, and the "
+    "technicians repeated it at night. The board met in May and asked for international advice. It was short."
+)
+
+
+def test_the_lines_of_a_paragraph_are_joined() -> None:
+    page = draw_lines(PROSE, 72) + draw_lines(["The next paragraph is short."], 72, top=600)
+    assert read_pdf(make_drawn_pdf(page), LIMITS).text == f"{JOINED}\n\nThe next paragraph is short."
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["1. Repair of the old cast iron mains in March", "2. Survey of the northern basin, by divers"],
+        ["Repair of the mains ................. 3", "Survey of the basin ................. 5"],
+        ["Harbour Board of the northern basin", "12 Quay Road", "Bergen"],
+    ],
+)
+def test_lists_contents_and_addresses_stay_lines(lines: list[str]) -> None:
+    page = draw_lines(PROSE, 72) + draw_lines(lines, 72, top=600)
+    assert read_pdf(make_drawn_pdf(page), LIMITS).text.split("\n\n")[1].split("\n") == lines
+
+
+def draw_page(number: int, lines: list[str], *, head: str = "Report of the Harbour Board, May 2024") -> str:
+    """Return a page with a head and its number at the foot."""
+    return draw_lines([head], 72, top=760) + draw_lines(lines, 72) + draw((300, 30, f"- {number} -"))
+
+
+def test_running_heads_and_page_numbers_do_not_cut_sentences() -> None:
+    first, second = PROSE[:1], PROSE[1:]
+    content = read_pdf(
+        make_drawn_pdf(*(draw_page(number, lines) for number, lines in enumerate([first, second, PROSE], start=7))),
+        LIMITS,
+    )
+    assert content.text == f"{JOINED}\n\n{JOINED}"
+    starts = [int(start) for start in content.metadata["page_starts"].split(",")]
+    assert [content.text[start:][:9] for start in starts] == ["The engin", "cast iron", "The engin"]
+
+
+def test_heads_of_left_and_right_pages_and_of_chapters_are_left_out() -> None:
+    heads = ["Harbour Board", "3 Pumps"] * 4
+    pages = (draw_page(number, [f"It rained on day {number * 7}."], head=head) for number, head in enumerate(heads))
+    text = read_pdf(make_drawn_pdf(*pages), LIMITS).text
+    assert text == "\n\n".join(f"It rained on day {number * 7}." for number in range(8))
+
+
+def test_rows_of_a_table_at_the_edge_of_pages_are_no_heads() -> None:
+    pages = [
+        draw_lines([f"Sample {20 * number + row} of water" for row in range(3)], 72, top=750) for number in range(4)
+    ]
+    text = read_pdf(make_drawn_pdf(*pages), LIMITS).text
+    assert text.count("Sample") == 12
+
+
+def test_the_only_line_of_a_page_is_no_head() -> None:
+    assert read_pdf(make_pdf("Page 1", "Page 2", "Page 3"), LIMITS).text == "Page 1\n\nPage 2\n\nPage 3"
+
+
+def test_a_word_that_is_divided_at_the_end_of_a_page_is_joined() -> None:
+    pages = draw_lines(PROSE[:4], 72), draw_lines(PROSE[4:], 72)
+    content = read_pdf(make_drawn_pdf(*pages), LIMITS)
+    assert content.text == JOINED
+    start = int(content.metadata["page_starts"].split(",")[1])
+    assert content.text[start:] == "national advice. It was short."
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "joined"),
+    [
+        ("the novels of Jean-", "Paul were read", "Jean-Paul were"),
+        ("the wards for COVID-", "19 were closed", "COVID-19 were"),
+        ("it was sent by an e-", "mail to the board", "e-mail to"),
+    ],
+)
+def test_a_hyphen_of_a_name_stays(first: str, second: str, joined: str) -> None:
+    assert joined in read_pdf(make_drawn_pdf(draw_lines([f"In the old harbour {first}", second], 72)), LIMITS).text
+
+
+def test_page_numbers_of_a_few_pages_are_left_out_and_other_numbers_stay() -> None:
+    feet = ["1", "2", "", "", "", "", "7", "2024"]
+    pages = (draw_lines([f"It rained on day {n * 7}."], 72) + draw((300, 30, foot)) for n, foot in enumerate(feet))
+    text = read_pdf(make_drawn_pdf(*pages), LIMITS).text
+    assert text == "\n\n".join(f"It rained on day {number * 7}." for number in range(8)) + "\n\n2024"

@@ -55,7 +55,7 @@ def test_notes_of_the_speaker_follow_their_slide() -> None:
 def test_charts_and_hidden_slides_are_named() -> None:
     chart = "<p:graphicFrame><a:graphic><a:graphicData><c:chart/></a:graphicData></a:graphic></p:graphicFrame>"
     content = read_pptx(make_pptx(shape("Seen.") + chart, shape("Not seen."), hidden=1), LIMITS)
-    assert (content.text, content.notes) == ("Seen.", ("holds parts that are left out: 1 chart, 1 hidden slide",))
+    assert (content.text, content.notes) == ("Seen.", ("holds 1 chart and 1 hidden slide, which are left out",))
 
 
 def test_a_zip_of_another_kind_is_refused() -> None:
@@ -65,3 +65,12 @@ def test_a_zip_of_another_kind_is_refused() -> None:
 
 def test_groups_that_nest_without_end_are_read_to_a_depth() -> None:
     assert read_pptx(make_pptx("<p:grpSp>" * 200 + shape("deep") + "</p:grpSp>" * 200), LIMITS).text == ""
+
+
+def test_pictures_are_counted_and_the_title_is_that_of_the_first_slide() -> None:
+    picture = "<p:pic><p:blipFill/></p:pic>"
+    data = make_pptx(
+        picture, shape("The harbour", kind="title") + f"<p:grpSp>{picture}</p:grpSp>", shape("Fees", kind="title")
+    )
+    content = read_pptx(data, LIMITS)
+    assert (content.title, content.notes) == ("The harbour", ("holds 2 pictures, which are left out",))

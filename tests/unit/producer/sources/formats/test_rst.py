@@ -82,6 +82,7 @@ def test_files_and_raw_markup_are_not_taken_in(tmp_path: Path) -> None:
     assert "secret" not in content.text
     assert "It runs." in content.text
     assert content.notes == ("includes 3 other files, which are left out",)
+    assert read_rst("Text.\n\n.. include:: a.rst\n").notes == ("includes 1 other file, which is left out",)
 
 
 def test_broken_markup_is_read_as_text() -> None:

@@ -22,7 +22,7 @@ def test_captions_become_sentences_and_a_pause_ends_a_paragraph() -> None:
 
 
 def test_styles_remarks_names_and_repetitions_of_webvtt_are_dropped() -> None:
-    assert read_subtitles(VTT).text == "Anna: The ferry & the boat The ferry runs. All day."
+    assert read_subtitles(VTT).text == "Anna: The ferry & the boat\n\nThe ferry runs. All day."
 
 
 def test_a_change_of_the_speaker_ends_a_paragraph() -> None:
@@ -56,3 +56,23 @@ def test_words_that_mark_remarks_elsewhere_are_read_in_a_caption() -> None:
 
 def test_the_lines_of_a_caption_after_a_pause_stay_together() -> None:
     assert read_subtitles("1\n00:01:00,000 --> 00:01:02,000\nIt rained\nall day.\n").text == "It rained all day."
+
+
+@pytest.mark.parametrize(
+    ("shown", "spoken"),
+    [
+        ("[laughs] When does it start?", "When does it start?"),
+        ("(sighs) At nine. (DOOR CLOSES)", "At nine."),
+        ("- [sighs] At nine.\n- (laughs)", "- At nine."),
+        ("It is late. [door\ncloses] Go.", "It is late. Go."),
+        ("[Anna]: At nine.", "[Anna]: At nine."),
+        ("The pump (the old one) of (2019) stopped.", "The pump (the old one) of (2019) stopped."),
+    ],
+)
+def test_sounds_beside_words_are_left_out(shown: str, spoken: str) -> None:
+    assert read_subtitles(f"1\n00:00:01,000 --> 00:00:02,000\n{shown}\n").text == spoken
+
+
+def test_a_caption_without_a_speaker_after_one_with_a_speaker_begins_a_paragraph() -> None:
+    text = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Anna>It is late.\nGo.\n\n00:02.000 --> 00:03.000\nNobody moved.\n"
+    assert read_subtitles(text).text == "Anna: It is late. Go.\n\nNobody moved."

@@ -23,8 +23,8 @@ from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, InsufficientMemoryError, UnsupportedSettingError
 from workers.generation import FinishReason, Generation
 
-# Bytes of one token of the tiny Gemma in the cache.
-TOKEN = 768
+# Bytes of a sector of the tiny Gemma's cache: a page in the layers with a window, or two in the one without.
+SECTOR = 2 * 2 * 32 * 32 * 4
 
 
 @pytest.fixture
@@ -154,12 +154,14 @@ def test_a_loop_that_works_alone_has_all_threads_and_none_is_left_over() -> None
         ({"slots": 1}, 2, [1], 4096),
         ({"slots": 5}, 2, [3, 2], 4096),
         ({"lanes": 1}, 2, [16], 4096),
-        # What one loop could answer is answered, so that two have to have room for it.
-        ({"kv_cache_gb": 2 * 4200 * TOKEN / 2**30}, 2, [8, 8], 4096),
-        ({"kv_cache_gb": 2 * 4000 * TOKEN / 2**30}, 2, [16], 4096),
-        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30}, 2, [16], 1376),
-        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "context_tokens": 600}, 2, [8, 8], 600),
-        ({"kv_cache_gb": 2 * 700 * TOKEN / 2**30, "lanes": 2}, 1, [8, 8], 672),
+        # What one loop could answer is answered, so that two have to have room for it: of 67 sectors, one
+        # that rounding to pages may take, and 2 unused.
+        ({"kv_cache_gb": (2 * 70 * SECTOR + 1) / 2**30}, 2, [8, 8], 4096),
+        ({"kv_cache_gb": 2 * 69 * SECTOR / 2**30}, 2, [16], 4096),
+        # Of 38 sectors a request's window takes 3, and the others hold two pages each.
+        ({"kv_cache_gb": 40 * SECTOR / 2**30}, 2, [16], 35 * 64),
+        ({"kv_cache_gb": 40 * SECTOR / 2**30, "context_tokens": 600}, 2, [8, 8], 600),
+        ({"kv_cache_gb": 40 * SECTOR / 2**30, "lanes": 2}, 1, [8, 8], 15 * 64),
     ],
 )
 def test_there_are_two_lanes_where_they_refuse_nobody(
@@ -171,12 +173,13 @@ def test_there_are_two_lanes_where_they_refuse_nobody(
 
 
 def test_both_caches_together_must_fit_what_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.engine.batching.sizing.measure_free_memory", lambda _: 7000 * TOKEN)
+    monkeypatch.setattr("workers.engine.batching.sizing.measure_free_memory", lambda _: 16_000_000)
     config = EngineConfig(weights="tiny", kv_cache_gb=1.0)
-    assert len(size_lanes(engine.weights, config, threads=2).lanes) == 1
+    alone = size_lanes(engine.weights, config, threads=2)
+    assert (len(alone.lanes), alone.context_tokens) == (1, 4096)
     both = size_lanes(engine.weights, replace(config, lanes=2), threads=2)
-    assert [lane.num_blocks * 32 for lane in both.lanes] == [3520, 3520]
-    assert both.context_tokens < 3520
+    assert len(both.lanes) == 2
+    assert both.context_tokens < 4096 / 2
 
 
 def test_weights_on_a_gpu_have_one_lane(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,8 +191,9 @@ def test_weights_on_a_gpu_have_one_lane(engine: Engine, monkeypatch: pytest.Monk
 def test_a_cache_without_room_is_refused_for_good_only_if_it_was_asked_for(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UnsupportedSettingError, match=r"1e-06 GiB holds 1 tokens .* raise kv_cache_gb"):
+    with pytest.raises(UnsupportedSettingError, match=r"1e-06 GiB holds 0 tokens .* raise kv_cache_gb"):
         size_lanes(engine.weights, EngineConfig(weights="tiny", kv_cache_gb=1e-6), threads=2)
-    monkeypatch.setattr("workers.engine.batching.sizing.measure_free_memory", lambda _: 100 * TOKEN)
-    with pytest.raises(InsufficientMemoryError, match="holds 25 tokens; free some memory"):
-        size_lanes(engine.weights, EngineConfig(weights="tiny"), threads=2)
+    monkeypatch.setattr("workers.engine.batching.sizing.measure_free_memory", lambda _: 1_500_000)
+    for config in (EngineConfig(weights="tiny"), EngineConfig(weights="tiny", kv_cache_gb=1.0)):
+        with pytest.raises(InsufficientMemoryError, match=r"0\.00 GiB are free .* holds 0 tokens; free some memory"):
+            size_lanes(engine.weights, config, threads=2)
