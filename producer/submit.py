@@ -206,10 +206,10 @@ def _describe_unfinished(result: SubmissionResult) -> str:
 
 
 def _describe_nothing(result: SubmissionResult) -> str:
-    if not result.problems:
+    unread = [*result.problems, *(note for note in result.notes if note.is_skipped)]
+    if not unread:
         return "nothing was submitted: there is no document"
-    number = count(len(result.problems), "source")
     return (
-        f"nothing was submitted: {number} could not be read, the first because {result.problems[0].message} "
+        f"nothing was submitted: {count(len(unread), 'source')} could not be read; the first: {unread[0].message} "
         "A text itself is given as gistmill.Document(text)"
     )

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-CONTROL_TOKENS = ("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>")
+# Control tokens that begin and end a turn.
+TURNS = ("<start_of_turn>", "<end_of_turn>")
+CONTROL_TOKENS = ("<pad>", "<eos>", "<bos>", "<unk>", *TURNS)
 LINE_BREAKS = ["\n", "\n\n"]
 CONTEXT_TOKENS = 4096
 # Settings of a process that serves it: the packaged verifier takes longer to load than everything else.
@@ -53,18 +55,19 @@ def build_tiny_gemma(folder: Path, *, seed: int = 0, chat: bool = True, layers: 
         The folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _write_tokenizer(folder, chat=chat)
+    vocabulary = write_tokenizer(folder, chat=chat)
     _write_weights(folder, vocabulary=vocabulary, seed=seed, layers=layers)
     return folder
 
 
-def build_tiny_family(folder: Path, config: PreTrainedConfig, *, seed: int = 0) -> Path:
+def build_tiny_family(folder: Path, config: PreTrainedConfig, *, seed: int = 0, turns: tuple[str, str] = TURNS) -> Path:
     """Write random weights of any architecture that its config names, with the same tokenizer.
 
     Args:
         folder: where the weights folder is made; created when missing.
         config: of a causal language network; the tokenizer gets words up to its ``vocab_size``.
         seed: decides the random weights.
+        turns: control tokens that begin and end a turn of the chat.
 
     Returns:
         The folder.
@@ -73,7 +76,7 @@ def build_tiny_family(folder: Path, config: PreTrainedConfig, *, seed: int = 0) 
     from transformers import AutoModelForCausalLM
 
     folder.mkdir(parents=True, exist_ok=True)
-    _write_tokenizer(folder, chat=True, size=config.get_text_config().vocab_size)
+    write_tokenizer(folder, chat=True, size=config.get_text_config().vocab_size, turns=turns)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         weights = AutoModelForCausalLM.from_config(config)
@@ -84,7 +87,15 @@ def build_tiny_family(folder: Path, config: PreTrainedConfig, *, seed: int = 0) 
     return folder
 
 
-def _write_tokenizer(folder: Path, *, chat: bool, size: int = 0) -> int:
+def write_tokenizer(folder: Path, *, chat: bool, size: int = 0, turns: tuple[str, str] = TURNS) -> int:
+    """Write a tokenizer with Gemma's chat template, and return the size of its vocabulary.
+
+    Args:
+        folder: of the weights.
+        chat: whether it gets the chat template.
+        size: of the vocabulary, filled with words that no text has; 0 adds none.
+        turns: control tokens that begin and end a turn of the chat.
+    """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -92,7 +103,8 @@ def _write_tokenizer(folder: Path, *, chat: bool, size: int = 0) -> int:
     trained = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     trained.normalizer = normalizers.Replace(" ", "▁")
     trained.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
-    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=[*CONTROL_TOKENS, *byte_tokens], show_progress=False)
+    control_tokens = [*CONTROL_TOKENS[: -len(turns)], *turns]
+    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=[*control_tokens, *byte_tokens], show_progress=False)
     trained.train_from_iterator(TRAINING_TEXT.splitlines(), trainer)
 
     # Byte tokens are ordinary vocabulary that only byte fallback reaches, and line breaks are tokens of their own.
@@ -108,8 +120,8 @@ def _write_tokenizer(folder: Path, *, chat: bool, size: int = 0) -> int:
         eos_token="<eos>",
         pad_token="<pad>",
         unk_token="<unk>",
-        extra_special_tokens=["<start_of_turn>", "<end_of_turn>"],
-        chat_template=CHAT_TEMPLATE if chat else None,
+        extra_special_tokens=list(turns),
+        chat_template=CHAT_TEMPLATE.replace(TURNS[0], turns[0]).replace(TURNS[1], turns[1]) if chat else None,
     )
     wrapped.add_tokens(LINE_BREAKS)
     wrapped.save_pretrained(folder)

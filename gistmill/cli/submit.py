@@ -97,7 +97,7 @@ def submit(
 
 def _judge(batch: BatchRecord) -> int:
     """Return the exit code of a submission: the highest of its problems', 2 if nothing was accepted."""
-    if batch.problems and not (batch.new or batch.existing):
+    if not (batch.new or batch.existing):
         return ExitCode.USAGE
     return max((problem.exit_code for problem in batch.problems), default=ExitCode.DONE)
 

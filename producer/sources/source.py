@@ -156,13 +156,13 @@ def spool_events(
         report: called with every event as it is read.
 
     Yields:
-        An iterator over the spooled events, and the number of problems among them.
+        An iterator over the spooled events, and the number of sources among them that cannot be read.
     """
     problems = 0
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
         for event in events:
             report(event)
-            problems += isinstance(event, SourceProblem)
+            problems += isinstance(event, SourceProblem) or (isinstance(event, SourceNote) and event.is_skipped)
             file.write(json.dumps([type(event).__name__, asdict(event)]) + "\n")
         file.seek(0)
         yield (_parse_event(line) for line in file), problems

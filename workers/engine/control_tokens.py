@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Form of a control token, which line breaks and words of a template lack though they may be tokens.
+BRACKETED = re.compile(r"[<\[]\S+[>\]]")
 # Marks that open and close a thought, of Qwen 3 and of Gemma 4.
 THOUGHT_MARKS = (("<think>", "</think>"), ("<|channel>", "<channel|>"))
 
@@ -23,9 +26,8 @@ def find_control_tokens(added: Mapping[int, Any], chat_template: Any) -> dict[st
     marks = {mark for pair in THOUGHT_MARKS for mark in pair}
 
     def is_control(token: Any) -> bool:
-        # Line breaks are tokens in some vocabularies, and in every template.
-        is_word = not token.content.strip()
-        return token.special or token.content in marks or (not is_word and token.content in written)
+        is_written = BRACKETED.fullmatch(token.content) is not None and token.content in written
+        return token.special or token.content in marks or is_written
 
     return {token.content: index for index, token in added.items() if is_control(token)}
 

@@ -78,7 +78,7 @@ class PairEncoder:
         self._tokenizer = tokenizer
         self._prompts = prompts
         self._encoder = PromptTokenizer(tokenizer)
-        self._end = find_end_token(prompts.format, tokenizer)
+        self._end = find_end_token(prompts.format, tokenizer, turn_end=self._encoder.turn_end)
 
     def encode_pairs(self, pairs: Sequence[Pair], *, budget: SourceBudget, seed: int) -> ExampleSet:
         """Encode pairs in order; the seed determines the draws of the source budgets."""
@@ -125,18 +125,24 @@ class PairEncoder:
         return text[: encoded.offset_mapping[limit - 1][1]].rstrip(), True
 
 
-def find_end_token(prompt_format: PromptFormat, tokenizer: Any) -> int:
-    """Return the id of the end token: end of turn in the chat format, end of sequence in the completion format.
+def find_end_token(prompt_format: PromptFormat, tokenizer: Any, *, turn_end: int | None) -> int:
+    """Return the id of the token after a summary: the end of a turn in the chat format, else the end of the sequence.
 
-    Base weights are not trained on ``<end_of_turn>`` and do not learn it from a few hundred examples.
+    The sequence is also ended if the chat template puts no control token after an answer. Base weights are not trained
+    on the end of a turn and do not learn it from a few hundred examples.
+
+    Args:
+        prompt_format: chat or completion.
+        tokenizer: the weights' tokenizer.
+        turn_end: control token that the chat template puts after an answer; None if it puts none.
 
     Raises:
-        TrainingSettingsError: the format is chat, and the tokenizer lacks an end-of-turn token.
+        TrainingSettingsError: the tokenizer lacks the token, or the format is chat and there is no chat template.
     """
-    if prompt_format is PromptFormat.COMPLETION:
-        return int(tokenizer.eos_token_id)
-    if "<end_of_turn>" not in tokenizer.get_vocab():
-        raise TrainingSettingsError(
-            "these weights' tokenizer has no <end_of_turn>: train them with prompt format completion"
-        )
-    return int(tokenizer.convert_tokens_to_ids("<end_of_turn>"))
+    if prompt_format is PromptFormat.CHAT and not tokenizer.chat_template:
+        raise TrainingSettingsError("these weights have no chat template: train them with prompt format completion")
+    is_turn = prompt_format is PromptFormat.CHAT and turn_end is not None
+    end = turn_end if is_turn else tokenizer.eos_token_id
+    if end is None:
+        raise TrainingSettingsError("these weights' tokenizer names no end token: add eos_token to its config")
+    return int(end)

@@ -72,19 +72,17 @@ def load_start(network: Any, folder: Path, *, lora: LoraSettings) -> Any:
         lora: settings of the run, whose rank and alpha must be the adapter's.
 
     Raises:
-        TrainingSettingsError: the adapter has another rank or alpha.
+        AdapterMismatchError: the adapter was made for other weights.
+        AdapterUnreadableError: it is broken, or no LoRA adapter.
+        TrainingSettingsError: it has another rank or alpha.
     """
-    from peft import PeftConfig, PeftModel
+    from workers.engine.adapter import attach_adapter, read_adapter_config
 
-    trained: Any = PeftConfig.from_pretrained(str(folder))
-    if (trained.r, trained.lora_alpha) != (lora.r, lora.alpha):
-        raise TrainingSettingsError(
-            f"{folder} has rank {trained.r} and alpha {trained.lora_alpha}: "
-            f"give --rank {trained.r} --alpha {trained.lora_alpha}"
-        )
-    # With the name of the base instead of its folder, PEFT would look for its config on a hub at every checkpoint.
-    trained.base_model_name_or_path = network.name_or_path
-    return PeftModel.from_pretrained(network, str(folder), is_trainable=True, config=trained)
+    trained = read_adapter_config(folder)
+    rank, alpha = trained.get("r"), trained.get("lora_alpha")
+    if (rank, alpha) != (lora.r, lora.alpha):
+        raise TrainingSettingsError(f"{folder} has rank {rank} and alpha {alpha}: give --rank {rank} --alpha {alpha}")
+    return attach_adapter(network, folder=Path(network.name_or_path), adapter=folder, is_trainable=True)
 
 
 def save_adapter(network: Any, folder: Path, *, base: str) -> None:
@@ -97,7 +95,8 @@ def save_adapter(network: Any, folder: Path, *, base: str) -> None:
     """
     # PEFT's model card would contain the path; its other facts are in gistmill.json.
     network.create_or_update_model_card = lambda _folder: None
-    network.save_pretrained(folder)
+    # No layer of the vocabulary is trained, and PEFT would save all of them if it took its size for changed.
+    network.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(config | {"base_model_name_or_path": base}, indent=2) + "\n", encoding="utf-8")

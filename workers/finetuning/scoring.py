@@ -76,7 +76,7 @@ def summarize_examples(
     was_training = network.training
     network.eval()
     # Base weights under a chat prompt may end the sequence instead of the turn.
-    ends = {tokenizer.eos_token_id} | {example.completion_ids[-1] for example in examples}
+    ends = ({tokenizer.eos_token_id} - {None}) | {example.completion_ids[-1] for example in examples}
     for start in range(0, len(examples), BATCH_SIZE):
         batch = examples[start : start + BATCH_SIZE]
         for ids in generate_batch(network, tokenizer, batch, ends=ends, max_new_tokens=max_new_tokens):
@@ -94,7 +94,9 @@ def generate_batch(
     """Generate for a batch of prompts; return the new token ids of each, padded after the end token."""
     longest = max(len(example.prompt_ids) for example in batch)
     padding = [longest - len(example.prompt_ids) for example in batch]  # on the left, so that all prompts end together
-    ids = [[tokenizer.pad_token_id] * pad + example.prompt_ids for pad, example in zip(padding, batch, strict=True)]
+    # Some families have no token for padding; the mask hides any other as well.
+    filler = min(ends) if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    ids = [[filler] * pad + example.prompt_ids for pad, example in zip(padding, batch, strict=True)]
     mask = [[0] * pad + [1] * (longest - pad) for pad in padding]
     out = network.generate(
         input_ids=torch.tensor(ids, device=network.device),  # [batch, longest]
@@ -102,6 +104,6 @@ def generate_batch(
         max_new_tokens=max_new_tokens,
         do_sample=False,
         eos_token_id=sorted(ends),
-        pad_token_id=tokenizer.pad_token_id,
+        pad_token_id=filler,
     )
     return [list(row) for row in out[:, longest:].tolist()]

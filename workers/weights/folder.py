@@ -67,9 +67,11 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
         WeightsCorruptError: some of its files are missing.
     """
     folder = Path(name).expanduser()
-    if folder.suffix.lower() == ".gguf":
-        raise WeightsUnsupportedError(f"{folder} is a GGUF file, which only llama.cpp reads; {GGUF_ADVICE}")
     if not folder.is_dir():
+        if name.lower().endswith("gguf"):
+            raise WeightsUnsupportedError(
+                f"{name} is a GGUF file or has one, which only llama.cpp reads; {GGUF_ADVICE}"
+            )
         folder = _download(name, revision=revision, kind=kind)
     check_folder(folder, kind=kind)
     if kind == "weights":

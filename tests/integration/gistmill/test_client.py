@@ -167,7 +167,7 @@ def test_a_reader_of_the_events_is_told_all_and_nothing_is_warned_of(
 @pytest.mark.parametrize(
     ("documents", "options", "message"),
     [
-        ("missing.md", {}, "1 source could not be read, the first because missing.md does not exist; check the path"),
+        ("missing.md", {}, "1 source could not be read; the first: missing.md does not exist; check the path"),
         ("A sentence that is no path.", {}, r"A text itself is given as gistmill.Document\(text\)"),
         ([], {}, "nothing was submitted: there is no document"),
         (42, {}, "a value of type int holds no documents; give paths, URLs"),

@@ -160,6 +160,19 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_through(gistmill: Gistmi
     assert count_rows(cluster)["jobs"] == 1
 
 
+def test_files_of_a_folder_that_cannot_be_read_count_where_nothing_or_all_must_be_read(gistmill: Gistmill) -> None:
+    Path("mixed").mkdir()
+    Path("mixed/old.doc").write_bytes(b"\xd0\xcf\x11\xe0 old")
+    assert gistmill("submit", "mixed").code == 2
+    assert gistmill("submit", "mixed", "--dry-run").code == 2
+
+    Path("mixed/good.md").write_text("# Good\n\nThe pump runs again.\n")
+    refused = gistmill("submit", "mixed", "--strict")
+    assert refused.code != 0
+    assert "1 source cannot be read (--strict)" in refused.err
+    assert gistmill("submit", "mixed").code == 0
+
+
 def test_strict_submits_all_or_nothing(gistmill: Gistmill, cluster: Cluster) -> None:
     Path("good.md").write_text(TEXT)
     Path("empty.md").touch()

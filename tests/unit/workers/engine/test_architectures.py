@@ -77,8 +77,8 @@ def test_weights_of_a_kind_that_cannot_be_served_are_not_planned_for_either(
 
 def test_weights_of_llama_cpp_end_the_worker_for_good(load: Callable[[Path], object], tmp_path: Path) -> None:
     (tmp_path / "gemma.gguf").write_bytes(b"GGUF")
-    for named in (tmp_path, tmp_path / "gemma.gguf"):
-        with pytest.raises(ServingError, match=r"gemma\.gguf is a GGUF file, .*; name the safetensors") as caught:
+    for named in (tmp_path, tmp_path / "gemma.gguf", Path("google/gemma-3-1b-it-qat-q4_0-gguf")):
+        with pytest.raises(ServingError, match=r"gguf is a GGUF file.*; name the safetensors") as caught:
             load(named)
         assert choose_end_code(caught.value) == FINAL_CODE
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
+from tests.tiny_gemma import write_tokenizer
 from workers.finetuning.config import SourceBudget
 from workers.finetuning.dataset import IGNORED, PairEncoder
 from workers.finetuning.errors import TrainingSettingsError
@@ -39,6 +40,22 @@ def test_a_chat_prompt_opens_the_turn_that_the_summary_ends(tokenizer: Any) -> N
     assert example.prompt_ids.count(tokenizer.bos_token_id) == 1
     assert tokenizer.decode(example.prompt_ids).endswith("<end_of_turn>\n<start_of_turn>model\n")
     assert tokenizer.decode(example.completion_ids) == f"{PAIR.target}<end_of_turn>"
+
+
+@pytest.mark.parametrize("turns", [("<|turn>", "<turn|>"), ("<|im_start|>", "<|im_end|>"), ("[INST]", "</s>")])
+def test_a_chat_ends_with_the_token_of_the_weights_own_template(tmp_path: Path, turns: tuple[str, str]) -> None:
+    write_tokenizer(tmp_path, chat=True, turns=turns)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    example = build_encoder(tokenizer, PromptFormat.CHAT).encode_pair(PAIR)
+    assert tokenizer.decode(example.completion_ids) == f"{PAIR.target}{turns[1]}"
+
+
+def test_a_chat_whose_template_ends_no_turn_ends_with_the_sequence(tokenizer: Any) -> None:
+    tokenizer.chat_template = (
+        "{% for message in messages %}{{ message['role'] + ': ' + message['content'] }}\n{% endfor %}"
+    )
+    example = build_encoder(tokenizer, PromptFormat.CHAT).encode_pair(PAIR)
+    assert tokenizer.decode(example.completion_ids) == f"{PAIR.target}<eos>"
 
 
 def test_only_the_summary_and_its_end_carry_loss(tokenizer: Any) -> None:

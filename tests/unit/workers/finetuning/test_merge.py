@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.tiny_gemma import build_tiny_gemma
 from tests.unit.workers.finetuning.conftest import FinishedRun
 from workers.finetuning.errors import OutputInUseError
-from workers.finetuning.merge import merge_adapter
+from workers.finetuning.merge import MergedDtype, merge_adapter
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError, WeightsNotFoundError
 from workers.weights.metadata import AdapterMetadata
 
@@ -63,6 +63,20 @@ def test_the_same_base_in_another_precision_is_accepted(finished_run: FinishedRu
     shutil.copytree(finished_run.config.base, half)
     AutoModelForCausalLM.from_pretrained(half, dtype=torch.bfloat16).save_pretrained(half)
     assert merge_adapter(half, finished_run.result.adapter, tmp_path / "merged").is_dir()
+
+
+def test_weights_of_16_bits_are_merged_into_as_many_or_into_float32_without_rounding(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    half, adapter = tmp_path / "half", finished_run.result.adapter
+    shutil.copytree(finished_run.config.base, half)
+    AutoModelForCausalLM.from_pretrained(half, dtype=torch.bfloat16).save_pretrained(half)
+    attached = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(half, dtype=torch.float32), adapter)
+    expected = compute_logits(attached, half)
+    exact = merge_adapter(half, adapter, tmp_path / "exact", dtype=MergedDtype.FLOAT32)
+    rounded = AutoModelForCausalLM.from_pretrained(merge_adapter(half, adapter, tmp_path / "rounded"))
+    assert torch.allclose(compute_logits(AutoModelForCausalLM.from_pretrained(exact), half), expected, atol=1e-4)
+    assert rounded.dtype is torch.bfloat16
 
 
 def test_a_folder_that_is_not_empty_is_not_written_to(finished_run: FinishedRun, merged: Path) -> None:

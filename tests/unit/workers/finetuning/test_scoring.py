@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from workers.finetuning.scoring import GeneratedSummary, score_summaries
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from workers.finetuning.dataset import PairEncoder
+from workers.finetuning.pairs import Pair
+from workers.finetuning.scoring import GeneratedSummary, score_summaries, summarize_examples
+from workers.generation import PromptFormat
+from workers.summarization.prompts import PromptSet
 
 
 def test_equal_texts_score_a_hundred_and_unrelated_ones_nothing() -> None:
@@ -22,3 +29,13 @@ def test_scores_name_the_tokenizers_that_read_the_summaries() -> None:
     scores = score_summaries([GeneratedSummary(text, tokens=4, has_stopped=True) for text in texts], texts)
     assert scores.tokenizers == {"rouge-score": 2, "unicode-words": 1}
     assert scores.rouge1 == pytest.approx(100)
+
+
+def test_a_tokenizer_without_a_token_for_padding_gives_the_same_summaries(tiny_weights: Path) -> None:
+    network, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_weights), AutoTokenizer.from_pretrained(tiny_weights)
+    encoder = PairEncoder(tokenizer, prompts=PromptSet(style="news", format=PromptFormat.CHAT))
+    texts = ("The river rose by four metres.", "Both bridges were closed. " * 4)
+    examples = [encoder.encode_pair(Pair(text, "The river rose.")) for text in texts]
+    padded = list(summarize_examples(network, tokenizer, examples, max_new_tokens=8))
+    tokenizer.pad_token = None
+    assert list(summarize_examples(network, tokenizer, examples, max_new_tokens=8)) == padded

@@ -37,6 +37,16 @@ def test_greedy_takes_the_best_token() -> None:
     assert choose(scores.clone(), [Sampler(GREEDY)] * 3) == scores.argmax(-1).tolist()
 
 
+@pytest.mark.parametrize("params", [GREEDY, GenerationParams(top_k=1), GenerationParams(top_k=0, temperature=100.0)])
+def test_suppressed_tokens_are_never_chosen(params: GenerationParams) -> None:
+    scores = torch.randn(20, VOCABULARY)
+    suppressed = list(range(VOCABULARY - 3))
+    chosen = choose(scores.clone(), [Sampler(params, suppressed=suppressed)] * 20)
+    assert set(chosen) <= set(range(VOCABULARY - 3, VOCABULARY))
+    if params.top_k == 1 or not params.do_sample:
+        assert chosen == (scores[:, VOCABULARY - 3 :].argmax(-1) + VOCABULARY - 3).tolist()
+
+
 @pytest.mark.parametrize("size", [VOCABULARY, 4 * BLOCK, 40 * BLOCK])
 def test_the_largest_scores_are_found_as_torch_finds_them(size: int) -> None:
     scores = torch.randn(5, size)

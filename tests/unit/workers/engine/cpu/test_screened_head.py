@@ -32,6 +32,16 @@ def test_the_wanted_scores_of_a_screened_head_are_exact_and_the_others_near(line
 
 
 @torch.inference_mode()
+def test_the_logits_of_a_network_with_a_cap_are_capped_whether_exact_or_not(linear: torch.nn.Linear) -> None:
+    rows = torch.randn(3, 64) * 20
+    expected = torch.tanh(linear(rows) / 30) * 30
+    scores = ScreenedHead(linear, rows, softcap=30.0).screen(rows, [20, 1, 0])
+    assert float(scores.abs().max()) < 30
+    assert torch.allclose(scores[0].topk(20).values, expected[0].topk(20).values, atol=1e-4)
+    assert torch.allclose(scores[2], expected[2], atol=1e-4)
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("count", [0, 100, OUTPUTS])
 def test_rows_that_need_more_logits_than_candidates_are_exact_throughout(linear: torch.nn.Linear, count: int) -> None:
     rows = torch.randn(3, 64)
