@@ -206,10 +206,11 @@ def _describe_unfinished(result: SubmissionResult) -> str:
 
 
 def _describe_nothing(result: SubmissionResult) -> str:
-    unread = [*result.problems, *(note for note in result.notes if note.is_skipped)]
+    skipped = (note.message for note in result.notes if note.is_skipped)
+    unread = [*(problem.message for problem in result.problems), *skipped]
     if not unread:
         return "nothing was submitted: there is no document"
     return (
-        f"nothing was submitted: {count(len(unread), 'source')} could not be read; the first: {unread[0].message} "
+        f"nothing was submitted: {count(len(unread), 'source')} could not be read; the first: {unread[0]} "
         "A text itself is given as gistmill.Document(text)"
     )
