@@ -93,7 +93,10 @@ FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
     "llama": lambda: LlamaConfig(**SIZES, tie_word_embeddings=False),
     "qwen3": lambda: Qwen3Config(**SIZES, tie_word_embeddings=True),
     "mistral": lambda: MistralConfig(**SIZES, sliding_window=32, tie_word_embeddings=False),
-    "gemma3n": lambda: Gemma3nTextConfig(**SHARING, laurel_rank=8, altup_num_inputs=2),
+    # Most ids have no embedding in every layer, as those of images and sound.
+    "gemma3n": lambda: Gemma3nTextConfig(
+        **{**SHARING, "vocab_size_per_layer_input": 1024}, laurel_rank=8, altup_num_inputs=2
+    ),
     # As 31B: larger heads in layers with full attention, fewer of them, and no projection of their values.
     "gemma4": lambda: Gemma4TextConfig(**GEMMA4, attention_k_eq_v=True, num_global_key_value_heads=1),
     # As E2B: an embedding for each layer, and last layers that share keys.
@@ -235,14 +238,19 @@ def test_each_family_is_served_by_default_on_a_cpu(build: Callable[[str], Path],
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_scores_and_searches_as_transformers_does(build: Callable[[str], Path], family: str) -> None:
+def test_each_family_scores_and_searches_as_transformers_does_while_a_request_runs(
+    build: Callable[[str], Path], family: str
+) -> None:
     network, texts = load_reference(build(family)), [" the northern bridge", " no"]
-    with closing(serve(build(family))) as engine:
+    with closing(serve(build(family))) as engine, ThreadPoolExecutor(1) as pool:
         for prompt in PROMPTS:
+            # Beside a request that runs.
+            running = pool.submit(engine.generate, PROMPTS[-1], replace(GREEDY, max_new_tokens=48))
             expected = [score_plainly(network, engine, prompt, text) for text in texts]
             assert engine.score_continuations(prompt, texts) == pytest.approx(expected, abs=1e-2)
             beams = continue_greedily(network, engine, prompt, num_beams=3)
             assert engine.generate(prompt, replace(GREEDY, num_beams=3)).text == beams
+            assert running.result().text.startswith(continue_greedily(network, engine, PROMPTS[-1]))
 
 
 @pytest.mark.parametrize(
