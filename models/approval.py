@@ -55,7 +55,7 @@ def list_approved(session: Session, batch_id: UUID) -> Iterator[tuple[str, str]]
         .join(Job, Job.document_sha256 == Document.sha256)
         .join(Evaluation, Evaluation.job_id == Job.id)
         .where(Job.batch_id == batch_id, Evaluation.metric == APPROVED, Evaluation.value.is_not(None))
-        .order_by(Job.created_at, Job.source, Job.id)
+        .order_by(Job.position, Job.id)
     )
     for text, summary in rows:
         yield text, summary or ""

@@ -48,6 +48,7 @@ class Job(Base):
             postgresql_where="state IN ('queued', 'running') AND cancel_requested_at IS NOT NULL",
         ),
         Index("ix_jobs_document_sha256", "document_sha256"),
+        Index("ix_jobs_position", "batch_id", "position"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -57,6 +58,8 @@ class Job(Base):
     document_sha256: Mapped[str] = mapped_column(ForeignKey("documents.sha256"))
     # The document's name: a file name, a row's id or a URL.
     source: Mapped[str]
+    # Place in the batch: the order of the input. What a later submission adds to the batch comes after.
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
     options: Mapped[Json]
     weights: Mapped[str]
     priority: Mapped[int] = mapped_column(default=Priority.NORMAL)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -38,21 +38,6 @@ class Target:
     batch_id: UUID
     batch: str
     job_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Conditions on the jobs to list; an empty field does not restrict."""
-
-    batch_id: UUID | None = None
-    job_id: UUID | None = None
-    states: Sequence[str] = ()
-    strategies: Sequence[str] = ()
-    weights: Sequence[str] = ()
-    since: datetime | None = None
-    needs_review: bool = False
-    flagged: bool = False
-    limit: int | None = None
 
 
 def find_target(session: Session, name: str) -> Target:
@@ -129,34 +114,14 @@ def read_batch(session: Session, batch_id: UUID) -> BatchProgress:
     return read_row(session, BatchProgress, select(view).where(view.c.batch_id == batch_id))
 
 
-def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
-    """Yield the jobs that pass a filter, in order of submission."""
-    view = view_of(JobSummary)
-    conditions = {
-        "state": wanted.states,
-        "strategy": wanted.strategies,
-        "weights": wanted.weights,
-    }
-    statement = select(view).where(*(view.c[name].in_(values) for name, values in conditions.items() if values))
-    if wanted.job_id is not None:
-        statement = statement.where(view.c.job_id == wanted.job_id)
-    elif wanted.batch_id is not None:
-        statement = statement.where(view.c.batch_id == wanted.batch_id)
-    if wanted.since is not None:
-        statement = statement.where(view.c.created_at >= wanted.since)
-    if wanted.needs_review:
-        statement = statement.where(view.c.needs_review)
-    if wanted.flagged:
-        statement = statement.where(view.c.flagged > 0)
-    yield from read_rows(
-        session, JobSummary, statement.order_by(view.c.created_at, view.c.source, view.c.job_id).limit(wanted.limit)
-    )
-
-
 def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
     """Return the partial, failed and cancelled jobs of a batch."""
     poor = (JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
-    return list(session.scalars(select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(poor)).order_by(Job.id)))
+    return list(
+        session.scalars(
+            select(Job.id).where(Job.batch_id == batch_id, Job.state.in_(poor)).order_by(Job.position, Job.id)
+        )
+    )
 
 
 def read_job(session: Session, job_id: UUID) -> JobSummary:

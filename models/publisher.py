@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -42,7 +42,8 @@ class Publisher(Protocol):
 
 def make_celery(broker_url: str) -> Celery:
     """Return the Celery app for publishing, which the worker extends."""
-    app = Celery("gistmill", broker=broker_url)
+    # Not the current app: a program that submits may have an app of its own.
+    app = Celery("gistmill", broker=broker_url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         broker_connection_max_retries=None,
@@ -58,16 +59,22 @@ def make_celery(broker_url: str) -> Celery:
 
 
 class CeleryPublisher:
-    """Publisher over the broker of a Celery app."""
+    """Publisher over the broker of a Celery app.
 
-    def __init__(self, app: Celery) -> None:
+    Args:
+        app: the app.
+        producer: sends the messages; by default one of the pool that all apps of this process share.
+    """
+
+    def __init__(self, app: Celery, producer: Producer | None = None) -> None:
         self._app = app
+        self._producer = producer
 
     def publish(self, step_messages: Sequence[StepMessage]) -> int:
         """Publish block by block; a failed block counts as unsent, and is sent again: duplicates are harmless."""
         sent = 0
         try:
-            with self._app.producer_or_acquire() as producer:
+            with self._app.producer_or_acquire(self._producer) as producer:
                 while sent < len(step_messages):
                     block = step_messages[sent : sent + BLOCK_MESSAGES]
                     self._send(producer, block)
@@ -88,6 +95,13 @@ class CeleryPublisher:
                     producer=producer,
                     retry=False,
                 )
+
+
+@contextmanager
+def open_publisher(broker_url: str) -> Iterator[CeleryPublisher]:
+    """Open a publisher for a block, with a connection of its own, so that nothing stays open after it."""
+    with make_celery(broker_url) as app, app.connection_for_write() as connection:
+        yield CeleryPublisher(app, app.amqp.Producer(connection, auto_declare=False))
 
 
 class OutboxPublisher:

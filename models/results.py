@@ -76,8 +76,8 @@ WITH job AS (
     SELECT * FROM jobs WHERE id = :job_id FOR UPDATE
 ),{_STORE_RESULT}
 SELECT
-    job.id, job.batch_id, job.identity, job.document_sha256, job.source, job.options, job.weights, job.priority,
-    job.state, job.strategy, job.plan, job.pending, job.summary, job.round, job.verified,
+    job.id, job.batch_id, job.identity, job.document_sha256, job.source, job.position, job.options, job.weights,
+    job.priority, job.state, job.strategy, job.plan, job.pending, job.summary, job.round, job.verified,
     job.quoted, job.flagged, job.reason, job.review,
     job.cancel_requested_at, job.created_at, job.started_at, job.finished_at
 FROM job, ended

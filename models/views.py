@@ -70,6 +70,7 @@ class JobSummary:
     verified: int | None
     quoted: int | None
     flagged: int | None
+    position: int
 
 
 @dataclass(frozen=True, slots=True)

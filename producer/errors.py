@@ -2,7 +2,9 @@
 
 GistmillError (models.errors)
 └── ProducerError
-    ├── SubmissionError           an all-or-nothing submission was refused (exit code 2)
+    ├── SubmissionError           a submission was refused (exit code 2)
+    │   └── NothingSubmittedError none of its documents could be read (``submit``)
+    ├── WaitTimeoutError          a batch has not ended in time; also a TimeoutError
     ├── ReferencesError           a file of references cannot be used (exit code 2; ``sources.references``)
     └── SourceError               a source cannot be read; its message continues a sentence that begins with its name
         ├── SourceUsageError      the path, column, kind or scheme does not exist (exit code 2)
@@ -22,9 +24,13 @@ class ProducerError(GistmillError):
 
 
 class SubmissionError(ProducerError):
-    """An all-or-nothing submission was refused."""
+    """A submission was refused before anything was stored."""
 
     exit_code = 2
+
+
+class WaitTimeoutError(ProducerError, TimeoutError):
+    """A batch has not ended in time; its work goes on."""
 
 
 class SourceError(ProducerError):

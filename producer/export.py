@@ -8,17 +8,15 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from itertools import islice
 from typing import BinaryIO, TextIO
 
-from sqlalchemy.orm import Session
-
 from models.base import Json
-from models.lookup import JobFilter, list_jobs
 from models.views import JobSummary
-from producer.citations import CitedSentence, Passage, mark_summary, read_cited, shorten_passage
+from producer.citations import CitedSentence, Passage, mark_summary, shorten_passage
 from producer.plain import dump_json
+from producer.summaries import Summary
 from producer.wording import EXPORT_FORMATS, clean_line, describe_verdicts
 
 COLUMNS = tuple(column.name for column in fields(JobSummary))
@@ -26,33 +24,14 @@ COLUMNS = tuple(column.name for column in fields(JobSummary))
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Rows of a Parquet row group: a few megabytes of summaries.
 GROUP_ROWS = 2_000
-
-# Jobs whose sentences are read at once.
-BLOCK_JOBS = 200
 # Punctuation that Markdown may take for markup or HTML; a backslash in front makes it text.
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedJob:
-    """A job with the sentences of its summary."""
-
-    job: JobSummary
-    sentences: tuple[CitedSentence, ...] = ()
+Writer = Callable[[Iterable[Summary], BinaryIO], int]
 
 
-Writer = Callable[[Iterable[ExportedJob], BinaryIO], int]
-
-
-def list_exported(session: Session, wanted: JobFilter) -> Iterator[ExportedJob]:
-    """Yield the jobs that pass a filter, in order of submission, with the sentences of their summaries."""
-    jobs = list_jobs(session, wanted)
-    while block := list(islice(jobs, BLOCK_JOBS)):
-        cited = read_cited(session, [job.job_id for job in block])
-        yield from (ExportedJob(job, cited.get(job.job_id, ())) for job in block)
-
-
-def write_csv(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
+def write_csv(jobs: Iterable[Summary], file: BinaryIO) -> int:
     """Write a header and a row per job, with formulas quoted; return the number of jobs."""
     with _open_text(file) as text:
         writer = csv.writer(text)
@@ -60,20 +39,20 @@ def write_csv(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
         return sum(1 for row in jobs if writer.writerow(map(_format_cell, flatten(row.job).values())))
 
 
-def write_jsonl(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
+def write_jsonl(jobs: Iterable[Summary], file: BinaryIO) -> int:
     """Write a JSON object per line; return the number of jobs."""
     with _open_text(file) as text:
         lines = (dump_json(asdict(row.job) | {"sentences": row.sentences}) for row in jobs)
         return sum(1 for line in lines if text.write(line + "\n"))
 
 
-def write_markdown(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
+def write_markdown(jobs: Iterable[Summary], file: BinaryIO) -> int:
     """Write a section per job; return the number of jobs."""
     with _open_text(file) as text:
         return sum(1 for row in jobs if text.write(_describe_job(row.job, row.sentences)))
 
 
-def write_parquet(jobs: Iterable[ExportedJob], file: BinaryIO) -> int:
+def write_parquet(jobs: Iterable[Summary], file: BinaryIO) -> int:
     """Write a row per job in row groups; return the number of jobs."""
     import pyarrow
     from pyarrow import parquet

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -48,9 +49,17 @@ def name_batch(paths: Sequence[str], asked: dict[str, object]) -> str:
         paths: arguments of the command line; at least one.
         asked: every option that changes the jobs.
     """
-    content = json.dumps([[_identify_path(path) for path in paths], asked], sort_keys=True, default=str)
-    digest = hashlib.sha256(content.encode()).hexdigest()[:HASH_DIGITS]
-    return f"{_find_stem(paths[0])}-{digest}"
+    return _derive_name(_find_stem(paths[0]), [_identify_path(path) for path in paths], asked)
+
+
+def name_documents(digest: str, asked: Json) -> str:
+    """Return the name of a batch of documents in memory, derived from their digest and the options."""
+    return _derive_name("documents", digest, asked)
+
+
+def _derive_name(stem: str, identity: object, asked: dict[str, object]) -> str:
+    content = json.dumps([identity, asked], sort_keys=True, default=str)
+    return f"{stem}-{hashlib.sha256(content.encode()).hexdigest()[:HASH_DIGITS]}"
 
 
 def _identify_path(path: str) -> str:
@@ -94,19 +103,38 @@ class SubmissionRequest:
         return batch_id(self.batch)
 
 
-def store_block(session: Session, request: SubmissionRequest, sources: Sequence[Source]) -> list[StepMessage]:
-    """Store a block of sources and return the step messages of the new jobs, to be published after the commit."""
+def find_next_position(session: Session, batch: UUID) -> int:
+    """Return the position after the last job of a batch; 0 for a new batch."""
+    return session.scalar(select(func.coalesce(func.max(Job.position), -1) + 1).where(Job.batch_id == batch)) or 0
+
+
+def store_block(
+    session: Session, request: SubmissionRequest, sources: Sequence[Source], *, position: int
+) -> list[StepMessage]:
+    """Store a block of sources and return the step messages of the new jobs, to be published after the commit.
+
+    Args:
+        session: the caller commits, then publishes the messages.
+        request: options of every document.
+        sources: the documents, in the order of the input.
+        position: place of the first of them in the batch.
+    """
     hashes = [hash_document(source.text, source.format) for source in sources]
     session.execute(
         insert(Batch).on_conflict_do_nothing(),
         [{"id": request.batch_id, "name": request.batch, "options": request.asked}],
     )
     _insert_documents(session, dict(zip(hashes, sources, strict=True)))
-    jobs = [_describe_job(request, source, sha256) for source, sha256 in zip(sources, hashes, strict=True)]
-    created = [
-        Job(id=job, weights=request.options.weights, priority=request.priority) for job in _insert_jobs(session, jobs)
+    jobs = [
+        _describe_job(request, source, sha256, place)
+        for place, (source, sha256) in enumerate(zip(sources, hashes, strict=True), start=position)
     ]
-    return insert_steps(session, [row for job in created for row in describe_steps(job, [PLAN])])
+    created = _insert_jobs(session, jobs)
+    new = {job["id"]: Job(**job) for job in jobs if job["id"] in created}
+    rows = [row for job in new.values() for row in describe_steps(job, [PLAN])]
+    # Postgres returns rows in any order; the broker serves equal priorities in the order of publishing.
+    places = {row["id"]: place for place, row in enumerate(rows)}
+    return sorted(insert_steps(session, rows), key=lambda step_message: places[step_message.step_id])
 
 
 def _insert_documents(session: Session, sources: dict[str, Source]) -> None:
@@ -124,7 +152,7 @@ def _insert_documents(session: Session, sources: dict[str, Source]) -> None:
     session.execute(insert(Document).on_conflict_do_nothing(), rows)
 
 
-def _describe_job(request: SubmissionRequest, source: Source, sha256: str) -> Json:
+def _describe_job(request: SubmissionRequest, source: Source, sha256: str, position: int) -> Json:
     identity = request.options.identify(sha256, source.name)
     return {
         "id": job_id(request.batch_id, identity),
@@ -132,12 +160,14 @@ def _describe_job(request: SubmissionRequest, source: Source, sha256: str) -> Js
         "identity": identity,
         "document_sha256": sha256,
         "source": source.name,
+        "position": position,
         "options": request.options.model_dump(mode="json"),
         "weights": request.options.weights,
         "priority": request.priority,
     }
 
 
-def _insert_jobs(session: Session, jobs: list[Json]) -> list[UUID]:
+def _insert_jobs(session: Session, jobs: list[Json]) -> set[UUID]:
+    """Insert the jobs that do not exist, and return their ids."""
     rows = sorted(jobs, key=lambda job: job["id"])
-    return list(session.scalars(insert(Job).on_conflict_do_nothing().returning(Job.id), rows))
+    return set(session.scalars(insert(Job).on_conflict_do_nothing().returning(Job.id), rows))

@@ -2,42 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from models.errors import UnreachableError
 from models.publisher import OutboxPublisher
-from producer.intake import SubmissionRequest, store_block
-from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceProblem
+from models.session import check_database, explain_outage
+from producer.errors import SubmissionError
+from producer.intake import SubmissionRequest, find_next_position, store_block
+from producer.preparation import DocumentsDigest, Preparation
+from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, SourceProblem, spool_events
+from producer.wording import count
 
 # Sources per transaction: enough for cheap commits, few enough to hold in memory and to repeat after a failure.
 BLOCK_SOURCES = 200
 # Characters per transaction, which bounds a block of books.
 BLOCK_CHARACTERS = 8_000_000
 
+Report = Callable[[ReadEvent], object]
+
 
 @dataclass(slots=True)
 class SubmissionResult:
-    """Counts of a submission, valid at any time."""
+    """What became of the documents of a submission, valid at any time.
 
+    Args:
+        batch: name of the batch, "" before it is known.
+        created: number of new jobs.
+        existing: number of jobs that were there before.
+        unsent: number of steps whose messages the broker did not take.
+        duplicates: documents dropped as equal to earlier ones.
+        problems: sources that cannot be read.
+        notes: choices made in reading.
+    """
+
+    batch: str = ""
     created: int = 0
     existing: int = 0
-    duplicates: int = 0
     unsent: int = 0
+    duplicates: list[SourceDuplicate] = field(default_factory=list)
     problems: list[SourceProblem] = field(default_factory=list)
+    notes: list[SourceNote] = field(default_factory=list)
 
-    def count(self, event: ReadEvent) -> None:
-        """Count a duplicate or a problem; sources are counted when stored."""
-        self.duplicates += isinstance(event, SourceDuplicate)
-        if isinstance(event, SourceProblem):
-            self.problems.append(event)
+    def add(self, event: ReadEvent) -> None:
+        """Keep a duplicate, a problem or a note; sources are counted when stored."""
+        match event:
+            case SourceDuplicate():
+                self.duplicates.append(event)
+            case SourceProblem():
+                self.problems.append(event)
+            case SourceNote():
+                self.notes.append(event)
 
     @property
     def accepted(self) -> int:
         """Number of documents that have a job now."""
         return self.created + self.existing
+
+
+class NothingSubmittedError(SubmissionError):
+    """None of the documents could be read.
+
+    Args:
+        result: the batch that they were for, and the problems with them.
+    """
+
+    def __init__(self, result: SubmissionResult) -> None:
+        super().__init__(_describe_nothing(result))
+        self.result = result
 
 
 class Submission:
@@ -58,10 +94,9 @@ class Submission:
         self._outbox_publisher = outbox_publisher
         self._request = request
         self._result = result
+        self._position: int | None = None
 
-    def run(
-        self, events: Iterable[ReadEvent], *, report: Callable[[ReadEvent], None] = lambda _: None
-    ) -> SubmissionResult:
+    def run(self, events: Iterable[ReadEvent], *, report: Report = lambda _: None) -> SubmissionResult:
         """Submit every source among the events.
 
         Args:
@@ -75,7 +110,7 @@ class Submission:
                 if len(block) == BLOCK_SOURCES or sum(len(source.text) for source in block) > BLOCK_CHARACTERS:
                     self._store(block)
                     block = []
-            self._result.count(event)
+            self._result.add(event)
             report(event)
         if block:
             self._store(block)
@@ -83,8 +118,99 @@ class Submission:
 
     def _store(self, block: Sequence[Source]) -> None:
         with Session(self._database) as session, session.begin():
-            step_messages = store_block(session, self._request, block)
+            position = self._position
+            if position is None:
+                position = find_next_position(session, self._request.batch_id)
+            step_messages = store_block(session, self._request, block, position=position)
+        self._position = position + len(block)
         self._result.created += len(step_messages)
         self._result.existing += len(block) - len(step_messages)
         self._outbox_publisher.publish(step_messages)
         self._result.unsent = self._outbox_publisher.unsent
+
+
+def submit_prepared(
+    database: Engine,
+    outbox_publisher: OutboxPublisher,
+    preparation: Preparation,
+    result: SubmissionResult,
+    *,
+    report: Report,
+) -> None:
+    """Read and submit the documents of a submission.
+
+    Args:
+        database: the results database.
+        outbox_publisher: publishes the step messages after each commit.
+        preparation: the documents and their options.
+        result: updated after each block.
+        report: called with every event of reading.
+
+    Raises:
+        SubmissionError: nothing can be read, or the submission is strict and something cannot; nothing is stored.
+        UnreachableError: the database does not answer; the message says what is submitted already.
+        KeyboardInterrupt: with a message that says so.
+    """
+    with (
+        _explain_interruption(result),
+        explain_outage(database),
+        _open_events(preparation, report) as (request, events, report_stored),
+    ):
+        # Reading may take hours: an outage is reported before.
+        check_database(database)
+        result.batch = request.batch
+        Submission(database, outbox_publisher, request, result).run(events, report=report_stored)
+    if not result.accepted:
+        raise NothingSubmittedError(result)
+
+
+@contextmanager
+def _open_events(
+    preparation: Preparation, report: Report
+) -> Iterator[tuple[SubmissionRequest, Iterable[ReadEvent], Report]]:
+    """Open the events of reading; everything is read first if that decides about the submission or names its batch."""
+    request = preparation.request
+    if request.batch and not preparation.is_strict:
+        yield request, preparation.reading.read(), report
+        return
+    digest = DocumentsDigest()
+
+    def report_read(event: ReadEvent) -> None:
+        digest.add(event)
+        report(event)
+
+    with spool_events(preparation.reading.read(), report=report_read) as (events, problems):
+        if problems and preparation.is_strict:
+            raise SubmissionError(f"nothing was submitted: {count(problems, 'source')} cannot be read (--strict)")
+        yield request if request.batch else preparation.name_after(digest), events, lambda _: None
+
+
+@contextmanager
+def _explain_interruption(result: SubmissionResult) -> Iterator[None]:
+    """Add to an interrupt or an outage what is submitted already."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; {_describe_unfinished(result)}") from None
+    except UnreachableError as error:
+        raise UnreachableError(f"{error}; {_describe_unfinished(result)}") from error
+
+
+def _describe_unfinished(result: SubmissionResult) -> str:
+    if not result.accepted:
+        return "nothing was submitted yet"
+    return (
+        f"{count(result.accepted, 'job')} {'is' if result.accepted == 1 else 'are'} in batch {result.batch}, "
+        "the rest is not; run the same command again to complete it"
+    )
+
+
+def _describe_nothing(result: SubmissionResult) -> str:
+    skipped = (note.message for note in result.notes if note.is_skipped)
+    unread = [*(problem.message for problem in result.problems), *skipped]
+    if not unread:
+        return "nothing was submitted: there is no document"
+    return (
+        f"nothing was submitted: {count(len(unread), 'source')} could not be read; the first: {unread[0]} "
+        "A text itself is given as gistmill.Document(text)"
+    )

@@ -57,6 +57,7 @@ def add_jobs(
                 identity=options.identify(sha256, f"text {number}"),
                 document_sha256=sha256,
                 source=f"text {number}",
+                position=number,
                 options=options.model_dump(mode="json"),
                 weights=options.weights,
                 priority=priority,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models.lookup import JobFilter, list_jobs
+from models.listing import JobFilter, list_jobs
 from models.views import JobSummary
 from workers.evaluation.intervals import Difference, Measures, compare_batches
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from models.job import Job
-from models.lookup import JobFilter, list_jobs
+from models.listing import JobFilter, list_jobs
 from models.step_updates import lock_job
 from models.views import JobSummary
 from workers.evaluation.intervals import Interval, estimate_mean

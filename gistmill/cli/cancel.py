@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gistmill.cli.database import open_engine
+from gistmill.cli.database import open_client
 from gistmill.cli.output import json_option, print_json
 from producer.wording import clean_line, count
 
@@ -23,16 +23,9 @@ def cancel(name: str, *, as_json: bool) -> None:
       gistmill cancel nightly
       gistmill cancel 3f9a1c2e
     """
-    from sqlalchemy.orm import Session
-
-    from models.lookup import find_target, read_batch
-    from producer.cancel import cancel_jobs
-
-    with open_engine() as engine:
-        with Session(engine) as session:
-            target = find_target(session, name)
-            total = 1 if target.job_id else read_batch(session, target.batch_id).jobs
-        result = cancel_jobs(engine, target, total=total)
+    with open_client() as client:
+        target = client.connection.find_target(name)
+        result = client.cancel(target.job_id or target.batch_id)
     if as_json:
         print_json(result)
         return

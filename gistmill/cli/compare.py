@@ -26,19 +26,12 @@ def compare(first: str, second: str, *, as_json: bool) -> None:
       gistmill compare nightly weekly
       gistmill compare nightly weekly --json
     """
-    from gistmill.cli.database import open_session
-    from models.lookup import find_batch
-    from producer.errors import ProducerError
-    from workers.comparison import compare_jobs
-    from workers.evaluation.errors import PairingError
+    from gistmill.cli.database import open_client
 
-    with open_session() as session:
-        sides = [find_batch(session, name) for name in (first, second)]
-        try:
-            found = compare_jobs(session, sides[0].batch_id, sides[1].batch_id)
-        except PairingError as error:
-            raise ProducerError(str(error)) from error
-    compared = {"first": sides[0].batch, "second": sides[1].batch, **asdict(found)}
+    with open_client() as client:
+        sides = [client.batch(name) for name in (first, second)]
+        found = client.compare(*sides)
+    compared = {"first": sides[0].name, "second": sides[1].name, **asdict(found)}
     if as_json:
         print_json(compared)
     else:

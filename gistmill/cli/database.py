@@ -1,4 +1,4 @@
-"""Database connection of a command: reads the settings, connects, and explains an outage."""
+"""Client and database connection of a command: reads the settings, connects, and explains an outage."""
 
 from __future__ import annotations
 
@@ -9,6 +9,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
+
+    from gistmill.client import Client
+
+
+@contextmanager
+def open_client() -> Iterator[Client]:
+    """Open a client of the cluster of the settings for a block; what it warns of is printed.
+
+    Raises:
+        SettingsError: no server is known.
+    """
+    from gistmill.cli.output import print_warning
+    from gistmill.client import Client
+    from models.settings import read_settings
+
+    with Client(read_settings(), warn=print_warning) as client:
+        yield client
 
 
 @contextmanager

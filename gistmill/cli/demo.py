@@ -57,7 +57,8 @@ def print_summaries(batch: str) -> bool:
     from rich.text import Text
 
     from gistmill.cli.step_tree import render_citations
-    from models.lookup import JobFilter, find_target, list_jobs
+    from models.listing import JobFilter, list_jobs
+    from models.lookup import find_target
     from producer.citations import mark_summary, read_cited
     from producer.wording import clean_text
 

@@ -10,6 +10,7 @@ from enum import IntEnum
 
 import click
 
+from gistmill.errors import explain_missing
 from models.errors import GistmillError
 
 
@@ -32,7 +33,6 @@ EXIT_CODES = (
 
 # Errors of a full disk or quota, or a failing device.
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")
 
 
 def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +46,8 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
     given = sys.argv[1:] if arguments is None else arguments
     try:
         _check_encoding(given)
-        result = command.main(given, prog_name=name, standalone_mode=False)
+        with explain_missing("this command"):
+            result = command.main(given, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
@@ -57,8 +58,6 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         return fail(error.format_message(), error.exit_code)
     except GistmillError as error:
         return fail(str(error), error.exit_code)
-    except ModuleNotFoundError as error:
-        return _explain_missing(error)
     except click.Abort as abort:
         # click wraps the KeyboardInterrupt, whose message describes the state of the work.
         click.echo(f"gistmill: {str(abort.__cause__ or '') or 'stopped'}", err=True)
@@ -96,17 +95,6 @@ def _check_encoding(arguments: Sequence[str]) -> None:
 def _drop_output() -> None:
     """Redirect the rest of the output to the null device, because Python's flush at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _explain_missing(error: ModuleNotFoundError) -> int:
-    """Explain a missing library of an optional extra; raise again if a module of our own is missing."""
-    if str(error.name).partition(".")[0] in OUR_PACKAGES:
-        raise error
-    return fail(
-        f"this command needs {error.name}, and only the producer's part is installed here; in Gistmill's folder "
-        "run: pip install --constraint constraints.txt '.[local]'",
-        ExitCode.FAILED,
-    )
 
 
 def _explain_usage(error: click.UsageError) -> int:

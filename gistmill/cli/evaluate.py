@@ -10,7 +10,7 @@ import click
 
 from gistmill.cli.database import open_engine
 from gistmill.cli.options import READABLE_FILE
-from gistmill.cli.output import json_option, list_names, print_json, print_table, print_tokenizers, warn_unsent
+from gistmill.cli.output import json_option, list_names, print_json, print_table, print_tokenizers
 from producer.wording import clean_line, count
 
 if TYPE_CHECKING:
@@ -52,23 +52,17 @@ def evaluate(
 
 def request_missing_checks(name: str, *, as_json: bool) -> None:
     """Request a check of every summary of a batch, or of one job, that has none; print their number."""
-    from sqlalchemy.orm import Session
-
+    from gistmill.cli.database import open_client
     from models.checks import find_summarized, find_unchecked
-    from models.lookup import find_target
-    from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
-    from models.settings import read_settings
     from producer.checks import request_checks
 
-    publisher = CeleryPublisher(make_celery(read_settings().require_broker_url()))
-    with open_engine() as engine:
-        with Session(engine) as session:
-            target = find_target(session, name)
+    with open_client() as client:
+        target = client.connection.find_target(name)
+        with client.connection.open_session() as session:
             summarized = find_summarized(session, target.batch_id, target.job_id)
             jobs = find_unchecked(session, target.batch_id, target.job_id)
-        outbox_publisher = OutboxPublisher(engine, publisher)
-        ordered = request_checks(engine, outbox_publisher, jobs)
-    warn_unsent(outbox_publisher.unsent)
+        with client.connection.open_outbox() as outbox_publisher:
+            ordered = request_checks(client.connection.engine, outbox_publisher, jobs)
     if as_json:
         print_json({"batch": target.batch, "ordered": ordered, "unsent": outbox_publisher.unsent})
     elif ordered:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from gistmill.cli.database import open_session
-from gistmill.cli.options import add_filters, make_filter
+from gistmill.cli.options import add_filters
 from gistmill.cli.output import write_whole
 from producer.wording import EXPORT_FORMATS, count
 
@@ -38,12 +38,16 @@ def export(name: str | None, output: Path | None, form: str | None, **given: Any
       gistmill export --since 3d --format jsonl
       gistmill export 3f9a1c2e --format markdown
     """
-    from producer.export import WRITERS, list_exported
+    from models.lookup import find_target
+    from producer.export import WRITERS
+    from producer.filters import make_filter
+    from producer.summaries import list_summaries
 
     if form is None:
         form = find_format(output)
     with open_session() as session, _open_output(output, form) as file:
-        number = WRITERS[form](list_exported(session, make_filter(session, name, given)), file)
+        wanted = make_filter(None if name is None else find_target(session, name), given)
+        number = WRITERS[form](list_summaries(session, wanted), file)
     if output is not None:
         click.echo(f"{count(number, 'job')} in {output}", err=True)
 

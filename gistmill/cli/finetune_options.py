@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import click
 
-from gistmill.cli.options import read_text_file
 from models.choices import STYLES
 from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule, apply_notebook_preset
 from workers.finetuning.verifier_config import VerifierConfig
@@ -273,6 +272,7 @@ def _pick(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]
 def _read_prompt(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
+    from producer.options import read_text_file
     from workers.finetuning.errors import TrainingSettingsError
 
     template = read_text_file(path)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from models.choices import GROUNDINGS, SPLITTERS, STRATEGIES, STYLES, JobState
-from models.sampling_params import PARAMETERS, RANGES, SamplingParams
+from models.sampling_params import RANGES, SamplingParams
 from producer.wording import parse_since
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from models.lookup import JobFilter
-    from models.options import JobOptions
 
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 READABLE_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
+
+
+def _unescape(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Return a text with the characters that its escapes stand for, because a shell passes them on as they are."""
+    for written, meant in ESCAPES.items() if text else ():
+        text = text.replace(written, meant) if text else text
+    return text
 
 
 def _make_number_option(name: str, explanation: str = "") -> Callable[[Command], Command]:
@@ -50,7 +51,9 @@ JOB_OPTIONS = (
     ),
     click.option("--language", help="Language to write in, such as German.  [default: the document's]"),
     click.option("--splitter", type=click.Choice(SPLITTERS), help="How to cut long documents.  [default: auto]"),
-    click.option("--separator", help=r"Where to cut, such as '\n\n'; makes the splitter character."),
+    click.option(
+        "--separator", callback=_unescape, help=r"Where to cut, such as '\n\n'; makes the splitter character."
+    ),
     click.option("--chunk-tokens", type=click.IntRange(min=16), help="Most tokens of a chunk.  [default: 1000]"),
     click.option(
         "--overlap-tokens",
@@ -96,73 +99,6 @@ def add_job_options(command: Command) -> Command:
     return command
 
 
-def build_job_options(given: Mapping[str, Any]) -> JobOptions:
-    """Convert options of the command line to the options of a job.
-
-    Raises:
-        SettingsError: options exclude each other, or a file is invalid.
-    """
-    from models.options import make_options
-
-    values = {name: value for name, value in given.items() if value is not None}
-    values["generation"] = {name: values.pop(name) for name in PARAMETERS if name in values}
-    if "prompt" in values:
-        values = {"style": "custom"} | values | {"template": read_text_file(values["prompt"])}
-    if "examples" in values:
-        values = {"style": "few-shot"} | values | {"examples": _read_examples(values["examples"])}
-    if "separator" in values:
-        values = {"splitter": "character"} | values | {"separator": _unescape(values["separator"])}
-    values.pop("prompt", None)
-    return make_options(**values)
-
-
-def _unescape(text: str) -> str:
-    for written, meant in ESCAPES.items():
-        text = text.replace(written, meant)
-    return text
-
-
-def read_text_file(path: Path) -> str:
-    """Return the text of a file.
-
-    Raises:
-        SettingsError: it cannot be read, or is not text that can be stored.
-    """
-    from models.errors import SettingsError
-    from producer.errors import SourceError
-    from producer.sources.decoding import decode_text
-    from producer.sources.text import normalize_text
-
-    try:
-        return normalize_text(decode_text(path.read_bytes()))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
-    except SourceError as error:
-        raise SettingsError(f"{path} {error}") from None
-
-
-def _read_examples(path: Path) -> list[dict[str, str]]:
-    """Read texts and summaries from a table of any kind that submission reads."""
-    from models.errors import SettingsError
-    from producer.errors import SourceError
-    from producer.sources.kinds import FileKind
-    from producer.sources.source import SourceProblem
-    from producer.sources.text_columns import WantedColumn, read_text_columns
-
-    columns = (WantedColumn("", "text"), WantedColumn("", "summary"))
-    examples = []
-    try:
-        for row in read_text_columns(path, columns, otherwise=FileKind.JSON):
-            if isinstance(row, SourceProblem):
-                raise SettingsError(row.message)
-            if not all(map(str.strip, row.texts)):
-                raise SettingsError(f"{path}#row {row.number} lacks a text or a summary; give both")
-            examples.append(dict(zip(("text", "summary"), row.texts, strict=True)))
-    except SourceError as error:
-        raise SettingsError(f"{path} {error}") from None
-    return examples
-
-
 # As strings: for the members of an enumeration click would list their names, not their values.
 STATES = tuple(state.value for state in JobState)
 
@@ -181,8 +117,8 @@ class Since(click.ParamType[datetime]):
 
 
 FILTER_OPTIONS = (
-    click.option("--status", "states", type=click.Choice(STATES), multiple=True, help="Only jobs in this state."),
-    click.option("--strategy", "strategies", type=click.Choice(STRATEGIES[1:]), multiple=True, help="Only this one."),
+    click.option("--status", type=click.Choice(STATES), multiple=True, help="Only jobs in this state."),
+    click.option("--strategy", type=click.Choice(STRATEGIES[1:]), multiple=True, help="Only this one."),
     click.option("--weights", multiple=True, help="Only jobs for weights of this name."),
     click.option("--since", type=Since(), help="Only jobs submitted since: 2026-11-22, 12h, 3d."),
     click.option("--needs-review", is_flag=True, help="Only jobs whose check has something against the summary."),
@@ -196,13 +132,3 @@ def add_filters(command: Command) -> Command:
     for option in reversed(FILTER_OPTIONS):
         command = option(command)
     return command
-
-
-def make_filter(session: Session, name: str | None, given: dict[str, Any]) -> JobFilter:
-    """Return the filter for a batch or job, or for all batches without a name, and the given options."""
-    from models.lookup import JobFilter, find_target
-
-    if name is None:
-        return JobFilter(**given)
-    target = find_target(session, name)
-    return JobFilter(batch_id=target.batch_id, job_id=target.job_id, **given)

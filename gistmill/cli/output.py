@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import click
 
 from producer.plain import dump_json
-from producer.wording import clean_line, clean_text, count
+from producer.wording import clean_line, clean_text
 
 # Names of documents in one line; --json prints all.
 SHOWN_NAMES = 10
@@ -93,14 +93,9 @@ def _print_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) ->
     Console().print(table)
 
 
-def warn_unsent(steps: int) -> None:
-    """Warn if the messages of some steps could not be published."""
-    if steps:
-        click.echo(
-            f"gistmill: warning: the broker does not answer, so {count(steps, 'step')} cannot be announced now. "
-            "Nothing is lost: a worker begins them when the broker is back (`gistmill up` or GISTMILL_BROKER_URL)",
-            err=True,
-        )
+def print_warning(sentence: str) -> None:
+    """Print a warning on stderr."""
+    click.echo(clean_line(f"gistmill: warning: {sentence}"), err=True)
 
 
 def json_option(function: Any) -> Any:
@@ -141,24 +136,3 @@ def list_names(names: Sequence[str]) -> str:
     """Return the number of names and the first of them."""
     more = ", ..." if len(names) > SHOWN_NAMES else ""
     return clean_line(f"{len(names):,} ({', '.join(names[:SHOWN_NAMES])}{more})")
-
-
-def warn_unserved(weights: str) -> None:
-    """Warn if no live worker serves the weights; for the default name only if workers serve others."""
-    from sqlalchemy.orm import Session
-
-    from gistmill.cli.database import open_engine
-    from models.lookup import list_live_workers
-    from models.registry import suggest_nearest
-    from models.settings import DEFAULT_NAME
-
-    with open_engine() as engine, Session(engine) as session:
-        served = sorted({worker.weights for worker in list_live_workers(session)})
-    if weights in served or (weights == DEFAULT_NAME and not served):
-        return
-    near = suggest_nearest(weights, served) if served else ""
-    click.echo(
-        f"gistmill: warning: no worker serves weights {weights!r} now{near}; the jobs wait until one does "
-        f"(`gistmill worker --name {weights}`)",
-        err=True,
-    )

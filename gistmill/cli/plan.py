@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from gistmill.cli.edge import fail
-from gistmill.cli.options import COUNT, add_job_options, build_job_options
+from gistmill.cli.options import COUNT, add_job_options
 from gistmill.cli.output import json_option, print_json, print_table
+from producer.sources.source import ReadEvent, SourceNote, SourceProblem
 from producer.wording import clean_line, format_seconds
 
 COLUMNS = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt_tokens", "completion_tokens")
@@ -35,25 +37,25 @@ def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> i
       gistmill plan report.html
       gistmill plan posts.csv --text-column writeup --strategy refine --json
     """
+    from gistmill.planning import plan_documents
     from models.settings import read_settings
-    from producer.sources.limits import RECOGNITION_LIMITS, ReadLimits
-    from producer.sources.reading import read_sources
-    from producer.sources.source import Source, SourceNote, SourceProblem
-    from workers.planner import Planner
 
-    reading = {name: given.pop(name) for name in ("text_column", "id_column", "limit")}
-    planner = Planner(read_settings(), build_job_options(given))
-    rows = []
-    code = 0
-    for event in read_sources(paths, **reading, limits=RECOGNITION_LIMITS if ocr else ReadLimits()):
-        if isinstance(event, Source):
-            rows.append({"source": event.name, **planner.plan(event.text, event.format)})
-        elif isinstance(event, SourceProblem):
-            code = fail(event.message, event.exit_code)
-        elif isinstance(event, SourceNote):
+    codes = [0]
+    plans = plan_documents(
+        read_settings(), paths, {"ocr": ocr, **given}, on_read=lambda event: codes.append(print_event(event))
+    )
+    print_plans([asdict(plan) for plan in plans], as_json=as_json)
+    return max(codes)
+
+
+def print_event(event: ReadEvent) -> int:
+    """Print a problem or a note of reading, and return the exit code of the problem."""
+    match event:
+        case SourceProblem():
+            return fail(event.message, event.exit_code)
+        case SourceNote():
             click.echo(clean_line(f"gistmill: note: {event.message}"), err=True)
-    print_plans(rows, as_json=as_json)
-    return code
+    return 0
 
 
 def print_plans(plans: Sequence[dict[str, Any]], *, as_json: bool) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from gistmill.cli.database import open_session
-from gistmill.cli.options import add_filters, make_filter
+from gistmill.cli.database import open_client
+from gistmill.cli.options import add_filters
 from gistmill.cli.output import json_option, print_json_array, print_table
 from producer.wording import clean_line, format_seconds
 
@@ -35,6 +35,8 @@ COLUMNS = (
 def results(name: str | None, *, as_json: bool, **given: Any) -> None:
     """List jobs with the beginnings of their summaries; --json prints them whole.
 
+    The latest batch comes first, and each batch is in the order of its input.
+
     "verified", "quoted" and "flagged" are numbers of sentences of the summary.
 
     \b
@@ -46,10 +48,8 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
       gistmill results nightly --flagged
       gistmill results nightly --json
     """
-    from models.lookup import list_jobs
-
-    with open_session() as session:
-        jobs = list_jobs(session, make_filter(session, name, given))
+    with open_client() as client:
+        jobs = (summary.job for summary in client.summaries(name, **given))
         if as_json:
             print_json_array(jobs)
             return

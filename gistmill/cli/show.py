@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gistmill.cli.database import open_session
+from gistmill.cli.database import open_client
 from gistmill.cli.output import json_option, print_fields, print_json, print_text, style_state
 from producer.wording import clean_line
 
@@ -35,14 +35,8 @@ def show(name: str, *, full: bool, as_json: bool) -> None:
       gistmill show 3f9a1c2e --full
       gistmill show 3f9a1c2e --json
     """
-    from models.lookup import find_job
-    from producer.provenance import read_provenance
-
-    with open_session() as session:
-        target = find_job(session, name)
-        if target.job_id is None:
-            raise AssertionError("find_job returns a job")
-        provenance = read_provenance(session, target.job_id)
+    with open_client() as client:
+        provenance = client.show(name)
     if as_json:
         print_json(provenance)
     else:

@@ -39,7 +39,8 @@ SELECT
     jobs.round AS round,
     jobs.verified,
     jobs.quoted,
-    jobs.flagged
+    jobs.flagged,
+    jobs.position
 FROM jobs
 JOIN batches ON batches.id = jobs.batch_id
 JOIN documents ON documents.sha256 = jobs.document_sha256

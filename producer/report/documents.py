@@ -55,9 +55,9 @@ class DocumentPart:
 
 
 def list_documents(session: Session, batch_id: UUID, *, limit: int | None) -> Iterator[DocumentPart]:
-    """Yield the jobs of a batch in order of submission."""
+    """Yield the jobs of a batch in the order of its input."""
     ids = session.scalars(
-        select(Job.id).where(Job.batch_id == batch_id).order_by(Job.created_at, Job.source, Job.id).limit(limit)
+        select(Job.id).where(Job.batch_id == batch_id).order_by(Job.position, Job.id).limit(limit)
     ).all()
     for job_id in ids:
         yield _read_part(session, job_id)

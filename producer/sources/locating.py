@@ -57,7 +57,9 @@ def locate_files(argument: str) -> Iterator[FileTarget | SourceProblem]:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
-        raise SourceUsageError(f"cannot be a path ({error}); check it") from error
+        # The whole message of an OSError would repeat the path, which may be a text given by mistake.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SourceUsageError(f"cannot be a path ({reason}); check it") from error
     if is_folder:
         yield from _require_any(_walk_folder(path), "holds no files that are not hidden; give another folder")
     elif is_there:

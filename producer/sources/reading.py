@@ -1,18 +1,28 @@
-"""Entry point of reading: turns paths, URLs and standard input into a stream of sources, problems and notes."""
+"""Entry point of reading: turns paths, URLs, standard input and documents in memory into a stream of events."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from producer.errors import SourceError, SourceUsageError, UnreadableError
 from producer.sources.documents import explain_os_error, read_file, read_stdin
+from producer.sources.given import (
+    Document,
+    Documents,
+    GivenItem,
+    iterate_documents,
+    name_values,
+    read_given,
+    refuse_item,
+)
 from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.locating import STDIN, FileTarget, is_url, locate_files
-from producer.sources.rows import read_rows
+from producer.sources.rows import RECORDS, read_rows, read_table
 from producer.sources.sandbox import Sandbox
 from producer.sources.sniffing import check_recognition, correct_kind
 from producer.sources.source import (
@@ -25,6 +35,7 @@ from producer.sources.source import (
     SourceProblem,
     describe_problem,
 )
+from producer.sources.table import Row, peek_rows
 from producer.sources.text import clean_label
 
 DEFAULT_LIMITS = ReadLimits()
@@ -33,7 +44,7 @@ PASSWORD = re.compile(r"(?<=://)[^/?#]*@")
 
 
 def read_sources(
-    paths: Iterable[str | Path],
+    documents: Documents,
     *,
     text_column: str | None = None,
     id_column: str | None = None,
@@ -43,8 +54,9 @@ def read_sources(
     """Read documents lazily, in the order given.
 
     Args:
-        paths: files, folders (recursively), glob patterns, http(s) URLs, and "-" for standard input.
-        text_column: text column of CSV, JSONL and Parquet files; guessed if unambiguous.
+        documents: files, folders (recursively), glob patterns, http(s) URLs, and "-" for standard input; a
+            ``Document`` or a mapping for a text in memory; any mixture of them, or a DataFrame.
+        text_column: text column of CSV, JSONL and Parquet files, mappings and DataFrames; guessed if unambiguous.
         id_column: column with the names of the documents; without it rows are called ``file.csv#row 3``.
         limit: maximum number of sources; problems, duplicates and notes are not counted.
         limits: limits of reading, per source.
@@ -56,10 +68,12 @@ def read_sources(
 
     Raises:
         SourceUsageError: ``limit`` is below 1.
+        SubmissionError: ``documents`` is of a type that holds none.
     """
     if limit is not None and limit < 1:
         raise SourceUsageError(f"--limit must be 1 or more, not {limit}")
-    return _limit_sources(_read_all(paths, text_column, id_column, limits), limit)
+    items = iterate_documents(documents)
+    return _limit_sources(_read_all(items, text_column, id_column, limits), limit)
 
 
 def _limit_sources(events: Iterator[ReadEvent], limit: int | None) -> Iterator[ReadEvent]:
@@ -72,13 +86,14 @@ def _limit_sources(events: Iterator[ReadEvent], limit: int | None) -> Iterator[R
 
 
 def _read_all(
-    paths: Iterable[str | Path], text_column: str | None, id_column: str | None, limits: ReadLimits
+    items: Iterable[GivenItem], text_column: str | None, id_column: str | None, limits: ReadLimits
 ) -> Iterator[ReadEvent]:
     seen = SeenDigests()
     with Sandbox(limits) as sandbox:
         reader = _Reader(text_column, id_column, limits, sandbox)
-        for path in paths:
-            for event in reader.read_argument(str(path)):
+        # Neighbouring mappings are the rows of one table; a number is the place of an item among all.
+        for is_rows, group in groupby(enumerate(items, start=1), key=lambda numbered: isinstance(numbered[1], Mapping)):
+            for event in reader.read_records(group) if is_rows else reader.read_items(group):
                 yield _drop_duplicate(event, seen)
 
 
@@ -97,6 +112,39 @@ class _Reader:
     id_column: str | None
     limits: ReadLimits
     sandbox: Sandbox
+
+    def read_records(self, numbered: Iterable[tuple[int, GivenItem]]) -> Iterator[ReadEvent]:
+        """Yield the events of mappings, which are rows of one table."""
+        options = {"text_column": self.text_column, "id_column": self.id_column}
+        try:
+            table = peek_rows(Row(number, name_values(record)) for number, record in numbered)
+            yield from read_table(table, "", **options, sandbox=self.sandbox, limits=self.limits)
+        except SourceError as error:
+            yield describe_problem(RECORDS, error)
+
+    def read_items(self, numbered: Iterable[tuple[int, GivenItem]]) -> Iterator[ReadEvent]:
+        """Yield the events of paths, URLs and documents; of unnamed documents, a text is read once."""
+        seen = SeenDigests()
+        for number, item in numbered:
+            if isinstance(item, str | Path):
+                yield from self.read_argument(str(item))
+            else:
+                yield from self._read_document(item, f"document {number}", seen)
+
+    def _read_document(self, item: object, place: str, seen: SeenDigests) -> Iterator[ReadEvent]:
+        try:
+            if not isinstance(item, Document):
+                raise refuse_item(item)
+            content = read_given(item, sandbox=self.sandbox, limits=self.limits)
+        except SourceError as error:
+            yield describe_problem(place, error)
+            return
+        name = clean_label(item.name)
+        first_name = None if name else seen.find_first("", content.text, name=place)
+        if first_name:
+            yield SourceDuplicate(place, first_name)
+        else:
+            yield from content.list_events(name or place)
 
     def read_argument(self, argument: str) -> Iterator[ReadEvent]:
         """Yield the events of one argument; its errors become problems."""

@@ -1,4 +1,4 @@
-"""Conversion of table rows to sources, one row at a time."""
+"""Conversion of rows, of table files and of records in memory, to sources, one row at a time."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits
 from producer.sources.sandbox import Sandbox
 from producer.sources.source import Content, ReadEvent, SeenDigests, SourceDuplicate, SourceNote, describe_problem
-from producer.sources.table import UNDECODED, Columns, Record, Row, choose_columns, describe_value
+from producer.sources.table import UNDECODED, Columns, Record, Row, Table, choose_columns, describe_value
 from producer.sources.table_files import open_table
 from producer.sources.text import clean_label
+
+# Name of records in memory in messages.
+RECORDS = "the input"
 
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """Reader of the rows of one table file.
+    """Reader of the rows of one table.
 
     Args:
-        path: path of the file.
-        name: display name of the file, part of the names of rows without an id.
+        name: display name of the file, part of the names of rows without an id; "" for records in memory.
         columns: columns of text, id and title.
         sandbox: converts cells that hold HTML.
         limits: limits of reading, per row.
     """
 
-    path: Path
     name: str
     columns: Columns
     sandbox: Sandbox
@@ -49,12 +50,17 @@ class RowReader:
         text = self._read_cell(row.values.get(self.columns.text))
         content = check_content(read_text(text, None, self.sandbox), self.limits)
         title = self._read_label(row, self.columns.title) or content.title
-        metadata = {"file": self.name, "row": str(row.number)} | content.metadata | self._read_metadata(row.values)
+        place = {"file": self.name} if self.name else {}
+        metadata = place | {"row": str(row.number)} | content.metadata | self._read_metadata(row.values)
         return replace(content, title=title, metadata=metadata)
 
     def name_row(self, row: Row) -> str:
-        """Return the row's id, else its file and number."""
-        return self.read_id(row) or f"{self.name}#row {row.number}"
+        """Return the row's id, else its place."""
+        return self.read_id(row) or self.locate_row(row)
+
+    def locate_row(self, row: Row) -> str:
+        """Return the row's place: its file and number."""
+        return f"{self.name}#row {row.number}" if self.name else f"row {row.number}"
 
     def read_id(self, row: Row) -> str:
         """Return the row's id, "" if it has none."""
@@ -98,6 +104,23 @@ def read_rows(
         SourceError: the file is not a table of this kind, or lacks a column.
     """
     table = open_table(path, kind, limits, sandbox)
+    yield from read_table(table, name, text_column=text_column, id_column=id_column, sandbox=sandbox, limits=limits)
+
+
+def read_table(
+    table: Table,
+    name: str,
+    *,
+    text_column: str | None,
+    id_column: str | None,
+    sandbox: Sandbox,
+    limits: ReadLimits,
+) -> Iterator[ReadEvent]:
+    """Yield a source, a problem or a duplicate for every row of a table; its name is "" for records in memory.
+
+    Raises:
+        SourceError: the table is empty, or lacks a column.
+    """
     first = next(table.rows, None)
     if first is None:
         raise UnreadableError("is empty; give a table with a header and at least one row")
@@ -107,9 +130,12 @@ def read_rows(
         found = f"has no column that is obviously the text ({columns.text!r} holds {describe_value(value)})"
         raise SourceUsageError(f"{found}; give one object a document, and name its text by --text-column")
     if columns.is_guessed:
-        yield SourceNote(name, f"{name}: the text is taken from column {columns.text!r} (change it by --text-column).")
+        shown = name or RECORDS
+        yield SourceNote(
+            shown, f"{shown}: the text is taken from column {columns.text!r} (change it by --text-column)."
+        )
     yield from (SourceNote(name, f"{name} {note}.") for note in table.notes)
-    reader = RowReader(path, name, columns, sandbox, limits)
+    reader = RowReader(name, columns, sandbox, limits)
     seen = SeenDigests()
     for row in chain([first], table.rows):
         yield from _read_events(reader, row, seen)
@@ -121,7 +147,7 @@ def _read_events(reader: RowReader, row: Row, seen: SeenDigests) -> list[ReadEve
     try:
         content = reader.read_row(row)
     except SourceError as error:
-        return [describe_problem(f"{reader.name}#row {row.number}", error)]
+        return [describe_problem(reader.locate_row(row), error)]
     first_name = None if reader.read_id(row) else seen.find_first("", content.text, name=name)
     return [SourceDuplicate(name, first_name)] if first_name else content.list_events(name)
 

@@ -91,7 +91,15 @@ def peek_columns(records: Iterator[Record | SourceError]) -> Table:
     Raises:
         UnreadableError: there is no record.
     """
-    rows = number_records(records)
+    return peek_rows(number_records(records))
+
+
+def peek_rows(rows: Iterator[Row]) -> Table:
+    """Return a table whose columns are the field names of its first rows.
+
+    Raises:
+        UnreadableError: there is no row.
+    """
     first = list(islice(rows, PEEKED_RECORDS))
     if not first:
         raise UnreadableError("is empty; give at least one JSON object")

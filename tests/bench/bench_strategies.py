@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from models.checks import request_missing_check
 from models.job import Job
-from models.lookup import JobFilter, list_jobs
+from models.listing import JobFilter, list_jobs
 from models.options import make_options
 from models.queues import StepMessage
 from models.session import connect

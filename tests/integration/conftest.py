@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from gistmill.cli.edge import run
 from gistmill.cli.main import make_group
-from models.lookup import JobFilter, list_jobs
+from models.listing import JobFilter, list_jobs
 from models.views import JobSummary
 from tests.browser import chromium  # noqa: F401 - a fixture
 from tests.conftest import Cluster
@@ -78,10 +78,11 @@ def submitted(gistmill: Gistmill, cluster: Cluster, tmp_path: Path) -> list[JobS
     return read_jobs(cluster)
 
 
-def read_jobs(cluster: Cluster) -> list[JobSummary]:
-    """Return every job by its source."""
+def read_jobs(cluster: Cluster, *, in_order: bool = False) -> list[JobSummary]:
+    """Return every job, by its source or in the order in which jobs are listed."""
     with Session(cluster.engine) as session:
-        return sorted(list_jobs(session, JobFilter()), key=lambda job: job.source)
+        jobs = list(list_jobs(session, JobFilter()))
+    return jobs if in_order else sorted(jobs, key=lambda job: job.source)
 
 
 def read_job(cluster: Cluster, job_id: UUID) -> JobSummary:

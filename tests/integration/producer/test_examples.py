@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from gistmill.cli.main import COMMANDS, make_group
 from models.job import Job, JobState
-from models.lookup import JobFilter, find_target, list_jobs
+from models.listing import JobFilter, list_jobs
+from models.lookup import find_target
 from models.settings import Settings
 from models.step import Step, StepKind, StepState
 from tests.conftest import Cluster

@@ -4,6 +4,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import redis
@@ -14,7 +15,7 @@ from models.options import JobOptions
 from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
 from models.step import Step
 from models.tables import Batch, Document, Job
-from producer.intake import SubmissionRequest
+from producer.intake import SubmissionRequest, find_next_position, store_block
 from producer.sources.source import Source
 from producer.submit import Submission, SubmissionResult
 from tests.conftest import Cluster
@@ -105,6 +106,37 @@ def test_fifty_submissions_at_once_give_one_set_of_jobs(cluster: Cluster) -> Non
     assert sum(result.created for result in tallies) == 30
     assert all(result.accepted == 30 for result in tallies)
     assert count_messages(cluster) == 30
+
+
+def test_jobs_and_their_messages_are_in_the_order_of_the_input(cluster: Cluster) -> None:
+    names = [f"document {index}" for index in range(30)]
+    request = SubmissionRequest("x", JobOptions())
+    with Session(cluster.engine) as session, session.begin():
+        sources = [Source(name, f"{name}: {TEXT}", "text") for name in names]
+        step_messages = store_block(session, request, sources, position=5)
+        assert find_next_position(session, request.batch_id) == 35
+        assert find_next_position(session, uuid4()) == 0
+
+    assert [job.source for job in read_jobs(cluster, in_order=True)] == names
+    with Session(cluster.engine) as session:
+        positions = dict(session.execute(select(Step.id, Job.position).join(Job, Job.id == Step.job_id)).all())
+    assert [positions[step_message.step_id] for step_message in step_messages] == list(range(5, 35))
+
+
+def test_results_are_in_the_order_of_the_input_with_the_latest_batch_first(gistmill: Gistmill) -> None:
+    rows = [{"text": f"{number}: {TEXT}"} for number in range(1, 12)]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    for batch in ("one", "two"):
+        gistmill("submit", "rows.jsonl", "--batch", batch)
+
+    for command in (("results", "--json"), ("export", "--format", "jsonl")):
+        printed = gistmill(*command).out
+        jobs = json.loads(printed) if command[0] == "results" else list(map(json.loads, printed.splitlines()))
+        names = [f"rows.jsonl#row {number}" for number in range(1, 12)]
+        assert [(job["batch"], job["source"]) for job in jobs] == [
+            (batch, name) for batch in ("two", "one") for name in names
+        ]
+    assert [job["batch"] for job in gistmill("results", "--limit", "2", "--json").json] == ["two", "two"]
 
 
 def test_duplicates_are_dropped_and_counted(gistmill: Gistmill, shared_data: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from gistmill.cli.main import make_group, weights
-from models.lookup import JobFilter, list_jobs
+from models.listing import JobFilter, list_jobs
 from tests.claims import write_claims
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill

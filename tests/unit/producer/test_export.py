@@ -17,7 +17,7 @@ from models.views import JobSummary
 from producer.citations import CitedSentence, Passage
 from producer.export import (
     WRITERS,
-    ExportedJob,
+    Summary,
     defuse_formula,
     escape_markdown,
     write_csv,
@@ -34,14 +34,14 @@ JOB = JobSummary(
     summary_characters=10, compression=0.1, chunks=1, document_tokens=20, steps=2, steps_done=2, steps_failed=0,
     prompt_tokens=30, completion_tokens=5, generation_seconds=0.4, retries=0, cached_steps=0, guards=0,
     metrics={"rouge1": 0.5}, needs_review=False, review=None, consistency=0.5, is_being_checked=False, round=0,
-    verified=1, quoted=0, flagged=1,
+    verified=1, quoted=0, flagged=1, position=0,
 )  # fmt: skip
 HOSTILE = "<img src=x onerror=attacked()>\x1b[2J\n# [link](javascript:attacked())"
 SENTENCES = (
     CitedSentence(1, 0, 3, "Two", "verified", 0.75, None, (Passage(5, 60, HOSTILE, ("Part", "*One*")),)),
     CitedSentence(2, 4, 19, 'lines, "quoted"', "flagged", None, "70 is nowhere", ()),
 )
-ROW = ExportedJob(JOB, SENTENCES)
+ROW = Summary(JOB, SENTENCES)
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"])
@@ -56,7 +56,7 @@ def test_what_is_no_formula_stays_as_it_is() -> None:
 def test_csv_gives_the_rows_back_with_formulas_defused() -> None:
     file = io.BytesIO()
 
-    assert write_csv([ROW, ExportedJob(replace(JOB, source="=cmd()"))], file) == 2
+    assert write_csv([ROW, Summary(replace(JOB, source="=cmd()"))], file) == 2
 
     rows = list(csv.DictReader(io.StringIO(file.getvalue().decode(), newline="")))
     assert [row["source"] for row in rows] == ["a.md", "'=cmd()"]
@@ -68,7 +68,7 @@ def test_csv_gives_the_rows_back_with_formulas_defused() -> None:
 def test_jsonl_gives_an_object_a_line() -> None:
     file = io.BytesIO()
 
-    write_jsonl([ROW, ExportedJob(JOB)], file)
+    write_jsonl([ROW, Summary(JOB)], file)
 
     cited, bare = map(json.loads, file.getvalue().decode().splitlines())
     assert [cited["summary"], bare["summary"]] == [JOB.summary, JOB.summary]
@@ -98,7 +98,7 @@ def test_parquet_keeps_types() -> None:
 def test_markdown_has_a_section_a_job() -> None:
     file = io.BytesIO()
 
-    write_markdown([ROW, ExportedJob(replace(JOB, source="b\n# c", summary=None, reason="it broke"))], file)
+    write_markdown([ROW, Summary(replace(JOB, source="b\n# c", summary=None, reason="it broke"))], file)
 
     text = file.getvalue().decode()
     assert text.startswith("# a.md\n\n- job: 00000000-0000-0000-0000-000000000001\n")
@@ -126,7 +126,7 @@ def test_markup_of_a_document_is_text_in_markdown(line: str) -> None:
 
 @pytest.mark.parametrize("form", WRITERS)
 def test_an_export_of_nothing_is_a_valid_file(form: str) -> None:
-    def no_jobs() -> Iterator[ExportedJob]:
+    def no_jobs() -> Iterator[Summary]:
         yield from ()
 
     file = io.BytesIO()

@@ -1,0 +1,178 @@
+"""A batch of jobs: its state, its summaries, and what became of the documents that were submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self, Unpack
+from uuid import UUID
+
+from gistmill.connection import Connection
+from gistmill.summaries import Summaries
+from models.lookup import Target
+from models.session import explain_outage
+from producer.filters import FilterOptions, make_filter
+from producer.intake import batch_id
+from producer.status import Snapshot, take_snapshot
+from producer.watch import Outage, WatchEvent, follow_batch
+
+if TYPE_CHECKING:
+    from producer.cancel import Cancellation
+    from producer.retry import RetryOutcome
+    from producer.sources.source import SourceDuplicate, SourceNote, SourceProblem
+    from producer.submit import SubmissionResult
+
+# Seconds between two looks at a batch that is waited for.
+INTERVAL = 1.0
+OnProgress = Callable[[Snapshot], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """A batch, and what became of the documents of a submission to it.
+
+    Args:
+        name: its name.
+        id: its id, derived from the name.
+        new: number of new jobs.
+        existing: number of jobs that were there before.
+        unsent: number of steps that the broker did not take; workers find them later.
+        duplicates: documents dropped as equal to earlier ones.
+        problems: sources that could not be read, with the reasons.
+        notes: choices made in reading, such as a guessed column.
+    """
+
+    name: str
+    id: UUID
+    new: int = 0
+    existing: int = 0
+    unsent: int = 0
+    duplicates: tuple[SourceDuplicate, ...] = field(default=(), repr=False)
+    problems: tuple[SourceProblem, ...] = ()
+    notes: tuple[SourceNote, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def make(cls, result: SubmissionResult) -> BatchRecord:
+        """Return the batch of a submission with what became of its documents."""
+        return BatchRecord(
+            name=result.batch,
+            id=batch_id(result.batch),
+            new=result.created,
+            existing=result.existing,
+            unsent=result.unsent,
+            duplicates=tuple(result.duplicates),
+            problems=tuple(result.problems),
+            notes=tuple(result.notes),
+        )
+
+    def list_values(self) -> dict[str, Any]:
+        """Return the values of the record by name, to make a batch of."""
+        return {item.name: getattr(self, item.name) for item in fields(BatchRecord)}
+
+    @property
+    def target(self) -> Target:
+        """The batch as a target of queries."""
+        return Target(self.id, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(BatchRecord):
+    """A batch of a client."""
+
+    connection: Connection = field(repr=False, compare=False)
+
+    def status(self) -> Snapshot:
+        """Return the state of the batch now: jobs and steps by state, speed, failures and workers."""
+        with self.connection.open_session() as session:
+            return take_snapshot(session, self.id)
+
+    def wait(
+        self, timeout: float | None = None, *, on_progress: OnProgress | None = None, interval: float = INTERVAL
+    ) -> Self:
+        """Wait until all jobs and their checks have ended, through restarts of the servers, and return the batch.
+
+        Args:
+            timeout: longest time to wait, in seconds; None waits for ever.
+            on_progress: called with the state of the batch at every look at it.
+            interval: seconds between two looks.
+
+        Raises:
+            WaitTimeoutError: the batch has not ended in time; its work goes on.
+            UnreachableError: the servers do not answer at the first look.
+        """
+        self.status()
+        reporter = ProgressReporter(self.connection, on_progress)
+        engine = self.connection.engine
+        follow_batch(engine, self.id, reporter.report, interval_seconds=interval, timeout_seconds=timeout)
+        return self
+
+    def summaries(self, **filters: Unpack[FilterOptions]) -> Summaries:
+        """Return the summaries in the order of the input; they are read while they are iterated over.
+
+        Args:
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+
+        Raises:
+            SettingsError: a filter is invalid.
+        """
+        return Summaries(self.connection, make_filter(self.target, filters))
+
+    def cancel(self) -> Cancellation:
+        """Stop the open jobs; what is finished stays."""
+        return cancel_target(self.connection, self.target)
+
+    def retry(self, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
+        """Run failed and cancelled steps again.
+
+        Args:
+            marked: also run steps again whose output a guard has marked.
+        """
+        return retry_target(self.connection, self.target, marked=marked)
+
+
+class ProgressReporter:
+    """Reports the looks at a batch that is waited for: snapshots to a program, an outage as one warning.
+
+    Args:
+        connection: connection of the client.
+        on_progress: called with each snapshot.
+    """
+
+    def __init__(self, connection: Connection, on_progress: OnProgress | None) -> None:
+        self._connection = connection
+        self._on_progress = on_progress
+        self._is_out = False
+
+    def report(self, observed: WatchEvent) -> None:
+        """Report one look."""
+        if isinstance(observed, Outage):
+            if not self._is_out:
+                self._connection.warn(f"Postgres does not answer ({observed.reason}); waiting until it does")
+        elif self._on_progress is not None:
+            self._on_progress(observed)
+        self._is_out = isinstance(observed, Outage)
+
+
+def cancel_target(connection: Connection, target: Target) -> Cancellation:
+    """Cancel a job, or the open jobs of a batch."""
+    from models.lookup import read_batch
+    from producer.cancel import cancel_jobs
+
+    with connection.open_session() as session:
+        total = 1 if target.job_id else read_batch(session, target.batch_id).jobs
+    with explain_outage(connection.engine):
+        return cancel_jobs(connection.engine, target, total=total)
+
+
+def retry_target(connection: Connection, target: Target, *, marked: bool) -> Mapping[RetryOutcome, int]:
+    """Run the failed and cancelled steps of a job or of a batch again."""
+    from models.lookup import list_ended_jobs
+    from producer.retry import retry_jobs
+
+    with connection.open_outbox() as outbox_publisher:
+        if target.job_id is not None:
+            jobs = [target.job_id]
+        else:
+            with connection.open_session() as session:
+                jobs = list_ended_jobs(session, target.batch_id)
+        return retry_jobs(connection.engine, outbox_publisher, jobs, with_marked=marked)

@@ -1,0 +1,234 @@
+"""Client of a cluster, for programs: submit documents, wait for their batch, read the summaries."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+from uuid import UUID
+
+from gistmill.batch import Batch, BatchRecord, cancel_target, retry_target
+from gistmill.connection import Connection, Warn
+from gistmill.errors import explain_missing
+from gistmill.summaries import Summaries
+from models.lookup import find_batch, find_job, list_batches
+from models.settings import Settings, read_settings
+from models.views import BatchProgress
+from producer.errors import ProducerError
+from producer.filters import FilterOptions, make_filter
+from producer.options import PlanningOptions, SubmitOptions
+from producer.preparation import prepare_submission
+from producer.provenance import Provenance, read_provenance
+from producer.remarks import describe_unserved
+from producer.sources.given import Documents
+from producer.sources.source import ReadEvent, SourceProblem
+from producer.submit import SubmissionResult, submit_prepared
+from producer.summaries import Summary
+from producer.wording import count
+
+if TYPE_CHECKING:
+    from gistmill.planning import DocumentPlan
+    from producer.cancel import Cancellation
+    from producer.retry import RetryOutcome
+    from workers.comparison import Comparison
+
+LOGGER = logging.getLogger("gistmill")
+OnRead = Callable[[ReadEvent], object]
+# A batch or a job: itself, its name, or the beginning of its id.
+Named = str | UUID | BatchRecord | Summary
+
+
+def connect(database_url: str | None = None, broker_url: str | None = None) -> Client:
+    """Return a client of a cluster, which connects at its first call.
+
+    Args:
+        database_url: address of Postgres; by default GISTMILL_DATABASE_URL, else the running `gistmill up`.
+        broker_url: address of the broker; by default GISTMILL_BROKER_URL, else the running `gistmill up`.
+
+    Raises:
+        SettingsError: no cluster is known, or an address is invalid.
+    """
+    given = {"database_url": database_url, "broker_url": broker_url}
+    return Client(read_settings(**{name: url for name, url in given.items() if url is not None}))
+
+
+class Client:
+    """Client of a cluster; its methods may be called from several threads, but a process makes its own.
+
+    Sentences that users must not miss, such as about documents that could not be read, go to the logger "gistmill".
+
+    Args:
+        settings: settings with the addresses of the servers.
+        warn: called with such a sentence in place of the logger.
+    """
+
+    def __init__(self, settings: Settings, *, warn: Warn = LOGGER.warning) -> None:
+        self.connection = Connection(settings, warn=warn)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.connection})"
+
+    def close(self) -> None:
+        """Close every connection; the work of the cluster goes on."""
+        self.connection.close()
+
+    def submit(
+        self,
+        documents: Documents,
+        *,
+        name: str | None = None,
+        on_read: OnRead | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Batch:
+        """Put documents on the queue and return their batch; the same documents and options are the same jobs.
+
+        Args:
+            documents: a path, URL, folder or glob as a str or Path; a Document; a mapping, which is a row of a table;
+                any number of them; or a DataFrame.
+            name: name of the batch; by default made from the documents and the options.
+            on_read: called with every event of reading: Source, SourceProblem, SourceDuplicate and SourceNote.
+            options: those of ``gistmill submit`` by the same names, such as strategy, style, text_column, gate.
+
+        Raises:
+            SettingsError: an option is invalid.
+            SubmissionError: nothing could be read, or with ``strict`` anything could not; nothing is stored.
+            UnreachableError: the database does not answer.
+        """
+        priority, is_strict = options.pop("priority", "normal"), options.pop("strict", False)
+        preparation = prepare_submission(documents, options, name=name, priority=priority, strict=is_strict)
+        result = SubmissionResult(batch=preparation.request.batch)
+        with self.connection.open_outbox() as outbox_publisher:
+            report = on_read or (lambda _: None)
+            submit_prepared(self.connection.engine, outbox_publisher, preparation, result, report=report)
+        if on_read is None:
+            self._warn_of_problems(result)
+        with self.connection.open_session() as session:
+            unserved = describe_unserved(session, preparation.request.options.weights)
+        if unserved:
+            self.connection.warn(unserved)
+        return Batch(connection=self.connection, **BatchRecord.make(result).list_values())
+
+    def plan(
+        self, documents: Documents, *, on_read: OnRead | None = None, **options: Unpack[PlanningOptions]
+    ) -> list[DocumentPlan]:
+        """Say how documents would be summarized and what that would take at most; nothing is submitted.
+
+        Args:
+            documents: as for ``submit``.
+            on_read: called with every event of reading; without it, problems are warned of.
+            options: those of ``gistmill plan`` by the same names.
+
+        Raises:
+            GistmillError: an option is invalid, or no plan fits.
+            MissingLibraryError: the worker's part, which has the tokenizer, is not installed.
+        """
+        from gistmill.planning import plan_documents
+
+        return plan_documents(self.connection.settings, documents, options, on_read=on_read or self._warn_of_problem)
+
+    def batch(self, name: str | UUID | None = None) -> Batch:
+        """Return a batch by its name or id; the latest without one.
+
+        Raises:
+            UnknownIdError: there is no such batch; the message lists the nearest.
+        """
+        with self.connection.open_session() as session:
+            target = find_batch(session, None if name is None else str(name))
+        return Batch(connection=self.connection, name=target.batch, id=target.batch_id)
+
+    def batches(self, *, limit: int = 20) -> list[BatchProgress]:
+        """Return the progress of the latest batches, the newest first."""
+        with self.connection.open_session() as session:
+            return list_batches(session, limit=limit)
+
+    def summaries(self, name: Named | None = None, **filters: Unpack[FilterOptions]) -> Summaries:
+        """Return the summaries of a batch or job, or of all batches, the latest first, each in the order of its input.
+
+        Args:
+            name: batch or job.
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+
+        Raises:
+            UnknownIdError: there is no such batch or job.
+            SettingsError: a filter is invalid.
+        """
+        target = None if name is None else self.connection.find_target(_name_of(name))
+        return Summaries(self.connection, make_filter(target, filters))
+
+    def show(self, name: Named) -> Provenance:
+        """Return a job with all that its summary was made from: chunks, steps, sentences, citations, checks.
+
+        Raises:
+            UnknownIdError: there is no such job, or the name is of a batch with several.
+        """
+        with self.connection.open_session() as session:
+            target = find_job(session, _name_of(name))
+            if target.job_id is None:
+                raise AssertionError("find_job returns a job")
+            return read_provenance(session, target.job_id)
+
+    def cancel(self, name: Named) -> Cancellation:
+        """Stop a job or the open jobs of a batch; what is finished stays.
+
+        Raises:
+            UnknownIdError: there is no such batch or job.
+        """
+        return cancel_target(self.connection, self.connection.find_target(_name_of(name)))
+
+    def retry(self, name: Named, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
+        """Run the failed and cancelled steps of a job or a batch again, and return the number of jobs by outcome.
+
+        Args:
+            name: batch or job.
+            marked: also run steps again whose output a guard has marked.
+
+        Raises:
+            UnknownIdError: there is no such batch or job.
+        """
+        return retry_target(self.connection, self.connection.find_target(_name_of(name)), marked=marked)
+
+    def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
+        """Compare two batches over the same documents: means, and paired differences with their intervals.
+
+        Raises:
+            UnknownIdError: there is no such batch.
+            GistmillError: the batches have no document in common.
+            MissingLibraryError: the worker's part is not installed.
+        """
+        with explain_missing("a comparison"):
+            from workers.comparison import compare_jobs
+            from workers.evaluation.errors import PairingError
+        with self.connection.open_session() as session:
+            sides = [find_batch(session, _name_of(name)).batch_id for name in (first, second)]
+            try:
+                return compare_jobs(session, *sides)
+            except PairingError as error:
+                raise ProducerError(str(error)) from error
+
+    def _warn_of_problems(self, result: SubmissionResult) -> None:
+        if result.problems:
+            number = count(len(result.problems), "source")
+            self.connection.warn(f"{number} could not be read; batch.problems has all: {result.problems[0].message}")
+
+    def _warn_of_problem(self, event: ReadEvent) -> None:
+        if isinstance(event, SourceProblem):
+            self.connection.warn(event.message)
+
+
+def _name_of(named: Named) -> str:
+    match named:
+        case BatchRecord():
+            return str(named.id)
+        case Summary():
+            return str(named.id)
+        case _:
+            return str(named)

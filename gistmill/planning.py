@@ -1,0 +1,82 @@
+"""Plans of documents: how each would be summarized, and what that would take at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gistmill.errors import explain_missing
+
+if TYPE_CHECKING:
+    from models.base import Json
+    from models.settings import Settings
+    from producer.sources.given import Documents
+    from producer.sources.source import ReadEvent
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPlan:
+    """The plan of one document.
+
+    Args:
+        source: name of the document.
+        strategy: strategy that would be taken.
+        reason: why.
+        splitter: how the document would be cut.
+        split_reason: why.
+        chunks: number of chunks.
+        document_tokens: tokens of the chunks.
+        calls: calls of the engine, at most.
+        prompt_tokens: tokens read, at most.
+        completion_tokens: tokens written, at most.
+        depth: calls one after the other.
+        seconds: time of the job alone on one worker, at most.
+        rates: speeds that the time was estimated with, and where they come from.
+    """
+
+    source: str
+    strategy: str
+    reason: str
+    splitter: str
+    split_reason: str
+    chunks: int
+    document_tokens: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    depth: int
+    seconds: float
+    rates: Json
+
+
+def plan_documents(
+    settings: Settings, documents: Documents, given: Mapping[str, Any], *, on_read: Callable[[ReadEvent], object]
+) -> list[DocumentPlan]:
+    """Read documents and plan each; nothing is submitted.
+
+    Args:
+        settings: settings of this process.
+        documents: paths, URLs, documents in memory or a DataFrame.
+        given: options of reading and of the jobs by name.
+        on_read: called with every event of reading.
+
+    Raises:
+        GistmillError: an option is invalid, or no plan fits.
+        MissingLibraryError: the tokenizer's libraries are not installed.
+    """
+    from producer.options import build_job_options
+    from producer.preparation import Reading, split_options
+    from producer.sources.source import Source
+
+    with explain_missing("a plan"):
+        from workers.planner import Planner
+
+    of_reading, of_jobs = split_options(given)
+    planner = Planner(settings, build_job_options(of_jobs))
+    plans = []
+    for event in Reading(documents, **of_reading).read():
+        on_read(event)
+        if isinstance(event, Source):
+            plans.append(DocumentPlan(source=event.name, **planner.plan(event.text, event.format)))
+    return plans

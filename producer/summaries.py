@@ -1,0 +1,71 @@
+"""Summaries with the sentences that they are made of, read page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from models.listing import JobFilter, JobPage, list_pages
+from models.views import JobSummary
+from producer.citations import CitedSentence, read_cited
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary:
+    """A job with its summary and the sentences of that.
+
+    Args:
+        job: the job: its document, options, state, summary and cost.
+        sentences: the sentences of the summary with their verdicts and citations.
+    """
+
+    job: JobSummary
+    sentences: tuple[CitedSentence, ...] = ()
+
+    @property
+    def id(self) -> UUID:
+        """Id of the job."""
+        return self.job.job_id
+
+    @property
+    def source(self) -> str:
+        """Name of the document."""
+        return self.job.source
+
+    @property
+    def state(self) -> str:
+        """State of the job: queued, running, succeeded, partial, failed or cancelled."""
+        return self.job.state
+
+    @property
+    def text(self) -> str | None:
+        """The summary; None while there is none."""
+        return self.job.summary
+
+    @property
+    def reason(self) -> str | None:
+        """Why the job is partial, failed or cancelled."""
+        return self.job.reason
+
+    @property
+    def review(self) -> str | None:
+        """Why a person should review the summary; None if its check found nothing."""
+        return self.job.review
+
+    def __repr__(self) -> str:
+        return f"Summary(source={self.source!r}, state={str(self.state)!r}, text={self.text!r})"
+
+
+def read_summaries(session: Session, page: JobPage) -> tuple[Summary, ...]:
+    """Return the jobs of a page with the sentences of their summaries."""
+    cited = read_cited(session, [job.job_id for job in page.jobs])
+    return tuple(Summary(job, cited.get(job.job_id, ())) for job in page.jobs)
+
+
+def list_summaries(session: Session, wanted: JobFilter) -> Iterator[Summary]:
+    """Yield the summaries that pass a filter: the latest batch first, each batch in the order of its input."""
+    for page in list_pages(session, wanted):
+        yield from read_summaries(session, page)
