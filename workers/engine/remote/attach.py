@@ -11,7 +11,7 @@ import structlog
 
 from workers.engine.errors import ServerUnreachableError, UnsupportedSettingError
 from workers.engine.remote.balancer import Balancer, EngineServer
-from workers.engine.remote.connection import Connection
+from workers.engine.remote.connection import ServerConnection
 from workers.engine.remote.dialect import PromptForm
 from workers.engine.remote.probe import ServerProbe
 from workers.engine.remote.remote_engine import RemoteEngine
@@ -72,7 +72,7 @@ def attach_engine(
         WeightsError: the tokenizer's files are broken.
     """
     tokenizer = PromptTokenizer(read_tokenizer_files(folder))
-    connection = Connection(key=config.key, ca=config.ca)
+    connection = ServerConnection(key=config.key, ca=config.ca)
     try:
         found = identify_servers(config, connection, tokenizer)
         facts = join_facts(found)
@@ -99,7 +99,7 @@ def identify_served(facts: ServerFacts, hashes: Mapping[str, object]) -> dict[st
 
 
 def identify_servers(
-    config: RemoteConfig, connection: Connection, tokenizer: PromptTokenizer
+    config: RemoteConfig, connection: ServerConnection, tokenizer: PromptTokenizer
 ) -> dict[EngineServer, ServerFacts]:
     """Return the facts of every server that answers; wait for the first, and a little for the others."""
     missing = [EngineServer(url.rstrip("/")) for url in config.urls]

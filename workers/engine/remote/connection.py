@@ -38,7 +38,7 @@ KEEPALIVE = [
 ]
 
 
-class Connection:
+class ServerConnection:
     """Event loop in a thread, with one HTTP client.
 
     Args:

@@ -17,7 +17,7 @@ import httpx
 from workers.engine.errors import GenerationError, PromptTooLongError, UnsupportedRequestError
 from workers.engine.remote.answers import ServedCompletion, check_prompt_count
 from workers.engine.remote.balancer import Balancer
-from workers.engine.remote.connection import Connection
+from workers.engine.remote.connection import ServerConnection
 from workers.engine.remote.delivery import Delivery
 from workers.engine.remote.dialect import PromptForm, build_body
 from workers.engine.remote.prompt_scores import score_continuations
@@ -45,7 +45,7 @@ class RemoteEngine:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ServerConnection,
         balancer: Balancer,
         facts: ServerFacts,
         *,
