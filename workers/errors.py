@@ -2,6 +2,7 @@
 
 WorkerError (GistmillError)
 ├── ServerStartError     an embedded server did not start
+│   └── FinalStartError  a program ended with ``FINAL_CODE``: starting again would fail again
 ├── AlreadyRunningError  the home is in use by another ``gistmill up``
 ├── HomeError            the data folder cannot be created
 ├── DeviceError          a requested GPU does not exist
@@ -28,6 +29,12 @@ class WorkerError(GistmillError):
 
 class ServerStartError(WorkerError):
     """Failed start of an embedded server; the message names its log."""
+
+
+class FinalStartError(ServerStartError):
+    """Start of a program that would fail again; the command that started it ends with the program's code."""
+
+    exit_code = FINAL_CODE
 
 
 class AlreadyRunningError(WorkerError):

@@ -164,7 +164,7 @@ def test_weights_that_cannot_be_served_are_refused_once_with_what_to_use(
     done = subprocess.run(
         [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert done.stderr.startswith(f"gistmill: error: cpu0 did not start: {weights}")
     assert done.stderr.count("such as google/gemma-3-1b-it") == 1
     assert (tmp_path / "home" / "logs" / "cpu0.log").read_text().count("such as google/gemma-3-1b-it") == 1

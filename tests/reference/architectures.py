@@ -41,8 +41,8 @@ is that of reading them.
 
 ## Refused
 
-A worker ends with one sentence that says what to use, and code 78, after which `gistmill up` and systemd do not start
-it again.
+A worker ends with one sentence that says what to use, and code 78, after which nothing starts it again; `gistmill up`,
+which waits for it, ends with the same sentence and code.
 
 | weights | `model_type` | reason |
 |---|---|---|"""

@@ -21,7 +21,7 @@ from models.registry import renew_weights
 from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
-from workers.errors import ServerStartError
+from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
 from workers.local.home import Home, free_ports, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
@@ -191,7 +191,9 @@ class Stack:
             state, pid = self._require_supervisor().describe()[program]
             first_pid = first_pid or pid
             if state in ("BACKOFF", "FATAL", "EXITED") or pid not in (0, first_pid):
-                raise ServerStartError(f"{program} did not start: {_find_error(log)} (log: {log})")
+                is_final = self._require_supervisor().read_exit_code(program) == FINAL_CODE
+                kind = FinalStartError if is_final else ServerStartError
+                raise kind(f"{program} did not start: {_find_error(log)} (log: {log})")
             if time.monotonic() > until:
                 raise ServerStartError(f"{program} did not answer within {seconds:.0f} s; its log is {log}")
             time.sleep(0.1)

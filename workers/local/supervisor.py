@@ -119,6 +119,10 @@ class Supervisor:
         """Return each program's state (RUNNING, BACKOFF, ...) and process id."""
         return {row["name"]: (row["statename"], row["pid"]) for row in self._rpc.getAllProcessInfo()}
 
+    def read_exit_code(self, name: str) -> int:
+        """Return the code with which a program last exited, 0 if it never did."""
+        return int(self._rpc.getProcessInfo(name)["exitstatus"])
+
     def is_alive(self) -> bool:
         """Tell whether supervisord is running."""
         return self._process is not None and self._process.poll() is None
