@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     """KV cache of a process in GB. With a small one a CPU runs one lane instead of two; with a smaller one any engine
     shortens its context, which `gistmill plan` does not take into account.  [default: a part of the free memory]"""
 
-    engine: str = Field(TRANSFORMERS, examples=[VLLM])
+    engine: str = TRANSFORMERS
     """Engine: `transformers`, in the worker's process; `vllm`, servers that `gistmill worker` starts; or the address of
     one that speaks OpenAI's API, such as `http://gpu1:8000/v1`, several with commas between them (docs/engines.md)."""
     engine_model: str | None = None

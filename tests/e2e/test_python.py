@@ -14,7 +14,7 @@ import sys
 import gistmill
 
 with gistmill.connect() as client:
-    batch = client.submit(sys.argv[1], strategy="stuff", max_new_tokens=8, grounding="off", name="by a program")
+    batch = client.submit(sys.argv[1], strategy="stuff", max_new_tokens=8, grounding="off", name="from a program")
     frame = batch.wait(timeout=float(sys.argv[2])).summaries().to_pandas()
     print(batch.new, *frame["source"])
     print(*(plan.strategy for plan in client.plan(sys.argv[1], strategy="stuff")))
@@ -36,4 +36,4 @@ def test_a_program_submits_and_reads_from_the_running_cluster(local: Local, tmp_
     )
 
     assert (done.returncode, done.stdout) == (0, "2 a.txt b.txt\nstuff stuff\n"), done.stderr
-    assert local.query("SELECT name FROM batches WHERE name = 'by a program'") == [("by a program",)]
+    assert local.query("SELECT name FROM batches WHERE name = 'from a program'") == [("from a program",)]

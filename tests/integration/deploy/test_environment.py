@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parents[3]
 GIVEN = dict(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 SETTINGS = {f"GISTMILL_{name.upper()}": field for name, field in Settings.model_fields.items()}
 # Shown with an example, because they have no default that is worth showing.
-EXAMPLES = {"GISTMILL_DATABASE_URL", "GISTMILL_BROKER_URL", "GISTMILL_HOME"}
+EXAMPLES = {
+    *("GISTMILL_DATABASE_URL", "GISTMILL_BROKER_URL", "GISTMILL_HOME"),
+    *("GISTMILL_ENGINE_CA", "GISTMILL_VLLM", "GISTMILL_VLLM_OPTIONS"),
+}
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
 

@@ -26,7 +26,7 @@ from workers.engine.config import EngineConfig
 from workers.engine.cpu.onednn import has_onednn
 from workers.engine.engine import Engine, load_engine
 from workers.engine.pretrained import read_network
-from workers.engine.tokenizer import PromptCounter
+from workers.engine.prompt_counter import PromptCounter
 from workers.generation import FinishReason, GenerationParams, Part, Prompt, PromptFormat, Turn
 
 SIZES = {
