@@ -146,7 +146,7 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert "no-such-weights" in done.stderr
     assert "Traceback" not in done.stderr
 
