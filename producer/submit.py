@@ -28,7 +28,7 @@ Report = Callable[[ReadEvent], object]
 
 @dataclass(slots=True)
 class SubmissionResult:
-    """What became of the documents of a submission, valid at any time.
+    """Outcome of a submission for its documents, valid at any time.
 
     Args:
         batch: name of the batch, "" before it is known.

@@ -166,9 +166,7 @@ class Engine:
             PromptTooLongError: prompt and longest continuation exceed the context.
             ValueError: a continuation is empty.
         """
-        encoded = [self._tokenizer.encode_plain(text) for text in continuations]
-        if not all(encoded):
-            raise ValueError("a continuation is empty; score only texts that have at least one token")
+        encoded = self._tokenizer.encode_continuations(continuations)
         longest = max(map(len, encoded), default=0)
         return self._sequential.score(self._encode_checked(prompt, longest), encoded)
 

@@ -108,6 +108,17 @@ class PromptTokenizer:
         """Return the ids of a text in which control tokens are ordinary words."""
         return self._plain.encode(text, add_special_tokens=False).ids
 
+    def encode_continuations(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of plain texts that are scored after a prompt.
+
+        Raises:
+            ValueError: a text is empty.
+        """
+        encoded = [self.encode_plain(text) for text in texts]
+        if not all(encoded):
+            raise ValueError("a continuation is empty; score only texts that have at least one token")
+        return encoded
+
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the ids of a plain text and the characters, start and end, of every token."""
         encoding = self._plain.encode(text, add_special_tokens=False)

@@ -54,7 +54,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the sizes depend on beside the settings.
+    """Device, memory and threads that the sizes depend on, beside the settings.
 
     Args:
         device: ``cpu`` or ``cuda``.

@@ -137,9 +137,7 @@ class RemoteEngine:
                 f"{self.facts.dialect.name} returns no log-probabilities of a given text, so these checks need vLLM or "
                 "GISTMILL_ENGINE=transformers"
             )
-        encoded = [self._tokenizer.encode_plain(text) for text in continuations]
-        if not all(encoded):
-            raise ValueError("a continuation is empty; score only texts that have at least one token")
+        encoded = self._tokenizer.encode_continuations(continuations)
         ids = self._encode_checked(prompt, max(map(len, encoded), default=0))
         return self._connection.run(score_continuations(self._delivery, self.facts, ids, encoded))
 
