@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
             fake.most_running = max(fake.most_running, fake.running)
         fake.engine.lanes.submit(request)
         while not request.future.done():
-            if self._is_left(0.01):
+            if self.is_left(0.01):
                 cancelled.set()
         outcome = request.future.result()
         with fake.lock:
@@ -176,7 +176,7 @@ class Handler(BaseHTTPRequestHandler):
         text, has_stop = request.cut_text(fake.engine.weights.tokenizer.decode(outcome.tokens))
         self.send(200, self._describe(body, ids, outcome.tokens, text, "stop" if has_stop else outcome.reason.value))
 
-    def _is_left(self, seconds: float) -> bool:
+    def is_left(self, seconds: float) -> bool:
         """Wait a little, and return whether the client has closed its connection."""
         try:
             readable, _, _ = select.select([self.connection], [], [], seconds)
@@ -285,6 +285,20 @@ def abort(handler: Handler) -> bool:
     """Say that the generation was ended before its end."""
     choice = {"index": 0, "text": "The ri", "finish_reason": "abort"}
     handler.send(200, {"id": "cmpl-1", "choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    return True
+
+
+def never_end(handler: Handler) -> bool:
+    """Run until the client closes its connection, which aborts the request, or the server ends."""
+    fake = handler.server.fake
+    with fake.lock:
+        fake.running += 1
+    while not handler.is_left(0.01):
+        pass
+    with fake.lock:
+        fake.running -= 1
+        fake.aborted += 1
+    handler.close_connection = True
     return True
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
 from tests.conftest import wait_until
-from tests.engine_conformance import HOT
 from tests.fake_openai_server import (
     CONTEXT,
     FakeServer,
     Fault,
     abort,
     answer_with,
+    never_end,
     reset,
     send_garbage,
     send_half,
@@ -36,7 +35,6 @@ from workers.engine.remote.remote_engine import RemoteEngine
 from workers.generation import FinishReason
 
 PROMPT = ask("The river rose")
-ENDLESS = replace(HOT, max_new_tokens=CONTEXT - 200)
 
 
 @pytest.fixture
@@ -119,9 +117,10 @@ def test_requests_outlive_a_server_that_is_killed_in_the_middle_and_started_agai
 def test_a_cancelled_request_closes_its_connection_so_that_the_server_aborts_it(
     server: FakeServer, remote: RemoteEngine
 ) -> None:
+    server.faults.append(never_end)
     cancelled = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(remote.generate, PROMPT, ENDLESS, cancelled=cancelled)
+        future = pool.submit(remote.generate, PROMPT, GREEDY, cancelled=cancelled)
         wait_until(lambda: server.running == 1, "it runs")
         cancelled.set()
         assert future.result().finish_reason is FinishReason.CANCELLED
@@ -191,8 +190,9 @@ def test_progress_is_counted_from_the_first_request_after_idleness(server: FakeS
 
 
 def test_a_closed_engine_ends_its_requests_and_takes_no_more(server: FakeServer, remote: RemoteEngine) -> None:
+    server.faults.append(never_end)
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(remote.generate, PROMPT, ENDLESS)
+        future = pool.submit(remote.generate, PROMPT, GREEDY)
         wait_until(lambda: server.running == 1, "it runs")
         remote.close()
         with pytest.raises(EngineStoppedError):
