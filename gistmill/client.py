@@ -13,6 +13,7 @@ from gistmill.connection import Connection, Warn
 from gistmill.errors import explain_missing
 from gistmill.summaries import Summaries
 from models.lookup import find_batch, find_job, list_batches
+from models.setting_names import describe_unknown, list_names
 from models.settings import Settings, read_settings
 from models.views import BatchProgress
 from producer.errors import ProducerError
@@ -49,6 +50,8 @@ def connect(database_url: str | None = None, broker_url: str | None = None) -> C
     Raises:
         SettingsError: no cluster is known, or an address is invalid.
     """
+    for sentence in describe_unknown(list_names()):
+        LOGGER.warning(sentence)
     given = {"database_url": database_url, "broker_url": broker_url}
     return Client(read_settings(**{name: url for name, url in given.items() if url is not None}))
 

@@ -92,6 +92,16 @@ def _check_encoding(arguments: Sequence[str]) -> None:
             raise click.UsageError(f"the argument {shown!r} is not UTF-8; name a file by its folder or a glob instead")
 
 
+def warn_of_names(arguments: Sequence[str]) -> None:
+    """Warn of names in the environment and in .env that are no settings; a help text reads no settings."""
+    if not arguments or {"-h", "--help", "--version"} & {*arguments}:
+        return
+    from models.setting_names import describe_unknown, list_names
+
+    for sentence in describe_unknown(list_names()):
+        click.echo(f"gistmill: warning: {sentence}", err=True)
+
+
 def _drop_output() -> None:
     """Redirect the rest of the output to the null device, because Python's flush at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gistmill.cli.edge import EXIT_CODES, run
+from gistmill.cli.edge import EXIT_CODES, run, warn_of_names
 from gistmill.cli.lazy import Entry, LazyGroup
 
 HELP = "Summarize piles of documents on your own machines, with every step kept as evidence."
@@ -72,4 +72,5 @@ weights = LazyGroup(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    warn_of_names(sys.argv[1:])
     sys.exit(run(make_group(), name="gistmill"))

@@ -27,12 +27,22 @@ def _unescape(context: click.Context, parameter: click.Parameter, text: str | No
     return text
 
 
+class Temperature(click.FloatRange):
+    """Type of ``--temperature``: the range in which sampling works, or 0 for greedy decoding."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the value; 0 passes although it is below the range."""
+        number = click.FLOAT.convert(value, param, ctx)
+        return number if number == 0 else super().convert(value, param, ctx)
+
+
 def _make_number_option(name: str, explanation: str = "") -> Callable[[Command], Command]:
     """Return the option of a sampling parameter that is a number, with its range and its default."""
     default, allowed = getattr(SamplingParams(), name), RANGES[name]
     kind: click.ParamType[Any] = click.IntRange(int(allowed.minimum), int(allowed.maximum))
     if isinstance(default, float):
-        kind = click.FloatRange(allowed.minimum, allowed.maximum, min_open=allowed.is_above)
+        number_type = Temperature if name == "temperature" else click.FloatRange
+        kind = number_type(allowed.minimum, allowed.maximum, min_open=allowed.is_above)
     return click.option(f"--{name.replace('_', '-')}", type=kind, help=f"{explanation}[default: {default}]")
 
 
@@ -74,7 +84,7 @@ JOB_OPTIONS = (
         "--candidates", type=click.IntRange(1, 8), help="Tries of a sentence that must be written again.  [default: 1]"
     ),
     click.option("--do-sample/--greedy", default=None, help="Sample, or take the likeliest token.  [default: sample]"),
-    _make_number_option("temperature"),
+    _make_number_option("temperature", "Of the sampling; 0 is --greedy.  "),
     _make_number_option("top_k"),
     _make_number_option("top_p"),
     _make_number_option("num_beams"),
