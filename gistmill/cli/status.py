@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gistmill.cli.database import open_session
-from gistmill.cli.output import json_option, print_fields, print_json, print_table, style_state
+from gistmill.cli.output import json_option, print_fields, print_json, print_table, print_wrapped, style_state
 from models.choices import SHOWN_STATES
 from producer.wording import clean_line, count, describe_verdicts, format_moment, format_seconds
 
@@ -33,6 +33,11 @@ BATCH_COLUMNS = (
     "flagged",
     "steps",
 )
+# On a narrow terminal: the column that is cut, with the width that it keeps, and columns that give way.
+FLEXIBLE = {"batch": 32}
+DROPPABLE = ("steps", "cancelled", "flagged", "submitted", "partial", "failed")
+# Spaces before the continuation of a failure.
+CONTINUED = 12
 # Headings for the fields of a ``StepCount``, in their order.
 STEP_COLUMNS = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
 
@@ -124,7 +129,10 @@ def print_failures(snapshot: Snapshot) -> None:
         lines.insert(0, "not whole:")
     lines.extend(_suggest_commands(snapshot))
     if lines:
-        click.echo("\n" + "\n".join(lines) + "\n")
+        click.echo()
+        for line in lines:
+            print_wrapped(line, indent=CONTINUED)
+        click.echo()
 
 
 def _suggest_commands(snapshot: Snapshot) -> Iterator[str]:
@@ -173,7 +181,7 @@ def _print_batches(batches: list[BatchProgress], *, as_json: bool) -> None:
             )
             for batch in batches
         ]
-        print_table(BATCH_COLUMNS, rows)
+        print_table(BATCH_COLUMNS, rows, flexible=FLEXIBLE, droppable=DROPPABLE)
 
 
 def _print_job(job: JobSummary, *, as_json: bool) -> None:

@@ -125,7 +125,7 @@ def _print_dry_run(paths: tuple[str, ...], options: dict[str, Any], name: str | 
         documents = [dict(zip(columns, row, strict=True)) for row in rows]
         print_json({"batch": batch.name, "documents": documents, **_describe_drops(batch)})
     else:
-        print_table(columns, rows)
+        print_table(columns, rows, flexible={"source": 24, "title": 16})
         click.echo(f"\n{count(len(rows), 'job')} would go into batch {batch.name}; nothing was submitted")
         _print_drops(batch)
     return _judge(batch)
