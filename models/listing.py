@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.job import Job
-from models.tables import Batch
+from models.tables import Batch, Document
 from models.views import JobSummary, read_rows, view_of
 
 # Jobs of a page: enough to hide the round trip, few enough to hold in memory with their sentences.
@@ -78,6 +78,13 @@ def read_page(session: Session, wanted: JobFilter, *, after: Place | None = None
     shown = places[:size]
     is_last = len(places) <= size or len(shown) == wanted.limit
     return JobPage(_read_jobs(session, [place[-1] for place in shown]), None if is_last else shown[-1])
+
+
+def list_detail_names(session: Session, wanted: JobFilter) -> list[str]:
+    """Return the names of all details of the documents whose jobs pass a filter, in order of the alphabet."""
+    name = func.jsonb_object_keys(Document.details).label("name")
+    statement = select(name).join(Job, Job.document_sha256 == Document.sha256).join(Batch, Batch.id == Job.batch_id)
+    return sorted(session.scalars(statement.where(*_list_conditions(wanted)).distinct()))
 
 
 def _list_conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:

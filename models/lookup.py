@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from models.base import Json
 from models.errors import UnknownIdError
 from models.job import Job, JobState
 from models.tables import Batch, Document, Worker
@@ -157,6 +158,12 @@ def list_details(session: Session, jobs: Iterable[UUID], name: str) -> dict[UUID
     statement = select(Job.id, value).join(Document, Document.sha256 == Job.document_sha256)
     rows = session.execute(statement.where(Job.id.in_(jobs), value.is_not(None)))
     return {row[0]: row[1] for row in rows}
+
+
+def read_details(session: Session, jobs: Sequence[UUID]) -> dict[UUID, Json]:
+    """Return the details of the jobs' documents, by job."""
+    statement = select(Job.id, Document.details).join(Document, Document.sha256 == Job.document_sha256)
+    return {row[0]: row[1] for row in session.execute(statement.where(Job.id.in_(jobs)))}
 
 
 def list_live_workers(session: Session) -> list[Worker]:

@@ -58,7 +58,9 @@ def check_contradictions(values: Mapping[str, Any]) -> None:
     if strategy == "extract":
         for name in WORDING:
             if name in values:
-                raise SettingsError(f"--strategy extract quotes the document, so {_write(name)} has no effect; {ADVICE}")
+                raise SettingsError(
+                    f"--strategy extract quotes the document, so {_write(name)} has no effect; {ADVICE}"
+                )
 
 
 def _is_zero(value: object) -> bool:

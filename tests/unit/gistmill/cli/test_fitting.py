@@ -54,7 +54,18 @@ def test_two_columns_of_one_name_are_two() -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_the_list_of_batches_fits(width: int) -> None:
-    row = ("articles-about-the-council-3f9a1c2e", "2026-11-29 14:17:16", "3000", "12", "2900", "80", "7", "1", "9", "9/9")
+    row = (
+        "articles-about-the-council-3f9a1c2e",
+        "2026-11-29 14:17:16",
+        "3000",
+        "12",
+        "2900",
+        "80",
+        "7",
+        "1",
+        "9",
+        "9/9",
+    )
     fitted = fit(status.BATCH_COLUMNS, row, width, flexible=status.FLEXIBLE, droppable=status.DROPPABLE)
 
     assert max(map(cell_len, list_lines(fitted))) <= width
