@@ -20,15 +20,15 @@ class ExitCode(IntEnum):
     DONE = 0
     FAILED = 1
     USAGE = 2
-    # All jobs have ended: some partial, failed, cancelled or in need of review.
+    # A part is done: documents could not be read, or jobs are partial, failed, cancelled or in need of review.
     INCOMPLETE = 3
     # The shells' code for a process ended by SIGINT.
     INTERRUPTED = 130
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 failed at run time, 2 wrong usage, 3 ended with some jobs partial, failed, cancelled or in "
-    "need of review, 130 stopped by Ctrl-C."
+    "Exit codes: 0 done, 1 failed at run time, 2 wrong usage and nothing was done, 3 done in part because documents "
+    "could not be read or jobs are partial, failed, cancelled or in need of review, 130 stopped by Ctrl-C."
 )
 
 # Errors of a full disk or quota, or a failing device.

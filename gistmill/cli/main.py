@@ -23,6 +23,7 @@ COMMANDS = {
     "show": Entry("gistmill.cli.show:show", "One summary and how it came about.", READ),
     "results": Entry("gistmill.cli.results:results", "List the jobs of a batch and their summaries.", READ),
     "export": Entry("gistmill.cli.export:export", "Write summaries to CSV, JSONL, Parquet or Markdown.", READ),
+    "text": Entry("gistmill.cli.text:text", "What is read from a document, and what is left out.", READ),
     "query": Entry("gistmill.cli.query:query", "Ask the results in SQL, read-only.", READ),
     "report": Entry("gistmill.cli.report:report", "Write one page about a batch, to read and to send.", READ),
     "completion": Entry("gistmill.cli.completion:completion", "Print a completion script for your shell.", READ),

@@ -102,6 +102,19 @@ JOB_OPTIONS = (
 )
 
 
+# The options of a submission and of a plan by subject, in the order of their help.
+READING_SECTION = {"Reading": ("text_column", "id_column", "limit", "ocr", "strict")}
+JOB_SECTIONS = {
+    "Summary": ("strategy", "style", "prompt", "examples", "language", "words"),
+    "Truth": ("grounding", "candidates", "check", "gate"),
+    "Splitting": ("splitter", "separator", "chunk_tokens", "overlap_tokens", "stuff_tokens"),
+    "Generation": (
+        *("weights", "do_sample", "temperature", "top_k", "top_p", "num_beams", "max_new_tokens"),
+        *("repetition_penalty", "seed", "cache"),
+    ),
+}
+
+
 def add_job_options(command: Command) -> Command:
     """Add the options of a job to a command."""
     for option in reversed(JOB_OPTIONS):
@@ -127,7 +140,9 @@ class Since(click.ParamType[datetime]):
 
 
 FILTER_OPTIONS = (
-    click.option("--status", type=click.Choice(STATES), multiple=True, help="Only jobs in this state."),
+    click.option(
+        "--state", "--status", "status", type=click.Choice(STATES), multiple=True, help="Only jobs in this state."
+    ),
     click.option("--strategy", type=click.Choice(STRATEGIES[1:]), multiple=True, help="Only this one."),
     click.option("--weights", multiple=True, help="Only jobs for weights of this name."),
     click.option("--since", type=Since(), help="Only jobs submitted since: 2026-11-22, 12h, 3d."),

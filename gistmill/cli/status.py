@@ -102,7 +102,7 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
     print_fields(
         {
             "submitted": format_moment(progress.created_at),
-            "finished": format_moment(progress.finished_at),
+            "finished": format_moment(snapshot.ended_at),
             "steps": describe_steps(snapshot),
             "checks": describe_checks(progress),
             "sentences": describe_verdicts(progress.verified, progress.quoted, progress.flagged),

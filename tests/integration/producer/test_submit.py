@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_through(gistmill: Gistmi
 
     done = gistmill("submit", "good.md", "empty.md", "missing.md")
 
-    assert done.code == 2
+    assert done.code == 3
     assert "gistmill: warning: empty.md is empty" in done.err
     assert "gistmill: warning: missing.md does not exist" in done.err
     assert "2 sources could not be read" in done.out
