@@ -1,4 +1,4 @@
-"""Entry points of migration for ``gistmill up``, ``gistmill migrate`` and tests."""
+"""Entry points of migration for ``gistmill up``, ``gistmill migrate``, ``gistmill doctor`` and tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 # Key of the lock that serializes concurrent migrations; any constant.
@@ -27,6 +28,16 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 def downgrade(engine: Engine, revision: str) -> None:
     """Downgrade the schema to a revision."""
     _run(engine, command.downgrade, revision)
+
+
+def find_head() -> str | None:
+    """Return the revision of this version."""
+    return ScriptDirectory.from_config(make_config()).get_current_head()
+
+
+def is_known(revision: str) -> bool:
+    """Return whether this version has a revision, which it can then upgrade from."""
+    return any(script.revision == revision for script in ScriptDirectory.from_config(make_config()).walk_revisions())
 
 
 def _run(engine: Engine, action: object, revision: str) -> None:

@@ -36,6 +36,7 @@ CLUSTER_COMMANDS = {
     "worker": Entry("gistmill.cli.worker:worker", "Serve jobs on this machine's GPUs or CPU.", CLUSTER),
     "finetune": Entry("gistmill.cli.finetune:finetune", "Train an adapter on pairs of your own.", CLUSTER),
     "weights": Entry("gistmill.cli.main:weights", "Weights and adapters that the cluster knows by name.", CLUSTER),
+    "doctor": Entry("gistmill.cli.doctor:doctor", "What is reachable, what fits, what is missing.", CLUSTER),
     "migrate": Entry("gistmill.cli.migrate:migrate", "Create or upgrade the tables.", CLUSTER),
     "rescue": Entry("gistmill.cli.rescue:rescue", "Find lost steps once and send them again.", CLUSTER),
     "evaluate": Entry(
