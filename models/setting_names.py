@@ -9,11 +9,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PREFIX = "GISTMILL_"
+# Variable of Flower's process with the names of the served weights, with spaces between them.
+SERVED_NAMES = f"{PREFIX}SERVED_NAMES"
 ENV_FILE = Path(".env")
 # A name of ours at the beginning of a line of .env.
 ASSIGNMENT = re.compile(rf"^[ \t]*(?:export[ \t]+)?({PREFIX}\w+)[ \t]*=", re.M | re.I)
 # Names that docker-compose.yml, launchers and tests read.
-OTHERS = re.compile(rf"{PREFIX}(?:\w+_PASSWORD|WORKER_MEMORY|WEIGHTS_VOLUME|NODE|ENGINE_FILE|TEST_\w+|BENCH_\w+)")
+OTHERS = re.compile(
+    rf"{PREFIX}(?:\w+_PASSWORD|WORKER_MEMORY|WEIGHTS_VOLUME|NODE|ENGINE_FILE|SERVED_NAMES|TEST_\w+|BENCH_\w+)"
+)
 
 
 def list_names() -> list[str]:

@@ -150,7 +150,7 @@ def _describe_passage(passage: Passage) -> str:
 
 
 def _make_schema(names: Sequence[str]) -> object:
-    """Return the types of columns: those of the job's fields, sentences as structures, facts about documents as text."""
+    """Return the types of columns: a job's fields, sentences as structures, and facts about documents as text."""
     import pyarrow
 
     text, whole = pyarrow.string(), pyarrow.int64()

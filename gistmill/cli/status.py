@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gistmill.cli.database import open_session
+from gistmill.cli.database import open_client
 from gistmill.cli.output import json_option, print_fields, print_json, print_table, print_wrapped, style_state
 from models.choices import SHOWN_STATES
 from producer.wording import clean_line, count, describe_verdicts, format_moment, format_seconds
@@ -57,19 +57,15 @@ def status(name: str | None, limit: int, *, as_json: bool) -> None:
       gistmill status nightly
       gistmill status 3f9a1c2e --json
     """
-    from models import lookup
-
-    with open_session() as session:
+    with open_client() as client:
         if name is None:
-            _print_batches(lookup.list_batches(session, limit=limit), as_json=as_json)
+            _print_batches(client.batches(limit=limit), as_json=as_json)
             return
-        target = lookup.find_target(session, name)
-        if target.job_id is not None:
-            _print_job(lookup.read_job(session, target.job_id), as_json=as_json)
-            return
-        from producer.status import take_snapshot
-
-        print_snapshot(take_snapshot(session, target.batch_id), as_json=as_json)
+        target = client.connection.find_target(name)
+        if target.job_id is None:
+            print_snapshot(client.batch(target.batch_id).status(), as_json=as_json)
+        else:
+            _print_job(next(iter(client.summaries(target.job_id))).job, as_json=as_json)
 
 
 def describe_states(progress: BatchProgress) -> str:

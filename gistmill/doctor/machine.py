@@ -103,7 +103,9 @@ def compare_gpu_memory(needed: float, room: float) -> Diagnosis:
     """Return whether weights fit the memory of a GPU."""
     words = f"the weights take {needed / GB:.1f} GB of a GPU's {room / GB:.1f} GB"
     if needed > room:
-        return report("GPU memory", words, "set GISTMILL_QUANTIZATION=nf4 or GISTMILL_DEVICE_MAP=auto, or smaller weights")
+        return report(
+            "GPU memory", words, "set GISTMILL_QUANTIZATION=nf4 or GISTMILL_DEVICE_MAP=auto, or smaller weights"
+        )
     return approve("GPU memory", words)
 
 

@@ -95,7 +95,9 @@ def examine_schema(revision: str | None) -> Diagnosis:
     if revision == head:
         return approve(SCHEMA, f"revision {revision}, that of this version")
     if is_known(revision):
-        return report(SCHEMA, f"revision {revision} is older than {head}, that of this version", "run: gistmill migrate")
+        return report(
+            SCHEMA, f"revision {revision} is older than {head}, that of this version", "run: gistmill migrate"
+        )
     return report(SCHEMA, f"revision {revision} is of a newer version", "install that version of gistmill here")
 
 

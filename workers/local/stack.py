@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from migrations.run import upgrade
 from models.registry import renew_weights
 from models.session import connect
+from models.setting_names import SERVED_NAMES
 from models.settings import Settings
 from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
@@ -122,7 +123,8 @@ class Stack:
         )
         valkey = Program("valkey", home.valkey.command)
         # In the environment: command lines are readable by every user of the machine.
-        broker = {"CELERY_BROKER_URL": home.valkey.url}
+        names = self._names or (self._settings.weights_name,)
+        broker = {"CELERY_BROKER_URL": home.valkey.url, SERVED_NAMES: " ".join(names)}
         flower = Program("flower", flower_command(home.folder, flower_port), environment=environment | broker)
         return [postgres, valkey, flower, *self._workers]
 
@@ -217,8 +219,10 @@ def flower_command(folder: Path, port: int) -> list[str]:
         "--persistent=True",
         f"--db={folder / 'flower.db'}",
         "--state_save_interval=10000",
+        # A task's arguments are shown as its document, batch and step.
+        "--tasks_columns=name,args,state,received,started,runtime,worker",
     ]
-    return [sys.executable, "-m", "celery", "flower", *options]
+    return [sys.executable, "-m", "celery", "--app", "workers.local.flower_app", "flower", *options]
 
 
 def _end_orphans(home: Home) -> None:
