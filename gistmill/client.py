@@ -158,7 +158,8 @@ class Client:
 
         Args:
             name: batch or job.
-            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, marked,
+                limit.
 
         Raises:
             UnknownIdError: there is no such batch or job.

@@ -148,6 +148,7 @@ FILTER_OPTIONS = (
     click.option("--since", type=Since(), help="Only jobs submitted since: 2026-11-22, 12h, 3d."),
     click.option("--needs-review", is_flag=True, help="Only jobs whose check has something against the summary."),
     click.option("--flagged", is_flag=True, help="Only jobs whose summary has a flagged sentence."),
+    click.option("--marked", is_flag=True, help="Only jobs whose check found a fact that is nowhere in the document."),
     click.option("--limit", type=click.IntRange(min=1), help="This many jobs at most."),
 )
 

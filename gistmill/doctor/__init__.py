@@ -1,1 +1,1 @@
-"""Examination of an installation for ``gistmill doctor``: what answers, what fits, what is missing; imports no torch."""
+"""Examination of an installation for ``gistmill doctor``: what answers, fits and is missing; imports no torch."""

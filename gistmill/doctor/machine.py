@@ -111,11 +111,12 @@ def compare_gpu_memory(needed: float, room: float) -> Diagnosis:
 
 def compare_memory(needed: float, free: float, words: str) -> Diagnosis:
     """Return whether a worker with its weights fits the free memory of a CPU's machine."""
-    shown = f"{words}; the weights take {needed / GB:.1f} GB, a worker with them about {(needed + WORKER_BYTES) / GB:.1f} GB"
+    whole = needed + WORKER_BYTES
+    shown = f"{words}; the weights take {needed / GB:.1f} GB, a worker with them about {whole / GB:.1f} GB"
     advice = "free some memory, set GISTMILL_QUANTIZATION=int8, or use smaller weights"
     if needed > free:
         return report("memory", shown, advice)
-    if needed + WORKER_BYTES > free:
+    if whole > free:
         return remark("memory", shown, advice)
     return approve("memory", shown)
 

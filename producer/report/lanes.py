@@ -1,4 +1,4 @@
-"""Layout of a timeline: leaves out idle time, puts overlapping calls on separate lanes, merges calls too short to see."""
+"""Layout of a timeline: without idle time, overlapping calls on separate lanes, calls too short to see merged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def skip_idle(calls: Iterable[Call]) -> tuple[list[Call], float]:
         busy += max(0.0, call.end - max(end, call.start))
         end = max(end, call.end)
     longest = max(MAX_IDLE_SECONDS, busy * MAX_IDLE_SHARE)
-    moved, skipped, end = [], 0.0, 0.0
+    moved: list[Call] = []
+    skipped, end = 0.0, 0.0
     for call in ordered:
         if moved and call.start - end > longest:
             skipped += call.start - end - longest

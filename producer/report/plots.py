@@ -146,7 +146,7 @@ def plot_lengths(lengths: Sequence[Length]) -> Plot:
 
 
 def list_measure_plots(measures: Sequence[Measured]) -> list[Plot]:
-    """Return a plot of the metrics from 0 to 1, and one of those with other values, which need an axis of their own."""
+    """Return a plot of the metrics from 0 to 1, and one of those with other values, on an axis of their own."""
     bounded = [metric for metric in measures if metric.values and all(0 <= value <= 1 for value in metric.values)]
     others = [metric for metric in measures if metric.values and metric not in bounded]
     plots = [plot_measures(bounded)] if bounded else []

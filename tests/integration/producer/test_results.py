@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from pyarrow import parquet
+from sqlalchemy.orm import Session
 
 from models.views import JobSummary
+from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
+from tests.integration.producer.evidence import add_evidence
 from tests.sentences import SENTENCES, SUMMARY
 
 MAIL = b"""Subject: News
@@ -183,3 +186,13 @@ def test_jsonl_has_all_columns_of_the_table_and_what_was_not_read(gistmill: Gist
     assert row["details"] == {"file": "rows.csv", "row": "1", "author": "=Ann", "state": "Ohio"}
     assert row["notes"] is None
     assert "plan.bin" in mail["notes"]
+
+
+def test_summaries_whose_check_marked_a_sentence_can_be_chosen(
+    gistmill: Gistmill, cluster: Cluster, ended: list[JobSummary]
+) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        add_evidence(session, ended[1].job_id)
+
+    assert [job["source"] for job in gistmill("results", "pile", "--marked", "--json").json] == ["b.md"]
+    assert gistmill("export", "pile", "--marked", "-o", "marked.csv").err == "1 job in marked.csv\n"
