@@ -1,7 +1,7 @@
 """Wire names of queues and tasks, priorities, and the step message.
 
-A message carries only the id of a step, whose row is the source of truth: a lost message costs time, a duplicate costs
-one claim that finds nothing.
+A message carries the id of a step, whose row is the source of truth, and names for people to see: a lost message costs
+time, a duplicate costs one claim that finds nothing.
 """
 
 from __future__ import annotations

@@ -119,7 +119,8 @@ def plot_speed(calls: Sequence[Call]) -> Plot:
         axes.grid(axis="y")
 
     mean = tokens.sum() / edges[-1]
-    words = f"{tokens.sum():,.0f} tokens at {mean:.1f} per second on average, {rates.max():.1f} at most{_describe_idle(idle)}."
+    rate = f"{mean:.1f} per second on average, {rates.max():.1f} at most"
+    words = f"{tokens.sum():,.0f} tokens at {rate}{_describe_idle(idle)}."
     return _render("Tokens written per second", words, draw, height=200)
 
 

@@ -222,7 +222,7 @@ def flower_command(folder: Path, port: int) -> list[str]:
         # A task's arguments are shown as its document, batch and step.
         "--tasks_columns=name,args,state,received,started,runtime,worker",
     ]
-    return [sys.executable, "-m", "celery", "--app", "workers.local.flower_app", "flower", *options]
+    return [sys.executable, "-m", "celery", "--app", "models.flower_app", "flower", *options]
 
 
 def _end_orphans(home: Home) -> None:

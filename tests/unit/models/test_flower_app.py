@@ -13,7 +13,7 @@ def test_flower_knows_the_queues_of_every_served_name_and_the_levels_of_the_brok
     monkeypatch.setenv("CELERY_BROKER_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setenv("GISTMILL_SERVED_NAMES", "default reports")
 
-    app = runpy.run_module("workers.local.flower_app")["app"]
+    app = runpy.run_module("models.flower_app")["app"]
 
     names = {queue.name for queue in app.conf.task_queues}
     assert names == {
