@@ -12,6 +12,7 @@ WorkerError (GistmillError)
 ├── FinetuningError      see ``finetuning.errors``
 └── StepError
     ├── RetryableError   the next attempt may succeed
+    ├── DeletedJobError  the step's job was deleted while it ran
     └── PermanentError   every attempt would fail
 """
 
@@ -65,6 +66,10 @@ class StepError(WorkerError):
 
 class RetryableError(StepError):
     """Failure that the next attempt may not have: a deadline, a full device, an unreachable server."""
+
+
+class DeletedJobError(StepError):
+    """Job that was deleted while a step of it ran; there is nothing left to store."""
 
 
 class PermanentError(StepError):

@@ -17,6 +17,7 @@ COMMANDS = {
     "submit": Entry("gistmill.cli.submit:submit", "Put documents on the queue.", WORK),
     "retry": Entry("gistmill.cli.retry:retry", "Run failed and cancelled steps again.", WORK),
     "cancel": Entry("gistmill.cli.cancel:cancel", "Stop jobs; what is finished stays.", WORK),
+    "delete": Entry("gistmill.cli.delete:delete", "Forget jobs with their documents and summaries.", WORK),
     "approve": Entry("gistmill.cli.approve:approve", "Say that summaries are good enough to learn from.", WORK),
     "status": Entry("gistmill.cli.status:status", "How far batches and jobs are.", READ),
     "watch": Entry("gistmill.cli.watch:watch", "Follow a batch until it ends.", READ),

@@ -53,6 +53,9 @@ class Postgres:
             "max_connections": 200,
             "shared_buffers": "64MB",
             "password_encryption": "scram-sha-256",
+            # The log names errors without the rows, statements and parameters of them, which hold texts of users.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(binaries() / "postgres"), "-D", str(self.folder), *settings]
