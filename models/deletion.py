@@ -193,7 +193,8 @@ def _lock_jobs(session: Session, request: DeletionRequest) -> dict[UUID, str]:
     ids = sorted(session.scalars(chosen))
     # In order of ids, so that two deletions cannot deadlock; asked again, because a job may have been retried.
     locked = select(Job.id, Job.document_sha256).where(Job.id.in_(ids), request.condition).order_by(Job.id)
-    return dict(session.execute(locked.with_for_update(of=Job)).tuples().all()) if ids else {}
+    rows = session.execute(locked.with_for_update(of=Job)).all() if ids else ()
+    return {row.id: row.document_sha256 for row in rows}
 
 
 def _delete_unneeded(session: Session, documents: Sequence[str]) -> int:

@@ -101,8 +101,8 @@ def _describe_counts(counts: DeletionCounts) -> str:
     if counts.open_jobs:
         words += f"; {count(counts.open_jobs, 'job')} not ended"
     if counts.kept_documents:
-        verb = "stays" if counts.kept_documents == 1 else "stay"
-        words += f"; {count(counts.kept_documents, 'document')} {verb}, because other jobs need them"
+        stay, them = ("stays", "it") if counts.kept_documents == 1 else ("stay", "them")
+        words += f"; {count(counts.kept_documents, 'document')} {stay}, because other jobs need {them}"
     return words
 
 

@@ -54,9 +54,10 @@ def secret(gistmill: Gistmill, cluster: Cluster, driver: Driver, tmp_path: Path)
     """Two summarized jobs about the secret in batch "secret", beside two jobs in batch "other"."""
     for name in ("one", "two"):
         words = f"# {SECRET} {name}\n\n" + f"Document {name} says that {SECRET} is an island. " * 30
-        (tmp_path / f"{name}.md").write_text(words)
+        (tmp_path / f"{SECRET}-{name}.md").write_text(words)
     (tmp_path / "three.md").write_text("# Plain\n\n" + "Nothing special is said in this document. " * 30)
-    assert gistmill("submit", "one.md", "two.md", "--batch", "secret", "--prompt", f"{SECRET}? {{text}}").code == 0
+    files = [f"{SECRET}-{name}.md" for name in ("one", "two")]
+    assert gistmill("submit", *files, "--batch", "secret").code == 0
     assert gistmill("submit", "three.md", "--batch", "other").code == 0
     jobs = [job for job in read_jobs(cluster) if job.batch == "secret"]
     for job in jobs:
@@ -99,7 +100,9 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(
 
     done = gistmill("delete", "secret", "--dry-run")
 
-    characters = sum(job.characters for job in secret)
+    with Session(cluster.engine) as session:
+        hashes = [job.document_sha256 for job in secret]
+        characters = sum(session.scalars(select(Document.characters).where(Document.sha256.in_(hashes))))
     assert done.out == f"would delete 2 jobs, 10 steps, 2 documents of {characters:,} characters\n"
     assert dump_database(cluster.database_url, "--restrict-key=x") == before
 
@@ -124,7 +127,7 @@ def test_one_choice_must_be_made(gistmill: Gistmill, arguments: tuple[str, ...])
 def test_a_document_that_another_job_needs_stays(
     gistmill: Gistmill, cluster: Cluster, secret: list[JobSummary]
 ) -> None:
-    gistmill("submit", "one.md", "--batch", "again")
+    gistmill("submit", f"{SECRET}-one.md", "--batch", "again")
     preview = gistmill("delete", "secret", "--dry-run").out
 
     done = gistmill("delete", "secret", "--yes")
@@ -141,14 +144,14 @@ def test_a_document_that_another_job_needs_stays(
 def test_a_document_goes_with_all_its_jobs_in_all_batches(
     gistmill: Gistmill, cluster: Cluster, secret: list[JobSummary]
 ) -> None:
-    gistmill("submit", "one.md", "--batch", "again")
+    gistmill("submit", f"{SECRET}-one.md", "--batch", "again")
     [one] = [job for job in secret if job.source.endswith("one.md")]
     assert one.document_sha256 in gistmill("show", str(one.job_id)).out
 
     done = gistmill("delete", "--document", one.document_sha256[:12], "--yes")
 
     assert (done.code, done.out) == (0, "2 jobs, 6 steps, 1 document deleted\n")
-    assert sorted(Path(job.source).name for job in read_jobs(cluster)) == ["three.md", "two.md"]
+    assert sorted(Path(job.source).name for job in read_jobs(cluster)) == [f"{SECRET}-two.md", "three.md"]
 
 
 @pytest.mark.parametrize("given", ["zz", "a1b2", "f" * 64])
@@ -254,7 +257,7 @@ def test_a_generation_for_a_deleted_job_is_stopped(
     try:
         _hold_generation(generator, wait_for_deletion)
         with Session(cluster.engine) as session:
-            steps = dict(session.execute(text("SELECT job_id, id FROM steps")).tuples().all())
+            steps = {row.job_id: row.id for row in session.execute(text("SELECT job_id, id FROM steps"))}
         worker.run_step(steps[submitted[0].job_id])
         [message] = [message for message in worker.bell.waiting if message.kind != "plan"][:1]
         runner = threading.Thread(target=worker.run_step, args=(message.step_id,))
