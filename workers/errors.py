@@ -5,6 +5,7 @@ WorkerError (GistmillError)
 │   └── FinalStartError  a program ended with ``FINAL_CODE``: starting again would fail again
 ├── AlreadyRunningError  the home is in use by another ``gistmill up``
 ├── HomeError            the data folder cannot be created
+├── BackupError          a backup cannot be written or restored
 ├── DeviceError          a requested GPU does not exist
 ├── ServingError         the weights cannot be served
 ├── ShortageError        too little free memory for the weights, for now
@@ -44,6 +45,10 @@ class AlreadyRunningError(WorkerError):
 
 class HomeError(WorkerError):
     """Data folder that cannot be created."""
+
+
+class BackupError(WorkerError):
+    """Backup that cannot be written or restored."""
 
 
 class DeviceError(WorkerError):
