@@ -159,7 +159,7 @@ def examine_disk(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def examine_port(settings: Settings) -> Iterator[Diagnosis]:
-    """Yield a diagnosis if another program has the port that Flower is to have."""
+    """Yield a remark if another program has the port that Flower is to have."""
     if not settings.flower_port:
         return
     with socket.socket() as probe:
@@ -167,5 +167,5 @@ def examine_port(settings: Settings) -> Iterator[Diagnosis]:
         try:
             probe.bind(("127.0.0.1", settings.flower_port))
         except OSError as error:
-            taken = f"port {settings.flower_port} cannot be had ({error.strerror})"
-            yield report("Flower", taken, "set GISTMILL_FLOWER_PORT to another one, or 0 for any")
+            taken = f"port {settings.flower_port} cannot be had ({error.strerror}), so `gistmill up` takes another"
+            yield remark("Flower", taken, "set GISTMILL_FLOWER_PORT to choose it")

@@ -20,12 +20,14 @@ def test_every_reason_of_a_plan_names_its_documents(capsys: pytest.CaptureFixtur
     print_plans([make_plan("long.md", 900), *same], as_json=False)
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == "source strategy splitter chunks calls depth read written time".split()
+    assert lines[0].split() == ["source", "strategy", "splitter", "chunks", "calls", "depth", "read", "written", "time"]
     assert "long.md: stuff, because it has 900 tokens; no chunks" in lines
     assert "a.md, b.md, c.md and 2 more: stuff, because it has 200 tokens; no chunks" in lines
 
 
-@pytest.mark.parametrize(("count", "low", "verdict"), [(2, 0.1, "too few documents"), (40, 0.1, ""), (40, -0.1, "may be chance")])
+@pytest.mark.parametrize(
+    ("count", "low", "verdict"), [(2, 0.1, "too few documents"), (40, 0.1, ""), (40, -0.1, "may be chance")]
+)
 def test_an_interval_of_few_documents_tells_nothing(
     count: int, low: float, verdict: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
