@@ -106,9 +106,11 @@ def _print_fitted(table: FittedTable) -> None:
     for line in (table.columns, *table.rows):
         padded = [*map(pad_cell, line[:-1], table.widths[:-1]), *line[-1:]]
         if line is table.columns:
-            styled = [click.style(cell, bold=True) for cell in padded]
+            styled = [click.style(cell, bold=True) if cell else "" for cell in padded]
         else:
-            styled = [click.style(cell, fg=STATE_COLOURS.get(cell.rstrip())) for cell in padded]
+            colours = [STATE_COLOURS.get(cell.rstrip()) for cell in padded]
+            pairs = zip(padded, colours, strict=True)
+            styled = [click.style(cell, fg=colour) if colour else cell for cell, colour in pairs]
         click.echo((" " * GAP).join(styled).rstrip())
     if table.hidden:
         shown = f"not shown for lack of width: {', '.join(table.hidden)}"
