@@ -17,9 +17,10 @@ from models.lookup import find_batch, find_job, list_batches
 from models.settings import Settings, read_settings
 from models.views import BatchProgress
 from producer.deletion import DeletionChoice, DeletionRecord, choose_deletion, delete_expired, delete_requested
+from producer.digest import prepare_digest, submit_digest
 from producer.errors import ProducerError
 from producer.filters import FilterOptions, make_filter
-from producer.options import PlanningOptions, SubmitOptions
+from producer.options import DigestOptions, PlanningOptions, SubmitOptions
 from producer.preparation import prepare_submission
 from producer.provenance import Provenance, read_provenance
 from producer.remarks import describe_unserved
@@ -115,10 +116,7 @@ class Client:
             submit_prepared(self.connection.engine, outbox_publisher, preparation, result, report=report)
         if on_read is None:
             self._warn_of_problems(result)
-        with self.connection.open_session() as session:
-            unserved = describe_unserved(session, preparation.request.options.weights)
-        if unserved:
-            self.connection.warn(unserved)
+        self._warn_of_unserved(preparation.request.options.weights)
         return Batch(connection=self.connection, **BatchRecord.make(result).list_values())
 
     def plan(
@@ -138,6 +136,39 @@ class Client:
         from gistmill.planning import plan_documents
 
         return plan_documents(self.connection.settings, documents, options, on_read=on_read or self._warn_of_problem)
+
+    def digest(
+        self,
+        name: str | UUID | BatchRecord,
+        *,
+        by: str | None = None,
+        batch: str | None = None,
+        **options: Unpack[DigestOptions],
+    ) -> Batch:
+        """Put one summary over the documents of a batch on the queue, made from their summaries, and return its batch.
+
+        Args:
+            name: the batch whose summaries are read; jobs that have not ended are left out, which is warned of.
+            by: column of the documents, for a digest of each of its values.
+            batch: name of the batch of the digests; by default made from the summaries and the options.
+            options: those of ``gistmill digest`` by the same names.
+
+        Raises:
+            UnknownIdError: there is no such batch.
+            SettingsError: an option is invalid.
+            SubmissionError: the batch has no summary, or its documents have no such column.
+            UnreachableError: the database does not answer.
+        """
+        with self.connection.open_session() as session:
+            target = find_batch(session, _name_of(name))
+        priority, keep_days = options.pop("priority", "normal"), options.pop("keep_days", None)
+        request = prepare_digest(target, options, by=by, name=batch, priority=priority, keep_days=keep_days)
+        with self.connection.open_outbox() as outbox_publisher:
+            result = submit_digest(self.connection.engine, outbox_publisher, request)
+        for note in result.notes:
+            self.connection.warn(note.message)
+        self._warn_of_unserved(request.submission.options.weights)
+        return Batch(connection=self.connection, **BatchRecord.make(result).list_values())
 
     def batch(self, name: str | UUID | None = None) -> Batch:
         """Return a batch by its name or id; the latest without one.
@@ -242,6 +273,12 @@ class Client:
                 return compare_jobs(session, *sides)
             except PairingError as error:
                 raise ProducerError(str(error)) from error
+
+    def _warn_of_unserved(self, weights: str) -> None:
+        with self.connection.open_session() as session:
+            unserved = describe_unserved(session, weights)
+        if unserved:
+            self.connection.warn(unserved)
 
     def _warn_of_problems(self, result: SubmissionResult) -> None:
         if result.problems:

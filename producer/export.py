@@ -58,7 +58,7 @@ def write_parquet(jobs: Iterable[Summary], file: BinaryIO) -> int:
     from pyarrow import parquet
 
     schema = _make_schema()
-    rows, count = (flatten(row.job) | {"sentences": list(map(asdict, row.sentences))} for row in jobs), 0
+    rows, count = (flatten(row.job) | {"sentences": list(map(_flatten_sentence, row.sentences))} for row in jobs), 0
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, GROUP_ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
@@ -75,6 +75,11 @@ def flatten(job: JobSummary) -> Json:
     """Return a job as scalar values by column: ids as text, metrics as JSON."""
     row = asdict(job)
     return row | {name: str(row[name]) for name in ("job_id", "batch_id")} | {"metrics": json.dumps(job.metrics)}
+
+
+def _flatten_sentence(sentence: CitedSentence) -> Json:
+    documents = [asdict(document) | {"job_id": str(document.job_id)} for document in sentence.documents]
+    return asdict(sentence) | {"documents": documents}
 
 
 def defuse_formula(cell: str) -> str:
@@ -120,11 +125,15 @@ def _describe_job(job: JobSummary, sentences: Sequence[CitedSentence]) -> str:
 
 
 def _describe_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
-    """Yield an item per marked sentence: its number, its verdict, and a line per passage."""
+    """Yield an item per marked sentence: its number, its verdict, and a line per passage; of a digest, per document."""
     for sentence in sentences:
         if sentence.number is not None:
             yield f"- [{sentence.number}] {escape_markdown(sentence.verdict)}"
-            yield from (f"  - {_describe_passage(passage)}" for passage in sentence.citations)
+            if not sentence.documents:
+                yield from (f"  - {_describe_passage(passage)}" for passage in sentence.citations)
+            for document in sentence.documents:
+                yield f"  - {escape_markdown(document.label)}"
+                yield from (f"    - {_describe_passage(passage)}" for passage in document.passages)
 
 
 def _describe_passage(passage: Passage) -> str:
@@ -140,6 +149,8 @@ def _make_schema() -> object:
     span = {"start": whole, "end": whole, "text": text}
     citation = pyarrow.struct(span | {"headings": pyarrow.list_(text), "page": whole})
     verdict = {"kind": text, "score": pyarrow.float64(), "reason": text, "citations": pyarrow.list_(citation)}
+    document = pyarrow.struct({"job_id": text, "source": text, "title": text, "passages": pyarrow.list_(citation)})
+    verdict["documents"] = pyarrow.list_(document)
     sentence = pyarrow.struct({"number": whole} | span | verdict)
 
     moment = pyarrow.timestamp("us", tz="UTC")

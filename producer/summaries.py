@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from models.listing import JobFilter, JobPage, list_pages
 from models.views import JobSummary
-from producer.citations import CitedSentence, read_cited
+from producer.citations import CitedSentence
+from producer.cited_documents import read_cited
 
 
 @dataclass(frozen=True, slots=True, repr=False)
