@@ -244,7 +244,9 @@ def ready_steps(engine: Engine) -> list[tuple[str, int]]:
 def ready_messages(engine: Engine) -> list[StepMessage]:
     """Return the message of every step that waits."""
     with Session(engine) as session:
-        rows = session.execute(select(Step.id, Step.kind, Step.queue, Step.priority).where(Step.state == StepState.READY))
+        rows = session.execute(
+            select(Step.id, Step.kind, Step.queue, Step.priority).where(Step.state == StepState.READY)
+        )
         return [message_of(row) for row in rows]
 
 

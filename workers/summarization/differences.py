@@ -60,13 +60,13 @@ Difference = tuple[SectionSentence, ...]
 def find_differences(text: str) -> list[Difference]:
     """Return what the sections of a digest's document say differently, in its order.
 
-    Two sentences differ if they have the same words except for their numbers, or for one name, and neither section
-    also says what the other does.
+    Two sentences differ if they have the same words except for one number or one name, and neither section also says
+    what the other does.
     """
     groups: dict[tuple[str, Values], list[tuple[Values, SectionSentence]]] = defaultdict(list)
     for sentence in _list_sentences(text):
         for frame, values in _list_frames(read_words(sentence.text)):
-            if len(frame[1]) >= MIN_SHARED and values:
+            if len(frame[1]) >= MIN_SHARED:
                 groups[frame].append((values, sentence))
     found = {version for group in groups.values() if len(version := tuple(_choose_versions(group))) > 1}
     return sorted(found, key=lambda versions: [version.start for version in versions])
@@ -106,23 +106,18 @@ def _list_sentences(text: str) -> Iterator[SectionSentence]:
 
 
 def _list_frames(words: Sequence[Word]) -> Iterator[tuple[tuple[str, Values], Values]]:
-    """Yield each frame of a sentence with the values in it: the words without the numbers, or without one name."""
-    content = [word for word in words if word.is_content]
-    keys = frozenset(word.key for word in content)
-    numbers = frozenset(word.key for word in content if _is_number(word))
-    yield ("number", keys - numbers), numbers
-    for is_name, run in groupby(content, key=_is_name):
-        name = frozenset(word.key for word in run)
-        if is_name and len(name) <= MAX_DIFFERENT:
-            yield ("name", keys - name), name
+    """Yield each frame of a sentence with its value: the words without one name, or without one number as 2-1."""
+    keys = frozenset(word.key for word in words if word.is_content)
+    for kind, run in groupby(words, key=_find_kind):
+        value = frozenset(word.key for word in run)
+        if kind and len(value) <= MAX_DIFFERENT:
+            yield (kind, keys - value), value
 
 
-def _is_number(word: Word) -> bool:
-    return word.key[:1].isdigit()
-
-
-def _is_name(word: Word) -> bool:
-    return word.text[:1].isupper() and not _is_number(word)
+def _find_kind(word: Word) -> str:
+    if word.key[:1].isdigit():
+        return "number"
+    return "name" if word.text[:1].isupper() and word.is_content else ""
 
 
 def _choose_versions(group: Sequence[tuple[Values, SectionSentence]]) -> Iterator[SectionSentence]:

@@ -85,7 +85,10 @@ def _join_sections(cutter: SectionCutter, splitter: Splitter, sections: Sequence
 
 def _choose_splitter(splitter: Splitter, section_count: int) -> tuple[Splitter, str]:
     if splitter == "stable" and section_count > 1:
-        return splitter, f"{section_count} sections, each added one changes few chunks"
+        return (
+            splitter,
+            f"{section_count} sections, grouped so that a change of one leaves nearly all chunks as they are",
+        )
     if splitter in ("auto", "headers") and section_count > 1:
         return "headers", f"{section_count} sections under headings: small neighbours share a chunk, a long one is cut"
     if splitter in ("headers", "stable"):

@@ -16,13 +16,13 @@ def make_summary(title: str, *sentences: str, group: str = "", job: UUID | None 
 def test_each_summary_is_a_section_with_the_places_of_its_sentences() -> None:
     first, second = uuid4(), uuid4()
 
-    composed = compose([make_summary("A", "One is here.", "Two", "Three.", job=first), make_summary("B", "Four.", job=second)])
+    composed = compose(
+        [make_summary("A", "One is here.", "Two", "Three.", job=first), make_summary("B", "Four.", job=second)]
+    )
 
     assert composed.text == "## A\n\nOne is here. Two\n\nThree.\n\n## B\n\nFour."
     assert [part["job_id"] for part in composed.parts] == [first, second]
-    texts = [
-        [(composed.text[start:end], index) for start, end, index in part["sentences"]] for part in composed.parts
-    ]
+    texts = [[(composed.text[start:end], index) for start, end, index in part["sentences"]] for part in composed.parts]
     assert texts == [[("One is here.", 0), ("Two", 1), ("Three.", 2)], [("Four.", 0)]]
     assert composed.text[composed.parts[1]["start_at"] : composed.parts[1]["end_at"]] == "## B\n\nFour."
 

@@ -24,7 +24,9 @@ def quote(text: str) -> list[str]:
 
 
 def test_another_number_is_quoted_from_both_sections_by_name() -> None:
-    text = make_digest(ferry=f"The ferry sank. {BERG}", news="Captain Berg saved 70 passengers before the storm. So it is.")
+    text = make_digest(
+        ferry=f"The ferry sank. {BERG}", news="Captain Berg saved 70 passengers before the storm. So it is."
+    )
 
     answer = quote_differences(find_differences(text))
 
@@ -37,10 +39,15 @@ def test_another_number_is_quoted_from_both_sections_by_name() -> None:
     assert [text[start:end] for start, end in sentence.spans] == [BERG, BERG.replace("40", "70")]
 
 
-def test_another_name_is_quoted_too() -> None:
-    text = make_digest(one="The city of Ingrid Berg won the final match.", two="The city of Olaf Hansen won the final match.")
-
-    assert len(quote(text)) == 1
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The city of Ingrid Berg won the final match.", "The city of Olaf Hansen won the final match."),
+        ("Arsenal won the final match by 2-1.", "Arsenal won the final match by 3-0."),
+    ],
+)
+def test_another_name_of_two_words_and_another_score_are_quoted_too(one: str, other: str) -> None:
+    assert quote(make_digest(one=one, two=other)) == [f"one says “{one}”; two says “{other}”"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,8 @@ def test_another_name_is_quoted_too() -> None:
         "Captain Berg saved passengers before the storm.",
         # It says both.
         f"{BERG} Captain Berg saved 70 passengers before the storm.",
+        # Another captain.
+        "Captain Holm saved 70 passengers before the storm.",
         # Too few words to be about the same.
         "Berg 70.",
     ],

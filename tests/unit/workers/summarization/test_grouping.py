@@ -16,7 +16,9 @@ def make_members(number: int, *, seed: int = 0) -> list[tuple[int, float]]:
 
 def cut(members: list[tuple[int, float]], *, least: int = 1) -> list[tuple[tuple[int, float], ...]]:
     sizes, marks = zip(*members, strict=True)
-    return [tuple(members[place] for place in group) for group in group_by_content(sizes, marks, room=ROOM, least=least)]
+    return [
+        tuple(members[place] for place in group) for group in group_by_content(sizes, marks, room=ROOM, least=least)
+    ]
 
 
 def test_groups_partition_the_members_within_the_room() -> None:
