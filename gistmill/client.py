@@ -10,6 +10,7 @@ from uuid import UUID
 
 from gistmill.batch import Batch, BatchRecord, cancel_target, retry_target
 from gistmill.connection import Connection, Warn
+from gistmill.digests import make_digest, warn_of_unserved
 from gistmill.errors import explain_missing
 from gistmill.summaries import Summaries
 from models.deletion import DeletionCounts, preview_deletion
@@ -17,13 +18,11 @@ from models.lookup import find_batch, find_job, list_batches
 from models.settings import Settings, read_settings
 from models.views import BatchProgress
 from producer.deletion import DeletionChoice, DeletionRecord, choose_deletion, delete_expired, delete_requested
-from producer.digest import prepare_digest, submit_digest
 from producer.errors import ProducerError
 from producer.filters import FilterOptions, make_filter
 from producer.options import DigestOptions, PlanningOptions, SubmitOptions
 from producer.preparation import prepare_submission
 from producer.provenance import Provenance, read_provenance
-from producer.remarks import describe_unserved
 from producer.sources.given import Documents
 from producer.sources.source import ReadEvent, SourceProblem
 from producer.submit import SubmissionResult, submit_prepared
@@ -116,7 +115,7 @@ class Client:
             submit_prepared(self.connection.engine, outbox_publisher, preparation, result, report=report)
         if on_read is None:
             self._warn_of_problems(result)
-        self._warn_of_unserved(preparation.request.options.weights)
+        warn_of_unserved(self.connection, preparation.request.options.weights)
         return Batch(connection=self.connection, **BatchRecord.make(result).list_values())
 
     def plan(
@@ -161,14 +160,8 @@ class Client:
         """
         with self.connection.open_session() as session:
             target = find_batch(session, _name_of(name))
-        priority, keep_days = options.pop("priority", "normal"), options.pop("keep_days", None)
-        request = prepare_digest(target, options, by=by, name=batch, priority=priority, keep_days=keep_days)
-        with self.connection.open_outbox() as outbox_publisher:
-            result = submit_digest(self.connection.engine, outbox_publisher, request)
-        for note in result.notes:
-            self.connection.warn(note.message)
-        self._warn_of_unserved(request.submission.options.weights)
-        return Batch(connection=self.connection, **BatchRecord.make(result).list_values())
+        record = make_digest(self.connection, target, by=by, batch=batch, options=options)
+        return Batch(connection=self.connection, **record.list_values())
 
     def batch(self, name: str | UUID | None = None) -> Batch:
         """Return a batch by its name or id; the latest without one.
@@ -273,12 +266,6 @@ class Client:
                 return compare_jobs(session, *sides)
             except PairingError as error:
                 raise ProducerError(str(error)) from error
-
-    def _warn_of_unserved(self, weights: str) -> None:
-        with self.connection.open_session() as session:
-            unserved = describe_unserved(session, weights)
-        if unserved:
-            self.connection.warn(unserved)
 
     def _warn_of_problems(self, result: SubmissionResult) -> None:
         if result.problems:
