@@ -19,7 +19,7 @@ from models.deletion import DeletionCounts
 from models.views import BatchProgress
 from producer.deletion import DeletionChoice, DeletionRecord
 from producer.filters import FilterOptions
-from producer.options import PlanningOptions, SubmitOptions
+from producer.options import DigestOptions, PlanningOptions, SubmitOptions
 from producer.provenance import Provenance
 from producer.sources.given import Documents
 from producer.status import Snapshot
@@ -152,6 +152,17 @@ class AsyncClient:
     ) -> list[DocumentPlan]:
         """Say how documents would be summarized, as ``Client.plan`` does."""
         return await to_thread(self._sync.plan, documents, on_read=on_read, **options)
+
+    async def digest(
+        self,
+        name: str | UUID | BatchRecord,
+        *,
+        by: str | None = None,
+        batch: str | None = None,
+        **options: Unpack[DigestOptions],
+    ) -> AsyncBatch:
+        """Put one summary over the documents of a batch on the queue, as ``Client.digest`` does."""
+        return _wrap(await to_thread(self._sync.digest, name, by=by, batch=batch, **options))
 
     async def batch(self, name: str | UUID | None = None) -> AsyncBatch:
         """Return a batch by its name or id; the latest without one."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from gistmill.batch import Batch, BatchRecord, cancel_target, retry_target
 from gistmill.connection import Connection, Warn
+from gistmill.digests import make_digest, warn_of_unserved
 from gistmill.errors import explain_missing
 from gistmill.summaries import Summaries
 from models.deletion import DeletionCounts, preview_deletion
@@ -20,10 +21,9 @@ from models.views import BatchProgress
 from producer.deletion import DeletionChoice, DeletionRecord, choose_deletion, delete_expired, delete_requested
 from producer.errors import ProducerError
 from producer.filters import FilterOptions, make_filter
-from producer.options import PlanningOptions, SubmitOptions
+from producer.options import DigestOptions, PlanningOptions, SubmitOptions
 from producer.preparation import prepare_submission
 from producer.provenance import Provenance, read_provenance
-from producer.remarks import describe_unserved
 from producer.sources.given import Documents
 from producer.sources.source import ReadEvent, SourceProblem
 from producer.submit import SubmissionResult, submit_prepared
@@ -118,10 +118,7 @@ class Client:
             submit_prepared(self.connection.engine, outbox_publisher, preparation, result, report=report)
         if on_read is None:
             self._warn_of_problems(result)
-        with self.connection.open_session() as session:
-            unserved = describe_unserved(session, preparation.request.options.weights)
-        if unserved:
-            self.connection.warn(unserved)
+        warn_of_unserved(self.connection, preparation.request.options.weights)
         return Batch(connection=self.connection, **BatchRecord.make(result).list_values())
 
     def plan(
@@ -141,6 +138,33 @@ class Client:
         from gistmill.planning import plan_documents
 
         return plan_documents(self.connection.settings, documents, options, on_read=on_read or self._warn_of_problem)
+
+    def digest(
+        self,
+        name: str | UUID | BatchRecord,
+        *,
+        by: str | None = None,
+        batch: str | None = None,
+        **options: Unpack[DigestOptions],
+    ) -> Batch:
+        """Put one summary over the documents of a batch on the queue, made from their summaries, and return its batch.
+
+        Args:
+            name: the batch whose summaries are read; jobs that have not ended are left out, which is warned of.
+            by: column of the documents, for a digest of each of its values.
+            batch: name of the batch of the digests; by default made from the summaries and the options.
+            options: those of ``gistmill digest`` by the same names.
+
+        Raises:
+            UnknownIdError: there is no such batch.
+            SettingsError: an option is invalid.
+            SubmissionError: the batch has no summary, or its documents have no such column.
+            UnreachableError: the database does not answer.
+        """
+        with self.connection.open_session() as session:
+            target = find_batch(session, _name_of(name))
+        record = make_digest(self.connection, target, by=by, batch=batch, options=options)
+        return Batch(connection=self.connection, **record.list_values())
 
     def batch(self, name: str | UUID | None = None) -> Batch:
         """Return a batch by its name or id; the latest without one.

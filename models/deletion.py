@@ -2,6 +2,7 @@
 
 The row comes first, so that any worker completes a deletion whose process died. A job goes with its document, unless
 another job needs that, in one transaction, under the lock that ends of steps take too: a running step loses its lease.
+The digests that hold its summary go with it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy import ColumnElement, Engine, Select, delete, exists, func, or_,
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
+from models.digest import DigestPart
 from models.job import OPEN_STATES, Job
 from models.step import Step, StepState
 from models.step_updates import affected_rows
@@ -68,6 +70,7 @@ class DeletionCounts:
 
     Args:
         jobs: jobs, with their summaries, sentences, citations, chunks and metrics.
+        digests: those of them that were not chosen, but are digests that hold the summaries of others.
         open_jobs: those of them that have not ended.
         steps: steps of the jobs, with their outputs and attempts.
         documents: documents that no other job needs.
@@ -76,6 +79,7 @@ class DeletionCounts:
     """
 
     jobs: int
+    digests: int
     open_jobs: int
     steps: int
     documents: int
@@ -85,7 +89,13 @@ class DeletionCounts:
 
 def preview_deletion(session: Session, request: DeletionRequest) -> DeletionCounts:
     """Count what a deletion would take, without any change."""
-    jobs = select(Job.id, Job.state, Job.document_sha256).where(request.condition).cte("jobs_to_delete")
+    chosen = select(Job.id).where(request.condition).cte("chosen", recursive=True)
+    chosen = chosen.union(select(DigestPart.digest_id).join(chosen, chosen.c.id == DigestPart.job_id))
+    jobs = (
+        select(Job.id, Job.state, Job.document_sha256, request.condition.label("is_chosen"))
+        .join(chosen, chosen.c.id == Job.id)
+        .cte("jobs_to_delete")
+    )
     others = aliased(Job)
     is_needed = exists().where(others.document_sha256 == Document.sha256, others.id.not_in(select(jobs.c.id)))
     is_affected: ColumnElement[bool] = Document.sha256.in_(select(jobs.c.document_sha256))
@@ -94,6 +104,7 @@ def preview_deletion(session: Session, request: DeletionRequest) -> DeletionCoun
     is_open = jobs.c.state.in_(OPEN_STATES)
     numbers = select(
         select(func.count()).select_from(jobs).scalar_subquery(),
+        select(func.count()).select_from(jobs).where(~jobs.c.is_chosen).scalar_subquery(),
         select(func.count()).select_from(jobs).where(is_open).scalar_subquery(),
         select(func.count()).where(Step.job_id.in_(select(jobs.c.id))).scalar_subquery(),
     )
@@ -165,11 +176,14 @@ def delete_block(session: Session, deletion_id: UUID) -> bool:
     request = DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
     jobs = _lock_jobs(session, request)
     if jobs:
-        ids = list(jobs)
-        deletion.jobs += len(jobs)
+        digests = _lock_digests(session, list(jobs))
+        ids = [*jobs, *digests]
+        deletion.jobs += len(ids)
         deletion.steps += session.scalar(select(func.count()).where(Step.job_id.in_(ids))) or 0
+        batches = session.scalars(select(Job.batch_id).where(Job.id.in_(list(digests))).distinct()).all()
         session.execute(delete(Job).where(Job.id.in_(ids)).execution_options(synchronize_session=False))
-        deletion.documents += _delete_unneeded(session, sorted(set(jobs.values())))
+        deletion.documents += _delete_unneeded(session, sorted({*jobs.values(), *digests.values()}))
+        _delete_empty(session, Batch.id.in_(batches))
         return True
     if request.kind is DeletionKind.DOCUMENT:
         deletion.documents += _delete_unneeded(session, [request.subject])
@@ -197,6 +211,19 @@ def _lock_jobs(session: Session, request: DeletionRequest) -> dict[UUID, str]:
     return {row.id: row.document_sha256 for row in rows}
 
 
+def _lock_digests(session: Session, jobs: Sequence[UUID]) -> dict[UUID, str]:
+    """Lock the digests that hold summaries of jobs, and the digests of those, and return the document of each."""
+    found: dict[UUID, str] = {}
+    latest = jobs
+    while latest:
+        digests = select(DigestPart.digest_id).where(DigestPart.job_id.in_(latest))
+        locked = select(Job.id, Job.document_sha256).where(Job.id.in_(digests), Job.id.not_in([*jobs, *found]))
+        rows = session.execute(locked.order_by(Job.id).with_for_update(of=Job)).all()
+        found |= {row.id: row.document_sha256 for row in rows}
+        latest = [row.id for row in rows]
+    return found
+
+
 def _delete_unneeded(session: Session, documents: Sequence[str]) -> int:
     # Locked in a statement of its own: the next one then sees every job that was submitted meanwhile.
     session.execute(
@@ -210,7 +237,6 @@ def _delete_unneeded(session: Session, documents: Sequence[str]) -> int:
 
 def _delete_empty_batches(session: Session, request: DeletionRequest) -> None:
     chosen: ColumnElement[bool]
-    is_empty = ~exists().where(Job.batch_id == Batch.id)
     if request.kind is DeletionKind.BATCH:
         chosen = Batch.id == UUID(request.subject)
     elif request.kind is DeletionKind.AGE:
@@ -220,4 +246,9 @@ def _delete_empty_batches(session: Session, request: DeletionRequest) -> None:
         chosen = Batch.created_at < _days_ago(func.coalesce(Batch.retention_days, days))
     else:
         return
+    _delete_empty(session, chosen)
+
+
+def _delete_empty(session: Session, chosen: ColumnElement[bool]) -> None:
+    is_empty = ~exists().where(Job.batch_id == Batch.id)
     session.execute(delete(Batch).where(chosen, is_empty).execution_options(synchronize_session=False))

@@ -20,7 +20,7 @@ DEFAULTS = SamplingParams()
 # Of a summary in a language with long words.
 MIN_TOKENS_PER_WORD = 2
 # Options that the first version did not have.
-LATER_OPTIONS = ("words", "grounding", "candidates")
+LATER_OPTIONS = ("words", "grounding", "candidates", "digest")
 
 
 def _limit(name: str) -> Any:
@@ -86,6 +86,9 @@ class JobOptions(BaseModel):
     # Minimum support of a sentence: a summary with one below it is generated once more, then marked for review.
     # Implies ``check``.
     gate: float | None = Field(None, gt=0, lt=1)
+    # The document is composed of the summaries of other jobs: it is cut where a change of one moves no other cut, and
+    # the summary ends with the differences between them.
+    digest: bool = False
 
     @property
     def is_checked(self) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
+from models.digest import DigestPart
 from models.job import Chunk, Job
 from models.sentence import Citation, SummarySentence
 from models.step import Step, StepAttempt
@@ -23,6 +24,7 @@ __all__ = [
     "ClusterFact",
     "Deletion",
     "DeletionKind",
+    "DigestPart",
     "Document",
     "Evaluation",
     "Job",

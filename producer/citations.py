@@ -36,6 +36,28 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class CitedDocument:
+    """A document that a sentence of a digest cites.
+
+    Args:
+        job_id: the job that summarized it.
+        source: its name.
+        title: its title.
+        passages: its passages that bear out the cited sentences of its summary.
+    """
+
+    job_id: UUID
+    source: str
+    title: str | None
+    passages: tuple[Passage, ...]
+
+    @property
+    def label(self) -> str:
+        """Its name, with its title if it has one."""
+        return f"{self.source}: {self.title}" if self.title and self.title != self.source else self.source
+
+
+@dataclass(frozen=True, slots=True)
 class CitedSentence:
     """A sentence of a summary with its verdict and its citations.
 
@@ -48,6 +70,7 @@ class CitedSentence:
         score: probability, by the verifier, that the document bears it out.
         reason: why it is flagged.
         citations: the passages that bear it out.
+        documents: of a digest, the documents whose summaries hold those passages.
     """
 
     number: int | None
@@ -58,6 +81,7 @@ class CitedSentence:
     score: float | None
     reason: str | None
     citations: tuple[Passage, ...]
+    documents: tuple[CitedDocument, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -73,7 +97,7 @@ class SummaryPiece:
     sentence: CitedSentence | None = None
 
 
-def read_cited(session: Session, jobs: Sequence[UUID]) -> Mapping[UUID, tuple[CitedSentence, ...]]:
+def read_sentences(session: Session, jobs: Sequence[UUID]) -> Mapping[UUID, tuple[CitedSentence, ...]]:
     """Return the sentences of the summaries of jobs, by job; a job without stored sentences is left out."""
     by_job: dict[UUID, list[SentenceText]] = defaultdict(list)
     for row in list_sentences(session, jobs):

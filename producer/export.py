@@ -137,11 +137,15 @@ def _list_facts(job: JobSummary) -> dict[str, str | None]:
 
 
 def _describe_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
-    """Yield an item per marked sentence: its number, its verdict, and a line per passage."""
+    """Yield an item per marked sentence: its number, its verdict, and a line per passage; of a digest, per document."""
     for sentence in sentences:
         if sentence.number is not None:
             yield f"- [{sentence.number}] {escape_markdown(sentence.verdict)}"
-            yield from (f"  - {_describe_passage(passage)}" for passage in sentence.citations)
+            if not sentence.documents:
+                yield from (f"  - {_describe_passage(passage)}" for passage in sentence.citations)
+            for document in sentence.documents:
+                yield f"  - {escape_markdown(document.label)}"
+                yield from (f"    - {_describe_passage(passage)}" for passage in document.passages)
 
 
 def _describe_passage(passage: Passage) -> str:
@@ -157,6 +161,8 @@ def _make_schema(names: Sequence[str]) -> object:
     span = {"start": whole, "end": whole, "text": text}
     citation = pyarrow.struct(span | {"headings": pyarrow.list_(text), "page": whole})
     verdict = {"kind": text, "score": pyarrow.float64(), "reason": text, "citations": pyarrow.list_(citation)}
+    document = pyarrow.struct({"job_id": text, "source": text, "title": text, "passages": pyarrow.list_(citation)})
+    verdict["documents"] = pyarrow.list_(document)
     sentence = pyarrow.struct({"number": whole} | span | verdict)
 
     moment = pyarrow.timestamp("us", tz="UTC")

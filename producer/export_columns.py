@@ -13,6 +13,7 @@ from models.base import Json
 from models.errors import SettingsError
 from models.listing import JobFilter, list_detail_names
 from models.views import JobSummary
+from producer.citations import CitedSentence
 from producer.summaries import Summary
 
 JOB_COLUMNS = tuple(column.name for column in fields(JobSummary))
@@ -31,8 +32,13 @@ def flatten(job: JobSummary) -> Json:
 
 def choose_values(row: Summary, columns: Sequence[str]) -> Json:
     """Return the values of columns; a fact that the document lacks is None."""
-    known = flatten(row.job) | {SENTENCES: list(map(asdict, row.sentences))}
+    known = flatten(row.job) | {SENTENCES: list(map(_flatten_sentence, row.sentences))}
     return {name: known[name] if name in known else row.details.get(name.removeprefix(DETAILS)) for name in columns}
+
+
+def _flatten_sentence(sentence: CitedSentence) -> Json:
+    documents = [asdict(document) | {"job_id": str(document.job_id)} for document in sentence.documents]
+    return asdict(sentence) | {"documents": documents}
 
 
 def check_columns(session: Session, wanted: JobFilter, columns: Sequence[str]) -> None:

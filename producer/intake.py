@@ -58,6 +58,11 @@ def name_documents(digest: str, asked: Json) -> str:
     return _derive_name("documents", digest, asked)
 
 
+def name_digest(batch: str, digest: str, asked: Json) -> str:
+    """Return the name of the digests of a batch, derived from their composed documents and the options."""
+    return _derive_name(f"{batch}-digest", digest, asked)
+
+
 def _derive_name(stem: str, identity: object, asked: dict[str, object]) -> str:
     content = json.dumps([identity, asked], sort_keys=True, default=str)
     return f"{stem}-{hashlib.sha256(content.encode()).hexdigest()[:HASH_DIGITS]}"

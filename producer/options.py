@@ -31,8 +31,8 @@ class ReadingOptions(TypedDict, total=False):
     ocr: bool
 
 
-class PlanningOptions(ReadingOptions, total=False):
-    """Options of reading and of the jobs, named as on the command line.
+class SummarizingOptions(TypedDict, total=False):
+    """Options of the jobs, named as on the command line.
 
     ``prompt`` is a text with ``{text}`` in it or the path of one; ``examples`` are mappings of text and summary, or
     the path of a table; ``greedy`` is the opposite of ``do_sample``.
@@ -64,6 +64,17 @@ class PlanningOptions(ReadingOptions, total=False):
     check: bool | None
     gate: float | None
     cache: bool | None
+
+
+class PlanningOptions(ReadingOptions, SummarizingOptions, total=False):
+    """Options of reading and of the jobs."""
+
+
+class DigestOptions(SummarizingOptions, total=False):
+    """Options of a digest."""
+
+    priority: PriorityName
+    keep_days: int | None
 
 
 class SubmitOptions(PlanningOptions, total=False):
@@ -100,7 +111,7 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
-    known = PlanningOptions.__annotations__.keys() - READING_OPTIONS
+    known = SummarizingOptions.__annotations__.keys()
     for name in values.keys() - known:
         nearest = difflib.get_close_matches(name, SubmitOptions.__annotations__, n=3, cutoff=0.5)
         advice = f"; the nearest are {', '.join(nearest)}" if nearest else "; `gistmill submit --help` lists all"

@@ -152,9 +152,9 @@ def prepare_submission(
     request = SubmissionRequest(
         batch=batch,
         options=options,
-        priority=_find_priority(priority),
-        asked=asked | _describe_asked(reading.describe() | of_jobs),
-        retention_days=_check_days(keep_days),
+        priority=find_priority(priority),
+        asked=asked | describe_asked(reading.describe() | of_jobs),
+        retention_days=check_days(keep_days),
     )
     return Preparation(reading, request, is_strict=strict)
 
@@ -178,20 +178,30 @@ def _is_no_table(path: str) -> bool:
     return kind is not None and not kind.is_table and Path(path).is_file()
 
 
-def _check_days(days: int | None) -> int | None:
+def check_days(days: int | None) -> int | None:
+    """Return the number of days that a batch keeps its jobs.
+
+    Raises:
+        SubmissionError: it is none that can be stored.
+    """
     if days is not None and not 1 <= days <= MOST_DAYS:
         raise SubmissionError(f"a job is kept for 1 to {MOST_DAYS:,} days, not {days}")
     return days
 
 
-def _find_priority(name: str) -> Priority:
+def find_priority(name: str) -> Priority:
+    """Return the priority with a name.
+
+    Raises:
+        SubmissionError: there is none.
+    """
     try:
         return Priority[name.upper()]
     except (AttributeError, KeyError):
         raise SubmissionError(f"priority {name!r} is not one of low, normal, high") from None
 
 
-def _describe_asked(given: Mapping[str, Any]) -> Json:
+def describe_asked(given: Mapping[str, Any]) -> Json:
     """Return options as they were given, for the batch's row."""
     return {
         option: value if isinstance(value, bool | int | float) else str(value)

@@ -18,7 +18,8 @@ from models.sentence import SentenceKind
 from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
-from producer.citations import CitedSentence, read_cited
+from producer.citations import CitedSentence
+from producer.cited_documents import read_cited
 from producer.evidence import Evidence, read_evidence
 from producer.sources.source import NOTES
 

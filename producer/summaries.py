@@ -11,7 +11,8 @@ from models.base import Json
 from models.listing import JobPage
 from models.lookup import read_details
 from models.views import JobSummary
-from producer.citations import CitedSentence, read_cited
+from producer.citations import CitedSentence
+from producer.cited_documents import read_cited
 
 
 @dataclass(frozen=True, slots=True, repr=False)

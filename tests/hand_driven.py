@@ -14,6 +14,7 @@ from models.base import Json
 from models.claims import Claim
 from models.job import Job
 from models.options import JobOptions
+from models.outbox import message_of
 from models.queues import StepMessage
 from models.results import StepResult
 from models.settings import Settings
@@ -238,6 +239,15 @@ def ready_steps(engine: Engine) -> list[tuple[str, int]]:
     with Session(engine) as session:
         rows = session.execute(select(Step.kind, Step.index).where(Step.state == StepState.READY)).all()
     return sorted((kind, index) for kind, index in rows)
+
+
+def ready_messages(engine: Engine) -> list[StepMessage]:
+    """Return the message of every step that waits."""
+    with Session(engine) as session:
+        rows = session.execute(
+            select(Step.id, Step.kind, Step.queue, Step.priority).where(Step.state == StepState.READY)
+        )
+        return [message_of(row) for row in rows]
 
 
 def lose_lease(engine: Engine, step_id: UUID) -> None:

@@ -50,7 +50,7 @@ ALTER ROLE gistmill_analyst CONNECTION LIMIT 20;
 
 -- Producers submit, cancel and retry. They may throw a result away to have it made again, and never write one: each
 -- row that they insert or change is without output or summary, and documents are not theirs to change.
-GRANT INSERT ON batches, documents, jobs, steps TO gistmill_producer;
+GRANT INSERT ON batches, documents, jobs, steps, digest_parts TO gistmill_producer;
 GRANT UPDATE (
     state, pending, summary, round, verified, quoted, flagged, reason, review, cancel_requested_at, started_at,
     finished_at

@@ -98,6 +98,9 @@ def _describe_counts(counts: DeletionCounts) -> str:
     parts = [count(counts.jobs, "job"), count(counts.steps, "step")]
     parts.append(f"{count(counts.documents, 'document')} of {counts.characters:,} characters")
     words = ", ".join(parts)
+    if counts.digests:
+        words += f"; {count(counts.digests, 'job')} of them {'is a digest' if counts.digests == 1 else 'are digests'} "
+        words += "of the others"
     if counts.open_jobs:
         words += f"; {count(counts.open_jobs, 'job')} not ended"
     if counts.kept_documents:

@@ -59,7 +59,8 @@ def print_summaries(batch: str) -> bool:
     from gistmill.cli.step_tree import render_citations
     from models.listing import JobFilter, list_jobs
     from models.lookup import find_target
-    from producer.citations import mark_summary, read_cited
+    from producer.citations import mark_summary
+    from producer.cited_documents import read_cited
     from producer.wording import clean_text
 
     console = Console()

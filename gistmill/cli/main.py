@@ -15,6 +15,7 @@ QUALITY = "Quality"
 
 COMMANDS = {
     "submit": Entry("gistmill.cli.submit:submit", "Put documents on the queue.", WORK),
+    "digest": Entry("gistmill.cli.digest:digest", "One summary over the documents of a batch.", WORK),
     "watch-folder": Entry("gistmill.cli.watch_folder:watch_folder", "Submit the files of a folder as they come.", WORK),
     "retry": Entry("gistmill.cli.retry:retry", "Run failed and cancelled steps again.", WORK),
     "cancel": Entry("gistmill.cli.cancel:cancel", "Stop jobs; what is finished stays.", WORK),

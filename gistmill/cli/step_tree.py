@@ -98,11 +98,18 @@ def _shorten(words: str) -> str:
 
 
 def render_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
-    """Yield the lines of the marked sentences: number and verdict, then the passages with their places."""
+    """Yield the lines of the marked sentences: number and verdict, then the passages with their places.
+
+    Of a digest, the documents follow, each with its passages; the summaries of it were only in between.
+    """
     for sentence in sentences:
         if sentence.number is not None:
             yield f"[{sentence.number}] {clean_line(sentence.verdict)}"
-            yield from (f"    {_describe_passage(passage)}" for passage in sentence.citations)
+            if not sentence.documents:
+                yield from (f"    {_describe_passage(passage)}" for passage in sentence.citations)
+            for document in sentence.documents:
+                yield f"    {_shorten(document.label)}"
+                yield from (f"        {_describe_passage(passage)}" for passage in document.passages)
 
 
 def _describe_passage(passage: Passage) -> str:

@@ -2,19 +2,23 @@
 
 Under ``strict`` every output is borne out by its part of the document, so it can stand in the summary as it is; and a
 summary that small weights left far shorter than an extract would be goes on with the document's salient sentences.
+The summary of a digest ends with what its documents say differently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from models.base import Json
 from models.claims import Claim
 from models.options import JobOptions
+from models.results import StepResult
 from models.step import StepKind
 from workers.execution.attempts import note_guard
-from workers.execution.grounding import Grounder
+from workers.execution.grounding import Grounder, describe_sentences
 from workers.summarization.coverage import note_coverage, pick_missing
+from workers.summarization.differences import find_differences, note_unquoted, quote_differences
 from workers.summarization.extraction import default_length
 from workers.summarization.grounding import GroundedAnswer, join_answers
 from workers.summarization.languages import is_in_language
@@ -24,6 +28,8 @@ from workers.summarization.quotation import PLAIN_STYLES
 COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
 # Share of its length below which a summary is short.
 SHORT_SHARE = 0.5
+# Between the summary of a digest and the differences of its documents.
+DIFFERENCES_GAP = "\n\n"
 
 
 def join_short(grounder: Grounder, claim: Claim, outputs: Sequence[str], options: JobOptions) -> GroundedAnswer | None:
@@ -75,6 +81,37 @@ def complete(
 def is_last(claim: Claim) -> bool:
     """Tell whether a step reads all that its summary is of; a map step does if its document is one chunk."""
     return claim.kind in (StepKind.STUFF, StepKind.REDUCE) or (claim.kind == StepKind.MAP and claim.chunk_count == 1)
+
+
+def ends_digest(claim: Claim, options: JobOptions) -> bool:
+    """Tell whether a step's output is the summary of a digest, to which the differences of its documents belong."""
+    is_end = claim.kind == StepKind.EXTRACT or (claim.kind == StepKind.REFINE and claim.index + 1 == claim.chunk_count)
+    return options.digest and (is_end or is_last(claim))
+
+
+def add_differences(result: StepResult, document: str, count_tokens: Callable[[str], int]) -> StepResult:
+    """Return the last result of a digest with what its documents say differently, quoted below it.
+
+    The result has no identity then: its prompt alone does not determine it, and no other step may reuse it.
+    """
+    differences = find_differences(document)
+    if not differences:
+        return result
+    quoted = quote_differences(differences)
+    offset = len(result.output) + len(DIFFERENCES_GAP)
+    moved = (
+        replace(sentence, start=sentence.start + offset, end=sentence.end + offset) for sentence in quoted.sentences
+    )
+    output = result.output + DIFFERENCES_GAP + quoted.text
+    unquoted = note_unquoted(differences)
+    return replace(
+        result,
+        output=output,
+        output_tokens=count_tokens(output),
+        identity=None,
+        sentences=(*result.sentences, *describe_sentences(tuple(moved))),
+        guards=result.guards if unquoted is None else (*result.guards, note_guard("differences", unquoted)),
+    )
 
 
 def describe_coverage(claim: Claim, text: str, outputs: Sequence[str]) -> tuple[Json, ...]:

@@ -26,14 +26,15 @@ def choose_style(options: JobOptions, trained_prompt: TrainedPrompt) -> JobOptio
 
 
 def plan_options(options: JobOptions) -> PlanOptions:
-    """Return the part of a job's options that the planner uses."""
+    """Return the part of a job's options that the planner uses; a digest beyond one chunk is mapped and reduced."""
+    chunk_tokens = options.chunk_tokens or DEFAULT_CHUNK_TOKENS
     return PlanOptions(
         strategy=options.strategy,
-        splitter=options.splitter,
-        chunk_tokens=options.chunk_tokens or DEFAULT_CHUNK_TOKENS,
+        splitter="stable" if options.digest and options.splitter == "auto" else options.splitter,
+        chunk_tokens=chunk_tokens,
         overlap_tokens=options.overlap_tokens,
         separator=options.separator,
-        stuff_tokens=options.stuff_tokens,
+        stuff_tokens=chunk_tokens if options.digest and options.stuff_tokens is None else options.stuff_tokens,
     )
 
 

@@ -176,10 +176,16 @@ _PROGRESS = (
 )
 
 
+# A hash of each output too, which decides where a digest's groups end.
+_MARKED_PROGRESS = _PROGRESS.add_columns(func.hashtextextended(Step.output, 0).label("mark"))
+
+
 def read_progress(session: Session, job: Job, round_number: int) -> Progress:
     """Return the ended steps of a round, for the strategy."""
     plan = job.plan or {}
-    rows = session.connection().execute(_PROGRESS, {"job": job.id, "round": round_number}).mappings()
+    is_stable = plan["splitter"] == "stable"
+    statement = _MARKED_PROGRESS if is_stable else _PROGRESS
+    rows = session.connection().execute(statement, {"job": job.id, "round": round_number}).mappings()
     return Progress(
         strategy=cast("Strategy", job.strategy),
         limits=Limits(**plan["limits"]),
@@ -190,9 +196,11 @@ def read_progress(session: Session, job: Job, round_number: int) -> Progress:
                 is_done=row["state"] == StepState.DONE,
                 tokens=row["output_tokens"] or 0,
                 notes=tuple(_list_notes(row["guards"], row["error"])),
+                mark=((row["mark"] or 0) % 2**32) / 2**32 if is_stable else 0,
             )
             for row in rows
         ),
+        is_stable=is_stable,
     )
 
 

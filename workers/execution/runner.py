@@ -21,7 +21,14 @@ from workers.evaluation.verification import ClaimJudge
 from workers.execution.attempts import Answer, generate_answer, note_guard
 from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
-from workers.execution.combining import complete, describe_coverage, is_last, join_short
+from workers.execution.combining import (
+    add_differences,
+    complete,
+    describe_coverage,
+    ends_digest,
+    is_last,
+    join_short,
+)
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.job_options import choose_style, make_prompts, plan_options, read_options
 from workers.execution.progression import StepOutcome, read_inputs
@@ -90,11 +97,11 @@ class StepRunner:
         try:
             if claim.kind == StepKind.PLAN:
                 return self._plan(claim)
-            if claim.kind == StepKind.EXTRACT:
-                return self._extract(claim)
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
-            return self._generate(claim, stopped, seconds)
+            is_extract = claim.kind == StepKind.EXTRACT
+            outcome = self._extract(claim) if is_extract else self._generate(claim, stopped, seconds)
+            return self._end_digest(claim, outcome)
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError) as error:
             raise PermanentError(str(error)) from error
 
@@ -129,6 +136,13 @@ class StepRunner:
     def _extract(self, claim: Claim) -> StepOutcome:
         text, _ = self._store.read_document(claim)
         return self._quote(quote_spans(text, extract(text, words=read_options(claim.options).words)))
+
+    def _end_digest(self, claim: Claim, outcome: StepOutcome | None) -> StepOutcome | None:
+        """Return the outcome of a digest's last step with the differences of its documents; any other as it is."""
+        if outcome is None or not ends_digest(claim, read_options(claim.options)):
+            return outcome
+        text, _ = self._store.read_document(claim)
+        return StepOutcome(add_differences(outcome.result, text, self._generator.count_tokens))
 
     def _quote_short(self, claim: Claim, options: JobOptions) -> Quotation | None:
         """Return the text of a step that reads nothing but a short chunk; None for any other step."""

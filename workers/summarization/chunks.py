@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.summarization.grouping import group_by_content, hash_mark
 from workers.summarization.packing import Packer, Span, extend_start, trim_span
 from workers.summarization.structure import Structure, is_blank, strip_headings
 
-Splitter = Literal["auto", "headers", "character", "recursive", "tokens"]
+# ``stable`` is of digests: sections as under ``headers``, whose groups a change elsewhere does not move.
+Splitter = Literal["auto", "headers", "character", "recursive", "tokens", "stable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,19 @@ class SectionCutter:
                 joined.append(section)
                 taken = size
         return joined
+
+    def join_stably(self, sections: Sequence[Span]) -> list[Span]:
+        """Join neighbouring sections so that a change of one leaves nearly all other spans as they are."""
+        texts = [self.packer.text[slice(*trim_span(self.packer.text, section))] for section in sections]
+        groups = group_by_content(
+            [self.packer.count(text) for text in texts], list(map(hash_mark, texts)), room=self.chunk_tokens
+        )
+        return [span for group in groups for span in self._keep_together([sections[place] for place in group])]
+
+    def _keep_together(self, sections: Sequence[Span]) -> Sequence[Span]:
+        """Return sections as one span, or as they are if their headings make them too long for a chunk."""
+        first, last = sections[0], sections[-1]
+        return [(first[0], last[1])] if self._fit_together(first, last) else sections
 
     def _fit_together(self, first: Span, second: Span) -> bool:
         return self._try_chunk(trim_span(self.packer.text, (first[0], second[1]))) is not None

@@ -137,7 +137,7 @@ def plan_job(
     planner = _Planner(document, options, prompts, counter, limits, check_rate)
     strategy, reason = planner.choose_strategy()
     split = planner.take_whole(strategy) if strategy in ("stuff", "extract") else planner.split_document(strategy)
-    state = JobProgress(strategy=strategy, limits=limits, chunk_count=len(split.chunks))
+    state = JobProgress(strategy, limits, len(split.chunks), is_stable=split.splitter == "stable")
     first = next_steps(state)
     assert isinstance(first, NextSteps)  # noqa: S101  # a job without steps always has next ones
     totals = estimate_totals(state, [chunk.tokens for chunk in split.chunks])

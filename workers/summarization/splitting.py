@@ -7,6 +7,7 @@ alone. Every chunk's prompt text, headings included, is within the budget by the
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -14,7 +15,7 @@ from workers.evaluation.writing import STOPS
 from workers.generation import TokenCounter
 from workers.summarization.chunks import SectionCutter, Split, Splitter, find_sections
 from workers.summarization.errors import SplitError
-from workers.summarization.packing import PARAGRAPHS, SENTENCES, SUBHEADINGS, WORDS, Packer
+from workers.summarization.packing import PARAGRAPHS, SENTENCES, SUBHEADINGS, WORDS, Packer, Span
 from workers.summarization.structure import DocumentFormat, Structure, read_structure
 
 # Default separator of the character splitter, as in LangChain.
@@ -53,7 +54,7 @@ def split_document(
         sizes = f"chunks of {chunk_tokens} tokens with an overlap of {overlap_tokens} cannot be made"
         raise SplitError(f"{sizes}: the overlap must be from 0 to half of the chunk size")
     structure = read_structure(text, document_format)
-    sections = find_sections(structure) if splitter in ("auto", "headers") else []
+    sections = find_sections(structure) if splitter in ("auto", "headers", "stable") else []
     chosen, reason = _choose_splitter(splitter, len(sections))
     if chosen in ("character", "tokens"):
         # A user's separator and plain token windows ignore headings, tables and fences.
@@ -62,20 +63,35 @@ def split_document(
         text=text,
         masked=structure.masked,
         separators=_order_separators(chosen, separator),
-        is_even=chosen in ("headers", "recursive"),
+        is_even=chosen in ("headers", "recursive", "stable"),
         count=cache(counter.count_tokens),
     )
     cutter = SectionCutter(packer, structure, chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
-    spans = cutter.join(sections) if chosen == "headers" else [(0, len(text))]
+    spans = _join_sections(cutter, chosen, sections) or [(0, len(text))]
     chunks = (chunk for span in spans for chunk in cutter.cut(span))
     numbered = tuple(replace(chunk, index=number) for number, chunk in enumerate(chunks))
     return Split(chunks=numbered, splitter=chosen, reason=reason)
 
 
+def _join_sections(cutter: SectionCutter, splitter: Splitter, sections: Sequence[Span]) -> list[Span]:
+    match splitter:
+        case "headers":
+            return cutter.join(sections)
+        case "stable":
+            return cutter.join_stably(sections)
+        case _:
+            return []
+
+
 def _choose_splitter(splitter: Splitter, section_count: int) -> tuple[Splitter, str]:
+    if splitter == "stable" and section_count > 1:
+        return (
+            splitter,
+            f"{section_count} sections, grouped so that a change of one leaves nearly all chunks as they are",
+        )
     if splitter in ("auto", "headers") and section_count > 1:
         return "headers", f"{section_count} sections under headings: small neighbours share a chunk, a long one is cut"
-    if splitter == "headers":
+    if splitter in ("headers", "stable"):
         return "recursive", "no headings to split at: split at paragraphs and sentences instead"
     if splitter == "auto":
         return "recursive", "no sections under headings: split at paragraphs and sentences"

@@ -56,12 +56,14 @@ class FinishedStep:
         is_done: whether it has an output; a step without one has failed.
         tokens: size of the output by the token counter, which may differ from the number of generated tokens.
         notes: human-readable faults of the output, or reasons for its absence; each makes the job partial.
+        mark: hash of the output, from 0 to 1, for content-defined groups; 0 where it is unknown makes most groups.
     """
 
     spec: StepSpec
     is_done: bool
     tokens: int = 0
     notes: tuple[str, ...] = ()
+    mark: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,14 @@ class JobProgress:
         limits: the job's planned token budgets.
         chunk_count: number of chunks of the document.
         steps: all steps so far, every one finished.
+        is_stable: group the outputs of a level so that a change of one leaves nearly all other groups as they are.
     """
 
     strategy: Strategy
     limits: Limits
     chunk_count: int
     steps: tuple[FinishedStep, ...] = ()
+    is_stable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

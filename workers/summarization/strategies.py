@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from workers.summarization.errors import StateError
+from workers.summarization.grouping import group_by_content
 from workers.summarization.steps import (
     ChunkInput,
     Conclusion,
@@ -101,9 +102,16 @@ def _combine(state: JobProgress, outputs: Sequence[FinishedStep], *, level: int)
     if sum(costs) <= state.limits.combine_room:
         yield StepSpec(StepKey("reduce", level, 0), tuple(keys))
         return
-    for index, group in enumerate(group_costs(costs, state.limits.combine_room)):
+    for index, group in enumerate(_group(state, outputs, costs)):
         if len(group) > 1:
             yield StepSpec(StepKey("collapse", level, index), tuple(keys[group.start : group.stop]))
+
+
+def _group(state: JobProgress, outputs: Sequence[FinishedStep], costs: Sequence[int]) -> list[range]:
+    if not state.is_stable:
+        return group_costs(costs, state.limits.combine_room)
+    marks = [output.mark for output in outputs]
+    return group_by_content(costs, marks, room=state.limits.combine_room, least=2)
 
 
 def _replace_inputs(outputs: Sequence[FinishedStep], combined: Sequence[FinishedStep]) -> list[FinishedStep]:

@@ -41,6 +41,8 @@ async def test_a_batch_is_submitted_waited_for_and_read(
     assert [summary.source async for summary in batch.summaries()] == NAMES
     assert (batch.name, batch.new, seen[-1].progress.is_over) == ("pile", 12, True)
     assert len(await batch.summaries(status="succeeded", limit=7).to_pandas()) == 7
+    digests = await aclient.digest(batch, strategy="extract")
+    assert (digests.new, (await aclient.digest("pile", strategy="extract")).new) == (1, 0)
 
 
 @pytest.mark.asyncio

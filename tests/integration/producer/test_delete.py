@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,12 +14,14 @@ from sqlalchemy import Engine, inspect, select, text, update
 from sqlalchemy.orm import Session
 
 import gistmill as public
+import producer.digest
 from models.deletion import DeletionRequest, begin_deletion, carry_out, delete_due
 from models.job import Job
 from models.publisher import OutboxPublisher
 from models.tables import Batch, Deletion, DeletionKind, Document
 from models.views import JobSummary
-from producer.intake import SubmissionRequest
+from producer.errors import SubmissionError
+from producer.intake import SubmissionRequest, batch_id
 from producer.sources.source import Source
 from producer.submit import Submission, SubmissionResult
 from tests.conftest import Cluster, wait_until
@@ -392,3 +395,70 @@ def test_a_program_deletes(gistmill: Gistmill, cluster: Cluster, submitted: list
 
 def test_an_unknown_deletion_is_nothing_to_carry_out(cluster: Cluster) -> None:
     carry_out(cluster.engine, uuid4())
+
+
+def make_digest(gistmill: Gistmill, driver: Driver, cluster: Cluster, batch: str) -> JobSummary:
+    """Make a digest of a batch to its end, and return its job."""
+    name = gistmill("digest", batch, "--json").json["batch"]
+    [digest] = [job for job in read_jobs(cluster) if job.batch == name]
+    driver.run(digest.job_id, chunks=1, strategy="stuff", words=f"{SECRET} in short.")
+    return digest
+
+
+@pytest.mark.parametrize("chosen", ["job", "batch", "document", "age"])
+def test_a_digest_goes_with_any_job_whose_summary_it_holds(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, secret: list[JobSummary], chosen: str
+) -> None:
+    first = make_digest(gistmill, driver, cluster, "secret")
+    make_digest(gistmill, driver, cluster, first.batch)
+    with Session(cluster.engine) as session, session.begin():
+        old = update(Job).where(Job.id == secret[0].job_id)
+        session.execute(old.values(finished_at=Job.finished_at - timedelta(days=100)))
+    choice = {
+        "job": (str(secret[0].job_id),),
+        "batch": ("secret",),
+        "document": ("--document", secret[0].document_sha256),
+        "age": ("--older-than", "90d"),
+    }[chosen]
+    jobs = 4 if chosen == "batch" else 3
+
+    preview = gistmill("delete", *choice, "--dry-run").out
+    done = gistmill("delete", *choice, "--yes")
+
+    assert preview.startswith(f"would delete {jobs} jobs, ")
+    assert "; 2 jobs of them are digests of the others" in preview
+    assert done.out.startswith(f"{jobs} jobs, ")
+    assert done.out.endswith(f"{jobs} documents deleted\n")
+    assert {job.batch for job in read_jobs(cluster)} <= {"secret", "other"}
+    assert count_rows(cluster, "digest_parts") == 0
+    assert count_rows(cluster, "batches", "name LIKE '%digest%'") == 0
+
+
+@pytest.mark.usefixtures("secret")
+def test_the_documents_of_a_deleted_digest_stay(gistmill: Gistmill, cluster: Cluster, driver: Driver) -> None:
+    digest = make_digest(gistmill, driver, cluster, "secret")
+
+    assert gistmill("delete", digest.batch, "--yes").out == "1 job, 2 steps, 1 document deleted\n"
+    assert [job.batch for job in read_jobs(cluster)].count("secret") == 2
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_deletion_beside_a_digest_that_is_being_made_leaves_no_text(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = producer.digest.store_block
+
+    def store_late(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        request = DeletionRequest(DeletionKind.BATCH, str(batch_id("secret")))
+        with Session(cluster.engine) as session, session.begin():
+            deletion = begin_deletion(session, request, by="a test")
+        carry_out(cluster.engine, deletion)
+        return store(*arguments, **named)
+
+    with public.connect(cluster.database_url, cluster.broker_url) as client:
+        monkeypatch.setattr("producer.digest.store_block", store_late)
+        with pytest.raises(SubmissionError, match="has no summary"):
+            client.digest("secret")
+
+    assert find_secret(cluster.engine) == []

@@ -57,7 +57,8 @@ def test_the_bounds_of_a_number_are_those_of_the_job(name: str) -> None:
 
 def test_every_option_of_a_job_can_be_given() -> None:
     offered = {param.name for param in COMMAND.params}
-    of_a_job = set(JobOptions.model_fields) - {"generation", "template"} | set(GenerationOptions.model_fields)
+    # A digest is a command of its own.
+    of_a_job = set(JobOptions.model_fields) - {"generation", "template", "digest"} | set(GenerationOptions.model_fields)
 
     assert offered - {"prompt"} == of_a_job
 
