@@ -59,7 +59,7 @@ $(CURDIR)/$(ENGINES)/llama-cpp/bin/python:
 	$(ENGINES)/llama-cpp/bin/pip install --quiet --disable-pip-version-check 'llama-cpp-python[server]==0.3.36'
 
 test-engines: install $(ENGINE_VLLM) $(ENGINE_LLAMA_CPP)
-	GISTMILL_VLLM=$(ENGINE_VLLM) $(BIN)/python -m pytest tests/engines/check_vllm.py
+	GISTMILL_VLLM=$(ENGINE_VLLM) $(BIN)/python -m pytest tests/engines/check_vllm.py tests/engines/check_vllm_worker.py
 	GISTMILL_TEST_LLAMA_CPP=$(ENGINE_LLAMA_CPP) $(BIN)/python -m pytest tests/engines/check_llama_cpp.py
 
 # What `pip install .` without an extra must be enough for, and the extras that it does without.

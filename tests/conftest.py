@@ -89,12 +89,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_weights() -> Path:
-    """The packaged Gemma 3 270M."""
-    return find_real_weights()
-
-
-def find_real_weights() -> Path:
-    """Return the packaged Gemma 3 270M, converted once and kept between runs."""
+    """The packaged Gemma 3 270M, converted once and kept between runs."""
     cache = Path(os.environ.get("GISTMILL_TEST_CACHE", Path.home() / ".cache" / "gistmill-tests"))
     return ensure_packaged_weights(cache / "gemma-3-270m")
 

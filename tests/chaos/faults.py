@@ -68,8 +68,8 @@ class Tormentor:
     def add_engine_server(self, server: Victim, launcher: Victim) -> None:
         """Do things to the engine's server too."""
         self._faults |= {
-            "engine server killed": (4, lambda: server.signal(signal.SIGKILL)),
-            "engine server frozen": (4, lambda: self._freeze(server)),
+            "engine server killed": (3, lambda: server.signal(signal.SIGKILL)),
+            "engine server frozen": (3, lambda: self._freeze(server)),
             "launcher of the server killed": (1, lambda: launcher.signal(signal.SIGKILL)),
         }
 

@@ -95,7 +95,7 @@ class VllmCluster:
         ]
         self._scene = scene
         self._supervisor = Supervisor(scene.folder, programs, logs=scene.folder)
-        self.server_log = scene.folder / f"{launcher.name}.log"
+        self._server_log = scene.folder / f"{launcher.name}.log"
         self.launcher = SupervisedProcess(self._supervisor, launcher.name)
         self.workers = [SupervisedProcess(self._supervisor, name) for name in names]
         self.server = VllmProcesses(StartedServer(Path(launcher.environment[FILE_VARIABLE])))
@@ -108,6 +108,10 @@ class VllmCluster:
             "every worker serves",
             seconds=START_SECONDS,
         )
+
+    def count_server_starts(self) -> int:
+        """Return how often the server has started to serve, by what the real vLLM writes."""
+        return self._server_log.read_text(errors="replace").count("Application startup complete")
 
     def close(self) -> None:
         """End the workers, and then the server."""

@@ -31,9 +31,7 @@ def load(path: Path) -> dict[str, Any]:
     return yaml.load(path.read_text(), ComposeLoader)  # type: ignore[no-any-return]
 
 
-def resolve(
-    folder: Path, *overrides: Path, without: str = "", **variables: str
-) -> subprocess.CompletedProcess[str]:
+def resolve(folder: Path, *overrides: Path, without: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``podman-compose config``, which asks podman for its version before it interpolates."""
     podman = folder / "podman"
     podman.write_text("#!/bin/sh\necho podman version 5.4.0\n")

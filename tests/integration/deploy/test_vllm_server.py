@@ -1,4 +1,4 @@
-"""vLLM as the engine under Compose and Kubernetes: valid files, locked down, with the options that a worker starts it by."""
+"""vLLM as the engine under Compose and Kubernetes: valid files, locked down, with the options of a started server."""
 
 from __future__ import annotations
 
