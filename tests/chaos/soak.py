@@ -219,6 +219,7 @@ def make_report(scene: Scene, options: argparse.Namespace, tormentor: Tormentor)
         "seed": options.seed,
         "slowest": slowest,
         "states": states,
+        "strategies": count_by(scene, "strategy", "jobs"),
         "outcomes": outcomes,
         "violations": findings.details,
         "worker_starts": scene.count("SELECT count(*) FROM workers"),
@@ -228,14 +229,14 @@ def make_report(scene: Scene, options: argparse.Namespace, tormentor: Tormentor)
 def count_by(scene: Scene, column: str, table: str) -> dict[str, int]:
     """Return how many rows have each value of a column."""
     with scene.engine.connect() as connection:
-        rows = connection.execute(text(f"SELECT {column}, count(*) FROM {table} GROUP BY {column}"))
+        rows = connection.execute(text(f"SELECT coalesce({column}, 'none'), count(*) FROM {table} GROUP BY 1"))
         return {value: count for value, count in rows}  # noqa: C416 - rows are not quite tuples
 
 
 def print_report(report: dict[str, object], tormentor: Tormentor, *, seconds: float, is_over: bool) -> None:
     """Print the table."""
     table = Table("what", "how many", title=f"soak, seed {report['seed']}")
-    for name in ("jobs", "states", "steps", "outcomes", "faults"):
+    for name in ("jobs", "states", "strategies", "steps", "outcomes", "faults"):
         table.add_row(name, _write(report[name]))
     for name, count in sorted(tormentor.counts.items()):
         table.add_row(f"  {name}", str(count))
