@@ -59,7 +59,7 @@ $(CURDIR)/$(ENGINES)/llama-cpp/bin/python:
 	$(ENGINES)/llama-cpp/bin/pip install --quiet --disable-pip-version-check 'llama-cpp-python[server]==0.3.36'
 
 test-engines: install $(ENGINE_VLLM) $(ENGINE_LLAMA_CPP)
-	GISTMILL_VLLM=$(ENGINE_VLLM) $(BIN)/python -m pytest tests/engines/check_vllm.py
+	GISTMILL_VLLM=$(ENGINE_VLLM) $(BIN)/python -m pytest tests/engines/check_vllm.py tests/engines/check_vllm_worker.py
 	GISTMILL_TEST_LLAMA_CPP=$(ENGINE_LLAMA_CPP) $(BIN)/python -m pytest tests/engines/check_llama_cpp.py
 
 # What `pip install .` without an extra must be enough for, and the extras that it does without.
@@ -147,12 +147,15 @@ gpu-wheels:
 bench-start: install
 	$(BIN)/python -m tests.bench.bench_start
 
-JOBS ?= 2000
-SECONDS ?= 300
+# ENGINE=vllm has the workers generate on a real vLLM server for the CPU, and faults hit that too.
+ENGINE ?=
+JOBS ?= $(if $(ENGINE),300,2000)
+SECONDS ?= $(if $(ENGINE),600,300)
 SEED ?=
 
-chaos: install
-	$(BIN)/python -m tests.chaos.soak --jobs $(JOBS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+chaos: install $(if $(ENGINE),$(ENGINE_VLLM))
+	$(if $(ENGINE),GISTMILL_VLLM=$(ENGINE_VLLM)) $(BIN)/python -m tests.chaos.soak --jobs $(JOBS) --seconds $(SECONDS) \
+		$(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

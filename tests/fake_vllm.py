@@ -59,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(0.2 if behaviour == "slow" else 0)
         prompt = body["prompt"]
         usage = {{"completion_tokens": 4}}
         if isinstance(prompt, list):

@@ -4,11 +4,12 @@ The same documents, splits, prompts, weights and number of new tokens per call f
 starts them, one worker) in float32 and as it serves by default on a CPU; the notebook's LangChain chain over a
 transformers pipeline; transformers' ``generate_batch``; vLLM; llama.cpp on the GGUF with four bits; and our own engine
 without queue, database and executor. Every peer loads its weights before the first round; rounds are interleaved, and
-all peers but the measured one are frozen.
+all peers but the measured one are frozen. Gistmill is measured over servers of vLLM and llama.cpp too.
 
 Examples:
   make bench DATA=posts.csv DOCS=5 NEW=64
-  python -m tests.bench.bench_pipeline --docs 1 --new 8 --rounds 1 --without vllm llamacpp
+  python -m tests.bench.bench_pipeline --docs 1 --new 8 --rounds 1 --only float32 engine
+  python -m tests.bench.bench_pipeline --only served-vllm vllm served-llamacpp llamacpp-server
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -31,8 +32,10 @@ from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
 from producer.intake import SubmissionRequest
 from producer.submit import Submission, SubmissionResult
 from tests.bench.peer_process import Peer, PeerError, find_python
+from tests.bench.peers.protocol import CONTEXT_TOKENS
 from tests.bench.pipeline_work import Task, make_task, read_documents, write_work
 from tests.bench.queue_cluster import Cluster, open_cluster
+from tests.bench.served_engines import KINDS, BareRun, BenchServer, Run
 from tests.chaos.arena import open_arena
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.local.launch import THREAD_SPIN_LIMIT
@@ -54,7 +57,12 @@ LABELS = {
     "vllm": "(d) vLLM, float32",
     "llamacpp": "(e) llama.cpp, Q4_K_M, 16 slots",
     "engine": "Gistmill's engine alone, float32",
+    "served-vllm": "(f) Gistmill over a vLLM server, float32",
+    "served-llamacpp": "(g) Gistmill over llama.cpp's server, Q4_K_M",
+    "llamacpp-server": "(h) llama.cpp's server alone, Q4_K_M",
 }
+# Rows that need a server, with the kind of each.
+SERVED = {"served-vllm": "vllm", "served-llamacpp": "llamacpp", "llamacpp-server": "llamacpp"}
 # The script of each peer, and the environment that it needs if it is not ours.
 PEERS = {
     "notebook": ("notebook", None),
@@ -71,8 +79,9 @@ RATIOS = {
     "default_over_notebook": ("default", "notebook"),
     "over_engine": ("float32", "engine"),
     "two_workers_over_one": ("pair", "default"),
+    "served_over_vllm": ("served-vllm", "vllm"),
+    "served_over_llamacpp": ("served-llamacpp", "llamacpp-server"),
 }
-Run = Callable[[], tuple[float, int]]
 
 
 class GistmillRun:
@@ -112,9 +121,9 @@ class GistmillRun:
 
 
 @contextmanager
-def run_workers(cluster: Cluster, name: str, weights: Path, threads: int) -> Iterator[None]:
+def run_workers(cluster: Cluster, name: str, weights: Path, threads: int, **settings: str) -> Iterator[None]:
     """Run the worker processes of a weights name until the block ends, loaded when it begins."""
-    quantization, processes = WORKERS[name]
+    quantization, processes = WORKERS.get(name, ("none", 1))
     with ExitStack() as stack:
         before = cluster.read_number("SELECT count(*) FROM workers")
         for number in range(processes):
@@ -128,6 +137,7 @@ def run_workers(cluster: Cluster, name: str, weights: Path, threads: int) -> Ite
                     weights=str(weights),
                     weights_name=name,
                     quantization=quantization,
+                    **settings,
                 )
             )
         until = time.monotonic() + LOAD_SECONDS
@@ -154,6 +164,33 @@ def start_peers(
         else:
             stack.callback(peer.close)
             runs[name] = peer.run
+    return runs, missing
+
+
+def start_servers(
+    stack: ExitStack, wanted: list[str], cluster: Cluster, task: Task, folder: Path
+) -> tuple[dict[str, Run], dict[str, str]]:
+    """Start the servers that the wanted rows need, with a worker on each, and say of the others why not."""
+    runs: dict[str, Run] = {}
+    missing: dict[str, str] = {}
+    work = task.work
+    for kind in dict.fromkeys(SERVED[name] for name in wanted):
+        rows = [name for name in wanted if SERVED[name] == kind]
+        try:
+            python = find_python(CACHE, KINDS[kind].environment)
+            server = BenchServer(KINDS[kind], python, work, log=folder / f"server-{kind}.log")
+        except PeerError as error:
+            missing |= dict.fromkeys(rows, str(error))
+            continue
+        stack.callback(server.close)
+        for name in rows:
+            run: Run = BareRun(server.url, work)
+            if name.startswith("served"):
+                settings = {"engine": server.url, "context_tokens": str(CONTEXT_TOKENS)}
+                stack.enter_context(run_workers(cluster, name, Path(work.weights), work.threads, **settings))
+                run = GistmillRun(cluster, task, name)
+            runs[name] = server.wrap(run)
+        stack.enter_context(server.freeze())
     return runs, missing
 
 
@@ -207,9 +244,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--characters", type=int, default=3000, help="of every document, at most")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--weights", type=Path, help="a weights folder; the packaged Gemma 3 270M by default")
-    parser.add_argument("--without", nargs="*", default=[], choices=list(PEERS), help="peers to leave out")
+    parser.add_argument("--without", nargs="*", default=[], choices=list(LABELS), help="rows to leave out")
+    parser.add_argument("--only", nargs="+", default=[], choices=list(LABELS), help="rows to measure and no other")
     parser.add_argument("--pair", action="store_true", help="also two workers on half of the cores each")
     return parser.parse_args()
+
+
+def choose_rows(given: argparse.Namespace) -> list[str]:
+    """Return the names of the rows to measure."""
+    usual = [name for name in LABELS if name != "pair" or given.pair]
+    return [name for name in given.only or usual if name not in given.without]
 
 
 def main() -> None:
@@ -226,14 +270,16 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cluster = stack.enter_context(open_cluster(stack.enter_context(open_arena(is_durable=True)), 1))
+        rows = choose_rows(given)
         runs: dict[str, Run] = {}
-        for name in WORKERS:
-            if name != "pair" or given.pair:
-                stack.enter_context(run_workers(cluster, name, weights, threads))
-                runs[name] = GistmillRun(cluster, task, name)
-        wanted = [name for name in PEERS if name not in given.without]
-        peers, missing = start_peers(stack, wanted, write_work(task.work, folder / "work.json"), threads, folder)
-        seconds, tokens = measure(runs | peers, given.rounds)
+        for name in filter(WORKERS.__contains__, rows):
+            stack.enter_context(run_workers(cluster, name, weights, threads))
+            runs[name] = GistmillRun(cluster, task, name)
+        work = write_work(task.work, folder / "work.json")
+        served, absent = start_servers(stack, [name for name in rows if name in SERVED], cluster, task, folder)
+        peers, missing = start_peers(stack, [name for name in rows if name in PEERS], work, threads, folder)
+        missing |= absent
+        seconds, tokens = measure(runs | served | peers, given.rounds)
     calls = sum(len(each) + 1 for each in task.work.documents)
     print(
         f"{len(sources)} documents, {calls} calls of {given.new} new tokens, {threads} cores, {given.rounds} rounds\n"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import workers.engine.remote.remote_engine
 import workers.execution.attempts
 from models.settings import Settings, read_settings
 from workers.broker.app import default_node, make_app, run_worker
 from workers.engine.engine import Engine
 from workers.engine.loading import load_weights
+from workers.engine.remote.dialect import Dialect, build_body
 from workers.generation import Generation, GenerationParams, Prompt, PromptFormat
 from workers.logs import configure_logs
 from workers.service import Served, end_process
-from workers.serving import find_folders, make_config
+from workers.serving import attach_servers, find_folders, make_config
 
 
 class EndlessEngine(Engine):
@@ -34,8 +38,19 @@ class EndlessEngine(Engine):
         return frozenset()
 
 
+def build_endless_body(
+    dialect: Dialect, model: str, params: GenerationParams, *, stop: Sequence[str] = (), stop_ids: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Return the body of a request that only its limit ends."""
+    endless = {"ignore_eos": True} if dialect.has_token_fields else {"min_tokens": params.max_new_tokens}
+    return build_body(dialect, model, params) | endless
+
+
 def load_endless(settings: Settings) -> Served:
-    """Load the weights that the settings name."""
+    """Load the weights that the settings name, or attach to a server that has them."""
+    if settings.engine_urls:
+        workers.engine.remote.remote_engine.build_body = build_endless_body
+        return attach_servers(settings)
     config = make_config(settings, *find_folders(settings))
     engine = EndlessEngine(load_weights(config), config, on_fatal=end_process)
     return Served(engine, engine.device, engine.seconds_since_progress, engine.close)

@@ -24,12 +24,14 @@ RULES = {
             SELECT count(*) FILTER (WHERE kind = 'plan') AS plans,
                    count(*) FILTER (WHERE kind = 'map') AS maps,
                    count(*) FILTER (WHERE kind = 'refine') AS refines,
+                   count(*) FILTER (WHERE kind = 'extract') AS extracts,
                    count(*) FILTER (WHERE kind IN ('stuff', 'reduce')) AS ends
             FROM steps
             WHERE steps.job_id = jobs.id AND steps.state = 'done' AND (kind = 'plan' OR steps.round = jobs.round)
         ) AS done ON true
         WHERE state = 'succeeded' AND NOT CASE strategy
             WHEN 'stuff' THEN plans = 1 AND ends = 1
+            WHEN 'extract' THEN plans = 1 AND extracts = 1
             WHEN 'refine' THEN plans = 1 AND refines = (plan ->> 'chunks')::int
             ELSE plans = 1 AND maps = (plan ->> 'chunks')::int AND (ends = 1 OR maps = 1)
         END""",
@@ -104,7 +106,7 @@ RULES = {
     # More final steps than the barrier let through: a round has one reduce, one stuff, one check, and a job one plan.
     "doubled_ends": """
         SELECT count(*) FROM (
-            SELECT 1 FROM steps WHERE kind IN ('plan', 'stuff', 'reduce', 'evaluate')
+            SELECT 1 FROM steps WHERE kind IN ('plan', 'stuff', 'extract', 'reduce', 'evaluate')
             GROUP BY job_id, CASE WHEN kind <> 'plan' THEN round END, kind
             HAVING count(*) > 1) AS doubled""",
     # There are two tries at most.

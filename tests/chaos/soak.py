@@ -1,7 +1,11 @@
 """A soak: thousands of jobs while everything dies at random; ends with what the database says about it.
 
+With ``--engine vllm`` the workers generate on a real vLLM server, and faults hit that too. Its weights are random and
+small, because a start takes a minute even so. ``GISTMILL_VLLM`` names the Python that has vLLM.
+
 Examples:
   make chaos JOBS=200 SECONDS=60 SEED=7
+  make chaos ENGINE=vllm
   python -m tests.chaos.soak --jobs 2000 --seconds 300
 """
 
@@ -15,7 +19,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +30,7 @@ from sqlalchemy.exc import OperationalError
 
 from models.job import Priority
 from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
+from models.settings import VLLM, read_settings
 from producer.intake import SubmissionRequest
 from producer.sources.source import Source
 from producer.submit import Submission, SubmissionResult
@@ -32,6 +38,8 @@ from tests.chaos.arena import open_arena
 from tests.chaos.faults import Tormentor
 from tests.chaos.invariants import Findings, find_violations
 from tests.chaos.scene import Scene, choose_options, write_text
+from tests.chaos.vllm_cluster import VllmCluster
+from tests.tiny_gemma import build_tiny_family
 
 WORKERS = 3
 # Jobs per submission: as the time goes on, so that every fault finds work.
@@ -40,6 +48,14 @@ BLOCK_JOBS = 20
 GENERATION = (0.01, 0.06)
 # Chunks of a job, by strategy; with the plan and the reduce this makes more than six steps a job on average.
 CHUNKS = {"map-reduce": (8, 18), "refine": (5, 13), "stuff": (1, 3), "auto": (6, 16)}
+# With a vLLM server, which needs a minute to start. ``auto`` would extract without it, because no sentence
+# of random weights is true.
+VLLM_CHUNKS = {"map-reduce": (2, 3), "refine": (2, 2), "stuff": (1, 1)}
+VLLM_OPTIONS = {"chunk_tokens": 120, "generation": {"max_new_tokens": 32}}
+VLLM_PAUSE = (8.0, 20.0)
+# Seconds: some frozen workers lose their leases, and some frozen servers are killed as hung.
+VLLM_FROZEN = (2.0, 60.0)
+VLLM_LEASE, VLLM_HANG = 15, 45
 # Seconds until the last job must have ended after the last fault; the worst backoff is one minute.
 PATIENCE = 1800
 
@@ -58,8 +74,9 @@ def main() -> int:
         scene = Scene(arena, Path(folder))
         try:
             started = time.monotonic()
-            tormentor = torment(scene, options)
-            is_over = wait_for_end(scene)
+            with (run_vllm if options.engine == VLLM else run_fakes)(scene, options) as tormentor:
+                torment(scene, options, tormentor)
+                is_over = wait_for_end(scene)
             report = make_report(scene, options, tormentor)
             print_report(report, tormentor, seconds=time.monotonic() - started, is_over=is_over)
         finally:
@@ -77,6 +94,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--engine", choices=("fake", VLLM), default="fake")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = secrets.randbelow(10**6)
@@ -84,32 +102,78 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def torment(scene: Scene, options: argparse.Namespace) -> Tormentor:
-    """Submit the jobs little by little while faults happen, and let those go on until the last is submitted."""
+@contextmanager
+def run_fakes(scene: Scene, options: argparse.Namespace) -> Iterator[Tormentor]:
+    """Run workers whose engine needs no weights."""
     for _ in range(WORKERS):
         scene.add_worker(seconds=GENERATION, slots=8, log_level="warning", rescue_seconds=1)
     scene.keep_workers()
-    tormentor = Tormentor(scene.arena, scene.workers, seed=options.seed)
+    yield Tormentor(scene.arena, scene.workers, seed=options.seed)
+
+
+@contextmanager
+def run_vllm(scene: Scene, options: argparse.Namespace) -> Iterator[Tormentor]:
+    """Run workers on a vLLM server with the packaged weights."""
+    cluster = VllmCluster(
+        scene,
+        python=read_settings().vllm or Path(sys.executable),
+        weights=build_vllm_weights(scene.folder / "weights"),
+        workers=WORKERS,
+        slots=8,
+        context_tokens=2048,
+        kv_cache_gb=1,
+        dtype="float32",
+        vllm_options="--enforce-eager",
+        rescue_seconds=1,
+        drain_seconds=10,
+        lease_seconds=VLLM_LEASE,
+        hang_seconds=VLLM_HANG,
+        step_deadline_seconds=600,
+    )
+    try:
+        cluster.start()
+        print("vLLM serves", flush=True)
+        tormentor = Tormentor(scene.arena, cluster.workers, seed=options.seed, pause=VLLM_PAUSE, frozen=VLLM_FROZEN)
+        tormentor.add_engine_server(cluster.server, cluster.launcher)
+        yield tormentor
+        print(f"vLLM was started {cluster.count_server_starts()} times", flush=True)
+    finally:
+        cluster.close()
+
+
+def build_vllm_weights(folder: Path) -> Path:
+    """Write a random Gemma 3 of a head size that vLLM has on CPUs."""
+    from transformers import Gemma3TextConfig
+
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "head_dim": 32}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    config = Gemma3TextConfig(vocab_size=1024, max_position_embeddings=4096, sliding_window=512, **sizes, **heads)
+    return build_tiny_family(folder, config)
+
+
+def torment(scene: Scene, options: argparse.Namespace, tormentor: Tormentor) -> None:
+    """Submit the jobs little by little while faults happen, and let those go on until the last is submitted."""
     producer = threading.Thread(target=submit_jobs, args=(scene, options))
     producer.start()
     tormentor.run(options.seconds, has_work=producer.is_alive)
     tormentor.stop()
     producer.join()
-    return tormentor
 
 
 def submit_jobs(scene: Scene, options: argparse.Namespace) -> None:
     """Submit blocks of jobs over nine tenths of the time; a block that Postgres refuses is submitted again."""
     chance = random.Random(options.seed)
     blocks = -(-options.jobs // BLOCK_JOBS)
+    chunks = VLLM_CHUNKS if options.engine == VLLM else CHUNKS
     began = time.monotonic()
     for block in range(blocks):
         time.sleep(max(0.0, began + block * 0.9 * options.seconds / blocks - time.monotonic()))
-        strategy = chance.choice(list(CHUNKS))
+        strategy = chance.choice(list(chunks))
         count = min(BLOCK_JOBS, options.jobs - block * BLOCK_JOBS)
         names = [f"text{block}x{place}" for place in range(count)]
-        sources = [Source(name, write_text(name, chance.randint(*CHUNKS[strategy])), "markdown") for name in names]
-        request = SubmissionRequest(f"block{block}", choose_options(strategy=strategy), chance.choice(list(Priority)))
+        sources = [Source(name, write_text(name, chance.randint(*chunks[strategy])), "markdown") for name in names]
+        job_options = choose_options(strategy=strategy, **(VLLM_OPTIONS if options.engine == VLLM else {}))
+        request = SubmissionRequest(f"block{block}", job_options, chance.choice(list(Priority)))
         submit_block(scene, request, sources)
 
 
@@ -156,23 +220,24 @@ def make_report(scene: Scene, options: argparse.Namespace, tormentor: Tormentor)
         "seed": options.seed,
         "slowest": slowest,
         "states": states,
+        "strategies": count_by(scene, "strategy", "jobs"),
         "outcomes": outcomes,
         "violations": findings.details,
-        "worker_starts": sum(worker.starts for worker in scene.workers),
+        "worker_starts": scene.count("SELECT count(*) FROM workers"),
     }
 
 
 def count_by(scene: Scene, column: str, table: str) -> dict[str, int]:
     """Return how many rows have each value of a column."""
     with scene.engine.connect() as connection:
-        rows = connection.execute(text(f"SELECT {column}, count(*) FROM {table} GROUP BY {column}"))
+        rows = connection.execute(text(f"SELECT coalesce({column}, 'none'), count(*) FROM {table} GROUP BY 1"))
         return {value: count for value, count in rows}  # noqa: C416 - rows are not quite tuples
 
 
 def print_report(report: dict[str, object], tormentor: Tormentor, *, seconds: float, is_over: bool) -> None:
     """Print the table."""
     table = Table("what", "how many", title=f"soak, seed {report['seed']}")
-    for name in ("jobs", "states", "steps", "outcomes", "faults"):
+    for name in ("jobs", "states", "strategies", "steps", "outcomes", "faults"):
         table.add_row(name, _write(report[name]))
     for name, count in sorted(tormentor.counts.items()):
         table.add_row(f"  {name}", str(count))

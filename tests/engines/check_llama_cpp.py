@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from workers.generation import Prompt
 from workers.local.home import free_ports
 
 CONTEXT = 2048
+# Characters of an answer by which those to the three texts differ.
+BEGINNING = 10
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +60,20 @@ class TestLlamaCpp(EngineConformance):
             first, again = generator.generate(prompt, GREEDY), generator.generate(prompt, GREEDY)
             assert first.text == again.text
             assert first.prompt_tokens == len(reference.tokenizer.encode_prompt(prompt))
+
+    def test_sixty_four_threads_get_what_each_would_get_alone(self, generator: RemoteEngine) -> None:
+        """The server keeps the cache of the request before, which rounds otherwise: only the beginnings are equal."""
+        prompts = [self.ask(generator, text) for text in TEXTS]
+        alone = [generator.generate(prompt, GREEDY).text[:BEGINNING] for prompt in prompts]
+        with ThreadPoolExecutor(64) as pool:
+            texts = pool.map(lambda place: generator.generate(prompts[place % 3], GREEDY).text, range(64))
+        assert [text[:BEGINNING] for text in texts] == [alone[place % 3] for place in range(64)]
+        assert len(set(alone)) == 3
+
+    def test_a_seed_repeats_a_sample(self, generator: RemoteEngine) -> None:
+        """Of requests in a row that begin alike: the first may have met another cache."""
+        generator.generate(self.ask(generator, TEXTS[0]), replace(self.hot, seed=7))
+        super().test_a_seed_repeats_a_sample(generator)
 
     def test_control_tokens_in_a_document_are_ordinary_text(
         self, generator: RemoteEngine, reference: Reference

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine_conformance import Reference
+from tests.integration.conftest import gistmill  # noqa: F401 - a fixture
 from tests.shared_data import shared_data  # noqa: F401 - a fixture
 
 

@@ -100,7 +100,7 @@ class Supervisor:
         until = time.monotonic() + READY_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
             try:
-                self._rpc.getState()
+                self._call("getState")
             except (OSError, Fault):
                 time.sleep(0.05)
             else:
@@ -109,19 +109,19 @@ class Supervisor:
 
     def start(self, name: str) -> None:
         """Start one program without waiting until it is ready."""
-        self._rpc.startProcess(name, False)
+        self._call("startProcess", name, False)
 
     def stop(self, name: str) -> None:
         """Stop one program and wait until it has exited."""
-        self._rpc.stopProcess(name, True)
+        self._call("stopProcess", name, True)
 
     def describe(self) -> dict[str, tuple[str, int]]:
         """Return each program's state (RUNNING, BACKOFF, ...) and process id."""
-        return {row["name"]: (row["statename"], row["pid"]) for row in self._rpc.getAllProcessInfo()}
+        return {row["name"]: (row["statename"], row["pid"]) for row in self._call("getAllProcessInfo")}
 
     def read_exit_code(self, name: str) -> int:
         """Return the code with which a program last exited, 0 if it never did."""
-        return int(self._rpc.getProcessInfo(name)["exitstatus"])
+        return int(self._call("getProcessInfo", name)["exitstatus"])
 
     def is_alive(self) -> bool:
         """Tell whether supervisord is running."""
@@ -135,10 +135,10 @@ class Supervisor:
             self._process.terminate()
         self._process.wait()
 
-    @property
-    def _rpc(self) -> Any:
+    def _call(self, method: str, *arguments: object) -> Any:
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket}")
-        return ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        with ServerProxy("http://127.0.0.1", transport=transport) as server:
+            return getattr(server.supervisor, method)(*arguments)
 
     def _write_config(self, programs: Sequence[Program], logs: Path | None) -> None:
         config = RawConfigParser()

@@ -14,6 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Ids = list[int]
+# Of every server and of vLLM's offline interface.
+CONTEXT_TOKENS = 4096
+# GiB for the KV cache; a few dozen calls need far less. Left to itself vLLM computes on one of two cores.
+VLLM_VARIABLES = {
+    "VLLM_CPU_KVCACHE_SPACE": "2",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_OFFLINE": "1",
+}
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 
-from protocol import Ids, read_work, serve
-
-# GiB for the KV cache; what a few dozen calls need is far less.
-CACHE_GIB = "2"
-CONTEXT_TOKENS = 4096
+from protocol import CONTEXT_TOKENS, VLLM_VARIABLES, Ids, read_work, serve
 
 
 def main() -> None:
     """Load the weights and serve."""
     work = read_work()
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CACHE_GIB)
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.update(VLLM_VARIABLES)
     # In this process, so that the bench can stop it between its runs.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     from vllm import LLM, SamplingParams

@@ -15,6 +15,7 @@ from tests.processes import PATIENCE
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 PER_GPU = ROOT / "docs" / "compose" / "per-gpu.yml"
+WITH_VLLM = ROOT / "docs" / "compose" / "vllm.yml"
 SECRETS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "DELETER", "FLOWER", "GRAFANA")
 PROFILES = ("cpu", "monitoring", "producer")
 
@@ -30,16 +31,17 @@ def load(path: Path) -> dict[str, Any]:
     return yaml.load(path.read_text(), ComposeLoader)  # type: ignore[no-any-return]
 
 
-def resolve(folder: Path, *, without: str = "") -> subprocess.CompletedProcess[str]:
+def resolve(folder: Path, *overrides: Path, without: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``podman-compose config``, which asks podman for its version before it interpolates."""
     podman = folder / "podman"
     podman.write_text("#!/bin/sh\necho podman version 5.4.0\n")
     podman.chmod(0o755)
     environment = {f"GISTMILL_{name}_PASSWORD": f"{name.lower()}-secret" for name in SECRETS if name != without}
-    profiles = [part for name in PROFILES for part in ("--profile", name)]
+    options = [part for name in PROFILES for part in ("--profile", name)]
+    options += [part for path in overrides for part in ("--file", str(path))]
     return subprocess.run(
-        [sys.executable, "-m", "podman_compose", "--file", str(COMPOSE), *profiles, "config"],
-        env=environment | {"PATH": f"{folder}:{os.environ['PATH']}"},
+        [sys.executable, "-m", "podman_compose", "--file", str(COMPOSE), *options, "config"],
+        env=environment | variables | {"PATH": f"{folder}:{os.environ['PATH']}"},
         cwd=folder,
         capture_output=True,
         text=True,
@@ -48,8 +50,8 @@ def resolve(folder: Path, *, without: str = "") -> subprocess.CompletedProcess[s
     )
 
 
-def read_services(folder: Path) -> dict[str, Any]:
+def read_services(folder: Path, *overrides: Path, **variables: str) -> dict[str, Any]:
     """Return every service with its anchors, profiles and variables resolved."""
-    done = resolve(folder)
+    done = resolve(folder, *overrides, **variables)
     assert done.returncode == 0, done.stderr
     return yaml.safe_load(done.stdout)["services"]  # type: ignore[no-any-return]

@@ -14,7 +14,7 @@ from check_jsonschema import builtin_schemas
 
 from models.settings import Settings
 from tests.integration.deploy.commands import check_command
-from tests.integration.deploy.compose import COMPOSE, PER_GPU, ROOT, SECRETS, load, read_services, resolve
+from tests.integration.deploy.compose import COMPOSE, PER_GPU, ROOT, SECRETS, WITH_VLLM, load, read_services, resolve
 from workers.local.launch import STOP_GRACE_SECONDS
 from workers.local.postgres import binaries
 from workers.local.valkey import Valkey
@@ -33,7 +33,7 @@ def of_ours(services: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((name, service) for name, service in services.items() if service["image"] in OUR_IMAGES)
 
 
-@pytest.mark.parametrize("path", [COMPOSE, PER_GPU], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [COMPOSE, PER_GPU, WITH_VLLM], ids=lambda path: path.name)
 def test_the_file_follows_the_compose_specification(path: Path) -> None:
     import jsonschema
 

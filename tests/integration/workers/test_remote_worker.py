@@ -5,83 +5,26 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from tests.chaos.invariants import assert_nothing_lost_or_doubled
 from tests.conftest import Cluster, wait_until
 from tests.fake_openai_server import FakeServer
-from tests.fake_vllm import ROOT, have_processes_ended, write_fake_vllm
+from tests.fake_vllm import have_processes_ended, write_fake_vllm
 from tests.integration.conftest import Gistmill, read_jobs
 from tests.processes import PATIENCE
+from tests.worker_processes import have_ended, make_environment, query, run, submit
 from workers.engine.config import EngineConfig
 from workers.engine.engine import load_engine
-
-TEXT = "The river rose by {} metres in two days, and the council closed both bridges. Engineers measured the piers. "
 
 
 @pytest.fixture
 def environment(cluster: Cluster, tiny_weights: Path, tmp_path: Path) -> dict[str, str]:
     """Environment of a worker of the tiny Gemma."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GISTMILL_")}
-    return kept | {
-        "PYTHONPATH": str(ROOT),
-        "GISTMILL_DATABASE_URL": cluster.database_url,
-        "GISTMILL_BROKER_URL": cluster.broker_url,
-        "GISTMILL_HOME": str(tmp_path),
-        "GISTMILL_WEIGHTS": str(tiny_weights),
-        "GISTMILL_VERIFIER": "none",
-        "GISTMILL_METRICS_PORT": "0",
-        "GISTMILL_SLOTS": "4",
-        "GISTMILL_RESCUE_SECONDS": "1",
-        "GISTMILL_REDISPATCH_SECONDS": "2",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-
-
-@contextmanager
-def run(arguments: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process of this Python for the length of a block."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], env=environment, cwd=log.parent, stdout=output, stderr=output
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(timeout=PATIENCE)
-
-
-def query(cluster: Cluster, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the results database."""
-    with psycopg.connect(cluster.database_url.replace("+psycopg", "")) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def have_ended(cluster: Cluster) -> bool:
-    return query(cluster, "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") == [(0,)]
-
-
-def submit(gistmill: Gistmill, folder: Path, numbers: Sequence[int], *, weights: str = "default") -> None:
-    """Submit documents that each take one generation."""
-    paths = []
-    for number in numbers:
-        path = folder / f"note{number}.txt"
-        path.write_text(TEXT.format(number) * 6)
-        paths.append(str(path))
-    options = ("--strategy", "stuff", "--max-new-tokens", "16", "--greedy", "--no-cache", "--weights", weights)
-    done = gistmill("submit", *paths, *options)
-    assert done.code == 0, done.err
+    return make_environment(cluster, tiny_weights, tmp_path)
 
 
 def test_jobs_outlive_a_server_that_is_killed_again_and_again(
@@ -177,6 +120,17 @@ def test_a_vllm_that_can_never_start_ends_the_command_with_one_sentence(
     [*_, line] = [line for line in log.read_text().splitlines() if sentence in line]
     assert line.startswith("gistmill: error: ")
     assert "Traceback" not in log.read_text()
+
+
+def test_weights_that_do_not_exist_end_the_command_before_anything_starts(
+    gistmill: Gistmill, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GISTMILL_VLLM", str(write_fake_vllm(tmp_path)))
+    monkeypatch.setenv("GISTMILL_WEIGHTS", str(tmp_path / "gemma"))
+    done = gistmill("worker", "--engine", "vllm")
+    assert done.code != 0
+    assert done.err == f"gistmill: error: there is no weights folder {tmp_path / 'gemma'}; check the path\n"
+    assert not (tmp_path / "starts").exists()
 
 
 def test_a_vllm_that_dies_at_its_start_is_started_again(environment: dict[str, str], tmp_path: Path) -> None:

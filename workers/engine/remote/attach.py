@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -13,6 +14,7 @@ from workers.engine.errors import ServerUnreachableError, UnsupportedSettingErro
 from workers.engine.remote.balancer import Balancer, EngineServer
 from workers.engine.remote.connection import ServerConnection
 from workers.engine.remote.dialect import PromptForm
+from workers.engine.remote.late_servers import LateServers
 from workers.engine.remote.probe import ServerProbe
 from workers.engine.remote.remote_engine import RemoteEngine
 from workers.engine.remote.server_facts import ServerFacts
@@ -54,6 +56,11 @@ class RemoteConfig:
     context_tokens: int | None = None
     check_failure: Callable[[], None] = lambda: None
 
+    @property
+    def bases(self) -> list[str]:
+        """The addresses, without a slash at their end, each once."""
+        return list(dict.fromkeys(url.rstrip("/") for url in self.urls))
+
 
 def attach_engine(
     config: RemoteConfig, folder: Path, *, adapter: Path | None, hashes: Mapping[str, object]
@@ -76,20 +83,50 @@ def attach_engine(
     try:
         found = identify_servers(config, connection, tokenizer)
         facts = join_facts(found)
+        balancer = Balancer(list(found))
         engine = RemoteEngine(
             connection,
-            Balancer(list(found)),
+            balancer,
             facts,
             tokenizer=tokenizer,
             prompt_format=read_prompt_format(folder, adapter=adapter, has_chat_template=tokenizer.has_chat_template),
             context_tokens=choose_context(list(found.values()), config.context_tokens),
             fingerprint=fingerprint_served(identify_served(facts, hashes), hashes),
         )
+        watch_for_others(config, connection, balancer, engine, tokenizer)
     except BaseException:
         connection.close()
         raise
     warn_of_limits(facts)
     return engine
+
+
+def watch_for_others(
+    config: RemoteConfig,
+    connection: ServerConnection,
+    balancer: Balancer,
+    engine: RemoteEngine,
+    tokenizer: PromptTokenizer,
+) -> None:
+    """Let the servers that do not answer yet join later, if they have the facts and the context of the others."""
+    first = balancer.servers[0]
+    missing = [EngineServer(url) for url in config.bases if url not in {server.url for server in balancer.servers}]
+
+    def check(server: EngineServer, facts: ServerFacts) -> None:
+        join_facts({first: engine.facts, server: facts})
+        context = choose_context([facts], config.context_tokens)
+        if context < engine.context_tokens:
+            raise UnsupportedSettingError(
+                f"{server.host} has a context of {context} tokens, and this worker has promised "
+                f"{engine.context_tokens}; restart this worker, or the server with a larger context"
+            )
+
+    def identify(server: EngineServer) -> Coroutine[Any, Any, ServerFacts]:
+        return ServerProbe(connection.client, server, tokenizer).identify(config.model, config.name)
+
+    for server in missing:
+        log.warning("engine_server_left_out", server=server.host, action="it gets requests when it answers")
+    connection.start(LateServers(missing, balancer, check=check, identify=identify).watch())
 
 
 def identify_served(facts: ServerFacts, hashes: Mapping[str, object]) -> dict[str, object]:
@@ -102,7 +139,7 @@ def identify_servers(
     config: RemoteConfig, connection: ServerConnection, tokenizer: PromptTokenizer
 ) -> dict[EngineServer, ServerFacts]:
     """Return the facts of every server that answers; wait for the first, and a little for the others."""
-    missing = [EngineServer(url.rstrip("/")) for url in config.urls]
+    missing = [EngineServer(url) for url in config.bases]
     found: dict[EngineServer, ServerFacts] = {}
     until, next_line = time.monotonic() + START_SECONDS, time.monotonic() + TRY_SECONDS
     while True:
@@ -124,8 +161,6 @@ def identify_servers(
             log.info("waiting_for_engine_server", reason=str(reason))
             next_line = time.monotonic() + LOG_SECONDS
         time.sleep(TRY_SECONDS)
-    for server in missing:
-        log.warning("engine_server_left_out", server=server.host, action="restart this worker when it answers")
     return found
 
 

@@ -59,9 +59,13 @@ class Balancer:
     """
 
     def __init__(self, servers: Sequence[EngineServer]) -> None:
-        self.servers = servers
+        self.servers = list(servers)
         # Of equally busy servers, the first after the last one chosen.
         self._turn = 0
+
+    def add(self, server: EngineServer) -> None:
+        """Send requests to a further server of the same weights."""
+        self.servers.append(server)
 
     def choose(self) -> EngineServer:
         """Return the server with the fewest requests among those that do not rest, or the one that rests least long."""

@@ -30,6 +30,7 @@ class Dialect:
         version_key: field of that answer.
         repetition_penalty: field for it; None if the server has none.
         has_top_k: whether it takes ``top_k``.
+        no_top_k: value of it that keeps all tokens.
         has_token_fields: whether it takes ids that end a generation, and returns the generated ids.
     """
 
@@ -40,6 +41,7 @@ class Dialect:
     version_key: str = "version"
     repetition_penalty: str | None = None
     has_top_k: bool = True
+    no_top_k: int = -1
     has_token_fields: bool = False
 
     @property
@@ -52,9 +54,11 @@ class Dialect:
 VLLM = Dialect("vllm", "vllm", version="/version", repetition_penalty="repetition_penalty", has_token_fields=True)
 SGLANG = Dialect("sglang", "sglang", version="/server_info", repetition_penalty="repetition_penalty")
 LLAMA_CPP = Dialect(
-    "llama.cpp", "llamacpp", version="/props", version_key="build_info", repetition_penalty="repeat_penalty"
+    "llama.cpp", "llamacpp", version="/props", version_key="build_info", repetition_penalty="repeat_penalty", no_top_k=0
 )
-LLAMA_CPP_PYTHON = Dialect("llama-cpp-python", "me", health="/v1/models", repetition_penalty="repeat_penalty")
+LLAMA_CPP_PYTHON = Dialect(
+    "llama-cpp-python", "me", health="/v1/models", repetition_penalty="repeat_penalty", no_top_k=0
+)
 OLLAMA = Dialect("ollama", "library", health="/", version="/api/version", has_top_k=False)
 # Any other server gets only the fields of OpenAI's own API.
 OTHER = Dialect("openai", "", health="/v1/models", has_top_k=False)
@@ -74,7 +78,7 @@ def build_body(
     if params.do_sample:
         body["top_p"] = params.top_p
         if dialect.has_top_k:
-            body["top_k"] = params.top_k or -1
+            body["top_k"] = params.top_k or dialect.no_top_k
         if params.seed is not None:
             body["seed"] = fold_seed(params.seed, bits=64 if dialect.has_token_fields else 32)
     if dialect.repetition_penalty is not None:

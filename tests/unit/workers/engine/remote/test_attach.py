@@ -20,7 +20,7 @@ from workers.engine.engine import Engine
 from workers.engine.errors import ServerUnreachableError, UnsupportedRequestError, UnsupportedSettingError
 from workers.engine.remote import attach as attaching
 from workers.engine.remote.attach import RemoteConfig, attach_engine
-from workers.engine.remote.dialect import PromptForm, fold_seed
+from workers.engine.remote.dialect import DIALECTS, OTHER, PromptForm, build_body, fold_seed
 from workers.engine.remote.remote_engine import RemoteEngine
 from workers.errors import ServingError
 from workers.generation import PromptFormat
@@ -56,6 +56,13 @@ def test_every_parameter_is_sent_because_servers_have_other_defaults(remote: Rem
 def test_a_seed_is_folded_into_the_range_of_the_server() -> None:
     assert [fold_seed(seed, bits=64) for seed in (0, 2**63 - 1, 2**63, -(2**63))] == [0, 2**63 - 1, -(2**63), -(2**63)]
     assert [fold_seed(seed, bits=32) for seed in (7, 2**31, -1)] == [7, 0, 2**31 - 1]
+
+
+def test_each_kind_of_server_gets_its_own_value_for_all_tokens() -> None:
+    values = {dialect.name: build_body(dialect, NAME, HOT).get("top_k") for dialect in (*DIALECTS.values(), OTHER)}
+    assert values == {
+        "vllm": -1, "sglang": -1, "llama.cpp": 0, "llama-cpp-python": 0, "ollama": None, "openai": None,
+    }  # fmt: skip
 
 
 def test_a_document_reaches_the_server_without_control_tokens(remote: RemoteEngine, server: FakeServer) -> None:
