@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gistmill.connection import Connection
 from gistmill.errors import MissingLibraryError
-from models.listing import JobFilter, Place, read_page, take_rest
+from models.listing import JobFilter, Place, list_schemas, read_page, take_rest
+from models.schema_fields import SchemaColumn, list_columns
 from producer.summaries import Summary, read_summaries
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class Summaries:
             found = read_summaries(session, page)
         return found, None if page.end is None else (take_rest(wanted, page), page.end)
 
+    def read_columns(self) -> list[SchemaColumn]:
+        """Return the columns of the fields of structured summaries; none if all are prose."""
+        with self._connection.open_session() as session:
+            return list_columns(list_schemas(session, self._wanted))
+
     def to_pandas(self) -> DataFrame:
         """Return a DataFrame of a row a job, with the columns of ``gistmill export``.
 
@@ -54,7 +60,7 @@ class Summaries:
         return make_frame(self)
 
 
-def make_frame(summaries: Iterator[Summary] | Summaries) -> DataFrame:
+def make_frame(summaries: Summaries) -> DataFrame:
     """Return summaries as a DataFrame.
 
     Raises:
@@ -66,4 +72,6 @@ def make_frame(summaries: Iterator[Summary] | Summaries) -> DataFrame:
         raise MissingLibraryError("to_pandas() needs pandas; run: pip install pandas") from error
     from producer.export import COLUMNS, flatten
 
-    return pandas.DataFrame.from_records([flatten(summary.job) for summary in summaries], columns=COLUMNS)
+    fields = summaries.read_columns()
+    names = [*COLUMNS, *(field.name for field in fields)]
+    return pandas.DataFrame.from_records([flatten(summary, fields) for summary in summaries], columns=names)

@@ -6,20 +6,22 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from itertools import islice
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
 from models.base import Json
+from models.schema_fields import SchemaColumn
 from models.views import JobSummary
 from producer.citations import CitedSentence, Passage, mark_summary, shorten_passage
 from producer.plain import dump_json
 from producer.summaries import Summary
 from producer.wording import EXPORT_FORMATS, clean_line, describe_verdicts
 
-COLUMNS = tuple(column.name for column in fields(JobSummary))
+# The fields of structured summaries have columns of their own.
+COLUMNS = tuple(column.name for column in fields(JobSummary) if column.name != "data")
 # Spreadsheets evaluate cells with these beginnings as formulas; the last four are the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Rows of a Parquet row group: a few megabytes of summaries.
@@ -28,37 +30,42 @@ GROUP_ROWS = 2_000
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
-Writer = Callable[[Iterable[Summary], BinaryIO], int]
+class Writer(Protocol):
+    """Writes jobs to a file, with further columns for the fields of structured summaries."""
+
+    def __call__(self, jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
+        """Write jobs and return their number."""
+        ...
 
 
-def write_csv(jobs: Iterable[Summary], file: BinaryIO) -> int:
+def write_csv(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
     """Write a header and a row per job, with formulas quoted; return the number of jobs."""
     with _open_text(file) as text:
         writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        return sum(1 for row in jobs if writer.writerow(map(_format_cell, flatten(row.job).values())))
+        writer.writerow(map(_format_cell, (*COLUMNS, *(column.name for column in columns))))
+        return sum(1 for row in jobs if writer.writerow(map(_format_cell, flatten(row, columns).values())))
 
 
-def write_jsonl(jobs: Iterable[Summary], file: BinaryIO) -> int:
-    """Write a JSON object per line; return the number of jobs."""
+def write_jsonl(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
+    """Write a JSON object per line, with data as an object within it; return the number of jobs."""
     with _open_text(file) as text:
-        lines = (dump_json(asdict(row.job) | {"sentences": row.sentences}) for row in jobs)
+        lines = (dump_json(asdict(row.job) | {"data": row.data, "sentences": row.sentences}) for row in jobs)
         return sum(1 for line in lines if text.write(line + "\n"))
 
 
-def write_markdown(jobs: Iterable[Summary], file: BinaryIO) -> int:
+def write_markdown(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
     """Write a section per job; return the number of jobs."""
     with _open_text(file) as text:
         return sum(1 for row in jobs if text.write(_describe_job(row.job, row.sentences)))
 
 
-def write_parquet(jobs: Iterable[Summary], file: BinaryIO) -> int:
+def write_parquet(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
     """Write a row per job in row groups; return the number of jobs."""
     import pyarrow
     from pyarrow import parquet
 
-    schema = _make_schema()
-    rows, count = (flatten(row.job) | {"sentences": list(map(asdict, row.sentences))} for row in jobs), 0
+    schema = _make_schema(columns)
+    rows, count = (flatten(row, columns) | {"sentences": list(map(asdict, row.sentences))} for row in jobs), 0
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, GROUP_ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
@@ -71,10 +78,17 @@ WRITERS: dict[str, Writer] = dict(
 )
 
 
-def flatten(job: JobSummary) -> Json:
-    """Return a job as scalar values by column: ids as text, metrics as JSON."""
-    row = asdict(job)
-    return row | {name: str(row[name]) for name in ("job_id", "batch_id")} | {"metrics": json.dumps(job.metrics)}
+def flatten(summary: Summary, columns: Sequence[SchemaColumn] = ()) -> Json:
+    """Return a job as scalar values by column: ids as text, metrics as JSON, and the fields of its data.
+
+    Args:
+        summary: the job with its summary.
+        columns: columns of the fields.
+    """
+    job = summary.job
+    row = {name: getattr(job, name) for name in COLUMNS}
+    row |= {name: str(row[name]) for name in ("job_id", "batch_id")} | {"metrics": json.dumps(job.metrics)}
+    return row | {column.name: column.read(job.data) for column in columns}
 
 
 def defuse_formula(cell: str) -> str:
@@ -132,8 +146,8 @@ def _describe_passage(passage: Passage) -> str:
     return f"“{escape_markdown(shorten_passage(passage.text))}”{places}"
 
 
-def _make_schema() -> object:
-    """Return the columns of a job, and its sentences with their citations as a list of structures."""
+def _make_schema(columns: Sequence[SchemaColumn]) -> object:
+    """Return the columns of a job, its data, and its sentences with their citations as a list of structures."""
     import pyarrow
 
     text, whole = pyarrow.string(), pyarrow.int64()
@@ -145,5 +159,11 @@ def _make_schema() -> object:
     moment = pyarrow.timestamp("us", tz="UTC")
     kinds = {"bool": pyarrow.bool_(), "int": pyarrow.int64(), "float": pyarrow.float64(), "datetime": moment}
     # Annotations are strings here: "int", "float | None", ...
-    columns = [(field.name, kinds.get(str(field.type).partition(" ")[0], text)) for field in fields(JobSummary)]
-    return pyarrow.schema([*columns, ("sentences", pyarrow.list_(sentence))])
+    of_job = [
+        (field.name, kinds.get(str(field.type).partition(" ")[0], text))
+        for field in fields(JobSummary)
+        if field.name in COLUMNS
+    ]
+    values = {"boolean": pyarrow.bool_(), "integer": pyarrow.int64(), "number": pyarrow.float64()}
+    of_data = [(column.name, values.get(column.kind, text)) for column in columns]
+    return pyarrow.schema([*of_job, *of_data, ("sentences", pyarrow.list_(sentence))])

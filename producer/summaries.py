@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from models.base import Json
 from models.listing import JobFilter, JobPage, list_pages
 from models.views import JobSummary
 from producer.citations import CitedSentence, read_cited
@@ -44,6 +47,13 @@ class Summary:
     def text(self) -> str | None:
         """The summary; None while there is none."""
         return self.job.summary
+
+    @property
+    def data(self) -> Json | None:
+        """The summary's fields, in the order of its schema; None while there is none, or if it is prose."""
+        # Read from the text: the database keeps no order of fields.
+        has_data = self.job.data is not None and self.job.summary is not None
+        return cast("Json", json.loads(self.job.summary or "")) if has_data else None
 
     @property
     def reason(self) -> str | None:

@@ -29,6 +29,8 @@ def export(name: str | None, output: Path | None, form: str | None, **given: Any
     All have the numbers of sentences verified, quoted and flagged; JSONL and Parquet have each
     sentence with its citations, and Markdown has them below the summary.
 
+    The fields of summaries by a --schema are columns such as data.place.city; lists are JSON.
+
     Cells of CSV that a spreadsheet would run as formulas get an apostrophe in front.
 
     \b
@@ -38,7 +40,9 @@ def export(name: str | None, output: Path | None, form: str | None, **given: Any
       gistmill export --since 3d --format jsonl
       gistmill export 3f9a1c2e --format markdown
     """
+    from models.listing import list_schemas
     from models.lookup import find_target
+    from models.schema_fields import list_columns
     from producer.export import WRITERS
     from producer.filters import make_filter
     from producer.summaries import list_summaries
@@ -47,7 +51,8 @@ def export(name: str | None, output: Path | None, form: str | None, **given: Any
         form = find_format(output)
     with open_session() as session, _open_output(output, form) as file:
         wanted = make_filter(None if name is None else find_target(session, name), given)
-        number = WRITERS[form](list_summaries(session, wanted), file)
+        columns = list_columns(list_schemas(session, wanted))
+        number = WRITERS[form](list_summaries(session, wanted), file, columns)
     if output is not None:
         click.echo(f"{count(number, 'job')} in {output}", err=True)
 

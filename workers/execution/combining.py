@@ -7,6 +7,7 @@ summary that small weights left far shorter than an extract would be goes on wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from models.base import Json
 from models.claims import Claim
@@ -18,7 +19,7 @@ from workers.summarization.coverage import note_coverage, pick_missing
 from workers.summarization.extraction import default_length
 from workers.summarization.grounding import GroundedAnswer, join_answers
 from workers.summarization.languages import is_in_language
-from workers.summarization.lengths import count_words
+from workers.summarization.lengths import count_words, limit_sentences
 from workers.summarization.quotation import PLAIN_STYLES
 
 COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
@@ -86,3 +87,17 @@ def describe_coverage(claim: Claim, text: str, outputs: Sequence[str]) -> tuple[
 def _measure_length(grounder: Grounder, claim: Claim, options: JobOptions) -> int:
     """Return the requested length in words, or that of an extract of the same text."""
     return options.words or default_length(count_words(grounder.find_source(claim).text.text))
+
+
+def limit_grounded(grounded: GroundedAnswer, words: int | None) -> GroundedAnswer:
+    """Return an answer without the sentences beyond a requested length."""
+    if words is None:
+        return grounded
+    text = limit_sentences(grounded.text, words)
+    kept = tuple(sentence for sentence in grounded.sentences if sentence.end <= len(text))
+    return replace(grounded, text=text, sentences=kept)
+
+
+def is_final(claim: Claim) -> bool:
+    """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
+    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE) or is_last(claim)

@@ -27,6 +27,7 @@ class Sampler:
         proposed: speculative tokens; there is a row of logits after each.
         eos_ids: ids that end the generation.
         suppressed: ids that are never sampled.
+        forbidden: ids that a schema forbids, bool (rows, vocabulary); None for free text.
     """
 
     params: GenerationParams
@@ -35,6 +36,7 @@ class Sampler:
     proposed: Sequence[int] = ()
     eos_ids: Set[int] = frozenset()
     suppressed: Sequence[int] = ()
+    forbidden: torch.Tensor | None = None
 
     @property
     def rows(self) -> int:
@@ -60,17 +62,27 @@ def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[lis
 
     Args:
         scores: logits (rows, vocabulary), float32, the rows of each request in turn; changed in place by repetition
-            penalties and suppressed ids.
+            penalties, suppressed and forbidden ids.
         samplers: one for each request.
     """
     if samplers[0].suppressed:
         # The same ones for all requests of the weights.
         scores[:, samplers[0].suppressed] = -torch.inf
+    forbid_tokens(scores, samplers)
     best: list[int] = []
     if any(not sampler.params.do_sample and sampler.params.repetition_penalty == 1.0 for sampler in samplers):
         best = block_argmax(scores).tolist()
     starts = accumulate((sampler.rows for sampler in samplers), initial=0)
     return [list(_verify(sampler, scores, best, start)) for sampler, start in zip(samplers, starts, strict=False)]
+
+
+def forbid_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> None:
+    """Set the logits (rows, vocabulary) of ids that a schema forbids to minus infinity, in the rows of its request."""
+    start = 0
+    for sampler in samplers:
+        if sampler.forbidden is not None:
+            scores[start : start + sampler.rows].masked_fill_(sampler.forbidden.to(scores.device), -torch.inf)
+        start += sampler.rows
 
 
 def _verify(sampler: Sampler, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:
