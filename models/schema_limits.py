@@ -19,8 +19,8 @@ CHARACTERS_PER_TOKEN = 3
 MIN_TEXT, MAX_TEXT, MAX_ENTRIES, MAX_NUMBER = 40, 2000, 10, 10**15
 # Part of a text's share that an entry of a list has.
 ENTRY_PART = 4
-# Bytes of a text by a pattern or a format, of a number, and around a property: quotes, colon and comma.
-PATTERN_BYTES, NUMBER_BYTES, PROPERTY_BYTES = 64, 20, 4
+# Bytes of a text by a pattern or a format, of a number of one digit, and around a property: colon and comma.
+PATTERN_BYTES, SHORT_NUMBER_BYTES, PROPERTY_BYTES = 64, 3, 2
 
 
 def limit_schema(schema: Json, *, max_tokens: int, tightness: int = 1) -> Json:
@@ -113,8 +113,16 @@ def _measure_branch(branch: Json) -> int:
             is_free = "pattern" not in branch and "format" not in branch
             return 2 + 4 * int(branch.get("minLength", 0)) + (0 if is_free else PATTERN_BYTES)
         case {"type": "integer" | "number"}:
-            return NUMBER_BYTES
+            return _measure_number(branch)
     return 5  # false
+
+
+def _measure_number(part: Json) -> int:
+    """Return an upper bound of a shortest number in bytes: one digit, unless zero is out of bounds."""
+    lower = [part[name] for name in ("minimum", "exclusiveMinimum") if name in part]
+    upper = [part[name] for name in ("maximum", "exclusiveMaximum") if name in part]
+    has_zero = all(bound < 0 for bound in lower) and all(bound > 0 for bound in upper)
+    return SHORT_NUMBER_BYTES if has_zero else SHORT_NUMBER_BYTES + max(len(str(bound)) for bound in (*lower, *upper))
 
 
 def _measure_property(name: str, part: Json) -> int:
@@ -145,4 +153,4 @@ def _list_growths(schema: Json) -> Iterator[int]:
             case {"type": "string"} if "pattern" in branch or "format" in branch:
                 yield PATTERN_BYTES
             case {"type": "integer" | "number"}:
-                yield NUMBER_BYTES
+                yield _measure_number(branch)

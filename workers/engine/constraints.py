@@ -23,6 +23,8 @@ from workers.engine.errors import UnsupportedPromptError
 
 # Without white space between values: a small network may write it without end.
 COMPACT: Any = {"whitespace_flexible": False, "json_allowed_escapes": 'nrt"\\'}
+# Tokens that lead to the end of an answer, the best first: within a text, and between values.
+SIGNS, SIGNS_BETWEEN = '"]},', '}]",'
 # Token that llguidance takes for the end of a sequence; an answer ends with its last bracket, before any such token.
 END = 0
 
@@ -39,7 +41,8 @@ class SchemaCompiler:
     def __init__(self, tokenizer: Tokenizer, *, vocabulary: int, control_ids: Collection[int]) -> None:
         self._tokenizer = tokenizer
         self._vocabulary = vocabulary
-        self._control_ids = torch.tensor(sorted(control_ids), dtype=torch.long)
+        self._is_control = np.zeros(vocabulary, bool)
+        self._is_control[sorted(control_ids)] = True
         self._lock = threading.Lock()
         self._loaded: LLTokenizer | None = None
         self._compile = lru_cache(maxsize=32)(self._build_matcher)
@@ -56,7 +59,7 @@ class SchemaCompiler:
         """
         with self._lock:
             matcher, endings = self._compile(schema)
-            return Constraint(matcher.deep_copy(), endings, self._control_ids, max_tokens=max_tokens)
+            return Constraint(matcher.deep_copy(), endings, self._is_control, max_tokens=max_tokens)
 
     def _build_matcher(self, schema: str) -> tuple[LLMatcher, Endings]:
         if self._loaded is None:
@@ -91,14 +94,14 @@ class Endings:
         # Tokens that must be left beyond an end: the next token is chosen freely and may make the end longer.
         self.margin = growth + 1
         # Tokens before the maximum from which on ends are looked for.
-        self.zone = 2 * shortest + 2 * self.margin
-        self._ids = {sign: tokenizer.token_to_id(sign) for sign in ('"', "]", "}", ",", "a")}
+        self.zone = shortest + 2 * self.margin
+        self._ids = {sign: tokenizer.token_to_id(sign) for sign in (*SIGNS, "a")}
 
     def find(self, matcher: LLMatcher) -> list[int] | None:
         """Return tokens that end an answer; None if none are found."""
         matcher, path = matcher.deep_copy(), list[int]()
         while not matcher.is_stopped() and len(path) <= self.zone:
-            tokens = matcher.compute_ff_tokens() or [self._choose(self.read_mask(matcher))]
+            tokens = matcher.compute_ff_tokens() or [self._choose(matcher)]
             path += tokens
             if not matcher.consume_tokens(tokens):
                 return None
@@ -109,16 +112,18 @@ class Endings:
         bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)
         return np.unpackbits(bits, count=self._vocabulary, bitorder="little")
 
-    def _choose(self, allowed: np.ndarray) -> int:
+    def _choose(self, matcher: LLMatcher) -> int:
         """Return an allowed token that leads to an end."""
         # Within a text, brackets are nothing but signs of it; between values no letter is allowed.
-        letter = self._ids["a"]
-        is_text = letter is not None and bool(allowed[letter])
-        for sign in '"]},' if is_text else '}]",':
-            token = self._ids[sign]
-            if token is not None and allowed[token]:
-                return token
-        return int(np.flatnonzero(allowed)[0])
+        order = SIGNS if self._is_allowed(matcher, "a") else SIGNS_BETWEEN
+        sign = next((sign for sign in order if self._is_allowed(matcher, sign)), None)
+        found = None if sign is None else self._ids[sign]
+        return int(np.flatnonzero(self.read_mask(matcher))[0]) if found is None else found
+
+    def _is_allowed(self, matcher: LLMatcher, sign: str) -> bool:
+        token = self._ids[sign]
+        # Much faster than a mask of the whole vocabulary.
+        return token is not None and matcher.validate_tokens([token]) == 1
 
 
 class Constraint:
@@ -127,15 +132,17 @@ class Constraint:
     Args:
         matcher: follows the grammar from the beginning of the answer.
         endings: finds its ends.
-        control_ids: ids (control tokens,) that it may not have.
+        is_control: for each token (vocabulary,) whether it is a control token, which an answer may not have.
         max_tokens: its maximum tokens.
     """
 
-    def __init__(self, matcher: LLMatcher, endings: Endings, control_ids: torch.Tensor, *, max_tokens: int) -> None:
+    def __init__(self, matcher: LLMatcher, endings: Endings, is_control: np.ndarray, *, max_tokens: int) -> None:
         self._matcher = matcher
         self._endings = endings
-        self._control_ids = control_ids
+        self._is_control = is_control
         self._left = max_tokens
+        # Tokens left at which an end is looked for again.
+        self._checked_at = max_tokens
         # Whether the maximum has ended the answer.
         self.is_shortened = False
 
@@ -168,15 +175,15 @@ class Constraint:
         path = self._find_ending()
         if path:
             self.is_shortened = True
-            mask = torch.ones_like(self._read_mask())
+            mask = np.ones_like(self._is_control)
             mask[path[0]] = False
-            return mask.unsqueeze(0)
-        masks = [self._read_mask()]
+            return torch.from_numpy(mask[None])
+        masks = [self._read_forbidden()]
         for token in proposed:
             self._matcher.consume_token(token)
-            masks.append(self._read_mask())
+            masks.append(self._read_forbidden())
         self._matcher.rollback(len(proposed))
-        return torch.stack(masks)
+        return torch.from_numpy(np.stack(masks))
 
     def record_tokens(self, tokens: Sequence[int]) -> None:
         """Follow the tokens of a step."""
@@ -185,16 +192,19 @@ class Constraint:
 
     def _find_ending(self) -> list[int] | None:
         """Return the tokens of a short end, if no other token may come before it."""
-        if self._left > self._endings.zone:
+        if self._left > min(self._endings.zone, self._checked_at):
             return None
         path = self._endings.find(self._matcher)
-        return path if path is not None and self._left <= len(path) + self._endings.margin else None
+        if path is None:
+            return None
+        spare = self._left - len(path) - self._endings.margin
+        # So many tokens, each with the largest growth of the end, leave room for it.
+        self._checked_at = self._left - max(spare // self._endings.margin, 0) - 1
+        return path if spare <= 0 else None
 
-    def _read_mask(self) -> torch.Tensor:
-        mask = self._endings.read_mask(self._matcher)
+    def _read_forbidden(self) -> np.ndarray:
+        allowed = self._endings.read_mask(self._matcher)
         if self._matcher.is_error():
             # As where a grammar grows too large: the request ends after this step, and its answer is not valid.
-            return torch.zeros(len(mask), dtype=torch.bool)
-        forbidden = torch.from_numpy(mask == 0)
-        forbidden[self._control_ids] = True
-        return forbidden
+            return np.zeros_like(self._is_control)
+        return (allowed == 0) | self._is_control

@@ -79,6 +79,7 @@ class SamplingRunner(HookedRunner):
         """Sample the new tokens of each request by its own parameters."""
         samplers = self._list_samplers()
         if samplers:
+            forbid_tokens(scores[0], samplers)
             self._sample_rows(scores[0], samplers, output_ids)
 
     def _list_samplers(self) -> list[Sampler]:

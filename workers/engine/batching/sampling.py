@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 
 from workers.engine.block_topk import block_argmax, block_topk
@@ -27,7 +28,7 @@ class Sampler:
         proposed: speculative tokens; there is a row of logits after each.
         eos_ids: ids that end the generation.
         suppressed: ids that are never sampled.
-        forbidden: ids that a schema forbids, bool (rows, vocabulary); None for free text.
+        forbidden: ids that a schema forbids, bool (rows, vocabulary), for ``forbid_tokens``; None for free text.
     """
 
     params: GenerationParams
@@ -61,14 +62,13 @@ def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[lis
     """Return each request's accepted tokens and the one sampled after them.
 
     Args:
-        scores: logits (rows, vocabulary), float32, the rows of each request in turn; changed in place by repetition
-            penalties, suppressed and forbidden ids.
+        scores: logits (rows, vocabulary), float32, the rows of each request in turn, without those of forbidden ids;
+            changed in place by repetition penalties and suppressed ids.
         samplers: one for each request.
     """
     if samplers[0].suppressed:
         # The same ones for all requests of the weights.
         scores[:, samplers[0].suppressed] = -torch.inf
-    forbid_tokens(scores, samplers)
     best: list[int] = []
     if any(not sampler.params.do_sample and sampler.params.repetition_penalty == 1.0 for sampler in samplers):
         best = block_argmax(scores).tolist()
@@ -80,8 +80,12 @@ def forbid_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> None:
     """Set the logits (rows, vocabulary) of ids that a schema forbids to minus infinity, in the rows of its request."""
     start = 0
     for sampler in samplers:
-        if sampler.forbidden is not None:
-            scores[start : start + sampler.rows].masked_fill_(sampler.forbidden.to(scores.device), -torch.inf)
+        rows = scores[start : start + sampler.rows]
+        if sampler.forbidden is not None and scores.device.type == "cpu":
+            # By NumPy: torch would use all threads for this millisecond, and wait for them on a busy machine.
+            np.copyto(rows.numpy(), -np.inf, where=sampler.forbidden.numpy())
+        elif sampler.forbidden is not None:
+            rows.masked_fill_(sampler.forbidden.to(scores.device), -torch.inf)
         start += sampler.rows
 
 

@@ -99,7 +99,7 @@ class ScreenedHead(nn.Module):
         is_safe = can_screen & ((last - approximate[:, -1] > SAFE_ERRORS * error) | is_forbidden[:, -1])
         if not is_safe.all():
             logits[~is_safe] = self(rows[~is_safe])
-        # The sampler forbids again: a row that was computed whole has all logits.
+            forbid(logits)
         return self.cap(logits)
 
     def cap(self, logits: torch.Tensor) -> torch.Tensor:
