@@ -79,6 +79,12 @@ class SchemaCompiler:
         return LLMatcher(self._loaded, grammar, log_level=0), endings
 
 
+def find_token(tokenizer: Tokenizer, sign: str) -> int | None:
+    """Return the token of a sign of ASCII, or of its byte; None if the vocabulary has neither."""
+    found = tokenizer.token_to_id(sign)
+    return tokenizer.token_to_id(f"<0x{ord(sign):02X}>") if found is None else found
+
+
 class Endings:
     """Finds short ends of answers by one schema.
 
@@ -95,7 +101,7 @@ class Endings:
         self.margin = growth + 1
         # Tokens before the maximum from which on ends are looked for.
         self.zone = shortest + 2 * self.margin
-        self._ids = {sign: tokenizer.token_to_id(sign) for sign in (*SIGNS, "a")}
+        self._ids = {sign: find_token(tokenizer, sign) for sign in (*SIGNS, "a")}
 
     def find(self, matcher: LLMatcher) -> list[int] | None:
         """Return tokens that end an answer; None if none are found."""
