@@ -67,12 +67,14 @@ class Side:
         name: schema or prose.
         options: of its jobs.
         seconds: of all blocks.
+        cpu_seconds: of this process in them, which other work of the machine changes less.
         jobs: the jobs when they had ended.
     """
 
     name: str
     options: JobOptions
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     jobs: list[JobSummary] = field(default_factory=list)
 
     @property
@@ -86,6 +88,7 @@ class Side:
             "documents": len(self.jobs),
             "states": dict(Counter(job.state for job in self.jobs)),
             "seconds": round(self.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
             "tokens_read": sum(job.prompt_tokens for job in self.jobs),
             "tokens_written": self.written,
             "tokens_per_second": round(self.written / self.seconds, 1),
@@ -128,7 +131,9 @@ def read_articles(data: Path, *, documents: int, characters: int) -> list[str]:
 def run_block(side: Side, texts: Sequence[str], *, database: Engine, runner: Runner) -> None:
     """Summarize a block of articles one way."""
     jobs, step_messages = add_jobs(database, texts, options=side.options, document_format="text")
+    started = time.process_time()
     side.seconds += runner.run(step_messages)
+    side.cpu_seconds += time.process_time() - started
     with Session(database) as session:
         batch = session.get_one(Job, jobs[0]).batch_id
         side.jobs += list_jobs(session, JobFilter(batch_id=batch))
@@ -167,12 +172,13 @@ def main() -> None:
                 print(f"{len(side.jobs)} {side.name}: {side.seconds:.0f} s", flush=True)
         database.dispose()
     valid = count_valid(structured.jobs)
-    print("\n| way | documents | valid | seconds | tokens read | tokens written | tokens/s |")
-    print("|---|---|---|---|---|---|---|")
+    print("\n| way | documents | valid | seconds | CPU seconds | tokens read | tokens written | tokens/s |")
+    print("|---|---|---|---|---|---|---|---|")
     for side in sides:
         found = side.describe()
         shown = f"{valid} of {len(side.jobs)}" if side is structured else "-"
-        cells = [side.name, found["documents"], shown, found["seconds"], found["tokens_read"], found["tokens_written"]]
+        names = ("seconds", "cpu_seconds", "tokens_read", "tokens_written")
+        cells = [side.name, found["documents"], shown, *(found[name] for name in names)]
         print(f"| {' | '.join(map(str, cells))} | {found['tokens_per_second']} |")
     mask_ms = 1000 * masks.seconds / max(masks.rows, 1)
     states = "; ".join(f"{side.name} {dict(Counter(job.state for job in side.jobs))}" for side in sides)
