@@ -43,7 +43,7 @@ def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
     A structured summary has none: the check measures prose.
     """
     job = lock_job(session, job_id)
-    if job.state not in SUMMARIZED_STATES or job.data is not None:
+    if job is None or job.state not in SUMMARIZED_STATES or job.data is not None:
         return []
     poor = select(Step.id).where(
         Step.job_id == job_id,
@@ -101,7 +101,7 @@ def cancel_check(session: Session, job_id: UUID) -> bool:
     A running step completes: producers have no right to update a job with a summary, so they cannot signal it.
     """
     job = lock_job(session, job_id)
-    if job.state not in SUMMARIZED_STATES:
+    if job is None or job.state not in SUMMARIZED_STATES:
         return False
     is_open = and_(Step.job_id == job_id, Step.state.in_(OPEN_STEPS))
     if not session.scalar(select(exists().where(is_open))):

@@ -72,6 +72,7 @@ class SubmitOptions(PlanningOptions, total=False):
 
     priority: PriorityName
     strict: bool
+    keep_days: int | None
 
 
 READING_OPTIONS = frozenset(ReadingOptions.__annotations__)
