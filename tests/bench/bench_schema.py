@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -147,6 +148,13 @@ def count_valid(jobs: Sequence[JobSummary]) -> int:
     )
 
 
+def count_reasons(jobs: Sequence[JobSummary]) -> Counter[str]:
+    """Return how many structured jobs are partial for which fields that the document does not bear out, or are cut."""
+    reasons = [job.reason for job in jobs if job.reason is not None]
+    fields = (name for reason in reasons for name in re.findall(r"(?:document: |, )([\w.]+)", reason))
+    return Counter(fields) + Counter("cut" for reason in reasons if "most tokens" in reason)
+
+
 def main() -> None:
     """Summarize both ways in turn, print the table and one line of JSON."""
     data = Path(os.environ.get("DATA", SHARED_DATA))
@@ -183,6 +191,7 @@ def main() -> None:
     mask_ms = 1000 * masks.seconds / max(masks.rows, 1)
     states = "; ".join(f"{side.name} {dict(Counter(job.state for job in side.jobs))}" for side in sides)
     print(f"\nstates: {states}; a mask takes {mask_ms:.2f} ms")
+    print(f"why partial: {dict(count_reasons(structured.jobs))}")
     print(json.dumps({side.name: side.describe() for side in sides} | {"valid": valid, "mask_ms": round(mask_ms, 3)}))
 
 
