@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from itertools import islice
-from typing import BinaryIO, Protocol, TextIO
+from typing import BinaryIO, TextIO
 
 from models.base import Json
 from models.schema_fields import SchemaColumn
 from models.views import JobSummary
 from producer.citations import CitedSentence, Passage, mark_summary, shorten_passage
+from producer.export_columns import DATA, JOB_COLUMNS, SENTENCES, choose_values
 from producer.plain import dump_json
+from producer.sources.page_starts import PAGE_STARTS
+from producer.sources.source import NOTES
 from producer.summaries import Summary
 from producer.wording import EXPORT_FORMATS, clean_line, describe_verdicts
 
-# The fields of structured summaries have columns of their own.
-COLUMNS = tuple(column.name for column in fields(JobSummary) if column.name != "data")
 # Spreadsheets evaluate cells with these beginnings as formulas; the last four are the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Rows of a Parquet row group: a few megabytes of summaries.
@@ -30,42 +30,51 @@ GROUP_ROWS = 2_000
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
-class Writer(Protocol):
-    """Writes jobs to a file, with further columns for the fields of structured summaries."""
+# Names of the columns to write; None for the usual ones.
+Chosen = Sequence[str] | None
+# Columns of the fields of structured summaries.
+Fields = Sequence[SchemaColumn]
+Writer = Callable[[Iterable[Summary], BinaryIO, Chosen, Fields], int]
 
-    def __call__(self, jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
-        """Write jobs and return their number."""
-        ...
 
-
-def write_csv(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
+def write_csv(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
     """Write a header and a row per job, with formulas quoted; return the number of jobs."""
+    names = columns or (*JOB_COLUMNS, *(column.name for column in data))
     with _open_text(file) as text:
         writer = csv.writer(text)
-        writer.writerow(map(_format_cell, (*COLUMNS, *(column.name for column in columns))))
-        return sum(1 for row in jobs if writer.writerow(map(_format_cell, flatten(row, columns).values())))
+        writer.writerow(map(_format_cell, names))
+        rows = (choose_values(row, names, data).values() for row in jobs)
+        return sum(1 for row in rows if writer.writerow(map(_format_cell, row)))
 
 
-def write_jsonl(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
-    """Write a JSON object per line, with data as an object within it; return the number of jobs."""
+def write_jsonl(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
+    """Write a JSON object per line, with the data of a structured summary within it; return the number of jobs."""
     with _open_text(file) as text:
-        lines = (dump_json(asdict(row.job) | {"data": row.data, "sentences": row.sentences}) for row in jobs)
+        rows = (_list_values(row) if columns is None else choose_values(row, columns, data) for row in jobs)
+        lines = map(dump_json, rows)
         return sum(1 for line in lines if text.write(line + "\n"))
 
 
-def write_markdown(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
+def _list_values(row: Summary) -> Json:
+    details = {name: value for name, value in row.details.items() if name not in (NOTES, PAGE_STARTS)}
+    beside = {DATA: row.data, SENTENCES: row.sentences, NOTES: row.details.get(NOTES), "details": details}
+    return asdict(row.job) | beside
+
+
+def write_markdown(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
     """Write a section per job; return the number of jobs."""
     with _open_text(file) as text:
-        return sum(1 for row in jobs if text.write(_describe_job(row.job, row.sentences)))
+        return sum(1 for row in jobs if text.write(_describe_job(row, columns, data)))
 
 
-def write_parquet(jobs: Iterable[Summary], file: BinaryIO, columns: Sequence[SchemaColumn] = ()) -> int:
+def write_parquet(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
     """Write a row per job in row groups; return the number of jobs."""
     import pyarrow
     from pyarrow import parquet
 
-    schema = _make_schema(columns)
-    rows, count = (flatten(row, columns) | {"sentences": list(map(asdict, row.sentences))} for row in jobs), 0
+    names = columns or (*JOB_COLUMNS, *(column.name for column in data), SENTENCES)
+    schema = _make_schema(names, data)
+    rows, count = (choose_values(row, names, data) for row in jobs), 0
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, GROUP_ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
@@ -78,25 +87,14 @@ WRITERS: dict[str, Writer] = dict(
 )
 
 
-def flatten(summary: Summary, columns: Sequence[SchemaColumn] = ()) -> Json:
-    """Return a job as scalar values by column: ids as text, metrics as JSON, and the fields of its data.
-
-    Args:
-        summary: the job with its summary.
-        columns: columns of the fields.
-    """
-    job = summary.job
-    row = {name: getattr(job, name) for name in COLUMNS}
-    row |= {name: str(row[name]) for name in ("job_id", "batch_id")} | {"metrics": json.dumps(job.metrics)}
-    return row | {column.name: column.read(job.data) for column in columns}
-
-
 def defuse_formula(cell: str) -> str:
     """Return a cell that spreadsheets show as text: a formula gets a leading apostrophe."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def _format_cell(value: object) -> object:
+    if isinstance(value, list):
+        return dump_json(value)
     return defuse_formula(value) if isinstance(value, str) else value
 
 
@@ -115,8 +113,25 @@ def escape_markdown(line: str) -> str:
     return MARKUP.sub(r"\\\1", clean_line(line))
 
 
-def _describe_job(job: JobSummary, sentences: Sequence[CitedSentence]) -> str:
-    facts = {
+def _describe_job(row: Summary, columns: Chosen, data: Fields) -> str:
+    job, sentences = row.job, row.sentences
+    facts = _list_facts(job) if columns is None else _choose_facts(row, columns, data)
+    lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
+    title = " ".join(job.source.split())
+    summary = mark_summary(job.summary, sentences) if job.summary else "There is no summary."
+    cited = list(_describe_citations(sentences))
+    return "\n".join([f"# {title}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""])
+
+
+def _choose_facts(row: Summary, columns: Sequence[str], data: Fields) -> dict[str, str]:
+    """Return the values of columns as text, but those that a section has anyway."""
+    names = [name for name in columns if name not in ("source", "summary", SENTENCES)]
+    shown = choose_values(row, names, data)
+    return {clean_line(name): "" if value is None else escape_markdown(str(value)) for name, value in shown.items()}
+
+
+def _list_facts(job: JobSummary) -> dict[str, str | None]:
+    return {
         "job": str(job.job_id),
         "batch": job.batch,
         "state": job.state,
@@ -126,11 +141,6 @@ def _describe_job(job: JobSummary, sentences: Sequence[CitedSentence]) -> str:
         "consistency": None if job.consistency is None else f"{job.consistency:.3f}",
         "needs review": job.review,
     }
-    lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
-    title = " ".join(job.source.split())
-    summary = mark_summary(job.summary, sentences) if job.summary else "There is no summary."
-    cited = list(_describe_citations(sentences))
-    return "\n".join([f"# {title}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""])
 
 
 def _describe_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
@@ -146,8 +156,8 @@ def _describe_passage(passage: Passage) -> str:
     return f"“{escape_markdown(shorten_passage(passage.text))}”{places}"
 
 
-def _make_schema(columns: Sequence[SchemaColumn]) -> object:
-    """Return the columns of a job, its data, and its sentences with their citations as a list of structures."""
+def _make_schema(names: Sequence[str], data: Fields) -> object:
+    """Return the types of columns: a job's fields and data, sentences as structures, facts about documents as text."""
     import pyarrow
 
     text, whole = pyarrow.string(), pyarrow.int64()
@@ -159,11 +169,8 @@ def _make_schema(columns: Sequence[SchemaColumn]) -> object:
     moment = pyarrow.timestamp("us", tz="UTC")
     kinds = {"bool": pyarrow.bool_(), "int": pyarrow.int64(), "float": pyarrow.float64(), "datetime": moment}
     # Annotations are strings here: "int", "float | None", ...
-    of_job = [
-        (field.name, kinds.get(str(field.type).partition(" ")[0], text))
-        for field in fields(JobSummary)
-        if field.name in COLUMNS
-    ]
+    types = {field.name: kinds.get(str(field.type).partition(" ")[0], text) for field in fields(JobSummary)}
+    types[SENTENCES] = pyarrow.list_(sentence)
     values = {"boolean": pyarrow.bool_(), "integer": pyarrow.int64(), "number": pyarrow.float64()}
-    of_data = [(column.name, values.get(column.kind, text)) for column in columns]
-    return pyarrow.schema([*of_job, *of_data, ("sentences", pyarrow.list_(sentence))])
+    types |= {column.name: values.get(column.kind, text) for column in data} | {DATA: text}
+    return pyarrow.schema([(name, types.get(name, text)) for name in names])

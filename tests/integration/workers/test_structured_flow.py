@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.job import Job
-from models.listing import JobFilter, list_schemas
+from models.listing import JobFilter, list_schemas, read_page
 from models.options import JobOptions, make_options
 from models.output_schema import resolve_schema
 from models.schema_fields import list_columns
 from models.step import Step, StepState
 from producer.export import write_csv
 from producer.retry import retry_job
-from producer.summaries import list_summaries
+from producer.summaries import Summary, read_summaries
 from tests.conftest import Cluster
 from tests.fake_engine import FakeGenerator, read_source
 from tests.hand_driven import HandDrivenWorker
@@ -78,6 +78,11 @@ def read(cluster: Cluster, job_id: UUID) -> tuple[str, str | None, Json | None]:
     with Session(cluster.engine) as session:
         row = session.get_one(Job, job_id)
         return row.state, row.reason, row.data
+
+
+def read_all(session: Session, wanted: JobFilter) -> list[Summary]:
+    """Return the summaries that pass a filter."""
+    return list(read_summaries(session, read_page(session, wanted)))
 
 
 @pytest.mark.parametrize("strategy", ["stuff", "map-reduce", "refine"])
@@ -166,7 +171,7 @@ def test_sentences_cite_their_place_in_the_json(cluster: Cluster) -> None:
     job = run(cluster, FakeGenerator(describe_towns), schema_options(strategy="stuff"))
 
     with Session(cluster.engine) as session:
-        [summary] = list_summaries(session, JobFilter(job_id=job))
+        [summary] = read_all(session, JobFilter(job_id=job))
     cited = {sentence.text: sentence for sentence in summary.sentences}
     assert {"Aldbury", "450", "The council of Aldbury spent 450 pounds on the old bridge."} <= cited.keys()
     assert all(sentence.kind == "verified" for sentence in cited.values())
@@ -179,8 +184,8 @@ def test_the_fields_are_columns_in_the_order_of_the_schema(cluster: Cluster) -> 
 
     with Session(cluster.engine) as session:
         columns = list_columns(list_schemas(session, wanted))
-        write_csv(list_summaries(session, wanted), file, columns)
-        [summary] = list_summaries(session, wanted)
+        write_csv(read_all(session, wanted), file, None, columns)
+        [summary] = read_all(session, wanted)
 
     [row] = csv.DictReader(io.StringIO(file.getvalue().decode(), newline=""))
     assert list(row)[-4:] == ["data.summary", "data.towns", "data.cost.pounds", "data.topic"]
