@@ -201,7 +201,7 @@ def find_branch(schema: Json, value: Any) -> Json:
         if "enum" in branch:
             if any(choice == value and type(choice) is type(value) for choice in branch["enum"]):
                 return branch if value is not None else {"type": "null"}
-        elif _is_of_type(value, branch["type"]):
+        elif _is_of_type(value, branch["type"]) and _has_properties(value, branch):
             return branch
     return {}
 
@@ -214,6 +214,13 @@ def _list_branches(schema: Json) -> Iterator[Json]:
         yield from (schema | {"type": kind} for kind in schema["type"])
     else:
         yield schema
+
+
+def _has_properties(value: Any, branch: Json) -> bool:
+    """Return whether an object has the properties of an alternative; of several objects only one may fit."""
+    if not isinstance(value, Mapping):
+        return True
+    return value.keys() <= branch["properties"].keys() and value.keys() >= set(branch.get("required", ()))
 
 
 def _is_of_type(value: Any, kind: str) -> bool:

@@ -119,3 +119,11 @@ def test_a_value_is_of_the_alternative_that_fits_it() -> None:
     assert find_branch(schema, True) == {}
     assert find_branch(schema, 2.5)["type"] == "number"
     assert find_branch(schema, None) == {"type": "null"}
+
+
+def test_an_object_is_of_the_alternative_with_its_properties() -> None:
+    person = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    firm = {"type": "object", "properties": {"firm": {"type": "string"}, "pounds": {"type": "integer"}}}
+    grounded = ground({"who": {"pounds": 1250}}, {"who": {"anyOf": [person, firm]}})
+    assert grounded.data == {"who": {"pounds": 1250}}
+    assert [sentence.kind for sentence in grounded.sentences] == ["verified"]
