@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gistmill.connection import Connection
 from gistmill.errors import MissingLibraryError
-from models.listing import JobFilter, Place, read_page, take_rest
+from models.listing import JobFilter, Place, list_schemas, read_page, take_rest
+from models.schema_fields import SchemaColumn, list_columns
 from producer.summaries import Summary, read_summaries
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class Summaries:
             found = read_summaries(session, page)
         return found, None if page.end is None else (take_rest(wanted, page), page.end)
 
+    def read_fields(self) -> list[SchemaColumn]:
+        """Return the columns of the fields of structured summaries; none if all are prose."""
+        with self._connection.open_session() as session:
+            return list_columns(list_schemas(session, self.wanted))
+
     def to_pandas(self, columns: Sequence[str] = ()) -> DataFrame:
         """Return a DataFrame of a row a job, with the columns of ``gistmill export``.
 
@@ -57,7 +63,7 @@ class Summaries:
         return make_frame(self, columns)
 
 
-def make_frame(summaries: Iterator[Summary] | Summaries, columns: Sequence[str] = ()) -> DataFrame:
+def make_frame(summaries: Summaries, columns: Sequence[str] = ()) -> DataFrame:
     """Return summaries as a DataFrame.
 
     Raises:
@@ -69,5 +75,7 @@ def make_frame(summaries: Iterator[Summary] | Summaries, columns: Sequence[str] 
         raise MissingLibraryError("to_pandas() needs pandas; run: pip install pandas") from error
     from producer.export_columns import JOB_COLUMNS, choose_values
 
-    names = tuple(columns) or JOB_COLUMNS
-    return pandas.DataFrame.from_records([choose_values(summary, names) for summary in summaries], columns=names)
+    data = summaries.read_fields()
+    names = tuple(columns) or (*JOB_COLUMNS, *(column.name for column in data))
+    rows = [choose_values(summary, names, data) for summary in summaries]
+    return pandas.DataFrame.from_records(rows, columns=names)

@@ -38,9 +38,12 @@ def request_check(session: Session, job: Job, *, round_number: int = 0, reads: J
 
 
 def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
-    """Create or restart the check of a job with a summary, unless it is done or under way; the caller publishes."""
+    """Create or restart the check of a job with a summary, unless it is done or under way; the caller publishes.
+
+    A structured summary has none: the check measures prose.
+    """
     job = lock_job(session, job_id)
-    if job is None or job.state not in SUMMARIZED_STATES:
+    if job is None or job.state not in SUMMARIZED_STATES or job.data is not None:
         return []
     poor = select(Step.id).where(
         Step.job_id == job_id,

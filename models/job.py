@@ -34,6 +34,7 @@ class Job(Base):
         CheckConstraint(one_of("state", JobState), "state_is_known"),
         CheckConstraint("pending >= 0", "pending_is_not_negative"),
         CheckConstraint("(state IN ('succeeded', 'partial')) = (summary IS NOT NULL)", "summary_when_done"),
+        CheckConstraint("data IS NULL OR summary IS NOT NULL", "data_of_a_summary"),
         CheckConstraint("review IS NULL OR summary IS NOT NULL", "review_of_a_summary"),
         CheckConstraint("state <> 'succeeded' OR summary ~ '\\S'", "summary_is_not_blank"),
         CheckConstraint("state NOT IN ('partial', 'failed') OR reason IS NOT NULL", "reason_when_not_whole"),
@@ -73,6 +74,8 @@ class Job(Base):
     # Barrier: steps of the current wave that are not final; the next wave starts at zero.
     pending: Mapped[int] = mapped_column(default=1)
     summary: Mapped[str | None]
+    # Data of a structured summary, whose text is the summary; NULL for prose.
+    data: Mapped[Json | None] = mapped_column(deferred=True)
     # Round of the steps that made the summary; 1 if the second try was better.
     round: Mapped[int] = mapped_column(default=0, server_default="0")
     # Sentences of the summary by verdict; NULL without a summary, or without a check of its sentences.

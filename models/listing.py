@@ -54,6 +54,13 @@ def list_jobs(session: Session, wanted: JobFilter) -> Iterator[JobSummary]:
         yield from page.jobs
 
 
+def list_schemas(session: Session, wanted: JobFilter) -> list[str]:
+    """Return the schemas of the structured summaries among the jobs that pass a filter, as texts, the latest first."""
+    schema = Job.options["output_schema"].astext
+    found = select(schema).where(*_list_conditions(wanted), schema.is_not(None)).group_by(schema)
+    return list(session.scalars(found.order_by(func.max(Job.created_at).desc(), schema)))
+
+
 def list_pages(session: Session, wanted: JobFilter) -> Iterator[JobPage]:
     """Yield the jobs that pass a filter page by page, in the order of ``list_jobs``."""
     page = read_page(session, wanted)

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from models.choices import Grounding, Splitter, Strategy, Style
 from models.errors import SettingsError
+from models.output_schema import read_schema
 from models.sampling_params import RANGES, SamplingParams
+from models.schema_limits import measure_shortest
 
 # workers.summarization has both once more, because it may import nothing of models; a test compares them.
 LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
@@ -19,8 +21,10 @@ DEFAULT_CHUNK_TOKENS = 1000
 DEFAULTS = SamplingParams()
 # Of a summary in a language with long words.
 MIN_TOKENS_PER_WORD = 2
+# Room for an answer, in multiples of the shortest one by a schema.
+SCHEMA_ROOM = 4
 # Options that the first version did not have.
-LATER_OPTIONS = ("words", "grounding", "candidates", "digest")
+LATER_OPTIONS = ("words", "grounding", "candidates", "digest", "output_schema")
 
 
 def _limit(name: str) -> Any:
@@ -77,6 +81,8 @@ class JobOptions(BaseModel):
     grounding: Grounding = "strict"
     # Tries of a sentence that is generated again, of which the best is kept.
     candidates: int = Field(1, ge=1, le=8)
+    # Resolved JSON Schema of the summary, as text (``models.output_schema``); None for prose.
+    output_schema: str | None = None
     generation: GenerationOptions = GenerationOptions()
     weights: str = "default"
     # None: reuse finished steps if the parameters are deterministic.
@@ -98,13 +104,12 @@ class JobOptions(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _make_room(cls, values: Any) -> Any:
-        """Raise the default maximum of tokens for a requested length that it would cut."""
+        """Raise the default maximum of tokens for a requested length, or a schema, that it would cut."""
         match values:
             case {"words": int(words)}:
-                generation = values.get("generation", {})
-                if isinstance(generation, dict) and "max_new_tokens" not in generation:
-                    most = max(DEFAULTS.max_new_tokens, words * MIN_TOKENS_PER_WORD)
-                    return {**values, "generation": {**generation, "max_new_tokens": most}}
+                return _raise_max_tokens(values, words * MIN_TOKENS_PER_WORD)
+            case {"output_schema": str(schema)}:
+                return _raise_max_tokens(values, SCHEMA_ROOM * measure_shortest(read_schema(schema)))
         return values
 
     @model_validator(mode="after")
@@ -138,6 +143,27 @@ class JobOptions(BaseModel):
             raise ValueError("--separator and --splitter character go together")
         return self
 
+    @model_validator(mode="after")
+    def _check_structure(self) -> JobOptions:
+        if self.output_schema is None:
+            return self
+        for is_given, name, advice in (
+            (self.strategy == "extract", "--strategy extract", "it quotes the document and writes no JSON"),
+            (self.words is not None, "--words", "give maxLength to the fields instead"),
+            (self.candidates > 1, "--candidates", "they are for prose"),
+            (self.is_checked, "--check and --gate", "they measure prose"),
+            (self.generation.num_beams > 1, "--num-beams", "beam search cannot be kept to a schema"),
+        ):
+            if is_given:
+                raise ValueError(f"--schema and {name} exclude each other: {advice}")
+        least, most = measure_shortest(read_schema(self.output_schema)), self.generation.max_new_tokens
+        if most < least:
+            raise ValueError(
+                f"an answer of {most} tokens may be too short for the schema's required fields: give --max-new-tokens "
+                f"{SCHEMA_ROOM * least} or more"
+            )
+        return self
+
     def identify(self, document_sha256: str, source: str) -> str:
         """Return a job's identity: SHA-256 over document, source and options, as 64 hex digits."""
         values = self.model_dump(mode="json", exclude=self._list_later_defaults())
@@ -148,6 +174,14 @@ class JobOptions(BaseModel):
         """Return the options of later versions that have their defaults: the identities of earlier jobs lack them."""
         fields = type(self).model_fields
         return {name for name in LATER_OPTIONS if getattr(self, name) == fields[name].default}
+
+
+def _raise_max_tokens(values: dict[str, Any], least: int) -> dict[str, Any]:
+    """Return options with a maximum of so many tokens at least, unless they have a maximum."""
+    generation = values.get("generation", {})
+    if not isinstance(generation, dict) or "max_new_tokens" in generation:
+        return values
+    return {**values, "generation": {**generation, "max_new_tokens": max(DEFAULTS.max_new_tokens, least)}}
 
 
 def make_options(**values: object) -> JobOptions:

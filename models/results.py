@@ -97,8 +97,8 @@ def _type_json(statement: str) -> TextClause:
     )
 
 
-# Headings can be long, and no step needs them.
-_JOB_COLUMNS = [column for column in Job.__table__.c if column is not Job.__table__.c.headings]
+# Headings and data can be long, and no step needs them.
+_JOB_COLUMNS = [column for column in Job.__table__.c if column.name not in ("headings", "data")]
 _FINISH = (
     select(Job).from_statement(_type_json(FINISH).columns(*_JOB_COLUMNS)).execution_options(populate_existing=True)
 )

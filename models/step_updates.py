@@ -140,9 +140,13 @@ def was_completed(session: Session, claim: Claim) -> bool:
     return bool(session.execute(statement).scalar_one())
 
 
-def end_job(job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None) -> None:
+def end_job(
+    job: Job, state: JobState, *, summary: str | None = None, reason: str | None = None, data: Json | None = None
+) -> None:
     """Move a job to a final state; the caller holds the lock on its row."""
     job.state, job.summary, job.reason = state, summary, reason
+    if data is not None:
+        job.data = data
     job.pending, job.finished_at = 0, func.clock_timestamp()
 
 

@@ -71,6 +71,7 @@ class JobSummary:
     quoted: int | None
     flagged: int | None
     position: int
+    data: Json | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from itertools import islice
 from typing import BinaryIO, TextIO
 
 from models.base import Json
+from models.schema_fields import SchemaColumn
 from models.views import JobSummary
 from producer.citations import CitedSentence, Passage, mark_summary, shorten_passage
-from producer.export_columns import JOB_COLUMNS, SENTENCES, choose_values
+from producer.export_columns import DATA, JOB_COLUMNS, SENTENCES, choose_values
 from producer.plain import dump_json
 from producer.sources.page_starts import PAGE_STARTS
 from producer.sources.source import NOTES
@@ -31,44 +32,49 @@ MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 # Names of the columns to write; None for the usual ones.
 Chosen = Sequence[str] | None
-Writer = Callable[[Iterable[Summary], BinaryIO, Chosen], int]
+# Columns of the fields of structured summaries.
+Fields = Sequence[SchemaColumn]
+Writer = Callable[[Iterable[Summary], BinaryIO, Chosen, Fields], int]
 
 
-def write_csv(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
+def write_csv(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
     """Write a header and a row per job, with formulas quoted; return the number of jobs."""
-    names = columns or JOB_COLUMNS
+    names = columns or (*JOB_COLUMNS, *(column.name for column in data))
     with _open_text(file) as text:
         writer = csv.writer(text)
         writer.writerow(map(_format_cell, names))
-        return sum(1 for row in jobs if writer.writerow(map(_format_cell, choose_values(row, names).values())))
+        rows = (choose_values(row, names, data).values() for row in jobs)
+        return sum(1 for row in rows if writer.writerow(map(_format_cell, row)))
 
 
-def write_jsonl(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
-    """Write a JSON object per line; return the number of jobs."""
+def write_jsonl(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
+    """Write a JSON object per line, with the data of a structured summary within it; return the number of jobs."""
     with _open_text(file) as text:
-        lines = (dump_json(_list_values(row) if columns is None else choose_values(row, columns)) for row in jobs)
+        rows = (_list_values(row) if columns is None else choose_values(row, columns, data) for row in jobs)
+        lines = map(dump_json, rows)
         return sum(1 for line in lines if text.write(line + "\n"))
 
 
 def _list_values(row: Summary) -> Json:
     details = {name: value for name, value in row.details.items() if name not in (NOTES, PAGE_STARTS)}
-    return asdict(row.job) | {SENTENCES: row.sentences, NOTES: row.details.get(NOTES), "details": details}
+    beside = {DATA: row.data, SENTENCES: row.sentences, NOTES: row.details.get(NOTES), "details": details}
+    return asdict(row.job) | beside
 
 
-def write_markdown(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
+def write_markdown(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
     """Write a section per job; return the number of jobs."""
     with _open_text(file) as text:
-        return sum(1 for row in jobs if text.write(_describe_job(row, columns)))
+        return sum(1 for row in jobs if text.write(_describe_job(row, columns, data)))
 
 
-def write_parquet(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
+def write_parquet(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None, data: Fields = ()) -> int:
     """Write a row per job in row groups; return the number of jobs."""
     import pyarrow
     from pyarrow import parquet
 
-    names = columns or (*JOB_COLUMNS, SENTENCES)
-    schema = _make_schema(names)
-    rows, count = (choose_values(row, names) for row in jobs), 0
+    names = columns or (*JOB_COLUMNS, *(column.name for column in data), SENTENCES)
+    schema = _make_schema(names, data)
+    rows, count = (choose_values(row, names, data) for row in jobs), 0
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, GROUP_ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
@@ -107,9 +113,9 @@ def escape_markdown(line: str) -> str:
     return MARKUP.sub(r"\\\1", clean_line(line))
 
 
-def _describe_job(row: Summary, columns: Chosen) -> str:
+def _describe_job(row: Summary, columns: Chosen, data: Fields) -> str:
     job, sentences = row.job, row.sentences
-    facts = _list_facts(job) if columns is None else _choose_facts(row, columns)
+    facts = _list_facts(job) if columns is None else _choose_facts(row, columns, data)
     lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
     title = " ".join(job.source.split())
     summary = mark_summary(job.summary, sentences) if job.summary else "There is no summary."
@@ -117,9 +123,10 @@ def _describe_job(row: Summary, columns: Chosen) -> str:
     return "\n".join([f"# {title}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""])
 
 
-def _choose_facts(row: Summary, columns: Sequence[str]) -> dict[str, str]:
+def _choose_facts(row: Summary, columns: Sequence[str], data: Fields) -> dict[str, str]:
     """Return the values of columns as text, but those that a section has anyway."""
-    shown = choose_values(row, [name for name in columns if name not in ("source", "summary", SENTENCES)])
+    names = [name for name in columns if name not in ("source", "summary", SENTENCES)]
+    shown = choose_values(row, names, data)
     return {clean_line(name): "" if value is None else escape_markdown(str(value)) for name, value in shown.items()}
 
 
@@ -153,8 +160,8 @@ def _describe_passage(passage: Passage) -> str:
     return f"“{escape_markdown(shorten_passage(passage.text))}”{places}"
 
 
-def _make_schema(names: Sequence[str]) -> object:
-    """Return the types of columns: a job's fields, sentences as structures, and facts about documents as text."""
+def _make_schema(names: Sequence[str], data: Fields) -> object:
+    """Return the types of columns: a job's fields and data, sentences as structures, facts about documents as text."""
     import pyarrow
 
     text, whole = pyarrow.string(), pyarrow.int64()
@@ -170,4 +177,6 @@ def _make_schema(names: Sequence[str]) -> object:
     # Annotations are strings here: "int", "float | None", ...
     types = {field.name: kinds.get(str(field.type).partition(" ")[0], text) for field in fields(JobSummary)}
     types[SENTENCES] = pyarrow.list_(sentence)
+    values = {"boolean": pyarrow.bool_(), "integer": pyarrow.int64(), "number": pyarrow.float64()}
+    types |= {column.name: values.get(column.kind, text) for column in data} | {DATA: text}
     return pyarrow.schema([(name, types.get(name, text)) for name in names])

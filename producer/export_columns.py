@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session
 from models.base import Json
 from models.errors import SettingsError
 from models.listing import JobFilter, list_detail_names
+from models.schema_fields import SchemaColumn
 from models.views import JobSummary
 from producer.citations import CitedSentence
 from producer.summaries import Summary
 
-JOB_COLUMNS = tuple(column.name for column in fields(JobSummary))
+# Column of the whole data of a structured summary, whose fields are usual columns of their own.
+DATA = "data"
+JOB_COLUMNS = tuple(column.name for column in fields(JobSummary) if column.name != DATA)
 SENTENCES = "sentences"
 # Before the name of a fact that is also the name of a field of the job.
 DETAILS = "details."
@@ -25,14 +28,23 @@ SHOWN_NAMES = 12
 
 
 def flatten(job: JobSummary) -> Json:
-    """Return a job as scalar values by column: ids as text, metrics as JSON."""
+    """Return a job as scalar values by column: ids as text, metrics and data as JSON."""
     row = asdict(job)
-    return row | {name: str(row[name]) for name in ("job_id", "batch_id")} | {"metrics": json.dumps(job.metrics)}
+    data = None if job.data is None else json.dumps(job.data, ensure_ascii=False)
+    row |= {"metrics": json.dumps(job.metrics), DATA: data}
+    return row | {name: str(row[name]) for name in ("job_id", "batch_id")}
 
 
-def choose_values(row: Summary, columns: Sequence[str]) -> Json:
-    """Return the values of columns; a fact that the document lacks is None."""
+def choose_values(row: Summary, columns: Sequence[str], data: Sequence[SchemaColumn] = ()) -> Json:
+    """Return the values of columns; a fact that the document lacks is None.
+
+    Args:
+        row: the job with its summary.
+        columns: names of the columns.
+        data: columns of the fields of structured summaries, as far as they are wanted.
+    """
     known = flatten(row.job) | {SENTENCES: list(map(_flatten_sentence, row.sentences))}
+    known |= {column.name: column.read(row.job.data) for column in data}
     return {name: known[name] if name in known else row.details.get(name.removeprefix(DETAILS)) for name in columns}
 
 
@@ -41,19 +53,22 @@ def _flatten_sentence(sentence: CitedSentence) -> Json:
     return asdict(sentence) | {"documents": documents}
 
 
-def check_columns(session: Session, wanted: JobFilter, columns: Sequence[str]) -> None:
-    """Refuse a column that no job and no document has.
+def check_columns(
+    session: Session, wanted: JobFilter, columns: Sequence[str], data: Sequence[SchemaColumn] = ()
+) -> None:
+    """Refuse a column that no job, no structured summary and no document has.
 
     Raises:
         SettingsError: there is one; the message names the nearest.
     """
-    unknown = [name for name in columns if name not in (*JOB_COLUMNS, SENTENCES)]
+    known = [*JOB_COLUMNS, DATA, SENTENCES, *(column.name for column in data)]
+    unknown = [name for name in columns if name not in known]
     if not unknown:
         return
     details = list_detail_names(session, wanted)
     for name in unknown:
         if name.removeprefix(DETAILS) not in details:
-            there = [*JOB_COLUMNS, SENTENCES, *details]
+            there = [*known, *details]
             nearest = difflib.get_close_matches(name, there, n=3, cutoff=0.5) or details[:SHOWN_NAMES] or JOB_COLUMNS
             raise SettingsError(f"there is no column {name!r}; such as there are: {', '.join(nearest)}")
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 from models.choices import Grounding, Splitter, Strategy, Style
 from models.errors import SettingsError
 from models.options import JobOptions, make_options
+from models.output_schema import parse_schema, resolve_schema
 from models.sampling_params import PARAMETERS
 from producer.contradictions import check_contradictions, settle_sampling
 from producer.errors import SourceError
@@ -35,7 +36,7 @@ class SummarizingOptions(TypedDict, total=False):
     """Options of the jobs, named as on the command line.
 
     ``prompt`` is a text with ``{text}`` in it or the path of one; ``examples`` are mappings of text and summary, or
-    the path of a table; ``greedy`` is the opposite of ``do_sample``.
+    the path of a table; ``schema`` is a JSON Schema or the path of one; ``greedy`` is the opposite of ``do_sample``.
     """
 
     strategy: Strategy | None
@@ -51,6 +52,7 @@ class SummarizingOptions(TypedDict, total=False):
     words: int | None
     grounding: Grounding | None
     candidates: int | None
+    schema: str | Path | Mapping[str, Any] | None
     do_sample: bool | None
     greedy: bool | None
     temperature: float | None
@@ -107,6 +109,8 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
     if "separator" in values:
         values = {"splitter": "character"} | values
     values.pop("prompt", None)
+    if "schema" in values:
+        values["output_schema"] = _read_schema(values.pop("schema"))
     return make_options(**values)
 
 
@@ -152,6 +156,18 @@ def read_text_file(path: Path) -> str:
         raise SettingsError(f"{path} cannot be read ({error}); give a UTF-8 text file") from None
     except SourceError as error:
         raise SettingsError(f"{path} {error}") from None
+
+
+def _read_schema(schema: str | Path | Mapping[str, Any]) -> str:
+    """Return a JSON Schema in its resolved form, as text."""
+    if isinstance(schema, str | Path):
+        name, text = str(schema), read_text_file(Path(schema))
+    else:
+        name, text = "the schema", None
+    try:
+        return resolve_schema(schema if text is None else parse_schema(text))
+    except SettingsError as error:
+        raise SettingsError(f"{name} {error}") from None
 
 
 def _list_examples(examples: str | Path | Iterable[Mapping[str, str]]) -> list[dict[str, str]]:

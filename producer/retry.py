@@ -145,4 +145,4 @@ def _reopen(session: Session, job: Job, again: Sequence[PlacedStep]) -> None:
     job.state = JobState.RUNNING if is_planned else JobState.QUEUED
     job.pending = len(again)
     job.round = 0
-    job.summary = job.reason = job.review = job.cancel_requested_at = job.finished_at = None
+    job.summary = job.data = job.reason = job.review = job.cancel_requested_at = job.finished_at = None

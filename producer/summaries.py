@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -48,6 +50,13 @@ class Summary:
     def text(self) -> str | None:
         """The summary; None while there is none."""
         return self.job.summary
+
+    @property
+    def data(self) -> Json | None:
+        """The summary's fields, in the order of its schema; None while there is none, or if it is prose."""
+        # Read from the text: the database keeps no order of fields.
+        has_data = self.job.data is not None and self.job.summary is not None
+        return cast("Json", json.loads(self.job.summary or "")) if has_data else None
 
     @property
     def reason(self) -> str | None:

@@ -5,6 +5,7 @@ The reference is the network of the weights in float32, computed by transformers
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,25 @@ from typing import Any
 
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from transformers import AutoModelForCausalLM
 
 from workers.engine.errors import PromptTooLongError
 from workers.engine.pretrained import read_vocabulary
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason, GenerationParams, Part, Prompt, TextGenerator, Turn
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string", "maxLength": 12},
+        "towns": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": 3},
+        "metres": {"type": ["integer", "null"], "minimum": 0, "maximum": 99},
+        "topic": {"enum": ["river", "bridge"]},
+    },
+    "required": ["title", "towns", "metres", "topic"],
+    "additionalProperties": False,
+}
 
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=24)
 # So hot that nothing ends before its limit but by chance.
@@ -155,6 +169,11 @@ class EngineConformance:
         generation = generator.generate(attack, GREEDY)
         assert generation.prompt_tokens == len(reference.tokenizer.encode_prompt(attack))
         assert generation.text == reference.tokenizer.decode(reference.generate(attack, 24))
+
+    def test_an_answer_by_a_schema_is_json_of_it(self, generator: TextGenerator) -> None:
+        prompt = replace(self.ask(generator, TEXTS[0]), schema=json.dumps(SCHEMA))
+        generation = generator.generate(prompt, replace(GREEDY, max_new_tokens=200))
+        Draft202012Validator(SCHEMA).validate(json.loads(generation.text))
 
     def test_a_prompt_that_exceeds_the_context_is_refused(self, generator: TextGenerator) -> None:
         with pytest.raises(PromptTooLongError, match="shorten the prompt or lower max_new_tokens"):

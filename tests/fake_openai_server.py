@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from workers.engine.batching.request import Request
+from workers.engine.constraints import Constraint
 from workers.engine.engine import Engine
 from workers.generation import FinishReason, GenerationParams
 
@@ -158,6 +159,7 @@ class Handler(BaseHTTPRequestHandler):
             eos_ids=frozenset({1, *body.get("stop_token_ids", [])} if fake.takes_ids else {1, 5}),
             stop=tuple(body.get("stop", ())),
             cancelled=cancelled,
+            constraint=constrain(fake.engine, body),
         )
         with fake.lock:
             fake.running += 1
@@ -241,6 +243,13 @@ def read_params(body: dict[str, Any]) -> GenerationParams:
         repetition_penalty=body.get("repetition_penalty", 1.0),
         seed=body.get("seed"),
     )
+
+
+def constrain(engine: Engine, body: dict[str, Any]) -> Constraint | None:
+    """Return the constraint that a body asks for, as vLLM and Ollama take it."""
+    schema = body.get("structured_outputs", {}).get("json")
+    schema = schema or body.get("response_format", {}).get("json_schema", {}).get("schema")
+    return None if schema is None else engine._compiler.constrain(json.dumps(schema), body["max_tokens"])
 
 
 def reset(connection: socket.socket) -> None:

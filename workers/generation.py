@@ -73,11 +73,13 @@ class Prompt:
             its turns.
         format: chat or completion.
         stop: strings that end the generation and are excluded from its text.
+        schema: JSON Schema, as text, of which the generation is JSON; None for free text.
     """
 
     turns: tuple[Turn, ...]
     format: PromptFormat = PromptFormat.CHAT
     stop: tuple[str, ...] = ()
+    schema: str | None = None
 
     def __post_init__(self) -> None:
         if not self.turns or self.turns[-1].role != "user":

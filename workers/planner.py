@@ -68,6 +68,10 @@ class Planner:
         self._options = options
         self._check_rate = trained_prompt.check_rate if check_rate is None else check_rate
 
+    @property
+    def _can_extract(self) -> bool:
+        return self._options.grounding != "off" and self._options.output_schema is None
+
     def plan(self, text: str, document_format: DocumentFormat) -> Json:
         """Return a document's plan: strategy, chunks, and upper bounds of calls, tokens, depth and seconds.
 
@@ -82,7 +86,7 @@ class Planner:
                 counter=self._counter,
                 context_tokens=self._counter.context_tokens,
                 max_new_tokens=self._options.generation.max_new_tokens,
-                check_rate=None if self._options.grounding == "off" else self._check_rate,
+                check_rate=self._check_rate if self._can_extract else None,
             )
         except SummarizationError as error:
             raise PlanningError(str(error)) from error

@@ -34,6 +34,8 @@ def export(name: str | None, output: Path | None, form: str | None, columns: str
     what was not read of it; details.NAME is such a column with the name of one of the job's. JSONL
     has all of them in "details" and "notes".
 
+    The fields of summaries by a --schema are columns such as data.place.city; lists are JSON.
+
     Cells of CSV that a spreadsheet would run as formulas get an apostrophe in front.
 
     \b
@@ -52,8 +54,8 @@ def export(name: str | None, output: Path | None, form: str | None, columns: str
     with open_client() as client, _open_output(output, form) as file:
         summaries = client.summaries(name, **given)
         with client.connection.open_session() as session:
-            check_columns(session, summaries.wanted, chosen or ())
-        number = WRITERS[form](summaries, file, chosen)
+            check_columns(session, summaries.wanted, chosen or (), data := summaries.read_fields())
+        number = WRITERS[form](summaries, file, chosen, data)
     if output is not None:
         click.echo(f"{count(number, 'job')} in {output}", err=True)
 

@@ -83,6 +83,11 @@ JOB_OPTIONS = (
     click.option(
         "--candidates", type=click.IntRange(1, 8), help="Tries of a sentence that must be written again.  [default: 1]"
     ),
+    click.option(
+        "--schema",
+        type=READABLE_FILE,
+        help="JSON Schema: every summary is JSON of it, and its fields are columns of exports.",
+    ),
     click.option("--do-sample/--greedy", default=None, help="Sample, or take the likeliest token.  [default: sample]"),
     _make_number_option("temperature", "Of the sampling; 0 is --greedy.  "),
     _make_number_option("top_k"),

@@ -40,7 +40,8 @@ SELECT
     jobs.verified,
     jobs.quoted,
     jobs.flagged,
-    jobs.position
+    jobs.position,
+    jobs.data
 FROM jobs
 JOIN batches ON batches.id = jobs.batch_id
 JOIN documents ON documents.sha256 = jobs.document_sha256

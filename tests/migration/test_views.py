@@ -18,6 +18,7 @@ DIGESTS = {
     ("job_summaries", "0005"): "da19f5e5940e508f",
     ("job_summaries", "0006"): "d59c11da761d3c28",
     ("job_summaries", "0008"): "9d69a6294f29e5e1",
+    ("job_summaries", "0010"): "d0045b2303d6f829",
     ("batch_progress", "0002"): "9854c5a3f156d875",
     ("batch_progress", "0004"): "47c8875c66352807",
     ("batch_progress", "0005"): "a8fa58834ef51730",

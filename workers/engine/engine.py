@@ -23,7 +23,8 @@ from workers.engine.batching.metrics import EngineMetrics
 from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import size_lanes
 from workers.engine.config import EngineConfig
-from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError
+from workers.engine.constraints import Constraint, SchemaCompiler
+from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError, UnsupportedPromptError
 from workers.engine.loading import LoadedWeights, load_weights
 from workers.engine.streaming import TextStream
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat
@@ -70,6 +71,11 @@ class Engine:
                 on_fatal=on_fatal,
             )
 
+        self._compiler = SchemaCompiler(
+            weights.tokenizer.backend,
+            vocabulary=weights.network.config.get_text_config().vocab_size,
+            control_ids=weights.tokenizer.control_ids,
+        )
         self._sequential = SequentialGenerator(weights.network, threads=threads)
         try:
             self.lanes = Lanes(build_loop, sizes.lanes, threads=threads)
@@ -189,7 +195,15 @@ class Engine:
             deadline=deadline,
             cancelled=cancelled,
             device=self.device,
+            constraint=self._constrain(prompt, params),
         )
+
+    def _constrain(self, prompt: Prompt, params: GenerationParams) -> Constraint | None:
+        if prompt.schema is None:
+            return None
+        if params.num_beams > 1:
+            raise UnsupportedPromptError("beam search cannot be kept to a schema; set num_beams to 1")
+        return self._compiler.constrain(prompt.schema, params.max_new_tokens)
 
     def _encode_checked(self, prompt: Prompt, new_tokens: int) -> list[int]:
         ids = self._tokenizer.encode_prompt(prompt)

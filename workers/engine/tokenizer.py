@@ -52,6 +52,17 @@ class PromptTokenizer:
         self._thought_marks = [(start, end) for start, end in marks if start is not None and end is not None]
 
     @property
+    def backend(self) -> Tokenizer:
+        """The weights' own tokenizer, with its control tokens."""
+        backend: Tokenizer = self._template.backend_tokenizer
+        return backend
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Ids of the control tokens."""
+        return self._control_ids
+
+    @property
     def has_chat_template(self) -> bool:
         """Whether the weights have a chat template."""
         return bool(self._template.chat_template)

@@ -22,7 +22,7 @@ from workers.summarization.differences import find_differences, note_unquoted, q
 from workers.summarization.extraction import default_length
 from workers.summarization.grounding import GroundedAnswer, join_answers
 from workers.summarization.languages import is_in_language
-from workers.summarization.lengths import count_words
+from workers.summarization.lengths import count_words, limit_sentences
 from workers.summarization.quotation import PLAIN_STYLES
 
 COMBINING_KINDS = (StepKind.COLLAPSE, StepKind.REDUCE)
@@ -86,7 +86,7 @@ def is_last(claim: Claim) -> bool:
 def ends_digest(claim: Claim, options: JobOptions) -> bool:
     """Tell whether a step's output is the summary of a digest, to which the differences of its documents belong."""
     is_end = claim.kind == StepKind.EXTRACT or (claim.kind == StepKind.REFINE and claim.index + 1 == claim.chunk_count)
-    return options.digest and (is_end or is_last(claim))
+    return options.digest and options.output_schema is None and (is_end or is_last(claim))
 
 
 def add_differences(result: StepResult, document: str, count_tokens: Callable[[str], int]) -> StepResult:
@@ -123,3 +123,17 @@ def describe_coverage(claim: Claim, text: str, outputs: Sequence[str]) -> tuple[
 def _measure_length(grounder: Grounder, claim: Claim, options: JobOptions) -> int:
     """Return the requested length in words, or that of an extract of the same text."""
     return options.words or default_length(count_words(grounder.find_source(claim).text.text))
+
+
+def limit_grounded(grounded: GroundedAnswer, words: int | None) -> GroundedAnswer:
+    """Return an answer without the sentences beyond a requested length."""
+    if words is None:
+        return grounded
+    text = limit_sentences(grounded.text, words)
+    kept = tuple(sentence for sentence in grounded.sentences if sentence.end <= len(text))
+    return replace(grounded, text=text, sentences=kept)
+
+
+def is_final(claim: Claim) -> bool:
+    """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
+    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE) or is_last(claim)

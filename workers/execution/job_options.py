@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 
 from models.options import JobOptions
+from models.output_schema import read_schema
+from models.schema_fields import describe_fields
+from models.schema_limits import limit_schema
 from workers.generation import PromptFormat
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions
-from workers.summarization.prompts import FewShotExample, PromptSet
+from workers.summarization.prompts import AnswerSchema, FewShotExample, PromptSet
 from workers.weights.trained_prompt import TrainedPrompt
 
 
@@ -41,7 +45,27 @@ def plan_options(options: JobOptions) -> PlanOptions:
 def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
     """Return a job's prompts in the format of the weights."""
     examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
-    return _cached_prompts(options.style, prompt_format, options.language, examples, options.template, options.words)
+    schema = None if options.output_schema is None else build_answer_schema(options)
+    return _cached_prompts(
+        options.style, prompt_format, options.language, examples, options.template, options.words, schema
+    )
+
+
+def build_answer_schema(options: JobOptions, *, tightness: int = 1) -> AnswerSchema:
+    """Return the schema of a job's answers, with bounds for what it leaves open.
+
+    Args:
+        options: of a job with a schema.
+        tightness: see ``limit_schema``.
+    """
+    return _cached_schema(options.output_schema or "", options.generation.max_new_tokens, tightness)
+
+
+@lru_cache(maxsize=64)
+def _cached_schema(text: str, max_tokens: int, tightness: int) -> AnswerSchema:
+    schema = read_schema(text)
+    limited = limit_schema(schema, max_tokens=max_tokens, tightness=tightness)
+    return AnswerSchema(json.dumps(limited, ensure_ascii=False), describe_fields(schema))
 
 
 @lru_cache(maxsize=64)
@@ -52,5 +76,6 @@ def _cached_prompts(
     examples: tuple[FewShotExample, ...],
     template: str | None,
     words: int | None,
+    schema: AnswerSchema | None,
 ) -> PromptSet:
-    return PromptSet(style, prompt_format, language, examples, template, words)  # type: ignore[arg-type]
+    return PromptSet(style, prompt_format, language, examples, template, words, schema)  # type: ignore[arg-type]

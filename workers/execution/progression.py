@@ -6,6 +6,7 @@ ends the last step creates the next wave. So of steps that end together exactly 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
@@ -124,7 +125,10 @@ def add_wave(session: Session, job: Job, steps: Iterable[StepSpec], *, round_num
 def _end(session: Session, job: Job, conclusion: Conclusion) -> list[StepMessage]:
     step = conclusion.step
     summary = None if step is None else read_output(session.connection(), job.id, step, round_number=0)
-    end_job(job, OUTCOMES[conclusion.outcome], summary=summary, reason=join_reasons(conclusion))
+    has_schema = job.options.get("output_schema") is not None
+    # Every step of such a job has stored valid JSON.
+    data = json.loads(summary) if has_schema and summary is not None else None
+    end_job(job, OUTCOMES[conclusion.outcome], summary=summary, reason=join_reasons(conclusion), data=data)
     if step is not None:
         store_sentences(session, job, find_step(job.id, step, round_number=0))
     is_checked = JobOptions.model_validate(job.options).is_checked

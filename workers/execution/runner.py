@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypedDict, Unpack
 
 import structlog
 
@@ -26,19 +27,21 @@ from workers.execution.combining import (
     complete,
     describe_coverage,
     ends_digest,
-    is_last,
+    is_final,
     join_short,
+    limit_grounded,
 )
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
 from workers.execution.job_options import choose_style, make_prompts, plan_options, read_options
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
+from workers.execution.structured_answers import generate_structured, ground_structured
 from workers.generation import GenerationParams, TextGenerator
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
 from workers.summarization.grounding import GroundedAnswer
-from workers.summarization.lengths import limit_sentences, limit_tokens
+from workers.summarization.lengths import limit_tokens
 from workers.summarization.limits import Limits
 from workers.summarization.planning import SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet
@@ -47,9 +50,20 @@ from workers.summarization.rendering import RenderedStep, StepRenderer, identify
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepInput, StepKey, StepSpec
 from workers.summarization.structure import find_headings
+from workers.summarization.structured import read_answer
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
+
+# A generated answer, its grounded form, and further notes on it.
+Written = tuple[Answer, GroundedAnswer, tuple[Json, ...]]
+
+
+class Until(TypedDict):
+    """End of a step's time: an event, or a ``time.monotonic`` value."""
+
+    stopped: threading.Event
+    deadline: float
 
 
 class StepRunner:
@@ -128,7 +142,7 @@ class StepRunner:
 
     def _find_check_rate(self, options: JobOptions) -> float | None:
         """Return the measured check rate of the weights, or that of their metadata; None without checks."""
-        if options.strategy != "auto" or options.grounding == "off":
+        if options.strategy != "auto" or options.grounding == "off" or options.output_schema is not None:
             return None
         measured = self._rates.find(options.weights)
         return self._trained_prompt.check_rate if measured is None else measured
@@ -170,13 +184,14 @@ class StepRunner:
 
     def _generate(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         options = read_options(claim.options)
-        if quotation := self._quote_short(claim, options):
+        is_prose = options.output_schema is None
+        if is_prose and (quotation := self._quote_short(claim, options)):
             return self._quote(quotation)
         prompts = make_prompts(options, self._generator.prompt_format)
         inputs = read_inputs(claim.inputs)
         outputs = self._store.read_outputs(claim, [key for key in inputs if isinstance(key, StepKey)])
         combined = [outputs[key] for key in inputs if isinstance(key, StepKey)]
-        if joined := join_short(self._grounder, claim, combined, options):
+        if is_prose and (joined := join_short(self._grounder, claim, combined, options)):
             return self._join(joined)
         rendered = self._render(claim, prompts, inputs, outputs)
         words = options.words if is_final(claim) else None
@@ -193,14 +208,37 @@ class StepRunner:
         may_reuse = params.is_deterministic if options.cache is None else options.cache
         if may_reuse and (cached := self._store.find_cached(identity)) is not None:
             return self._ground_cached(claim, cached, options)
+        until: Until = {"stopped": stopped, "deadline": time.monotonic() + seconds}
+        if is_prose:
+            written = self._write(claim, rendered, params, options, combined, **until)
+        else:
+            written = self._structure(claim, rendered, params, options, **until)
+        if written is None:
+            return None
+        answer, grounded, found = written
+        clips = ({"name": "clipped", "words": clip, "try": 0, "stands": True} for clip in rendered.notes)
+        replaced = describe_replacements(grounded, options.grounding)
+        notes = (*clips, *answer.guards, *self._remarks, *replaced, *found)
+        return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
+
+    def _write(
+        self,
+        claim: Claim,
+        rendered: RenderedStep,
+        params: GenerationParams,
+        options: JobOptions,
+        combined: Sequence[str],
+        **until: Unpack[Until],
+    ) -> Written | None:
+        """Write prose, and ground it."""
+        words = options.words if is_final(claim) else None
         generate = partial(
             generate_answer,
             self._generator,
             rendered,
             language=options.language,
             words=words,
-            stopped=stopped,
-            deadline=time.monotonic() + seconds,
+            **until,
         )
         found = self._grounder.generate(claim, generate, params, options)
         if found is None:
@@ -208,14 +246,22 @@ class StepRunner:
         # A quotation may be longer than the sentence in whose place it stands.
         answer, grounded = found[0], limit_grounded(found[1], words)
         grounded = complete(self._grounder, claim, grounded, combined, options)
-        notes = (
-            *({"name": "clipped", "words": clip, "try": 0, "stands": True} for clip in rendered.notes),
-            *answer.guards,
-            *self._remarks,
-            *describe_replacements(grounded, options.grounding),
-            *describe_coverage(claim, grounded.text, combined),
-        )
-        return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
+        return answer, grounded, describe_coverage(claim, grounded.text, combined)
+
+    def _structure(
+        self,
+        claim: Claim,
+        rendered: RenderedStep,
+        params: GenerationParams,
+        options: JobOptions,
+        **until: Unpack[Until],
+    ) -> Written | None:
+        """Write JSON of the job's schema, and ground its values."""
+        structured = generate_structured(self._generator, rendered, params, options, **until)
+        if structured is None:
+            return None
+        grounded, notes = ground_structured(self._grounder, claim, structured.data, options)
+        return structured.answer, grounded, notes
 
     def _join(self, joined: GroundedAnswer) -> StepOutcome:
         """Return outputs that need no combining."""
@@ -236,7 +282,10 @@ class StepRunner:
 
     def _ground_cached(self, claim: Claim, cached: StepResult, options: JobOptions) -> StepOutcome:
         """Return a stored answer with the spans of this document; the same answer may have another place in it."""
-        grounded = self._grounder.ground(claim, cached.output, mode=options.grounding, language=options.language)
+        if options.output_schema is None:
+            grounded = self._grounder.ground(claim, cached.output, mode=options.grounding, language=options.language)
+        else:
+            grounded, _ = ground_structured(self._grounder, claim, read_answer(cached.output) or {}, options)
         tokens = self._generator.count_tokens(grounded.text)
         sentences = describe_sentences(grounded.sentences)
         return StepOutcome(replace(cached, output=grounded.text, output_tokens=tokens, sentences=sentences))
@@ -264,17 +313,3 @@ class StepRunner:
             guards=notes,
             sentences=describe_sentences(grounded.sentences),
         )
-
-
-def limit_grounded(grounded: GroundedAnswer, words: int | None) -> GroundedAnswer:
-    """Return an answer without the sentences beyond a requested length."""
-    if words is None:
-        return grounded
-    text = limit_sentences(grounded.text, words)
-    kept = tuple(sentence for sentence in grounded.sentences if sentence.end <= len(text))
-    return replace(grounded, text=text, sentences=kept)
-
-
-def is_final(claim: Claim) -> bool:
-    """Tell whether a step's output may be the summary; every refine step's may, if later ones fail."""
-    return claim.kind in (StepKind.STUFF, StepKind.REDUCE, StepKind.REFINE) or is_last(claim)

@@ -24,14 +24,19 @@ from workers.summarization.wording import (
     KINDS,
     LENGTH_REQUEST,
     LENGTH_RULE,
+    STRUCTURED_CHAT,
+    STRUCTURED_COMPLETION,
+    STRUCTURED_CUSTOM,
+    STRUCTURED_MANNERS,
     STYLE_WORDINGS,
     PromptKind,
     Style,
 )
 
-_FIELD = re.compile(r"\{(text|existing)\}")
+_FIELD = re.compile(r"\{(text|existing|fields)\}")
+_FENCED = re.compile(r"\{(text|existing)\}")
 _FIELDS = {"text": "{text}", "existing": "{existing}"}
-_KEPT = {**_FIELDS, "fence": "{fence}"}
+_KEPT = {**_FIELDS, "fence": "{fence}", "fields": "{fields}"}
 _LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
 _FENCE = "document"
 
@@ -50,6 +55,19 @@ class FewShotExample:
     summary: str
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerSchema:
+    """JSON that answers must be.
+
+    Args:
+        text: JSON Schema that the engine keeps to.
+        fields: its fields in words, for the prompt.
+    """
+
+    text: str
+    fields: str
+
+
 @dataclass(frozen=True)
 class PromptSet:
     """All prompts of a job.
@@ -61,6 +79,7 @@ class PromptSet:
         examples: pairs before the text, for the style ``few-shot``.
         template: a user's prompt with one ``{text}``, for the style ``custom``.
         words: requested length of the summary; a template says its own.
+        schema: JSON that every answer must be; None for prose.
 
     Raises:
         PromptError: examples or template are missing, or belong to another style.
@@ -72,6 +91,7 @@ class PromptSet:
     examples: tuple[FewShotExample, ...] = ()
     template: str | None = None
     words: int | None = None
+    schema: AnswerSchema | None = None
 
     def __post_init__(self) -> None:
         if (self.style == "few-shot") != bool(self.examples):
@@ -112,6 +132,8 @@ class PromptSet:
     def _render(self, kind: PromptKind, fields: Mapping[str, str], *, fence: str) -> Prompt:
         turns = [turn for example in self.examples for turn in self._show(example)]
         turns.append(Turn("user", tuple(self._fill(kind, fields, fence=fence))))
+        if self.schema is not None:
+            return Prompt(turns=tuple(turns), format=self.format, schema=self.schema.text)
         stop = COMPLETION_STOP if self.format is PromptFormat.COMPLETION else ()
         return Prompt(turns=tuple(turns), format=self.format, stop=stop)
 
@@ -125,6 +147,8 @@ class PromptSet:
 
     def _fill(self, kind: PromptKind, fields: Mapping[str, str], *, fence: str) -> Iterator[Part]:
         """Yield the parts of one user turn; only the built-in wording is trusted."""
+        listed = "" if self.schema is None else self.schema.fields
+        fields = {**fields, "fields": listed}
         before, _, after = (self.template or "{text}").partition("{text}")
         if before:
             yield Part(before, is_untrusted=True)
@@ -135,16 +159,20 @@ class PromptSet:
                 yield Part(piece)
         if after:
             yield Part(after, is_untrusted=True)
+        if listed and self.style == "custom":
+            yield from (Part(STRUCTURED_CUSTOM), Part(listed, is_untrusted=True))
 
     def _find_words(self, kind: PromptKind, fence: str) -> str:
-        """Return the wording of a kind, with only the fields of the two texts left to fill."""
+        """Return the wording of a kind, with only the texts and the fields of a schema left to fill."""
         is_chat = self.format is PromptFormat.CHAT
         if self.style == "custom":
             return fence_fields(CUSTOM[kind], fence) if is_chat else CUSTOM[kind]
+        if self.schema is not None:
+            return self._find_structured(kind, fence)
         wording = STYLE_WORDINGS[self.style]
         is_limited = self.words is not None and kind in FINAL_KINDS
         if is_chat:
-            language = f"Write in {self.language}." if self.language else "Write in the language of the text."
+            language = self._ask_language()
             length = LENGTH_RULE.format(words=self.words) if is_limited else ""
             request = (
                 LENGTH_REQUEST.format(words=self.words) if is_limited and self.style == "news" else wording.request
@@ -155,10 +183,22 @@ class PromptSet:
         cue = f"{cue} {LENGTH_REQUEST.format(words=self.words)}" if is_limited else cue
         return COMPLETION[kind].format(cue=cue, **_KEPT)
 
+    def _find_structured(self, kind: PromptKind, fence: str) -> str:
+        """Return the wording of a kind that asks for JSON."""
+        if self.format is PromptFormat.CHAT:
+            manner, language = STRUCTURED_MANNERS[self.style], self._ask_language()
+            return fence_fields(STRUCTURED_CHAT[kind].format(manner=manner, language=language, **_KEPT), fence)
+        cue = STYLE_WORDINGS[self.style].cue
+        cue = f"{cue} in {self.language}" if self.language else cue
+        return STRUCTURED_COMPLETION[kind].format(cue=cue, **_KEPT)
+
+    def _ask_language(self) -> str:
+        return f"Write in {self.language}." if self.language else "Write in the language of the text."
+
 
 def fence_fields(words: str, fence: str) -> str:
     """Enclose the fields of the two texts in tags, on lines of their own."""
-    return _FIELD.sub(rf"<{fence}>\n{{\1}}\n</{fence}>", words).replace("{fence}", fence)
+    return _FENCED.sub(rf"<{fence}>\n{{\1}}\n</{fence}>", words).replace("{fence}", fence)
 
 
 def name_fence(text: str) -> str:
@@ -174,4 +214,5 @@ def describe_prompt(prompt: Prompt) -> list[object]:
         {"role": turn.role, "parts": [{"text": part.text, "is_untrusted": part.is_untrusted} for part in turn.parts]}
         for turn in prompt.turns
     ]
-    return [*turns, str(prompt.format), list(prompt.stop)]
+    # Prompts for prose keep the hashes that they had before there were schemas.
+    return [*turns, str(prompt.format), list(prompt.stop), *([] if prompt.schema is None else [prompt.schema])]

@@ -34,7 +34,7 @@ JOB = JobSummary(
     summary_characters=10, compression=0.1, chunks=1, document_tokens=20, steps=2, steps_done=2, steps_failed=0,
     prompt_tokens=30, completion_tokens=5, generation_seconds=0.4, retries=0, cached_steps=0, guards=0,
     metrics={"rouge1": 0.5}, needs_review=False, review=None, consistency=0.5, is_being_checked=False, round=0,
-    verified=1, quoted=0, flagged=1, position=0,
+    verified=1, quoted=0, flagged=1, position=0, data=None,
 )  # fmt: skip
 HOSTILE = "<img src=x onerror=attacked()>\x1b[2J\n# [link](javascript:attacked())"
 SENTENCES = (

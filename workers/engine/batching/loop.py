@@ -198,11 +198,16 @@ class GenerationLoop(HookedManager):
     def _end_stopped(self, scheduler: Any) -> None:
         for request in list(self.live.values()):
             state = scheduler.active_requests.get(request.id)
-            if request.stop and state is not None and self._has_stop(request, state.generated_tokens):
+            if state is None:
+                continue
+            if request.has_ended:
+                self._finish(request, scheduler, None)
+                scheduler.finish_request(request.id)
+            elif request.stop and self._has_stop(request, state.generated_tokens):
                 self._finish(request, scheduler, FinishReason.STOP)
                 scheduler.finish_request(request.id)
 
-    def _finish(self, request: Request, scheduler: Any, reason: FinishReason) -> None:
+    def _finish(self, request: Request, scheduler: Any, reason: FinishReason | None) -> None:
         state = scheduler.active_requests.get(request.id) or scheduler.waiting_requests.get(request.id)
         tokens = [] if state is None else state.to_generation_output().generated_tokens
         self.live.pop(request.id, None)

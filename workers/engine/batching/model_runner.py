@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
 import torch
 
 from workers.engine.batching.request import Request
-from workers.engine.batching.sampling import Sampler, sample_tokens
+from workers.engine.batching.sampling import Sampler, forbid_tokens, sample_tokens
 from workers.engine.compat_transformers import HookedRunner
 from workers.engine.cpu.screened_head import ScreenedHead
 
@@ -65,7 +66,8 @@ class SamplingRunner(HookedRunner):
                 for sampler, end in zip(samplers, ends, strict=True)
                 if (ids := sampler.penalized)
             ]
-            self._sample_rows(head.screen(hidden, top_counts, penalized), samplers, output_ids)
+            logits = head.screen(hidden, top_counts, penalized, forbid=partial(forbid_tokens, samplers=samplers))
+            self._sample_rows(logits, samplers, output_ids)
 
     def _compute_kept(self, body: Any, kept: torch.Tensor, batch_data: dict[str, Any]) -> torch.Tensor:
         """Return the hidden states (kept tokens, hidden size) of which logits are needed."""
@@ -77,6 +79,7 @@ class SamplingRunner(HookedRunner):
         """Sample the new tokens of each request by its own parameters."""
         samplers = self._list_samplers()
         if samplers:
+            forbid_tokens(scores[0], samplers)
             self._sample_rows(scores[0], samplers, output_ids)
 
     def _list_samplers(self) -> list[Sampler]:
@@ -89,6 +92,7 @@ class SamplingRunner(HookedRunner):
                 proposed=request.proposed,
                 eos_ids=request.eos_ids,
                 suppressed=self._suppressed,
+                forbidden=None if request.constraint is None else request.constraint.compute_masks(request.proposed),
             )
             for request, state in self._list_decoding()
         ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 
 from workers.engine.batching.prompt_lookup import FIRST_PROPOSED, PromptLookup
+from workers.engine.constraints import Constraint
 from workers.generation import FinishReason, GenerationParams, cut_at_stop
 
 _numbers = itertools.count()
@@ -37,6 +38,7 @@ class Request:
         deadline: ``time.monotonic`` value after which it ends; None for no limit.
         cancelled: ends it when set; None if it cannot be cancelled.
         device: of its random generator.
+        constraint: restricts its tokens to JSON of a schema; None for free text.
     """
 
     prompt_ids: list[int]
@@ -46,6 +48,7 @@ class Request:
     deadline: float | None = None
     cancelled: threading.Event | None = None
     device: str = "cpu"
+    constraint: Constraint | None = None
     id: str = field(default_factory=lambda: f"request-{next(_numbers)}", init=False)
     submitted: float = field(default_factory=time.monotonic, init=False)
     future: Future[GenerationOutcome] = field(default_factory=Future, init=False)
@@ -83,11 +86,20 @@ class Request:
         if self._lookup is None:
             self._lookup = PromptLookup(prompt + generated)
         self.proposed = self._lookup.propose(limit)
+        if self.constraint is not None:
+            self.proposed = self.constraint.restrict_proposal(self.proposed, limit=limit)
 
     def record_tokens(self, tokens: list[int]) -> None:
         """Record the accepted tokens and the one sampled after them."""
+        if self.constraint is not None:
+            self.constraint.record_tokens(tokens)
         if self._lookup is not None:
             self._lookup.record_tokens(tokens, proposed=len(self.proposed))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the constraint lets nothing follow."""
+        return self.constraint is not None and self.constraint.has_ended
 
     def cut_text(self, text: str) -> tuple[str, bool]:
         """Return a text up to its first stop string, and whether there was one."""
@@ -96,5 +108,7 @@ class Request:
     def finish(self, tokens: list[int], reason: FinishReason | None = None) -> None:
         """Resolve the future with the outcome."""
         if reason is None:
-            reason = FinishReason.STOP if tokens and tokens[-1] in self.eos_ids else FinishReason.LENGTH
+            is_eos = bool(tokens) and tokens[-1] in self.eos_ids
+            is_whole = is_eos if self.constraint is None else self.constraint.is_complete
+            reason = FinishReason.STOP if is_whole else FinishReason.LENGTH
         self.future.set_result(GenerationOutcome(tokens, reason))

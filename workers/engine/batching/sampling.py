@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 
 from workers.engine.block_topk import block_argmax, block_topk
@@ -27,6 +28,7 @@ class Sampler:
         proposed: speculative tokens; there is a row of logits after each.
         eos_ids: ids that end the generation.
         suppressed: ids that are never sampled.
+        forbidden: ids that a schema forbids, bool (rows, vocabulary), for ``forbid_tokens``; None for free text.
     """
 
     params: GenerationParams
@@ -35,6 +37,7 @@ class Sampler:
     proposed: Sequence[int] = ()
     eos_ids: Set[int] = frozenset()
     suppressed: Sequence[int] = ()
+    forbidden: torch.Tensor | None = None
 
     @property
     def rows(self) -> int:
@@ -59,8 +62,8 @@ def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[lis
     """Return each request's accepted tokens and the one sampled after them.
 
     Args:
-        scores: logits (rows, vocabulary), float32, the rows of each request in turn; changed in place by repetition
-            penalties and suppressed ids.
+        scores: logits (rows, vocabulary), float32, the rows of each request in turn, without those of forbidden ids;
+            changed in place by repetition penalties and suppressed ids.
         samplers: one for each request.
     """
     if samplers[0].suppressed:
@@ -71,6 +74,19 @@ def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[lis
         best = block_argmax(scores).tolist()
     starts = accumulate((sampler.rows for sampler in samplers), initial=0)
     return [list(_verify(sampler, scores, best, start)) for sampler, start in zip(samplers, starts, strict=False)]
+
+
+def forbid_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> None:
+    """Set the logits (rows, vocabulary) of ids that a schema forbids to minus infinity, in the rows of its request."""
+    start = 0
+    for sampler in samplers:
+        rows = scores[start : start + sampler.rows]
+        if sampler.forbidden is not None and scores.device.type == "cpu":
+            # By NumPy: torch would use all threads for this millisecond, and wait for them on a busy machine.
+            np.copyto(rows.numpy(), -np.inf, where=sampler.forbidden.numpy())
+        elif sampler.forbidden is not None:
+            rows.masked_fill_(sampler.forbidden.to(scores.device), -torch.inf)
+        start += sampler.rows
 
 
 def _verify(sampler: Sampler, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:

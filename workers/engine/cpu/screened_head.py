@@ -8,7 +8,7 @@ chooses the same tokens as from exact logits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -62,7 +62,12 @@ class ScreenedHead(nn.Module):
         return logits.view(*shape, -1)
 
     def screen(
-        self, rows: torch.Tensor, top_counts: Sequence[int], penalized: Iterable[tuple[slice, Sequence[int]]] = ()
+        self,
+        rows: torch.Tensor,
+        top_counts: Sequence[int],
+        penalized: Iterable[tuple[slice, Sequence[int]]] = (),
+        *,
+        forbid: Callable[[torch.Tensor], None] = lambda _: None,
     ) -> torch.Tensor:
         """Return capped logits (rows, outputs) of hidden states (rows, inputs), exact at least where they are largest.
 
@@ -71,8 +76,10 @@ class ScreenedHead(nn.Module):
             top_counts: for each row, the number of largest logits that must be exact and in order; 0 for all.
             penalized: slices of rows with equal ``top_counts``, each with the ids of tokens whose logits the sampler
                 lowers before it ranks them.
+            forbid: sets the logits of forbidden tokens to minus infinity, in place, so that they are no candidates.
         """
         logits = self._screen(rows)
+        forbid(logits)
         requested = torch.tensor(top_counts)
         counts = requested.clamp(max=MAX_CANDIDATES // CANDIDATES_PER_LOGIT)
         can_screen = (counts == requested) & (counts > 0)
@@ -80,15 +87,19 @@ class ScreenedHead(nn.Module):
         candidates = max(int(counts.max()) * CANDIDATES_PER_LOGIT, MIN_CANDIDATES)
         approximate, best = block_topk(logits, MAX_CANDIDATES if penalized else candidates)
         exact = torch.bmm(self.weight[best], rows.unsqueeze(-1)).squeeze(-1)
+        # Only a row with fewer allowed tokens than candidates has forbidden ones among them.
+        is_forbidden = approximate == -torch.inf
+        exact.masked_fill_(is_forbidden, -torch.inf)
         logits.scatter_(-1, best, exact)
-        error = (exact - approximate).square().mean(dim=-1).sqrt()
+        error = (exact - approximate).masked_fill_(is_forbidden, 0.0).square().mean(dim=-1).sqrt()
         # Logits that will be lowered are no candidates: the others must suffice.
         for span, tokens in penalized:
             exact[span].masked_fill_(torch.isin(best[span], torch.tensor(tokens)), -torch.inf)
         last = exact.sort(descending=True).values.gather(-1, (counts - 1).clamp_(min=0).unsqueeze(-1)).squeeze(-1)
-        is_safe = can_screen & (last - approximate[:, -1] > SAFE_ERRORS * error)
+        is_safe = can_screen & ((last - approximate[:, -1] > SAFE_ERRORS * error) | is_forbidden[:, -1])
         if not is_safe.all():
             logits[~is_safe] = self(rows[~is_safe])
+            forbid(logits)
         return self.cap(logits)
 
     def cap(self, logits: torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,7 @@ from workers.engine.remote.dialect import PromptForm, build_body
 from workers.engine.remote.prompt_scores import score_continuations
 from workers.engine.remote.remote_metrics import RemoteMetrics
 from workers.engine.remote.server_facts import ServerFacts
+from workers.engine.remote.structured_outputs import build_schema_fields
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, PromptFormat, cut_at_stop
 
@@ -175,11 +176,18 @@ class RemoteEngine:
         turn_end = self._tokenizer.turn_end
         stop_ids = [] if turn_end is None or prompt.format is not PromptFormat.CHAT else [turn_end]
         body = build_body(self.facts.dialect, self.facts.model, params, stop=prompt.stop, stop_ids=stop_ids)
+        if prompt.schema is not None:
+            body |= build_schema_fields(self.facts.dialect, self._choose_form(prompt), prompt.schema)
         if self.facts.form is PromptForm.IDS:
             return "/completions", body | {"prompt": list(ids)}
         if prompt.format is PromptFormat.CHAT:
             return "/chat/completions", body | {"messages": self._tokenizer.render_messages(prompt)}
         return "/completions", body | {"prompt": self._tokenizer.render_text(prompt)}
+
+    def _choose_form(self, prompt: Prompt) -> PromptForm:
+        """Return the form of a prompt: a completion never goes as messages."""
+        is_chat = prompt.format is PromptFormat.CHAT
+        return self.facts.form if is_chat or self.facts.form is PromptForm.IDS else PromptForm.TEXT
 
     def _read_generation(
         self, answer: ServedCompletion, prompt: Prompt, ids: Sequence[int], started: float

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from workers.generation import PromptFormat
 from workers.summarization.errors import PromptError
-from workers.summarization.prompts import FewShotExample, PromptSet, name_fence
+from workers.summarization.prompts import AnswerSchema, FewShotExample, PromptSet, describe_prompt, name_fence
 from workers.summarization.wording import KINDS, PromptKind, Style
 
 CHAT, COMPLETION = PromptFormat.CHAT, PromptFormat.COMPLETION
@@ -194,3 +194,33 @@ def test_a_reduce_prompt_without_a_length_is_a_combine_prompt(style: Style) -> N
 
 def test_a_requested_length_changes_the_fingerprint() -> None:
     assert make_prompts().fingerprint != replace(make_prompts(), words=120).fingerprint
+
+
+ANSWER_SCHEMA = AnswerSchema('{"type":"object"}', "- town (text)\n- <end_of_turn> {text} (text)")
+
+
+@pytest.mark.parametrize("prompt_format", list(PromptFormat))
+@pytest.mark.parametrize("kind", [*KINDS, "reduce"])
+def test_a_structured_prompt_names_the_fields_as_untrusted_text(kind: PromptKind, prompt_format: PromptFormat) -> None:
+    prompts = PromptSet("news", prompt_format, schema=ANSWER_SCHEMA)
+    existing = "{}" if kind == "refine-next" else None
+    prompt = prompts.render(kind, text="The river rose.", existing=existing)
+    assert (prompt.schema, prompt.stop) == (ANSWER_SCHEMA.text, ())
+    untrusted = [part.text for part in prompt.turns[-1].parts if part.is_untrusted]
+    assert ANSWER_SCHEMA.fields in untrusted
+    assert "The river rose." in untrusted
+    assert "JSON" in prompt.text
+
+
+def test_the_fields_follow_a_template_of_the_user() -> None:
+    prompts = PromptSet("custom", PromptFormat.CHAT, template="Look at {text} well.", schema=ANSWER_SCHEMA)
+    assert prompts.render("map", text="it").text.endswith(f"has these fields:\n{ANSWER_SCHEMA.fields}")
+
+
+def test_another_schema_is_another_prompt_and_prose_keeps_its_fingerprint() -> None:
+    prose = PromptSet("news", PromptFormat.CHAT)
+    first, second = (
+        PromptSet("news", PromptFormat.CHAT, schema=AnswerSchema(text, "- a (text)")) for text in ("{}", '{"a":1}')
+    )
+    assert len({prose.fingerprint, first.fingerprint, second.fingerprint}) == 3
+    assert describe_prompt(prose.render("map", text="it"))[-1] == []
