@@ -84,11 +84,9 @@ def run_section(name: str, folder: Path, *, is_dry: bool) -> None:
 
     adapted = adapt_transformers()
     from tests.bench.gpu import attention, correctness, environment, recovery, throughput
-    from tests.bench.gpu.plan import make_plan, take_path_of_gpu
+    from tests.bench.gpu.plan import make_plan
 
     plan, recorder = make_plan(is_dry=is_dry), Recorder(folder, name)
-    if is_dry:
-        take_path_of_gpu()
     card = throughput.read_card(folder)
     parts: dict[str, list[Callable[[], None]]] = {
         "card": [

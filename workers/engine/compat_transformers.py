@@ -62,14 +62,18 @@ transformers.generation.continuous_batching.cache
     PagedAttentionCache.compute_free_capacity  a metric
     PagedAttentionCache.layer_to_allocator  where a layer's keys and values are
     PagedAttentionCache.read_cache_limit  see _infer_read_cache_limit
+    PagedAttentionCache.extend_read_and_write_indices  replaced: rows are computed on the device
     PagedAttentionCache.__init__  replaced where layers differ, by what sets the same attributes
     PagedAttentionMemoryHandler  the largest cache that fits, and the check that one does
     ATTN_TYPE_TO_ALLOCATOR  classes of the allocators, by kind of layers
 transformers.generation.continuous_batching.cache_allocators
     CachePool  the free sectors of a cache
     SlidingAttentionCacheAllocator._kv_token_views  a layer's keys and values, one row for each token
-    SlidingAttentionCacheAllocator.index  selects its indices of a forward pass
-    SlidingAttentionCacheAllocator.layer_type  selects its lengths
+    SlidingAttentionCacheAllocator.index  tells the kinds of layers apart
+    SlidingAttentionCacheAllocator.block_physical_stride  rows from one page to the next
+    SlidingAttentionCacheAllocator.block_table  pages of each request
+    SlidingAttentionCacheAllocator.tokens_per_page  tokens of one
+    SlidingAttentionCacheAllocator.write_trash_index  a row that is never read
     SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
 transformers.modeling_utils
     logger  reports tensors that the network has no place for, such as those of towers
@@ -126,6 +130,8 @@ __all__ = [
     "RequestStatus",
     "forget_renamings",
     "get_attention",
+    "get_page_layout",
+    "get_pages",
     "get_token_views",
     "hide_load_report",
     "install_cache_class",
@@ -224,6 +230,18 @@ def forget_renamings(network: Any, patterns: Iterable[str]) -> None:
 def get_attention(config: Any) -> str:
     """Return the name of the attention that a network with this config runs."""
     return str(config._attn_implementation)
+
+
+def get_page_layout(allocator: Any) -> tuple[int, int, int | None, int]:
+    """Return the values of a ``PageLayout``."""
+    ring = allocator.sliding_window if isinstance(allocator, SlidingAttentionCacheAllocator) else None
+    return allocator.tokens_per_page, allocator.block_physical_stride, ring, allocator.write_trash_index
+
+
+def get_pages(allocator: Any, request_id: str) -> list[int]:
+    """Return the numbers of the pages of a request, in the order of its tokens."""
+    pages: list[int] = allocator.block_table[request_id]
+    return pages
 
 
 def get_token_views(allocator: Any, layer: int) -> Any:

@@ -22,7 +22,6 @@ from workers.engine.cpu.screened_head import can_screen_head, screen_head
 from workers.engine.device import Placement, choose_placement
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
 from workers.engine.footprint import count_activation_bytes, measure_weights
-from workers.engine.geometry import is_uniform, read_layers
 from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
     build_bitsandbytes_config,
@@ -175,21 +174,11 @@ def _load_tensors(folder: Path, placement: Placement, device_map: str | None, qu
     network = read_network(
         folder,
         dtype=placement.dtype if is_placed else "auto",
-        attn_implementation=choose_attention(read_config(folder), placement.device),
+        attn_implementation=RAGGED,
         quantization_config=quantization_config,
         device_map=(device_map or placement.device) if is_placed else "cpu",
     )
     return network if is_placed else convert_network(network, dtype=placement.dtype, device=placement.device)
-
-
-def choose_attention(weights_config: Any, device: str) -> str:
-    """Return the attention to serve with.
-
-    In the loop only ragged attention supports capped scores (Gemma 2) and layers that differ (Gemma 3n and 4).
-    """
-    is_capped = getattr(weights_config, "attn_logit_softcapping", None) is not None
-    is_needed = is_capped or not is_uniform(read_layers(weights_config))
-    return RAGGED if device == "cpu" or is_needed else "sdpa"
 
 
 def check_memory(folder: Path, weights_config: Any, placement: Placement, *, has_adapter: bool = False) -> None:

@@ -16,6 +16,7 @@ from tests.bench.gpu.limits import synchronize
 from workers.engine.batching.loop import GenerationLoop
 from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import BATCH_TOKENS, PAGE_TOKENS
+from workers.engine.ragged_attention import RAGGED
 from workers.generation import GenerationParams
 
 # Seconds after which a request that has not been answered counts as lost: the loop hangs.
@@ -29,7 +30,7 @@ class Setting:
     Args:
         name: as tables print it.
         way: our loop, or transformers' own.
-        attention: the implementation, as transformers names it.
+        attention: of ``generate_batch``, as transformers names it; our loop has its own.
         kernel: which of PyTorch's own attention kernels is left on; None leaves the choice to PyTorch.
         page_tokens: tokens of a page of the cache.
         batch_tokens: most tokens of one forward pass; None takes the engine's.
@@ -76,8 +77,6 @@ def open_loop(network: Any, batching: ContinuousBatchingConfig) -> Iterator[Gene
         yield loop
     finally:
         loop.close()
-        # An attention that the loop has put in place stays otherwise: the next one would begin from that.
-        network.set_attn_implementation(network.config._attn_implementation.removeprefix("paged|"))
 
 
 def submit(loop: GenerationLoop, prompt: Sequence[int], *, new_tokens: int, device: str, **options: Any) -> Request:
@@ -136,7 +135,7 @@ def measure(
         seconds: after which our loop is cut; its rates are then of what it had done.
     """
     run = _measure_loop if setting.way == "loop" else _measure_generate_batch
-    network.set_attn_implementation(setting.attention)
+    network.set_attn_implementation(RAGGED if setting.way == "loop" else setting.attention)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     with use_kernel(setting.kernel):

@@ -11,13 +11,11 @@ from transformers import ContinuousBatchingConfig
 from workers.engine.attention_plan import MAX_DECODE_QUERIES
 from workers.engine.batching.cache_footprint import measure_cache, measure_pass
 from workers.engine.batching.layer_cache import UNUSED_SECTORS
-from workers.engine.compat_transformers import get_attention
 from workers.engine.config import EngineConfig
 from workers.engine.cpu.memory import measure_free_memory
 from workers.engine.errors import InsufficientMemoryError, UnsupportedSettingError
 from workers.engine.geometry import read_layers
 from workers.engine.loading import LoadedWeights
-from workers.engine.ragged_attention import RAGGED
 
 # Tokens of one cache page: small enough that a short request wastes little.
 PAGE_TOKENS = 32
@@ -81,11 +79,10 @@ def size_lanes(weights: LoadedWeights, config: EngineConfig, *, threads: int) ->
         config,
         Machine(device, measure_free_memory(device), threads),
         itemsize=weights.placement.dtype.itemsize,
-        is_masked=get_attention(text_config) != RAGGED,
     )
 
 
-def choose_sizes(text_config: Any, config: EngineConfig, machine: Machine, *, itemsize: int, is_masked: bool) -> Sizes:
+def choose_sizes(text_config: Any, config: EngineConfig, machine: Machine, *, itemsize: int) -> Sizes:
     """Return the number of loops and the sizes of their batches and caches.
 
     Args:
@@ -93,13 +90,12 @@ def choose_sizes(text_config: Any, config: EngineConfig, machine: Machine, *, it
         config: settings; unset ones are derived.
         machine: device and free memory.
         itemsize: bytes of a number of the cache.
-        is_masked: whether attention is computed under masks of the whole cache.
 
     Raises:
         UnsupportedSettingError: the configured cache is too small for even a short request.
         InsufficientMemoryError: the cache's part of the free memory is.
     """
-    sizer = LoopSizer(text_config, config, machine, itemsize=itemsize, is_masked=is_masked)
+    sizer = LoopSizer(text_config, config, machine, itemsize=itemsize)
     lanes = 1 if machine.device != "cpu" else config.lanes or min(MAX_LANES, machine.threads, config.slots)
     loop = sizer.size_loop(lanes)
     # A second lane must not shorten the context.
@@ -142,16 +138,13 @@ class LoopSizer:
         config: settings; unset ones are derived.
         machine: device and free memory.
         itemsize: bytes of a number of the cache.
-        is_masked: whether attention is computed under masks of the whole cache.
     """
 
-    def __init__(
-        self, text_config: Any, config: EngineConfig, machine: Machine, *, itemsize: int, is_masked: bool
-    ) -> None:
+    def __init__(self, text_config: Any, config: EngineConfig, machine: Machine, *, itemsize: int) -> None:
         most = text_config.max_position_embeddings
         self.longest = min(config.context_tokens or most, most)
         self._text_config, self._config, self._machine = text_config, config, machine
-        self._layers, self._itemsize, self._is_masked = read_layers(text_config), itemsize, is_masked
+        self._layers, self._itemsize = read_layers(text_config), itemsize
         self._cache = measure_cache(
             self._layers, itemsize=itemsize, page_tokens=PAGE_TOKENS, spare=MAX_DECODE_QUERIES - 1
         )
@@ -199,7 +192,6 @@ class LoopSizer:
             itemsize=self._itemsize,
             tokens=tokens,
             requests=slots,
-            is_masked=self._is_masked,
         )
         gigabytes, rows = self._config.kv_cache_gb, cache.sector_rows
         budget = machine.free * CACHE_SHARE[machine.device] if gigabytes is None else gigabytes * 2**30
