@@ -54,7 +54,10 @@ transformers.generation.continuous_batching.requests
     FutureRequestState.query_length  its tokens in the forward pass
     FutureRequestState.state  the request
 transformers.generation.continuous_batching.input_outputs
+    ContinuousBatchingIOs.compute_stream  of the forward pass, here of the whole step
+    ContinuousBatchingIOs.input_ids  tells the device
     ContinuousBatchingIOs.num_request_in_batch  a metric
+    ContinuousBatchingIOs.output_ids  moved to the host
     ContinuousBatchingIOs.requests_in_batch  requests of the forward pass, in its order
 transformers.generation.continuous_batching.cache
     PagedAttentionCache._infer_read_cache_limit  computed again for longer windows
@@ -76,7 +79,7 @@ transformers.generation.continuous_batching.cache_allocators
     SlidingAttentionCacheAllocator.write_trash_index  a row that is never read
     SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
 transformers.modeling_utils
-    logger  reports tensors that the network has no place for, such as those of towers
+    logger  reports tensors without a place in the network
 transformers.core_model_loading
     revert_weight_conversion  undoes the renamings of a load, which fails for some; a network has them as an attribute
 transformers.configuration_utils
@@ -98,7 +101,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -163,11 +166,17 @@ class HookedManager(ContinuousBatchingManager):
 
     def build_processor(self) -> Any:
         """Return cache, scheduler and buffers of a new loop."""
-        return super()._create_batch_processor()
+        processor = super()._create_batch_processor()
+        # On the host, since the runner has waited for the tokens when it stores them there.
+        processor.inputs_and_outputs.output_ids = processor.inputs_and_outputs.output_ids.cpu()
+        return processor
 
     def run_step(self, processor: Any, bootstrapping: bool) -> bool:
         """Run one step of the loop; False ends it."""
-        return super()._generation_loop_body(processor, bootstrapping)
+        stream = processor.inputs_and_outputs.compute_stream
+        # All of it on one stream: an upload that the host does not wait for is then done before the forward pass.
+        with nullcontext() if stream is None else torch.cuda.stream(stream):
+            return super()._generation_loop_body(processor, bootstrapping)
 
     def handle_fatal_error(self, error: Exception, processor: Any) -> None:
         """Fail all requests after an error that ends the loop."""

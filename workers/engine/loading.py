@@ -76,7 +76,7 @@ def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) ->
     folder = find_folder(config.weights, revision=config.revision)
     adapter = None if config.adapter is None else find_adapter(config.adapter, base=folder)
     weights_config = read_config(folder)
-    placement = choose_placement(config, weights_config)
+    placement = choose_placement(config)
     if config.device_map is None:
         check_memory(folder, weights_config, placement, has_adapter=adapter is not None)
     hashing = hashing or begin_hashing(folder, adapter)

@@ -42,7 +42,7 @@ class Setting:
     way: Literal["loop", "generate_batch"] = "loop"
     attention: str = "sdpa"
     kernel: str | None = None
-    page_tokens: int = PAGE_TOKENS
+    page_tokens: int = PAGE_TOKENS["cuda"][0]
     batch_tokens: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
     compile_mode: str | None = None

@@ -15,7 +15,7 @@ def list_loop_settings() -> list[Setting]:
     return [
         LOOP,
         *(replace(LOOP, name=f"kernel {kernel}", kernel=kernel) for kernel in ("efficient", "cudnn", "math")),
-        *(replace(LOOP, name=f"page of {tokens}", page_tokens=tokens) for tokens in (16, 64, 128, 256)),
+        *(replace(LOOP, name=f"page of {tokens}", page_tokens=tokens) for tokens in (16, 32, 64, 256)),
         *(replace(LOOP, name=f"pass of {tokens}", batch_tokens=tokens) for tokens in (1024, 2048, 8192, 16_384)),
     ]
 

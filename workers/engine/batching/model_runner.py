@@ -34,6 +34,8 @@ class SamplingRunner(HookedRunner):
         self._live = live
         self._is_fused = is_fused
         self._suppressed = suppressed
+        # Taken for a finished mask by its four dimensions: else every forward pass would build one of all tokens.
+        self._no_mask = torch.zeros(1, 1, 1, 1, device=processor.inputs_and_outputs.input_ids.device)
 
     def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
         """Run the forward pass, with logits only after each request's last token and its speculative tokens."""
@@ -53,6 +55,7 @@ class SamplingRunner(HookedRunner):
             for item in batch
         ]
         batch_data["plans"] = PassPlans(spans, device)
+        batch_data["attention_mask"] = self._no_mask
         super().compute_batch(model, batch_data)
 
     def run_forward(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
@@ -91,8 +94,8 @@ class SamplingRunner(HookedRunner):
         return [
             Sampler(
                 request.params,
-                request.generator,
-                seen=state.initial_tokens + state.generated_tokens,
+                request.draws,
+                seen=[] if request.params.repetition_penalty == 1.0 else state.initial_tokens + state.generated_tokens,
                 proposed=request.proposed,
                 eos_ids=request.eos_ids,
                 suppressed=self._suppressed,

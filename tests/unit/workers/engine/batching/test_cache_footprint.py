@@ -54,7 +54,7 @@ FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
 
 
 def count(config: PreTrainedConfig, itemsize: int = 4) -> CacheFootprint:
-    return measure_cache(read_layers(config), itemsize=itemsize, page_tokens=PAGE_TOKENS, spare=0)
+    return measure_cache(read_layers(config), itemsize=itemsize, page_tokens=PAGE_TOKENS["cpu"][0], spare=0)
 
 
 def allocate(config: PreTrainedConfig, engine: EngineConfig, machine: Machine) -> tuple[LayerCache, int]:
@@ -94,7 +94,7 @@ def test_the_cache_takes_what_it_may_and_the_context_is_the_longest_request_that
     assert count_needed(context) <= cache.num_sectors
     if context < 8192:
         # Windows are counted with room for speculative tokens, a page more at most in each sector.
-        assert count_needed(context + 2 * PAGE_TOKENS * cache.tokens_per_sector) > cache.num_sectors
+        assert count_needed(context + 2 * PAGE_TOKENS["cpu"][0] * cache.tokens_per_sector) > cache.num_sectors
         assert cache.cache_tensor.nbytes > 0.5 * gigabytes * 2**30
 
 
@@ -123,7 +123,7 @@ def test_requests_share_sectors_of_a_kind() -> None:
 def test_a_forward_pass_is_shortened_before_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     config = FAMILIES["gemma3"]()
     found = []
-    for megabytes in (4000, 400, 25):
+    for megabytes in (4000, 150, 25):
         machine = Machine("cuda", megabytes * 10**6, 2)
         sizes = choose_sizes(config, EngineConfig(weights="x"), machine, itemsize=2)
         found.append((sizes.lanes[0].max_batch_tokens, sizes.context_tokens))
@@ -134,10 +134,27 @@ def test_a_forward_pass_is_shortened_before_the_context(monkeypatch: pytest.Monk
     assert found[2][1] < 8192
 
 
+def test_a_gpu_has_as_many_slots_and_as_large_pages_as_its_memory_has_room_for() -> None:
+    config, slots, pages = FAMILIES["gemma3"](), [], []
+    for megabytes in (4000, 1000, 400, 150, 25):
+        machine = Machine("cuda", megabytes * 10**6, 2)
+        sizes = choose_sizes(config, EngineConfig(weights="x", slots=256), machine, itemsize=2)
+        (batching,) = sizes.lanes
+        slots.append(batching.max_requests_per_batch)
+        pages.append(batching.page_size)
+        if 16 < slots[-1] < 256:
+            cache = measure_cache(read_layers(config), itemsize=2, page_tokens=batching.page_size, spare=8)
+            allocated = batching.num_blocks * batching.page_size * 12 * 2 * 2 * 16 * 2 // cache.sector_bytes
+            assert cache.count_sectors(2048, requests=slots[-1]) <= allocated
+    assert slots[0] == 256
+    assert slots[0] > slots[1] > slots[2] > slots[3] == slots[4] == 16
+    assert (pages[0], pages[-1]) == (128, 32)
+
+
 def test_what_is_allocated_on_a_gpu_fits_with_a_forward_pass() -> None:
     config, machine = FAMILIES["gemma3"](), Machine("cuda", 2 * 10**9, 2)
-    sizer = LoopSizer(config, EngineConfig(weights="x", slots=16), machine, itemsize=4)
-    loop = sizer.size_loop(1)
+    sizer = LoopSizer(config, EngineConfig(weights="x", slots=16), machine, itemsize=4, page_tokens=32)
+    loop = sizer.size_loop(1, 16)
     batching = build_batching(loop, slots=16)
     batching.max_blocks_per_request = 0
     cache = LayerCache(config, batching, "meta", DistributedHelper(None, None), torch.float32, True)
