@@ -55,7 +55,6 @@ transformers.generation.continuous_batching.requests
     FutureRequestState.state  the request
 transformers.generation.continuous_batching.input_outputs
     ContinuousBatchingIOs.compute_stream  of the forward pass, here of the whole step
-    ContinuousBatchingIOs.input_ids  tells the device
     ContinuousBatchingIOs.num_request_in_batch  a metric
     ContinuousBatchingIOs.output_ids  moved to the host
     ContinuousBatchingIOs.requests_in_batch  requests of the forward pass, in its order

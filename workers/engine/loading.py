@@ -22,6 +22,7 @@ from workers.engine.cpu.screened_head import can_screen_head, screen_head
 from workers.engine.device import Placement, choose_placement
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
 from workers.engine.footprint import count_activation_bytes, measure_weights
+from workers.engine.fused_norm import fuse_norms
 from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
     build_bitsandbytes_config,
@@ -125,6 +126,8 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
         sample: ids (1, tokens) of typical text.
         device_map: whether accelerate has spread the layers.
     """
+    if placement.device == "cuda" and device_map is None:
+        fuse_norms(network)
     prepare_linears = choose_linears(network, placement, device_map)
     hidden = None
     if device_map is None and placement.quantization != "nf4":

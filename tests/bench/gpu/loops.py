@@ -16,9 +16,12 @@ from tests.bench.gpu.limits import synchronize
 from workers.engine.batching.loop import GenerationLoop
 from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import BATCH_TOKENS, PAGE_TOKENS
+from workers.engine.fused_norm import fuse_norms
 from workers.engine.ragged_attention import RAGGED
 from workers.generation import GenerationParams
 
+# Pages beside those of the requests: each kind of layers takes whole sectors of several pages.
+ROUNDING_PAGES = 16
 # Seconds after which a request that has not been answered counts as lost: the loop hangs.
 PATIENCE_SECONDS = 120.0
 
@@ -50,7 +53,7 @@ class Setting:
 
 def build_batching(setting: Setting, *, sequences: int, tokens: int) -> ContinuousBatchingConfig:
     """Return sizes for so many requests of so many tokens each, as the engine would choose them on a GPU."""
-    pages = sequences * (math.ceil(tokens / setting.page_tokens) + 1)
+    pages = sequences * (math.ceil(tokens / setting.page_tokens) + 1) + ROUNDING_PAGES
     switches = {"use_cuda_graph": False, "use_async_batching": False, **setting.options}
     return ContinuousBatchingConfig(
         page_size=setting.page_tokens,
@@ -65,6 +68,8 @@ def build_batching(setting: Setting, *, sequences: int, tokens: int) -> Continuo
 @contextmanager
 def open_loop(network: Any, batching: ContinuousBatchingConfig) -> Iterator[GenerationLoop]:
     """Run the loop for the length of a block; without a tokenizer, so that no request may have stop strings."""
+    # As the engine does on a GPU.
+    fuse_norms(network)
     threads = torch.get_num_threads()
     loop = GenerationLoop(
         network,

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from tests.bench.gpu.loops import PATIENCE_SECONDS, build_batching, open_loop
 from tests.bench.gpu.plan import BenchPlan
@@ -122,7 +122,7 @@ def is_view(operation: Any) -> bool:
 @contextmanager
 def patch_tensors(found: Counter[str], on_host: int) -> Iterator[None]:
     """Count this thread's calls that wait for the device, and its uploads of lists from memory that is not pinned."""
-    thread, make = threading.get_ident(), torch.tensor
+    thread, make, norm = threading.get_ident(), torch.tensor, torch.nn.functional.rms_norm
 
     def count(name: str, function: Callable[..., Any], is_counted: Callable[..., bool]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
@@ -131,6 +131,13 @@ def patch_tensors(found: Counter[str], on_host: int) -> Iterator[None]:
 
         return call
 
+    def normalize(*args: Any, **options: Any) -> torch.Tensor:
+        # One kernel on a GPU, and several operations on a CPU.
+        found["operations"] += threading.get_ident() == thread
+        with _disable_current_modes():
+            return norm(*args, **options)
+
+    torch.nn.functional.rms_norm = normalize
     torch.tensor = count("uploads", make, lambda *_args, device=None, **_: device is not None)
     methods = {
         name: count("waits", getattr(torch.Tensor, name), lambda tensor, **_: tensor.data_ptr() != on_host)
@@ -141,7 +148,7 @@ def patch_tensors(found: Counter[str], on_host: int) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.tensor = make
+        torch.tensor, torch.nn.functional.rms_norm = make, norm
         for name in methods:
             delattr(torch.Tensor, name)
 

@@ -34,8 +34,6 @@ class SamplingRunner(HookedRunner):
         self._live = live
         self._is_fused = is_fused
         self._suppressed = suppressed
-        # Taken for a finished mask by its four dimensions: else every forward pass would build one of all tokens.
-        self._no_mask = torch.zeros(1, 1, 1, 1, device=processor.inputs_and_outputs.input_ids.device)
 
     def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
         """Run the forward pass, with logits only after each request's last token and its speculative tokens."""
@@ -55,7 +53,8 @@ class SamplingRunner(HookedRunner):
             for item in batch
         ]
         batch_data["plans"] = PassPlans(spans, device)
-        batch_data["attention_mask"] = self._no_mask
+        # Taken for a finished mask by its four dimensions: else every forward pass would build one of all tokens.
+        batch_data["attention_mask"] = batch_data["input_ids"].new_zeros(1, 1, 1, 1)
         super().compute_batch(model, batch_data)
 
     def run_forward(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
