@@ -1,7 +1,7 @@
 """RMSNorm of the Gemma family by one kernel on a GPU, where transformers starts ten small operations for each norm.
 
-The host starts the kernels of a decode step one after the other, which takes longer than they compute, and norms are most
-of them.
+The host starts the kernels of a decode step one after the other, which takes longer than they compute, and most of them
+are those of norms.
 """
 
 from __future__ import annotations
