@@ -73,7 +73,8 @@ class Settings(BaseSettings):
     """Verifier of generated sentences: `packaged`, a folder that `gistmill finetune --task verify` has made, or `none`,
     with which only their names, numbers and dates are checked."""
     slots: int = Field(16, ge=1, le=1024)
-    """Slots: maximum number of concurrent sequences of a process."""
+    """Slots: maximum number of concurrent sequences of a process.  [default: 16; on a GPU 64, or as many of them as its
+    memory has room for]"""
     context_tokens: int | None = Field(None, ge=64)
     """Upper limit on the tokens of prompt and output together.  [default: as many as the weights, the memory or the
     engine's server allow]"""

@@ -31,6 +31,7 @@ SECTIONS = {
     "card": 75,
     "correctness": 90,
     "recovery": 50,
+    "steps": 40,
     "throughput-small": 100,
     "settings-loop": 85,
     "throughput-large": 90,
@@ -83,12 +84,10 @@ def run_section(name: str, folder: Path, *, is_dry: bool) -> None:
     from tests.bench.gpu.compat import adapt_transformers
 
     adapted = adapt_transformers()
-    from tests.bench.gpu import attention, correctness, environment, recovery, throughput
-    from tests.bench.gpu.plan import make_plan, take_path_of_gpu
+    from tests.bench.gpu import attention, correctness, environment, recovery, step_cost, throughput
+    from tests.bench.gpu.plan import make_plan
 
     plan, recorder = make_plan(is_dry=is_dry), Recorder(folder, name)
-    if is_dry:
-        take_path_of_gpu()
     card = throughput.read_card(folder)
     parts: dict[str, list[Callable[[], None]]] = {
         "card": [
@@ -104,6 +103,7 @@ def run_section(name: str, folder: Path, *, is_dry: bool) -> None:
             lambda check=check: check(plan, recorder)
             for check in (recovery.check_pinning, recovery.check_endings, recovery.check_memory)
         ],
+        "steps": [lambda: step_cost.count_steps(plan, recorder)],
         "throughput-small": [lambda: throughput.measure_batches(plan, plan.small, recorder, card)],
         "settings-loop": [lambda: throughput.measure_settings(plan, recorder, card, way="loop")],
         "throughput-large": [lambda: throughput.measure_batches(plan, plan.large, recorder, card)],

@@ -39,8 +39,8 @@ SCREENED = "transformers' layers, screened head"
 FUSED = "fused layers, screened head"
 TEXT_ALONE = "Only the text network is loaded, without the towers for images and sound."
 ARCHITECTURES = (
-    Architecture("Gemma 1", ("gemma",), "google/gemma-2b-it", SCREENED, "float16 on a GPU."),
-    Architecture("Gemma 2", ("gemma2",), "google/gemma-2-2b-it", SCREENED, "float16 on a GPU."),
+    Architecture("Gemma 1", ("gemma",), "google/gemma-2b-it", SCREENED),
+    Architecture("Gemma 2", ("gemma2",), "google/gemma-2-2b-it", SCREENED),
     Architecture("Gemma 3, text", ("gemma3_text",), "google/gemma-3-1b-it", FUSED),
     Architecture("Gemma 3, multimodal", ("gemma3",), "google/gemma-3-4b-it", FUSED, TEXT_ALONE),
     Architecture("Gemma 3n", ("gemma3n", "gemma3n_text"), "google/gemma-3n-E2B-it", SCREENED, TEXT_ALONE),

@@ -54,7 +54,9 @@ transformers.generation.continuous_batching.requests
     FutureRequestState.query_length  its tokens in the forward pass
     FutureRequestState.state  the request
 transformers.generation.continuous_batching.input_outputs
+    ContinuousBatchingIOs.compute_stream  of the forward pass, here of the whole step
     ContinuousBatchingIOs.num_request_in_batch  a metric
+    ContinuousBatchingIOs.output_ids  moved to the host
     ContinuousBatchingIOs.requests_in_batch  requests of the forward pass, in its order
 transformers.generation.continuous_batching.cache
     PagedAttentionCache._infer_read_cache_limit  computed again for longer windows
@@ -62,17 +64,21 @@ transformers.generation.continuous_batching.cache
     PagedAttentionCache.compute_free_capacity  a metric
     PagedAttentionCache.layer_to_allocator  where a layer's keys and values are
     PagedAttentionCache.read_cache_limit  see _infer_read_cache_limit
+    PagedAttentionCache.extend_read_and_write_indices  replaced: rows are computed on the device
     PagedAttentionCache.__init__  replaced where layers differ, by what sets the same attributes
     PagedAttentionMemoryHandler  the largest cache that fits, and the check that one does
     ATTN_TYPE_TO_ALLOCATOR  classes of the allocators, by kind of layers
 transformers.generation.continuous_batching.cache_allocators
     CachePool  the free sectors of a cache
     SlidingAttentionCacheAllocator._kv_token_views  a layer's keys and values, one row for each token
-    SlidingAttentionCacheAllocator.index  selects its indices of a forward pass
-    SlidingAttentionCacheAllocator.layer_type  selects its lengths
+    SlidingAttentionCacheAllocator.index  tells the kinds of layers apart
+    SlidingAttentionCacheAllocator.block_physical_stride  rows from one page to the next
+    SlidingAttentionCacheAllocator.block_table  pages of each request
+    SlidingAttentionCacheAllocator.tokens_per_page  tokens of one
+    SlidingAttentionCacheAllocator.write_trash_index  a row that is never read
     SlidingAttentionCacheAllocator.sliding_window  longer by the speculative tokens
 transformers.modeling_utils
-    logger  reports tensors that the network has no place for, such as those of towers
+    logger  reports tensors without a place in the network
 transformers.core_model_loading
     revert_weight_conversion  undoes the renamings of a load, which fails for some; a network has them as an attribute
 transformers.configuration_utils
@@ -94,7 +100,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +132,8 @@ __all__ = [
     "RequestStatus",
     "forget_renamings",
     "get_attention",
+    "get_page_layout",
+    "get_pages",
     "get_token_views",
     "hide_load_report",
     "install_cache_class",
@@ -157,11 +165,17 @@ class HookedManager(ContinuousBatchingManager):
 
     def build_processor(self) -> Any:
         """Return cache, scheduler and buffers of a new loop."""
-        return super()._create_batch_processor()
+        processor = super()._create_batch_processor()
+        # On the host, since the runner has waited for the tokens when it stores them there.
+        processor.inputs_and_outputs.output_ids = processor.inputs_and_outputs.output_ids.cpu()
+        return processor
 
     def run_step(self, processor: Any, bootstrapping: bool) -> bool:
         """Run one step of the loop; False ends it."""
-        return super()._generation_loop_body(processor, bootstrapping)
+        stream = processor.inputs_and_outputs.compute_stream
+        # All of it on one stream: an upload that the host does not wait for is then done before the forward pass.
+        with nullcontext() if stream is None else torch.cuda.stream(stream):
+            return super()._generation_loop_body(processor, bootstrapping)
 
     def handle_fatal_error(self, error: Exception, processor: Any) -> None:
         """Fail all requests after an error that ends the loop."""
@@ -224,6 +238,18 @@ def forget_renamings(network: Any, patterns: Iterable[str]) -> None:
 def get_attention(config: Any) -> str:
     """Return the name of the attention that a network with this config runs."""
     return str(config._attn_implementation)
+
+
+def get_page_layout(allocator: Any) -> tuple[int, int, int | None, int]:
+    """Return the values of a ``PageLayout``."""
+    ring = allocator.sliding_window if isinstance(allocator, SlidingAttentionCacheAllocator) else None
+    return allocator.tokens_per_page, allocator.block_physical_stride, ring, allocator.write_trash_index
+
+
+def get_pages(allocator: Any, request_id: str) -> list[int]:
+    """Return the numbers of the pages of a request, in the order of its tokens."""
+    pages: list[int] = allocator.block_table[request_id]
+    return pages
 
 
 def get_token_views(allocator: Any, layer: int) -> Any:

@@ -23,7 +23,7 @@ class EngineConfig:
             ``nf4``; ``auto`` selects one for the device (see ``choose_quantization``).
         device: ``auto`` selects the GPU if there is one.
         device_map: ``auto`` lets accelerate spread weights that do not fit one device; None keeps them on one.
-        slots: maximum number of concurrent requests.
+        slots: maximum number of concurrent requests; on a GPU there may be fewer, but 16, for lack of memory.
         context_tokens: upper limit on prompt and completion together; None for the most that weights and cache allow.
         kv_cache_gb: memory for the KV cache in GiB; None sizes it from slots, context and free memory.
         batch_tokens: maximum number of tokens in one forward pass; long prompts are prefilled in pieces of this size.

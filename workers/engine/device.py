@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -14,10 +14,6 @@ from workers.engine.errors import UnsupportedSettingError
 
 # Quantization of the linear layers; "none" keeps the serving dtype.
 ServedQuantization = Literal["none", "bf16", "half", "int8", "nf4"]
-
-
-# Families whose activations fit float16's range; every later Gemma overflows in it.
-FLOAT16_FAMILIES = frozenset({"gemma", "gemma2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class Placement:
         return str(self.dtype).removeprefix("torch.")
 
 
-def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
+def choose_placement(config: EngineConfig) -> Placement:
     """Resolve every ``auto`` of the config.
 
     Raises:
@@ -54,7 +50,7 @@ def choose_placement(config: EngineConfig, weights_config: Any) -> Placement:
     if config.device == "cuda" and not has_gpu:
         raise UnsupportedSettingError("device is cuda but PyTorch sees no GPU; set it to cpu or install a CUDA build")
     device: Literal["cpu", "cuda"] = "cuda" if has_gpu and config.device != "cpu" else "cpu"
-    dtype = choose_dtype(weights_config.model_type, device) if config.dtype == "auto" else getattr(torch, config.dtype)
+    dtype = choose_dtype(device) if config.dtype == "auto" else getattr(torch, config.dtype)
     quantization = choose_quantization(config.quantization, device, dtype)
     if quantization in {"bf16", "half"} and (device != "cpu" or dtype is not torch.float32):
         raise UnsupportedSettingError(f"quantization {quantization} is for float32 on a CPU; set dtype instead")
@@ -80,10 +76,8 @@ def choose_quantization(asked: Quantization, device: str, dtype: torch.dtype) ->
     return "bf16" if has_native_bfloat16() else "half"
 
 
-def choose_dtype(family: str, device: str) -> torch.dtype:
-    """Return the dtype that is safe and fast for a family of weights on a device."""
+def choose_dtype(device: str) -> torch.dtype:
+    """Return the dtype that is safe and fast on a device; in float16 Gemma 3 overflows and Gemma 2 is unstable."""
     if device == "cpu":
         return torch.float32
-    if family in FLOAT16_FAMILIES:
-        return torch.float16
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32

@@ -22,7 +22,7 @@ from workers.engine.cpu.screened_head import can_screen_head, screen_head
 from workers.engine.device import Placement, choose_placement
 from workers.engine.errors import InsufficientMemoryError, NotFiniteError
 from workers.engine.footprint import count_activation_bytes, measure_weights
-from workers.engine.geometry import is_uniform, read_layers
+from workers.engine.fused_norm import fuse_norms
 from workers.engine.pretrained import read_config, read_network, read_vocabulary
 from workers.engine.quantization import (
     build_bitsandbytes_config,
@@ -77,7 +77,7 @@ def load_weights(config: EngineConfig, hashing: Future[Hashes] | None = None) ->
     folder = find_folder(config.weights, revision=config.revision)
     adapter = None if config.adapter is None else find_adapter(config.adapter, base=folder)
     weights_config = read_config(folder)
-    placement = choose_placement(config, weights_config)
+    placement = choose_placement(config)
     if config.device_map is None:
         check_memory(folder, weights_config, placement, has_adapter=adapter is not None)
     hashing = hashing or begin_hashing(folder, adapter)
@@ -126,6 +126,8 @@ def prepare_layers(network: Any, placement: Placement, sample: torch.Tensor, *, 
         sample: ids (1, tokens) of typical text.
         device_map: whether accelerate has spread the layers.
     """
+    if placement.device == "cuda" and device_map is None:
+        fuse_norms(network)
     prepare_linears = choose_linears(network, placement, device_map)
     hidden = None
     if device_map is None and placement.quantization != "nf4":
@@ -175,21 +177,11 @@ def _load_tensors(folder: Path, placement: Placement, device_map: str | None, qu
     network = read_network(
         folder,
         dtype=placement.dtype if is_placed else "auto",
-        attn_implementation=choose_attention(read_config(folder), placement.device),
+        attn_implementation=RAGGED,
         quantization_config=quantization_config,
         device_map=(device_map or placement.device) if is_placed else "cpu",
     )
     return network if is_placed else convert_network(network, dtype=placement.dtype, device=placement.device)
-
-
-def choose_attention(weights_config: Any, device: str) -> str:
-    """Return the attention to serve with.
-
-    In the loop only ragged attention supports capped scores (Gemma 2) and layers that differ (Gemma 3n and 4).
-    """
-    is_capped = getattr(weights_config, "attn_logit_softcapping", None) is not None
-    is_needed = is_capped or not is_uniform(read_layers(weights_config))
-    return RAGGED if device == "cpu" or is_needed else "sdpa"
 
 
 def check_memory(folder: Path, weights_config: Any, placement: Placement, *, has_adapter: bool = False) -> None:

@@ -1,9 +1,12 @@
-"""Attention over a ragged batch on a CPU: each request attends to its own keys only.
+"""Attention over a ragged batch: each request attends to its own keys only.
 
 The generation loop's batch is one row of tokens of many requests. Masked attention, which transformers runs without
 flash kernels, computes every query against the keys of all requests: the work and the mask grow with the square of the
 batch. Here each prefill is a dense product of its own, and requests that decode, with a few queries each, are padded to
-one product: many small ones would leave most of a CPU idle.
+one product: many small ones would leave most of a CPU or GPU idle.
+
+It needs PyTorch alone, so it is the same on every device and right for every architecture: flash kernels take neither
+heads of 512 (Gemma 4) nor a window that is a ring of rows, and are not installed everywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from workers.engine.attention_plan import AttentionPlan, DecodeGroup, PrefillRequest, build_mask, find_plan
+from workers.engine.attention_plan import AttentionPlan, DecodeGroup, PassPlans, PrefillRequest
+from workers.engine.capped_attention import attend_capped, attend_capped_batch
 from workers.engine.compat_transformers import (
     PagedAttentionCache,
     get_token_views,
@@ -52,7 +56,7 @@ def attend_ragged(
         sliding_window: maximum number of keys that a query sees; None for all.
         softcap: bound that scores approach (Gemma 2); None for no cap.
         cache: the loop's cache, None outside the loop.
-        options: lengths and indices of the requests, as the loop passes them.
+        options: ``plans`` of the forward pass, as the loop passes them.
 
     Returns:
         (1, query tokens of all requests, heads, head size), and no weights.
@@ -61,14 +65,15 @@ def attend_ragged(
         NotImplementedError: the layer has attention sinks.
     """
     if options.get("s_aux") is not None:
-        raise NotImplementedError("its attention has sinks, which attention on a CPU does not support")
+        raise NotImplementedError("its attention has sinks, which ragged attention does not support")
     if not isinstance(cache, PagedAttentionCache):
         if softcap is not None:
             return attend_capped_batch(query, key, value, attention_mask, scaling=scaling, softcap=softcap), None
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, sliding_window=sliding_window, **options
         )
-    return attend_cached(module.layer_idx, query, key, value, cache, options, sliding_window, scaling, softcap), None
+    plans = options["plans"]
+    return attend_cached(module.layer_idx, query, key, value, cache, plans, sliding_window, scaling, softcap), None
 
 
 def attend_cached(
@@ -77,7 +82,7 @@ def attend_cached(
     key: torch.Tensor,
     value: torch.Tensor,
     cache: Any,
-    options: dict[str, Any],
+    plans: PassPlans,
     window: int | None,
     scaling: float | None,
     softcap: float | None,
@@ -89,7 +94,7 @@ def attend_cached(
     """
     source = cache.sources[layer]
     allocator = cache.layer_to_allocator[source]
-    plan = find_plan(allocator, options, window=window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
+    plan = plans.find_plan(allocator, window=window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
     stored = get_token_views(allocator, source)
     # By token: (query tokens, heads, head size).
     query, *new = (rows[0].transpose(0, 1) for rows in (query, key, value))
@@ -140,6 +145,8 @@ def attend_stored(
         scaling: factor on the scores.
         softcap: largest score; None for no cap.
     """
+    if plan.is_one_group:
+        return attend_decode(query, stored[0], stored[1], plan.decode_groups[0], scaling=scaling, softcap=softcap)
     output = query.new_empty(query.shape)
     for prefill, before in zip(plan.prefills, past, strict=True):
         keys, values = (torch.cat((old, rows[prefill.queries])) for old, rows in zip(before, new, strict=True))
@@ -147,8 +154,10 @@ def attend_stored(
             query[prefill.queries], keys, values, prefill, scaling=scaling, softcap=softcap
         )
     for group in plan.decode_groups:
-        attended = attend_decode(query, stored[0], stored[1], group, scaling=scaling, softcap=softcap)
-        output.index_copy_(0, group.queries.flatten(), attended)
+        places = group.queries.flatten()
+        rows = query.index_select(0, places)
+        attended = attend_decode(rows, stored[0], stored[1], group, scaling=scaling, softcap=softcap)
+        output.index_copy_(0, places, attended)
     return output
 
 
@@ -198,7 +207,7 @@ def attend_decode(
     """Return the attention of a group of requests that decode, padded to one product.
 
     Args:
-        query: (query tokens of all requests, heads, head size).
+        query: (requests * max queries, heads, head size).
         keys: (rows, key heads, head size), of all requests and more.
         values: as keys.
         group: rows and mask of the requests.
@@ -211,82 +220,42 @@ def attend_decode(
     requests, queries = group.queries.shape
     _, heads, size = query.shape
     key_heads = keys.shape[1]
-    # By key head of a request: (requests * key heads, max keys, head size).
+    # (requests, key heads, max keys, head size).
     key, value = (
-        cached.index_select(0, group.keys.flatten()).view(requests, -1, key_heads, size).transpose(1, 2).flatten(0, 1)
+        cached.index_select(0, group.keys.flatten()).view(requests, -1, key_heads, size).transpose(1, 2)
         for cached in (keys, values)
     )
     # Queries of heads that share a key head are rows of one product.
-    rows = query.index_select(0, group.queries.flatten()).view(requests, queries, key_heads, -1, size)
-    rows = rows.permute(0, 2, 3, 1, 4).reshape(requests * key_heads, -1, size)
-    mask = group.mask.expand(-1, key_heads, -1, -1).flatten(0, 1)
-    # For so few rows plain products are faster than torch's own attention.
-    factor = size**-0.5 if scaling is None else scaling
-    if softcap is None:
-        scores = torch.baddbmm(mask, rows, key.transpose(1, 2), alpha=factor)
+    rows = query.view(requests, queries, key_heads, -1, size)
+    rows = rows.permute(0, 2, 3, 1, 4).reshape(requests, key_heads, -1, size)
+    if softcap is not None:
+        attended = attend_capped(rows, key, value, group.mask == 0, scaling=scaling, softcap=softcap)
+    elif query.dtype is torch.float32:
+        attended = attend_few(rows, key, value, group.mask, scaling=scaling)
     else:
-        scores = cap_scores(torch.bmm(rows, key.transpose(1, 2)) * factor, softcap) + mask
-    attended = torch.bmm(scores.softmax(dim=-1), value)
+        # Keeps the scores in float32.
+        attended = scaled_dot_product_attention(rows, key, value, attn_mask=group.mask, scale=scaling)
     attended = attended.view(requests, key_heads, heads // key_heads, queries, size)
     return attended.permute(0, 3, 1, 2, 4).reshape(-1, heads, size)
 
 
-def attend_capped_batch(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    *,
-    scaling: float | None,
-    softcap: float,
+def attend_few(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, *, scaling: float | None
 ) -> torch.Tensor:
-    """Return the attention (batch, queries, heads, head size) with capped scores, equal to transformers' eager one.
+    """Return the attention (requests, key heads, rows, head size) by plain products: faster for few rows on a CPU.
 
     Args:
-        query: (batch, heads, queries, head size).
-        key: (batch, key heads, keys, head size).
+        query: (requests, key heads, rows, head size).
+        key: (requests, key heads, keys, head size).
         value: as key.
-        mask: which keys (batch, 1, queries, keys) each query sees; None for all up to its own.
+        mask: added to the scores (requests, 1, rows, keys).
         scaling: factor on the scores.
-        softcap: largest score.
-    """
-    grouped = query.reshape(len(query), key.shape[1], -1, *query.shape[2:])
-    mask = None if mask is None else mask.unsqueeze(1)
-    attended = attend_capped(grouped, key.unsqueeze(2), value.unsqueeze(2), mask, scaling=scaling, softcap=softcap)
-    return attended.flatten(1, 2).transpose(1, 2).contiguous()
-
-
-def attend_capped(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    *,
-    scaling: float | None,
-    softcap: float,
-) -> torch.Tensor:
-    """Return the attention (..., queries, head size) with capped scores, which torch's own lacks.
-
-    Args:
-        query: (..., queries, head size).
-        key: (..., keys, head size).
-        value: as key.
-        mask: which keys (..., queries, keys) each query sees; None for all up to its own.
-        scaling: factor on the scores.
-        softcap: largest score.
     """
     factor = query.shape[-1] ** -0.5 if scaling is None else scaling
-    scores = cap_scores(query @ key.transpose(-1, -2) * factor, softcap)
-    if mask is None:
-        mask = build_mask(query.shape[-2], key.shape[-2], None).to(query.device)
-    # Finite, because a query of padding may see no key at all, and softmax of -inf alone is NaN.
-    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype) @ value
-
-
-def cap_scores(scores: torch.Tensor, softcap: float) -> torch.Tensor:
-    """Return scores bounded smoothly by a cap and its negative (Gemma 2, 2024)."""
-    return (scores / softcap).tanh() * softcap
+    mask = mask.expand(-1, key.shape[1], -1, -1)
+    rows, keys, values, masks = (part.flatten(0, 1) for part in (query, key, value, mask))
+    scores = torch.baddbmm(masks, rows, keys.transpose(1, 2), alpha=factor)
+    return torch.bmm(scores.softmax(dim=-1), values).view(query.shape)
 
 
 AttentionInterface.register(RAGGED, attend_ragged)

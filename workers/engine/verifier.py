@@ -106,7 +106,7 @@ def load_verifier(folder: Path, *, base: Path) -> Verifier:
     check_folder(base)
     metadata.check_base(base)
     weights_config = read_config(base)
-    placement = choose_placement(EngineConfig(weights=str(base)), weights_config)
+    placement = choose_placement(EngineConfig(weights=str(base)))
     with translate_errors(weights_config.model_type, base):
         network = load_network(base, placement=placement, adapter=folder, device_map=None)
         choose_linears(network, placement, None)(network.base_model)

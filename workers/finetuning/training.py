@@ -107,7 +107,7 @@ def gather_material(config: FinetuneConfig, pairs: PairSet) -> _Material:
         encode(part, budget=config.budget, seed=seed) for part in pairs.split(config.held_out, seed=seed)
     )
     weights_config = read_config(config.base)
-    placement = choose_training_placement(weights_config, qlora=config.qlora)
+    placement = choose_training_placement(qlora=config.qlora)
     needed = estimate_memory(
         config,
         list_tensors(config.base),
@@ -120,10 +120,10 @@ def gather_material(config: FinetuneConfig, pairs: PairSet) -> _Material:
     return _Material(tokenizer, prompts, pairs, train, held_out, placement)
 
 
-def choose_training_placement(weights_config: Any, *, qlora: bool) -> Placement:
+def choose_training_placement(*, qlora: bool) -> Placement:
     """Return device and dtype of the training: a GPU if there is one, and the serving dtype."""
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = choose_dtype(weights_config.model_type, device)
+    dtype = choose_dtype(device)
     return Placement(device=device, dtype=dtype, quantization="nf4" if qlora else "none")
 
 

@@ -24,8 +24,8 @@ from workers.local.home import free_ports
 from workers.local.supervisor import Program
 from workers.started_server import FILE_VARIABLE
 
-# Slots of a worker with vLLM on a GPU, where more concurrent sequences cost little.
-VLLM_SLOTS = 64
+# Slots of a worker on a GPU, where more concurrent sequences cost little; the engine has fewer for lack of memory.
+GPU_SLOTS = 64
 # Seconds for a vLLM server to end; its workers have ended before.
 SERVER_STOP_SECONDS = 30
 # Seconds between the end of the drain and the kill, to release leases and free the weights.
@@ -99,8 +99,11 @@ def plan_processes(
         DeviceError: there are more names than GPUs, and no setting limits the memory of each.
     """
     names = tuple(dict.fromkeys(names)) or (settings.weights_name,)
+    if gpus and not settings.engine_urls and "slots" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"slots": GPU_SLOTS})
+    environment = {**(environment or {}), "GISTMILL_SLOTS": str(settings.slots)}
     if settings.engine == VLLM:
-        return plan_vllm(settings, gpus, names=names, is_automatic=is_automatic, environment=environment or {})
+        return plan_vllm(settings, gpus, names=names, is_automatic=is_automatic, environment=environment)
     if settings.engine_urls:
         gpus = ()  # those of the servers compute
     if gpus and len(names) > len(gpus) and settings.kv_cache_gb is None:
@@ -110,7 +113,7 @@ def plan_processes(
         )
     assigned = deal_gpus(gpus, len(names), is_spread=settings.device_map == "auto")
     return [
-        describe_worker(settings, devices, name, place, environment or {}, is_automatic=is_automatic)
+        describe_worker(settings, devices, name, place, environment, is_automatic=is_automatic)
         for place, (devices, name) in enumerate(zip(assigned, cycle(names), strict=False))
     ]
 
@@ -166,15 +169,12 @@ def plan_vllm(
     """
     groups: list[Sequence[Gpu]] = [[gpu] for gpu in gpus] if settings.device_map == "none" else [gpus]
     groups = groups if gpus else [()]
-    if gpus and "slots" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"slots": VLLM_SLOTS})
     programs: list[Program] = []
     for number, (devices, port) in enumerate(zip(groups, free_ports(len(groups)), strict=True)):
         key = secrets.token_urlsafe(24)
         shared = {
             **environment,
             FILE_VARIABLE: str(Path(tempfile.mkdtemp(prefix="gistmill-vllm-")) / "server.json"),
-            "GISTMILL_SLOTS": str(settings.slots),
         }
         secret = {**shared, "VLLM_API_KEY": key}
         programs.append(describe_server(devices, names, secret, port=port, is_automatic=is_automatic))

@@ -16,8 +16,12 @@ from tests.bench.gpu.limits import synchronize
 from workers.engine.batching.loop import GenerationLoop
 from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import BATCH_TOKENS, PAGE_TOKENS
+from workers.engine.fused_norm import fuse_norms
+from workers.engine.ragged_attention import RAGGED
 from workers.generation import GenerationParams
 
+# Pages beside those of the requests: each kind of layers takes whole sectors of several pages.
+ROUNDING_PAGES = 16
 # Seconds after which a request that has not been answered counts as lost: the loop hangs.
 PATIENCE_SECONDS = 120.0
 
@@ -29,7 +33,7 @@ class Setting:
     Args:
         name: as tables print it.
         way: our loop, or transformers' own.
-        attention: the implementation, as transformers names it.
+        attention: of ``generate_batch``, as transformers names it; our loop has its own.
         kernel: which of PyTorch's own attention kernels is left on; None leaves the choice to PyTorch.
         page_tokens: tokens of a page of the cache.
         batch_tokens: most tokens of one forward pass; None takes the engine's.
@@ -41,7 +45,7 @@ class Setting:
     way: Literal["loop", "generate_batch"] = "loop"
     attention: str = "sdpa"
     kernel: str | None = None
-    page_tokens: int = PAGE_TOKENS
+    page_tokens: int = PAGE_TOKENS["cuda"][0]
     batch_tokens: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
     compile_mode: str | None = None
@@ -49,7 +53,7 @@ class Setting:
 
 def build_batching(setting: Setting, *, sequences: int, tokens: int) -> ContinuousBatchingConfig:
     """Return sizes for so many requests of so many tokens each, as the engine would choose them on a GPU."""
-    pages = sequences * (math.ceil(tokens / setting.page_tokens) + 1)
+    pages = sequences * (math.ceil(tokens / setting.page_tokens) + 1) + ROUNDING_PAGES
     switches = {"use_cuda_graph": False, "use_async_batching": False, **setting.options}
     return ContinuousBatchingConfig(
         page_size=setting.page_tokens,
@@ -64,6 +68,8 @@ def build_batching(setting: Setting, *, sequences: int, tokens: int) -> Continuo
 @contextmanager
 def open_loop(network: Any, batching: ContinuousBatchingConfig) -> Iterator[GenerationLoop]:
     """Run the loop for the length of a block; without a tokenizer, so that no request may have stop strings."""
+    # As the engine does on a GPU.
+    fuse_norms(network)
     threads = torch.get_num_threads()
     loop = GenerationLoop(
         network,
@@ -76,8 +82,6 @@ def open_loop(network: Any, batching: ContinuousBatchingConfig) -> Iterator[Gene
         yield loop
     finally:
         loop.close()
-        # An attention that the loop has put in place stays otherwise: the next one would begin from that.
-        network.set_attn_implementation(network.config._attn_implementation.removeprefix("paged|"))
 
 
 def submit(loop: GenerationLoop, prompt: Sequence[int], *, new_tokens: int, device: str, **options: Any) -> Request:
@@ -136,7 +140,7 @@ def measure(
         seconds: after which our loop is cut; its rates are then of what it had done.
     """
     run = _measure_loop if setting.way == "loop" else _measure_generate_batch
-    network.set_attn_implementation(setting.attention)
+    network.set_attn_implementation(RAGGED if setting.way == "loop" else setting.attention)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     with use_kernel(setting.kernel):

@@ -46,10 +46,3 @@ def make_plan(*, is_dry: bool) -> BenchPlan:
             "cpu", torch.float32, TINY, DEEPER, 24, 8, (1, 3), settings_batch=2, settings_tokens=4, is_dry=True
         )
     return BenchPlan("cuda", torch.bfloat16, GEMMA_1B, GEMMA_4B)
-
-
-def take_path_of_gpu() -> None:
-    """Let the engine attend on a CPU as it does on a GPU, and so leave out the layers that only a CPU has."""
-    from workers.engine import loading
-
-    loading.choose_attention = lambda _config, _device: "sdpa"

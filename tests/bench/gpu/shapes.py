@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from workers.engine.ragged_attention import RAGGED
+
 # Of every so many layers one attends to everything, the others to a window.
 FULL_EVERY = 6
 # Drawn wider than Gemma's own, so that next tokens differ from one place to the next.
@@ -66,8 +68,8 @@ TINY = Shape("tiny", 6, 64, 128, heads=4, key_heads=1, head_size=32, window=16, 
 DEEPER = replace(TINY, name="deeper", layers=8)
 
 
-def build_network(shape: Shape, *, dtype: torch.dtype, device: str, attention: str = "sdpa", seed: int = 0) -> Any:
-    """Return a causal language network with random weights, drawn on its device, in evaluation mode."""
+def build_network(shape: Shape, *, dtype: torch.dtype, device: str, seed: int = 0) -> Any:
+    """Return a causal language network with random weights and ragged attention, in evaluation mode."""
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
     config = Gemma3TextConfig(
@@ -82,7 +84,7 @@ def build_network(shape: Shape, *, dtype: torch.dtype, device: str, attention: s
         query_pre_attn_scalar=shape.head_size,
         sliding_window=shape.window,
         max_position_embeddings=8192,
-        attn_implementation=attention,
+        attn_implementation=RAGGED,
         pad_token_id=0,
         eos_token_id=1,
         bos_token_id=2,

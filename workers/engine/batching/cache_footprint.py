@@ -102,7 +102,7 @@ class PassFootprint:
 
 
 def measure_pass(
-    layers: Sequence[LayerGeometry], text_config: Any, *, itemsize: int, tokens: int, requests: int, is_masked: bool
+    layers: Sequence[LayerGeometry], text_config: Any, *, itemsize: int, tokens: int, requests: int
 ) -> PassFootprint:
     """Return the memory of a forward pass.
 
@@ -112,22 +112,15 @@ def measure_pass(
         itemsize: bytes of a number.
         tokens: maximum number of its tokens.
         requests: maximum number of its requests.
-        is_masked: whether each token is computed against the keys of all requests, under masks of the whole cache;
-            ragged attention takes the keys of one request at a time.
     """
     kinds, heads = len({layer.kind for layer in layers}), text_config.num_attention_heads
     keys, size = max(layer.numbers for layer in layers) * itemsize, max(layer.head_size for layer in layers)
     fixed = tokens * heads * size * itemsize + requests * text_config.vocab_size * LOGIT_COPIES * FLOAT_BYTES
     fixed += count_activation_bytes(text_config, tokens=tokens, positions=0, itemsize=itemsize)
-    if is_masked:
-        # A mask for each kind, and a copy of one with aligned rows; keys and values, and both for all heads.
-        masks = (kinds + 1) * tokens * itemsize
-        return PassFootprint(
-            fixed + tokens * masks, kinds * INDEX_BYTES + masks + keys + 2 * heads * size * itemsize, 0
-        )
-    # Of requests that decode: their keys and values, copied once to reorder heads, and the scores of a few tokens.
+    # Of requests that decode: their keys and values as gathered, with reordered heads on a CPU and padded to twice as
+    # many at most on a GPU, and the scores of a few tokens.
     decode = 2 * keys + 2 * heads * MAX_DECODE_QUERIES * FLOAT_BYTES
     # Of one request that prefills: its earlier keys and values, joined to the new ones, and its mask or scores.
     is_capped = getattr(text_config, "attn_logit_softcapping", None) is not None
-    scores = heads * (SCORE_COPIES * itemsize + FLOAT_BYTES) if is_capped else 1 + FLOAT_BYTES
+    scores = heads * (SCORE_COPIES * itemsize + FLOAT_BYTES) if is_capped else 1 + itemsize
     return PassFootprint(fixed, kinds * INDEX_BYTES + decode, 2 * keys + tokens * scores)

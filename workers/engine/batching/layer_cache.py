@@ -16,8 +16,10 @@ from workers.engine.compat_transformers import (
     CachePool,
     PagedAttentionCache,
     PagedAttentionMemoryHandler,
+    get_attention,
 )
 from workers.engine.geometry import LayerGeometry, is_uniform, read_layers
+from workers.engine.ragged_attention import RAGGED
 
 # Bytes that transformers aligns the sectors of a cache to.
 ALIGNMENT = 128
@@ -87,6 +89,11 @@ class LayerCache(PagedAttentionCache):
         self.read_cache_limit = self._infer_read_cache_limit()
         self.max_decode_fast_path_length = 0
         self.max_tokens_read = max(kind.tokens_per_page * kind.num_blocks for kind in self.cache_allocators.values())
+
+    def extend_read_and_write_indices(self, *arguments: Any) -> None:
+        """List no rows for ragged attention, which computes them from the pages on the device (see ``cache_rows``)."""
+        if get_attention(self.config) != RAGGED:
+            super().extend_read_and_write_indices(*arguments)
 
     def _build_allocators(self, layers: list[LayerGeometry], batching: Any) -> None:
         """Build what gives out the pages of each kind of layers; layers that share another's keys have none."""

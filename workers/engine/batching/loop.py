@@ -22,11 +22,10 @@ from workers.engine.batching.model_runner import SamplingRunner
 from workers.engine.batching.request import Request
 from workers.engine.batching.routing import RequestRouter
 from workers.engine.batching.speculation import propose_tokens, widen_for_speculation
-from workers.engine.compat_transformers import HookedManager, get_attention, install_cache_class, mark_finished
+from workers.engine.compat_transformers import HookedManager, install_cache_class, mark_finished
 from workers.engine.cpu.fused_gemma3 import has_fused_layers
 from workers.engine.cpu.memory import LazyZeros
 from workers.engine.errors import EngineStoppedError
-from workers.engine.ragged_attention import RAGGED
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason
 
@@ -61,7 +60,7 @@ class GenerationLoop(HookedManager):
         tokenizer: decodes the ends of generations to find stop strings.
         batching: sizes of batch and cache.
         share_threads: returns the thread count of the next forward pass on a CPU.
-        is_speculative: whether speculative tokens are proposed where the attention supports it.
+        is_speculative: whether speculative tokens are proposed on a CPU.
         on_fatal: called in the loop's thread after a fatal error.
 
     Raises:
@@ -89,18 +88,15 @@ class GenerationLoop(HookedManager):
         self._tokenizer = tokenizer
         self._on_fatal = on_fatal
         self._share_threads = share_threads
-        # Only ragged attention takes several new tokens of many requests in one product.
-        self._is_ragged = get_attention(network.config.get_text_config()) == RAGGED
-        self._can_speculate = is_speculative and self._is_ragged
+        # A GPU has many requests in a batch, and computes each token with hardly less time than it loads the weights.
+        self._can_speculate = is_speculative and network.device.type == "cpu"
         self._submit_lock = threading.Lock()
         self._last_step = time.monotonic()
         # Built here and not in the loop's thread, so that a cache that does not fit fails the load.
         self.batch_processor = self.build_processor()
 
     def switch_to_cb_friendly_attn(self, model: Any, auto_switch_to_flash: bool = True) -> None:
-        """Keep ragged attention; else let transformers choose among its own."""
-        if get_attention(model.config) != RAGGED:
-            super().switch_to_cb_friendly_attn(model, auto_switch_to_flash)
+        """Keep ragged attention, with which the network is loaded."""
 
     def submit(self, request: Request) -> None:
         """Queue a request; its future gets the outcome.
@@ -163,8 +159,7 @@ class GenerationLoop(HookedManager):
             is_fused=has_fused_layers(self.model),
             suppressed=self.model.generation_config.suppress_tokens or (),
         )
-        if self._is_ragged:
-            widen_for_speculation(processor.cache)
+        widen_for_speculation(processor.cache)
         return processor
 
     def run_step(self, processor: Any, bootstrapping: bool) -> bool:

@@ -9,10 +9,13 @@ from typing import Any
 
 import torch
 
+from workers.engine.attention_plan import PassPlans
 from workers.engine.batching.request import Request
 from workers.engine.batching.sampling import Sampler, forbid_tokens, sample_tokens
+from workers.engine.cache_rows import RequestSpan
 from workers.engine.compat_transformers import HookedRunner
 from workers.engine.cpu.screened_head import ScreenedHead
+from workers.engine.upload import upload
 
 
 class SamplingRunner(HookedRunner):
@@ -44,9 +47,15 @@ class SamplingRunner(HookedRunner):
             for position in range(end - 1 - len(self._live[item.state.request_id].proposed), end)
         ]
         # Prompts that are not yet fully prefilled need no logits, but the head requires at least one row.
-        batch_data["logits_indices"] = torch.tensor(positions or [0], device=batch_data["input_ids"].device)
-        # Filled by the first attention layer (see ``attention_plan``).
-        batch_data["plans"] = {}
+        device = batch_data["input_ids"].device
+        batch_data["logits_indices"] = upload(positions or [0], device)
+        spans = [
+            RequestSpan(item.state.request_id, item.state.position_offset - item.query_length, item.query_length)
+            for item in batch
+        ]
+        batch_data["plans"] = PassPlans(spans, device)
+        # Taken for a finished mask by its four dimensions: else every forward pass would build one of all tokens.
+        batch_data["attention_mask"] = batch_data["input_ids"].new_zeros(1, 1, 1, 1)
         super().compute_batch(model, batch_data)
 
     def run_forward(self, model: Any, batch_data: dict[str, Any], *tensors: torch.Tensor) -> None:
@@ -87,8 +96,8 @@ class SamplingRunner(HookedRunner):
         return [
             Sampler(
                 request.params,
-                request.generator,
-                seen=state.initial_tokens + state.generated_tokens,
+                request.draws,
+                seen=[] if request.params.repetition_penalty == 1.0 else state.initial_tokens + state.generated_tokens,
                 proposed=request.proposed,
                 eos_ids=request.eos_ids,
                 suppressed=self._suppressed,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 
 from workers.engine.batching.prompt_lookup import FIRST_PROPOSED, PromptLookup
+from workers.engine.batching.sampling import Draws
 from workers.engine.constraints import Constraint
 from workers.generation import FinishReason, GenerationParams, cut_at_stop
 
@@ -54,6 +55,7 @@ class Request:
     future: Future[GenerationOutcome] = field(default_factory=Future, init=False)
     # One per request, so that no other draws in this process change its random numbers.
     generator: torch.Generator = field(init=False)
+    draws: Draws = field(init=False)
     has_run_out_of_memory: bool = field(default=False, init=False)
     # Speculative tokens that this step verifies.
     proposed: list[int] = field(default_factory=list, init=False)
@@ -67,6 +69,7 @@ class Request:
             self.generator.seed()
         else:
             self.generator.manual_seed(self.params.seed)
+        self.draws = Draws(self.generator)
 
     def find_overdue_reason(self) -> FinishReason | None:
         """Return why the request must end now, unfinished; None if it may continue."""

@@ -1,20 +1,45 @@
-"""Sampling of the next tokens of every request of a batch, each by its own parameters.
+"""Sampling of the next tokens of every request of a batch, each by its own parameters and random numbers.
 
 The order is that of transformers: repetition penalty, temperature, top-k, top-p. Only the blocks with the largest
-scores are sorted: sorting a vocabulary of 262,144 costs more than computing its logits.
+scores are sorted: sorting a vocabulary of 262,144 costs more than computing its logits. All requests are sampled by the
+same few operations, and the host waits for the device once: when it reads their tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
 import torch
 
 from workers.engine.block_topk import block_argmax, block_topk
+from workers.engine.upload import upload
 from workers.generation import GenerationParams
+
+
+class Draws:
+    """Random numbers of one request, a row for each of its tokens, whatever shares its batch.
+
+    Args:
+        generator: of its random numbers; None for torch's global one.
+    """
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self._generator = generator
+        self._ahead: list[torch.Tensor] = []
+
+    def look_ahead(self, rows: int, numbers: int, device: torch.device) -> list[torch.Tensor]:
+        """Return the rows of numbers, exponentially distributed, for the next tokens, and keep them."""
+        while len(self._ahead) < rows:
+            self._ahead.append(torch.empty(numbers, device=device).exponential_(generator=self._generator))
+        return self._ahead[:rows]
+
+    def advance(self, tokens: int) -> None:
+        """Drop the rows of so many tokens; those of rejected speculative tokens serve the next ones."""
+        del self._ahead[:tokens]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +48,7 @@ class Sampler:
 
     Args:
         params: of the request.
-        generator: of its random numbers; None for torch's global one.
+        draws: its random numbers.
         seen: ids of the prompt and of the output so far.
         proposed: speculative tokens; there is a row of logits after each.
         eos_ids: ids that end the generation.
@@ -32,7 +57,7 @@ class Sampler:
     """
 
     params: GenerationParams
-    generator: torch.Generator | None = None
+    draws: Draws = field(default_factory=Draws)
     seen: Sequence[int] = ()
     proposed: Sequence[int] = ()
     eos_ids: Set[int] = frozenset()
@@ -68,12 +93,23 @@ def sample_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> list[lis
     """
     if samplers[0].suppressed:
         # The same ones for all requests of the weights.
-        scores[:, samplers[0].suppressed] = -torch.inf
-    best: list[int] = []
-    if any(not sampler.params.do_sample and sampler.params.repetition_penalty == 1.0 for sampler in samplers):
-        best = block_argmax(scores).tolist()
-    starts = accumulate((sampler.rows for sampler in samplers), initial=0)
-    return [list(_verify(sampler, scores, best, start)) for sampler, start in zip(samplers, starts, strict=False)]
+        scores.index_fill_(1, upload(samplers[0].suppressed, scores.device), -torch.inf)
+    starts = list(accumulate((sampler.rows for sampler in samplers), initial=0))
+    penalize_seen(scores, list(zip(samplers, starts, strict=False)))
+    is_greedy = any(not sampler.params.do_sample for sampler in samplers)
+    tokens = block_argmax(scores) if is_greedy else torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+    groups: dict[int, list[tuple[Sampler, int]]] = defaultdict(list)
+    for sampler, start in zip(samplers, starts, strict=False):
+        if sampler.params.do_sample:
+            groups[min(sampler.params.top_k or scores.shape[1], scores.shape[1])].append((sampler, start))
+    for candidates, group in groups.items():
+        draw_tokens(scores, group, candidates, tokens)
+    # The only wait of a step for the device.
+    chosen = tokens.tolist()
+    accepted = [verify(sampler, chosen[start:]) for sampler, start in zip(samplers, starts, strict=False)]
+    for sampler, taken in zip(samplers, accepted, strict=True):
+        sampler.draws.advance(len(taken))
+    return accepted
 
 
 def forbid_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> None:
@@ -89,36 +125,67 @@ def forbid_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> None:
         start += sampler.rows
 
 
-def _verify(sampler: Sampler, scores: torch.Tensor, best: list[int], start: int) -> Iterator[int]:
-    """Yield a token for each row, up to the first that differs from the proposed one (Leviathan et al. 2023)."""
-    params = sampler.params
-    for index in range(sampler.rows):
-        row = scores[start + index]
-        if params.repetition_penalty != 1.0:
-            penalize_seen(row, [*sampler.seen, *sampler.proposed[:index]], params.repetition_penalty)
-        if params.do_sample:
-            token = sample_token(row, params, sampler.generator)
-        elif params.repetition_penalty != 1.0:
-            token = int(block_argmax(row.unsqueeze(0)))
-        else:
-            token = best[start + index]
-        yield token
-        if index == len(sampler.proposed) or token != sampler.proposed[index] or token in sampler.eos_ids:
-            return
+def penalize_seen(scores: torch.Tensor, requests: Sequence[tuple[Sampler, int]]) -> None:
+    """Apply the repetition penalty to the logits of seen tokens, in place (CTRL, Keskar et al. 2019).
+
+    Args:
+        scores: logits (rows, vocabulary).
+        requests: samplers, each with its first row; a row counts the speculative tokens before it as seen.
+    """
+    rows: list[int] = []
+    ids: list[int] = []
+    penalties: list[float] = []
+    for sampler, start in requests:
+        if sampler.params.repetition_penalty == 1.0:
+            continue
+        for index in range(sampler.rows):
+            seen = [*sampler.seen, *sampler.proposed[:index]]
+            rows += [start + index] * len(seen)
+            ids += seen
+            penalties += [sampler.params.repetition_penalty] * len(seen)
+    if not rows:
+        return
+    places = tuple(upload([rows, ids], scores.device))
+    factors = upload(penalties, scores.device, torch.float32)
+    values = scores[places]
+    scores.index_put_(places, torch.where(values < 0, values * factors, values / factors))
 
 
-def penalize_seen(row: torch.Tensor, seen: Sequence[int], penalty: float) -> None:
-    """Apply the repetition penalty to the logits (vocabulary,) of seen tokens, in place (CTRL, Keskar et al. 2019)."""
-    ids = torch.tensor(seen, device=row.device)
-    values = row[ids]
-    row[ids] = torch.where(values < 0, values * penalty, values / penalty)
+def draw_tokens(
+    scores: torch.Tensor, group: Sequence[tuple[Sampler, int]], candidates: int, tokens: torch.Tensor
+) -> None:
+    """Sample a token of each row by temperature, top-k and top-p (Holtzman et al. 2020).
 
-
-def sample_token(row: torch.Tensor, params: GenerationParams, generator: torch.Generator | None) -> int:
-    """Sample a token of logits (vocabulary,) by temperature, top-k and top-p (Holtzman et al. 2020)."""
-    values, ids = block_topk(row, min(params.top_k or row.numel(), row.numel()))
+    Args:
+        scores: logits (rows, vocabulary) of all requests.
+        group: samplers with the same top-k, each with its first row.
+        candidates: that top-k.
+        tokens: ids (rows,) of all requests, which take those of the group.
+    """
+    device = scores.device
+    rows = [start + index for sampler, start in group for index in range(sampler.rows)]
+    places = upload(rows, device)
+    own = scores if len(rows) == len(scores) else scores.index_select(0, places)
+    settings = [[sampler.params.temperature, sampler.params.top_p] for sampler, _ in group for _ in range(sampler.rows)]
+    temperature, top_p = upload(settings, device, torch.float32).unsqueeze(2).unbind(1)
+    values, ids = block_topk(own, candidates)
     # Subtracted before the division, which could overflow at a very low temperature.
-    probabilities = torch.softmax((values - values[0]) / params.temperature, dim=-1)
+    probabilities = torch.softmax((values - values[:, :1]) / temperature, dim=-1)
     # Compares the sum before each token, so that the most likely one is always kept.
-    probabilities[probabilities.cumsum(dim=-1) - probabilities >= params.top_p] = 0
-    return int(ids[torch.multinomial(probabilities, 1, generator=generator)[0]])
+    probabilities.masked_fill_(probabilities.cumsum(dim=-1) - probabilities >= top_p, 0)
+    # The smallest of exponential numbers with the probabilities as their rates: a draw without a wait for the device.
+    noise = torch.stack(
+        [row for sampler, _ in group for row in sampler.draws.look_ahead(sampler.rows, candidates, device)]
+    )
+    drawn = (probabilities / noise).argmax(dim=-1, keepdim=True)
+    tokens.index_copy_(0, places, ids.gather(1, drawn).squeeze(1))
+
+
+def verify(sampler: Sampler, tokens: Sequence[int]) -> list[int]:
+    """Return a request's tokens up to the first that differs from the proposed one (Leviathan et al. 2023)."""
+    accepted: list[int] = []
+    for proposed, token in zip([*sampler.proposed, None], tokens, strict=False):
+        accepted.append(token)
+        if token != proposed or token in sampler.eos_ids:
+            break
+    return accepted

@@ -26,12 +26,11 @@ def test_every_setting_has_a_name_of_its_own_and_sizes_for_all_requests(settings
 
 
 @pytest.mark.parametrize("setting", [LOOP, BATCH], ids=lambda setting: setting.way)
-def test_both_ways_make_all_tokens_and_leave_the_attention_as_it_was(setting: loops.Setting) -> None:
+def test_both_ways_make_all_tokens(setting: loops.Setting) -> None:
     network = build_network(TINY, dtype=torch.float32, device="cpu")
     prompts = make_prompts(2, 20, TINY.vocabulary)
     values = loops.measure(network, setting, prompts, new_tokens=4, device="cpu", seconds=60.0)
     assert not values["is_cut"]
-    assert network.config._attn_implementation == "sdpa"
 
 
 def test_greedy_tokens_of_the_loop_are_those_of_generate(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ from transformers import (
 )
 
 from tests.tiny_gemma import build_tiny_family
-from workers.engine import loading
 from workers.engine.architectures import ARCHITECTURES, FUSED, GENERIC, SCREENED
 from workers.engine.batching import model_runner
 from workers.engine.batching.sampling import Sampler, sample_tokens
@@ -42,7 +41,6 @@ from workers.engine.cpu.fused_gemma3 import FusedGemma3Layer
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
 from workers.engine.pretrained import read_vocabulary
-from workers.engine.ragged_attention import RAGGED
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import GenerationParams, Part, Prompt, Turn
 
@@ -253,17 +251,10 @@ def test_each_family_scores_and_searches_as_transformers_does_while_a_request_ru
             assert running.result().text.startswith(continue_greedily(network, engine, PROMPTS[-1]))
 
 
-@pytest.mark.parametrize(
-    ("family", "attention"),
-    [
-        *[(family, attention) for family in ("gemma3", "qwen3") for attention in (RAGGED, "sdpa", "eager")],
-        *[(family, RAGGED) for family in ("gemma3n", "gemma4_small", "gemma4_experts")],
-    ],
-)
+@pytest.mark.parametrize("family", ["gemma2", "gemma3", "qwen3", "gemma3n", "gemma4_small", "gemma4_experts"])
 def test_scores_and_beams_are_right_in_the_middle_of_a_forward_pass_of_the_loop_and_after_it(
-    build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str, attention: str
+    build: Callable[[str], Path], family: str
 ) -> None:
-    monkeypatch.setattr(loading, "choose_attention", lambda *_: attention)
     network, prompt, text = load_reference(build(family)), PROMPTS[-1], " the northern bridge"
     entered, release = threading.Event(), threading.Event()
 

@@ -48,24 +48,16 @@ def change_tensors(weights: Path, folder: Path, change: Callable[[torch.Tensor],
     return folder
 
 
-def test_gemma_1_and_2_are_served_in_float16_and_later_ones_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    chosen = {family: choose_dtype(family, "cuda") for family in ("gemma", "gemma2", "gemma3_text", "gemma4")}
-    assert chosen == {
-        "gemma": torch.float16,
-        "gemma2": torch.float16,
-        "gemma3_text": torch.bfloat16,
-        "gemma4": torch.bfloat16,
-    }
-
-
-def test_gemma_3_never_falls_back_to_float16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    assert choose_dtype("gemma3_text", "cuda") is torch.float32
+@pytest.mark.parametrize(("has_bfloat16", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_gpu_computes_in_bfloat16_and_never_in_float16(
+    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
+    assert choose_dtype("cuda") is dtype
 
 
 def test_a_cpu_computes_in_float32() -> None:
-    assert choose_dtype("gemma", "cpu") is choose_dtype("gemma3_text", "cpu") is torch.float32
+    assert choose_dtype("cpu") is torch.float32
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -54,12 +54,12 @@ FAMILIES: dict[str, Callable[[], PreTrainedConfig]] = {
 
 
 def count(config: PreTrainedConfig, itemsize: int = 4) -> CacheFootprint:
-    return measure_cache(read_layers(config), itemsize=itemsize, page_tokens=PAGE_TOKENS, spare=0)
+    return measure_cache(read_layers(config), itemsize=itemsize, page_tokens=PAGE_TOKENS["cpu"][0], spare=0)
 
 
 def allocate(config: PreTrainedConfig, engine: EngineConfig, machine: Machine) -> tuple[LayerCache, int]:
     """Return the cache that transformers builds from the sizes, and the context that they promise."""
-    sizes = choose_sizes(config, engine, machine, itemsize=4, is_masked=False)
+    sizes = choose_sizes(config, engine, machine, itemsize=4)
     batching = sizes.lanes[0]
     batching.max_blocks_per_request = 0
     cache = LayerCache(config, batching, "cpu", DistributedHelper(None, None), torch.float32, True)
@@ -94,7 +94,7 @@ def test_the_cache_takes_what_it_may_and_the_context_is_the_longest_request_that
     assert count_needed(context) <= cache.num_sectors
     if context < 8192:
         # Windows are counted with room for speculative tokens, a page more at most in each sector.
-        assert count_needed(context + 2 * PAGE_TOKENS * cache.tokens_per_sector) > cache.num_sectors
+        assert count_needed(context + 2 * PAGE_TOKENS["cpu"][0] * cache.tokens_per_sector) > cache.num_sectors
         assert cache.cache_tensor.nbytes > 0.5 * gigabytes * 2**30
 
 
@@ -120,24 +120,12 @@ def test_requests_share_sectors_of_a_kind() -> None:
     assert cache.find_context(1, longest=1000) == 0
 
 
-def test_masks_of_the_whole_cache_and_repeated_keys_are_counted_where_attention_needs_them() -> None:
-    config = FAMILIES["gemma3"]()
-    ragged, masked = (
-        measure_pass(read_layers(config), config, itemsize=2, tokens=4096, requests=16, is_masked=is_masked)
-        for is_masked in (False, True)
-    )
-    # A mask for each of two kinds, and a copy of one.
-    assert masked.row > 3 * 4096 * 2
-    assert masked.fixed - ragged.fixed == 3 * 4096 * 4096 * 2
-    assert ragged.row + ragged.context_row < masked.row
-
-
 def test_a_forward_pass_is_shortened_before_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     config = FAMILIES["gemma3"]()
     found = []
-    for megabytes in (4000, 400, 25):
+    for megabytes in (4000, 150, 25):
         machine = Machine("cuda", megabytes * 10**6, 2)
-        sizes = choose_sizes(config, EngineConfig(weights="x"), machine, itemsize=2, is_masked=True)
+        sizes = choose_sizes(config, EngineConfig(weights="x"), machine, itemsize=2)
         found.append((sizes.lanes[0].max_batch_tokens, sizes.context_tokens))
     assert found[0] == (4096, 8192)
     assert 512 <= found[1][0] < 4096
@@ -146,14 +134,32 @@ def test_a_forward_pass_is_shortened_before_the_context(monkeypatch: pytest.Monk
     assert found[2][1] < 8192
 
 
-def test_what_is_allocated_on_a_gpu_fits_with_its_masks() -> None:
+def test_a_gpu_has_as_many_slots_and_as_large_pages_as_its_memory_has_room_for() -> None:
+    config, slots, pages = FAMILIES["gemma3"](), [], []
+    for megabytes in (4000, 1000, 400, 150, 25):
+        machine = Machine("cuda", megabytes * 10**6, 2)
+        sizes = choose_sizes(config, EngineConfig(weights="x", slots=256), machine, itemsize=2)
+        (batching,) = sizes.lanes
+        slots.append(batching.max_requests_per_batch)
+        pages.append(batching.page_size)
+        if 16 < slots[-1] < 256:
+            cache = measure_cache(read_layers(config), itemsize=2, page_tokens=batching.page_size, spare=8)
+            allocated = batching.num_blocks * batching.page_size * 12 * 2 * 2 * 16 * 2 // cache.sector_bytes
+            assert cache.count_sectors(2048, requests=slots[-1]) <= allocated
+    assert slots[0] == 256
+    assert slots[0] > slots[1] > slots[2] > slots[3] == slots[4] == 16
+    assert (pages[0], pages[-1]) == (128, 32)
+
+
+def test_what_is_allocated_on_a_gpu_fits_with_a_forward_pass() -> None:
     config, machine = FAMILIES["gemma3"](), Machine("cuda", 2 * 10**9, 2)
-    sizer = LoopSizer(config, EngineConfig(weights="x"), machine, itemsize=4, is_masked=True)
-    loop = sizer.size_loop(1)
+    sizer = LoopSizer(config, EngineConfig(weights="x", slots=16), machine, itemsize=4, page_tokens=32)
+    loop = sizer.size_loop(1, 16)
     batching = build_batching(loop, slots=16)
     batching.max_blocks_per_request = 0
     cache = LayerCache(config, batching, "meta", DistributedHelper(None, None), torch.float32, True)
-    masks = 2 * loop.batch_tokens * (cache.max_tokens_read + loop.batch_tokens) * 4
-    allocated = cache.cache_tensor.nbytes + masks
-    assert 0.3 * machine.free < allocated < 0.85 * machine.free
+    work = measure_pass(read_layers(config), config, itemsize=4, tokens=loop.batch_tokens, requests=16)
+    rows = cache.num_sectors * cache.tokens_per_sector
+    allocated = cache.cache_tensor.nbytes + work.fixed + rows * work.row + loop.context_tokens * work.context_row
+    assert cache.cache_tensor.nbytes < allocated < 0.85 * machine.free
     assert cache.num_sectors + UNUSED_SECTORS == cache.cache_tensor.nbytes // cache.bytes_per_sector

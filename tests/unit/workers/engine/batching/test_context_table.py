@@ -12,7 +12,6 @@ from workers.engine.config import EngineConfig
 from workers.engine.device import Placement, ServedQuantization
 from workers.engine.errors import InsufficientMemoryError
 from workers.engine.footprint import measure_weights
-from workers.engine.geometry import is_uniform, read_layers
 from workers.weights.folder import TensorEntry
 
 PERFORMANCE = Path(__file__).parents[5] / "docs" / "performance.md"
@@ -106,7 +105,6 @@ def find_context(name: str, quantization: ServedQuantization, gibibytes: int) ->
             EngineConfig(weights=name),
             Machine("cuda", free, 1),
             itemsize=2,
-            is_masked=is_uniform(read_layers(config)),
         )
     except InsufficientMemoryError:
         return "-"

@@ -12,7 +12,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from workers.engine.batching.sampling import Sampler, sample_tokens
+from workers.engine.batching.sampling import Draws, Sampler, sample_tokens
 from workers.engine.block_topk import BLOCK, block_argmax, block_topk
 from workers.generation import GenerationParams
 
@@ -25,10 +25,15 @@ def choose(scores: torch.Tensor, samplers: list[Sampler]) -> list[int]:
     return [token for (token,) in sample_tokens(scores, samplers)]
 
 
+def make_draws(seed: int) -> Draws:
+    return Draws(torch.Generator().manual_seed(seed))
+
+
 def draw(scores: torch.Tensor, params: GenerationParams, times: int) -> torch.Tensor:
     """Return how often each token was drawn, as parts of all draws."""
     generator = torch.Generator().manual_seed(7)
-    tokens = choose(scores.expand(times, -1).clone(), [Sampler(params, generator, [0])] * times)
+    samplers = [Sampler(params, Draws(generator), [0]) for _ in range(times)]
+    tokens = choose(scores.expand(times, -1).clone(), samplers)
     return torch.bincount(torch.tensor(tokens), minlength=VOCABULARY) / times
 
 
@@ -89,9 +94,9 @@ def test_a_penalty_counts_speculative_tokens_as_seen() -> None:
 def test_speculative_tokens_do_not_change_the_draws_of_a_seed() -> None:
     scores = torch.randn(3, VOCABULARY, generator=torch.Generator().manual_seed(3))
     params = GenerationParams(temperature=2.0, top_k=0, top_p=1.0)
-    generator = torch.Generator().manual_seed(5)
-    alone = [choose(row.unsqueeze(0).clone(), [Sampler(params, generator)])[0] for row in scores]
-    together = sample_tokens(scores.clone(), [Sampler(params, torch.Generator().manual_seed(5), proposed=alone[:2])])
+    draws = make_draws(5)
+    alone = [choose(row.unsqueeze(0).clone(), [Sampler(params, draws)])[0] for row in scores]
+    together = sample_tokens(scores.clone(), [Sampler(params, make_draws(5), proposed=alone[:2])])
     assert together == [alone]
 
 
@@ -121,7 +126,7 @@ def test_repetition_penalty_is_that_of_transformers() -> None:
     params = replace(GREEDY, repetition_penalty=1.7)
     expected = RepetitionPenaltyLogitsProcessor(1.7)(torch.tensor([seen]), scores.clone())
     changed = scores.clone()
-    assert choose(changed, [Sampler(params, None, seen)]) == expected.argmax(-1).tolist()
+    assert choose(changed, [Sampler(params, seen=seen)]) == expected.argmax(-1).tolist()
     assert torch.equal(changed, expected)
 
 
@@ -129,7 +134,7 @@ def test_a_row_is_chosen_by_its_own_parameters_alone() -> None:
     scores = torch.randn(4, VOCABULARY, generator=torch.Generator().manual_seed(2))
     hot = GenerationParams(temperature=5.0, top_k=0, top_p=1.0, repetition_penalty=3.0)
     alone = choose(scores[:1].clone(), [Sampler(GREEDY)])
-    crowd = [Sampler(hot, None, list(range(50)))] * 3
+    crowd = [Sampler(hot, seen=list(range(50))) for _ in range(3)]
     together = choose(scores.clone(), [Sampler(GREEDY), *crowd])
     assert together[0] == alone[0]
 
@@ -139,7 +144,7 @@ def test_a_seeded_row_draws_the_same_beside_any_neighbours() -> None:
     params = GenerationParams(temperature=2.0, top_k=0, top_p=1.0)
 
     def draw_first(neighbours: int) -> int:
-        samplers = [Sampler(params, torch.Generator().manual_seed(5)), *[Sampler(params)] * neighbours]
+        samplers = [Sampler(params, make_draws(5)), *(Sampler(params) for _ in range(neighbours))]
         return choose(scores[: neighbours + 1].clone(), samplers)[0]
 
     assert draw_first(0) == draw_first(1) == draw_first(2)
@@ -161,3 +166,40 @@ def test_a_sampler_needs_only_its_candidates_and_penalized_ids_exactly(
 ) -> None:
     sampler = Sampler(replace(GREEDY, **changes), seen=[5, 6], proposed=[7])
     assert (sampler.top_count, list(sampler.penalized)) == (top_count, penalized)
+
+
+def draw_alone(row: torch.Tensor, params: GenerationParams, generator: torch.Generator) -> int:
+    """Return a token of logits (vocabulary,) by torch's own draw."""
+    values, ids = torch.topk(row, params.top_k or len(row))
+    probabilities = torch.softmax((values - values[0]) / params.temperature, dim=-1)
+    probabilities[probabilities.cumsum(dim=-1) - probabilities >= params.top_p] = 0
+    return int(ids[torch.multinomial(probabilities, 1, generator=generator)[0]])
+
+
+def test_each_request_of_a_batch_draws_what_torch_draws_for_it_alone() -> None:
+    wanted = [
+        GREEDY,
+        GenerationParams(temperature=2.0, top_k=20, top_p=0.9),
+        GenerationParams(temperature=5.0, top_k=0, top_p=1.0),
+        GenerationParams(temperature=0.5, top_k=20, top_p=1.0),
+        GenerationParams(temperature=3.0, top_k=7, top_p=0.8),
+    ]
+    draws = [make_draws(seed) for seed in range(len(wanted))]
+    generators = [torch.Generator().manual_seed(seed) for seed in range(len(wanted))]
+    for step in range(20):
+        scores = torch.randn(len(wanted), VOCABULARY, generator=torch.Generator().manual_seed(step))
+        expected = [
+            draw_alone(row, params, generator) if params.do_sample else int(row.argmax())
+            for row, params, generator in zip(scores, wanted, generators, strict=True)
+        ]
+        assert choose(scores, [Sampler(*pair) for pair in zip(wanted, draws, strict=True)]) == expected
+
+
+def test_a_rejected_speculative_token_does_not_use_up_a_draw() -> None:
+    scores = torch.randn(3, VOCABULARY, generator=torch.Generator().manual_seed(3))
+    params, draws = GenerationParams(temperature=2.0, top_k=0, top_p=1.0), make_draws(5)
+    expected = [choose(scores[:1].clone(), [Sampler(params, draws)])[0] for _ in range(2)]
+    draws = make_draws(5)
+    wrong = VOCABULARY - 1 - expected[0]
+    assert sample_tokens(scores.clone(), [Sampler(params, draws, proposed=[wrong, wrong])]) == [expected[:1]]
+    assert choose(scores[:1].clone(), [Sampler(params, draws)]) == expected[1:]
