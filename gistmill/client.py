@@ -61,10 +61,13 @@ class Client:
     Args:
         settings: settings with the addresses of the servers.
         warn: called with such a sentence in place of the logger.
+        connection: of this client alone, which closes it; by default a new one.
     """
 
-    def __init__(self, settings: Settings, *, warn: Warn = LOGGER.warning) -> None:
-        self.connection = Connection(settings, warn=warn)
+    def __init__(
+        self, settings: Settings, *, warn: Warn = LOGGER.warning, connection: Connection | None = None
+    ) -> None:
+        self.connection = connection or Connection(settings, warn=warn)
 
     def __enter__(self) -> Self:
         return self

@@ -32,6 +32,7 @@ CLUSTER_COMMANDS = {
     "demo": Entry("gistmill.cli.demo:demo", "Three documents to three summaries, from nothing.", CLUSTER),
     "plan": Entry("gistmill.cli.plan:plan", "What a job would do, without running it.", CLUSTER),
     "up": Entry("gistmill.cli.up:up", "Start the whole cluster on this machine.", CLUSTER),
+    "serve": Entry("gistmill.cli.serve:serve", "Serve the cluster over HTTP.", CLUSTER),
     "worker": Entry("gistmill.cli.worker:worker", "Serve jobs on this machine's GPUs or CPU.", CLUSTER),
     "finetune": Entry("gistmill.cli.finetune:finetune", "Train an adapter on pairs of your own.", CLUSTER),
     "weights": Entry("gistmill.cli.main:weights", "Weights and adapters that the cluster knows by name.", CLUSTER),

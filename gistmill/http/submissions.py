@@ -1,0 +1,104 @@
+"""Routes that submit documents: texts and addresses as JSON, files as an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, UploadFile
+from pydantic import ValidationError
+
+from gistmill.batch import Batch
+from gistmill.http.errors import RequestError, describe_responses
+from gistmill.http.requests import PlanBody, SubmissionBody, TextSubmissionBody
+from gistmill.http.services import Services, Shared
+from gistmill.http.uploads import store_uploads
+from gistmill.planning import DocumentPlan
+from producer.sources.given import Documents
+from producer.sources.source import SourceDuplicate, SourceNote, SourceProblem
+
+router = APIRouter(prefix="/api", tags=["submit"])
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionAnswer:
+    """A batch, and what became of the documents of a submission to it.
+
+    Args:
+        id: id of the batch.
+        name: its name.
+        new: number of new jobs.
+        existing: number of jobs that were there before.
+        unsent: number of steps that the broker did not take; workers find them later.
+        duplicates: documents dropped as equal to earlier ones.
+        problems: sources that could not be read, with the reasons.
+        notes: choices made in reading, such as a guessed column.
+    """
+
+    id: UUID
+    name: str
+    new: int
+    existing: int
+    unsent: int
+    duplicates: tuple[SourceDuplicate, ...]
+    problems: tuple[SourceProblem, ...]
+    notes: tuple[SourceNote, ...]
+
+
+REFUSALS = describe_responses(401, 403, 409, 413, 422, 503)
+
+
+@router.post("/batches", status_code=201, responses=REFUSALS)
+async def submit_documents(body: TextSubmissionBody, services: Shared) -> SubmissionAnswer:
+    """Submit texts and addresses of pages; the same ones with the same options are the same jobs."""
+    return await services.read_documents(_submit, services, body.list_documents(), body)
+
+
+@router.post("/batches/files", status_code=201, responses=REFUSALS)
+async def submit_files(
+    services: Shared,
+    files: list[UploadFile],
+    request: Annotated[str, Form(description="A SubmissionBody as JSON.")] = "{}",
+) -> SubmissionAnswer:
+    """Submit files of every kind that `gistmill submit` reads; their names are labels."""
+    body = parse_submission(request)
+    async with store_uploads(files) as documents:
+        return await services.read_documents(_submit, services, documents, body)
+
+
+@router.post("/plan", responses=describe_responses(401, 403, 413, 422, 501, 503))
+async def plan_documents(body: PlanBody, services: Shared) -> list[DocumentPlan]:
+    """Say how documents would be summarized and what that would take at most; nothing is submitted."""
+    return await services.read_documents(_plan, services, body)
+
+
+def parse_submission(text: str) -> SubmissionBody:
+    """Return the submission in a field of an upload.
+
+    Raises:
+        RequestError: it is not valid.
+    """
+    try:
+        return SubmissionBody.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("request", *first["loc"]))
+        raise RequestError(422, f"{place}: {first['msg']}", param=place) from error
+
+
+def _submit(services: Services, documents: Documents, body: SubmissionBody) -> SubmissionAnswer:
+    options: Mapping[str, Any] = body.options.list_given()
+    batch = services.client.submit(
+        documents, name=body.name, on_read=lambda _: None, priority=body.priority, strict=body.strict, **options
+    )
+    return _describe(batch)
+
+
+def _describe(batch: Batch) -> SubmissionAnswer:
+    return SubmissionAnswer(**batch.list_values())
+
+
+def _plan(services: Services, body: PlanBody) -> list[DocumentPlan]:
+    return services.client.plan(body.list_documents(), **body.options.list_given())
