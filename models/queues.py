@@ -24,6 +24,8 @@ QUEUE_OF_KIND = {
     StepKind.REFINE: "reduce",
     StepKind.EXTRACT: "reduce",
     StepKind.EVALUATE: "evaluate",
+    # Many at a time, as the chunks of a document.
+    StepKind.CHAT: "map",
 }
 TASK_PREFIX = "gistmill."
 # Levels of the broker's lists: three for each of the three priorities of a job.

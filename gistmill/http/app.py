@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from anyio import CapacityLimiter, to_thread
@@ -12,18 +13,32 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gistmill.client import Client
+from gistmill.connection import Connection
 from gistmill.http import batches, documentation, events, jobs, login, submissions
 from gistmill.http.bodies import BodyLimit
 from gistmill.http.errors import add_handlers
 from gistmill.http.guard import Guard
+from gistmill.http.housekeeping import Housekeeping
+from gistmill.http.openai import batches as chat_batches
+from gistmill.http.openai import files
 from gistmill.http.progress import ProgressHub
 from gistmill.http.services import SUBMISSIONS, THREADS, Services, SharedConnection
 from models.settings import Settings
+from producer.chat.progress import advance_batches
 from producer.watch import poll_batch
 
 LOGGER = logging.getLogger("gistmill.http")
 # In the order of the documentation; a page's router comes last, so that it takes no path of the API.
-ROUTERS = (submissions.router, batches.router, events.router, jobs.router, documentation.router, login.router)
+ROUTERS = (
+    submissions.router,
+    batches.router,
+    events.router,
+    jobs.router,
+    files.router,
+    chat_batches.router,
+    documentation.router,
+    login.router,
+)
 SUMMARY = "Submit documents, follow their batches, read the summaries with their provenance."
 # Pages load nothing from elsewhere, run no script that is written into them, and cannot be framed.
 SECURITY_HEADERS = (
@@ -89,6 +104,7 @@ def find_token(settings: Settings) -> str | None:
 async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     connection = SharedConnection(settings, warn=LOGGER.warning)
+    housekeeping = Housekeeping([partial(_advance_batches, connection)])
     app.state.services = Services(
         settings=settings,
         token=find_token(settings),
@@ -96,7 +112,14 @@ async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         hub=ProgressHub(lambda batch_id: poll_batch(connection.engine, batch_id)),
         submissions=CapacityLimiter(SUBMISSIONS),
     )
+    housekeeping.start()
     try:
         yield
     finally:
+        await to_thread.run_sync(housekeeping.close)
         connection.close()
+
+
+def _advance_batches(connection: Connection) -> None:
+    with connection.open_outbox() as outbox_publisher:
+        advance_batches(connection.engine, outbox_publisher)

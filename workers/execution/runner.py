@@ -19,6 +19,7 @@ from workers.engine.errors import PromptTooLongError, UnsupportedPromptError, Un
 from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.attempts import Answer, generate_answer, note_guard
+from workers.execution.chat import answer_chat
 from workers.execution.check_rate import RateCache
 from workers.execution.checks import measure_summary
 from workers.execution.combining import complete, describe_coverage, is_last, join_short
@@ -94,6 +95,8 @@ class StepRunner:
                 return self._extract(claim)
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
+            if claim.kind == StepKind.CHAT:
+                return self._answer(claim, stopped, seconds)
             return self._generate(claim, stopped, seconds)
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError) as error:
             raise PermanentError(str(error)) from error
@@ -103,6 +106,18 @@ class StepRunner:
         return measure_summary(
             self._generator, self._judge, source=source, summary=summary, stopped=stopped, seconds=seconds
         )
+
+    def _answer(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
+        result = answer_chat(
+            self._generator,
+            self._store,
+            claim,
+            read_options(claim.options),
+            stopped=stopped,
+            seconds=seconds,
+            remarks=self._remarks,
+        )
+        return None if result is None else StepOutcome(result)
 
     def _plan(self, claim: Claim) -> StepOutcome:
         text, document_format = self._store.read_document(claim)
