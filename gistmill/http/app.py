@@ -14,18 +14,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gistmill.client import Client
 from gistmill.connection import Connection
-from gistmill.http import batches, documentation, events, jobs, login, submissions
+from gistmill.http import batches, documentation, events, jobs, login, submissions, webhooks
 from gistmill.http.bodies import BodyLimit
 from gistmill.http.errors import add_handlers
 from gistmill.http.guard import Guard
 from gistmill.http.housekeeping import Housekeeping
+from gistmill.http.idempotency import delete_old_keys
 from gistmill.http.openai import batches as chat_batches
 from gistmill.http.openai import files
 from gistmill.http.progress import ProgressHub
 from gistmill.http.services import SUBMISSIONS, THREADS, Services, SharedConnection
+from gistmill.http.webhooks import make_policy
 from models.settings import Settings
 from producer.chat.progress import advance_batches
 from producer.watch import poll_batch
+from producer.webhooks import deliver_webhooks
 
 LOGGER = logging.getLogger("gistmill.http")
 # In the order of the documentation; a page's router comes last, so that it takes no path of the API.
@@ -34,6 +37,7 @@ ROUTERS = (
     batches.router,
     events.router,
     jobs.router,
+    webhooks.router,
     files.router,
     chat_batches.router,
     documentation.router,
@@ -72,9 +76,11 @@ def make_app(settings: Settings) -> FastAPI:
 
     Raises:
         SettingsError: no cluster is known.
+        WebhookError: the secret of webhooks is invalid.
     """
     settings.require_database_url()
     settings.require_broker_url()
+    make_policy(settings)
     app = FastAPI(
         title="Gistmill",
         version=version("gistmill"),
@@ -104,7 +110,10 @@ def find_token(settings: Settings) -> str | None:
 async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     connection = SharedConnection(settings, warn=LOGGER.warning)
-    housekeeping = Housekeeping([partial(_advance_batches, connection)])
+    housekeeping = Housekeeping([partial(_advance_batches, connection), partial(delete_old_keys, connection.engine)])
+    policy = make_policy(settings)
+    # A thread of its own, because a receiver may be slow.
+    calls = Housekeeping([] if policy is None else [partial(deliver_webhooks, connection.engine, policy)])
     app.state.services = Services(
         settings=settings,
         token=find_token(settings),
@@ -113,10 +122,12 @@ async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         submissions=CapacityLimiter(SUBMISSIONS),
     )
     housekeeping.start()
+    calls.start()
     try:
         yield
     finally:
         await to_thread.run_sync(housekeeping.close)
+        await to_thread.run_sync(calls.close)
         connection.close()
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from models.choices import Grounding, Splitter, Strategy, Style
 from models.settings import WEIGHTS_NAME
 from producer.options import PriorityName
-from producer.sources.given import Document, Documents, TextKind
+from producer.sources.given import Document, GivenItem, TextKind
 from producer.sources.limits import ReadLimits
 
 MAX_DOCUMENTS = 10_000
@@ -108,7 +108,7 @@ class DocumentsBody(RequestBody):
     documents: Annotated[list[TextBody], Field(max_length=MAX_DOCUMENTS)] = []
     urls: Annotated[list[Address], Field(max_length=MAX_URLS)] = []
 
-    def list_documents(self) -> Documents:
+    def list_documents(self) -> list[GivenItem]:
         """Return what is to be read, the texts first."""
         return [*(document.make_document() for document in self.documents), *self.urls]
 

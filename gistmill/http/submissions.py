@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,12 +12,15 @@ from pydantic import ValidationError
 
 from gistmill.batch import Batch
 from gistmill.http.errors import RequestError, describe_responses
+from gistmill.http.idempotency import RepeatKey, digest_request, run_once
 from gistmill.http.requests import PlanBody, SubmissionBody, TextSubmissionBody
 from gistmill.http.services import Services, Shared
 from gistmill.http.uploads import store_uploads
+from gistmill.http.webhooks import check_webhook
 from gistmill.planning import DocumentPlan
-from producer.sources.given import Documents
+from producer.sources.given import GivenItem, NamedFile
 from producer.sources.source import SourceDuplicate, SourceNote, SourceProblem
+from producer.webhooks import add_webhook
 
 router = APIRouter(prefix="/api", tags=["submit"])
 
@@ -51,9 +54,9 @@ REFUSALS = describe_responses(401, 403, 409, 413, 422, 503)
 
 
 @router.post("/batches", status_code=201, responses=REFUSALS)
-async def submit_documents(body: TextSubmissionBody, services: Shared) -> SubmissionAnswer:
+async def submit_documents(body: TextSubmissionBody, services: Shared, key: RepeatKey = None) -> SubmissionAnswer:
     """Submit texts and addresses of pages; the same ones with the same options are the same jobs."""
-    return await services.read_documents(_submit, services, body.list_documents(), body)
+    return await services.read_documents(_submit_once, services, key, body.list_documents(), body)
 
 
 @router.post("/batches/files", status_code=201, responses=REFUSALS)
@@ -61,11 +64,12 @@ async def submit_files(
     services: Shared,
     files: list[UploadFile],
     request: Annotated[str, Form(description="A SubmissionBody as JSON.")] = "{}",
+    key: RepeatKey = None,
 ) -> SubmissionAnswer:
     """Submit files of every kind that `gistmill submit` reads; their names are labels."""
     body = parse_submission(request)
     async with store_uploads(files) as documents:
-        return await services.read_documents(_submit, services, documents, body)
+        return await services.read_documents(_submit_once, services, key, documents, body)
 
 
 @router.post("/plan", responses=describe_responses(401, 403, 413, 422, 501, 503))
@@ -88,11 +92,26 @@ def parse_submission(text: str) -> SubmissionBody:
         raise RequestError(422, f"{place}: {first['msg']}", param=place) from error
 
 
-def _submit(services: Services, documents: Documents, body: SubmissionBody) -> SubmissionAnswer:
+def _submit_once(
+    services: Services, key: str | None, documents: Sequence[GivenItem], body: SubmissionBody
+) -> SubmissionAnswer:
+    if key is None:
+        return _submit(services, documents, body)
+    files = [item for item in documents if isinstance(item, NamedFile)]
+    request = digest_request("/api/batches", body.model_dump(mode="json"), files)
+    return run_once(services, key, request, lambda: _submit(services, documents, body), SubmissionAnswer)
+
+
+def _submit(services: Services, documents: Sequence[GivenItem], body: SubmissionBody) -> SubmissionAnswer:
+    if body.webhook is not None:
+        check_webhook(body.webhook, services.settings)
     options: Mapping[str, Any] = body.options.list_given()
     batch = services.client.submit(
         documents, name=body.name, on_read=lambda _: None, priority=body.priority, strict=body.strict, **options
     )
+    if body.webhook is not None:
+        with services.open_transaction() as session:
+            add_webhook(session, batch.id, body.webhook, has_new_jobs=batch.new > 0)
     return _describe(batch)
 
 

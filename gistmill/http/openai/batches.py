@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from fastapi import APIRouter, Query
 from pydantic import Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from gistmill.http.errors import RequestError, describe_responses
+from gistmill.http.idempotency import RepeatKey, digest_request, run_once
 from gistmill.http.openai.files import require_file
 from gistmill.http.openai.objects import (
     BATCH_PREFIX,
@@ -21,12 +22,13 @@ from gistmill.http.openai.objects import (
     parse_id,
 )
 from gistmill.http.requests import RequestBody
-from gistmill.http.services import Shared
+from gistmill.http.services import Services, Shared
 from models.chat import ChatBatch
 from models.files import FilePurpose
 from models.registry import list_known_names
 from producer.chat.batches import create_chat_batch, list_chat_batches, request_cancel
 from producer.chat.output import count_requests
+from producer.intake import BATCH_NAMESPACE
 
 router = APIRouter(prefix="/v1", tags=["OpenAI's batches"])
 REFUSALS = describe_responses(401, 403, 404, 422, 503)
@@ -46,21 +48,12 @@ class BatchBody(RequestBody):
 
 
 @router.post("/batches", responses=describe_responses(401, 403, 404, 409, 413, 422, 503))
-def create_batch(services: Shared, body: BatchBody) -> BatchObject:
+def create_batch(services: Shared, body: BatchBody, key: RepeatKey = None) -> BatchObject:
     """Create a batch of the requests in a file; each becomes a job of its own."""
-    with services.open_transaction() as session:
-        file = require_file(session, body.input_file_id)
-        if file.purpose != FilePurpose.BATCH:
-            raise RequestError(422, "this file is the output of a batch; give one of requests", param="input_file_id")
-        batch = create_chat_batch(
-            session,
-            uuid4(),
-            file,
-            endpoint=body.endpoint,
-            window=body.completion_window,
-            labels=body.metadata,
-        )
-        return _describe(session, batch)
+    request = digest_request("/v1/batches", body.model_dump(mode="json"))
+    # Derived, so that a repetition that takes over from a lost request creates no second batch.
+    batch_id = uuid4() if key is None else uuid5(BATCH_NAMESPACE, f"{key} {request}")
+    return run_once(services, key, request, lambda: _create(services, batch_id, body), BatchObject)
 
 
 @router.get("/batches", responses=REFUSALS)
@@ -117,3 +110,19 @@ def require_chat_batch(session: Session, batch_id: str) -> ChatBatch:
 
 def _describe(session: Session, batch: ChatBatch) -> BatchObject:
     return describe_batch(batch, count_requests(session, batch.id, total=batch.lines))
+
+
+def _create(services: Services, batch_id: UUID, body: BatchBody) -> BatchObject:
+    with services.open_transaction() as session:
+        file = require_file(session, body.input_file_id)
+        if file.purpose != FilePurpose.BATCH:
+            raise RequestError(422, "this file is the output of a batch; give one of requests", param="input_file_id")
+        batch = create_chat_batch(
+            session,
+            batch_id,
+            file,
+            endpoint=body.endpoint,
+            window=body.completion_window,
+            labels=body.metadata,
+        )
+        return _describe(session, batch)
