@@ -19,6 +19,6 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 def open_server(cluster: Cluster, **settings: object) -> Iterator[TestClient]:
     """Run the application for a block."""
     urls = {"database_url": cluster.database_url, "broker_url": cluster.broker_url}
-    app = make_app(Settings(**urls, **settings))  # type: ignore[arg-type]
+    app = make_app(Settings(**{**urls, **settings}))  # type: ignore[arg-type]
     with TestClient(app, base_url="http://localhost:8000", raise_server_exceptions=False) as client:
         yield client
