@@ -23,7 +23,7 @@ Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length
 class RequestBody(BaseModel):
     """A body of JSON, without unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ExampleBody(RequestBody):

@@ -8,21 +8,16 @@ import os
 import socket
 import struct
 import tempfile
-import threading
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-import gistmill.http.bodies
 import producer.chat.files
-from gistmill.http.app import make_app
 from gistmill.http.guard import SESSION_COOKIE, make_session
 from gistmill.http.server import check_address
 from models.errors import SettingsError
@@ -31,7 +26,7 @@ from models.settings import Settings, read_settings
 from producer.sources.limits import MIB
 from tests.conftest import Cluster, wait_until
 from tests.hand_driven import Driver
-from tests.integration.gistmill.http_client import BEARER, TOKEN, open_server
+from tests.integration.gistmill.http_client import BEARER, TOKEN, listen, open_server
 from tests.roles import apply_roles
 
 TEXT = "The river rose by four metres in two days. The council closed both bridges on Friday."
@@ -179,21 +174,6 @@ def test_a_zip_bomb_is_a_problem_of_its_file(http: TestClient) -> None:
     assert "unpacks to 2 files of 600 MiB, more than the" in answer.json()["error"]["message"]
 
 
-@contextmanager
-def listen(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, bound: int) -> Iterator[int]:
-    """Run the server on a port, with small bounds of bodies."""
-    for name in ("MAX_UPLOAD_BYTES", "MAX_JSON_BYTES"):
-        monkeypatch.setattr(gistmill.http.bodies, name, bound)
-    urls = {"database_url": cluster.database_url, "broker_url": cluster.broker_url}
-    server = uvicorn.Server(uvicorn.Config(make_app(Settings(**urls)), port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started, "the server listens")
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
-
-
 @pytest.mark.parametrize("length", ["Content-Length: 5000000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize(
     ("path", "kind"),
@@ -213,7 +193,7 @@ def test_a_body_without_end_is_cut_off_and_leaves_nothing_on_the_disk(
         else b'{"'
     )
     folder = Path(tempfile.gettempdir())
-    with listen(cluster, monkeypatch, bound) as port, socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
+    with listen(cluster) as port, socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
         peer.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n{length}\r\n\r\n".encode())
         sent = send_until_refused(peer, head, chunked="chunked" in length)
         answer = read_answer(peer)
