@@ -93,8 +93,11 @@ def test_errors_are_those_of_the_cluster(remote: gistmill.Client, url: str) -> N
         remote.batch("nothing")
     with pytest.raises(gistmill.SubmissionError, match="there is no document"):
         remote.submit([])
-    with pytest.raises(gistmill.SettingsError, match="the token is missing or wrong"):
-        gistmill.connect(url, token="a wrong token of length").batches()
+    with (
+        gistmill.connect(url, token="a wrong token of length") as stranger,
+        pytest.raises(gistmill.SettingsError, match="the token is missing or wrong"),
+    ):
+        stranger.batches()
     with pytest.raises(gistmill.UnreachableError, match=r"no server answers at http://127\.0\.0\.1:1"):
         gistmill.connect("http://127.0.0.1:1").batches()
     with pytest.raises(gistmill.SettingsError, match="needs no broker"):
