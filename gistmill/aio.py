@@ -16,7 +16,9 @@ from gistmill.batch import INTERVAL, Batch, BatchRecord, OnProgress, ProgressRep
 from gistmill.client import Client, Named, connect
 from gistmill.cluster import OnRead
 from gistmill.summaries import Summaries, make_frame
+from models.deletion import DeletionCounts
 from models.views import BatchProgress
+from producer.deletion import DeletionChoice, DeletionRecord
 from producer.filters import FilterOptions
 from producer.options import PlanningOptions, SubmitOptions
 from producer.provenance import Provenance
@@ -108,6 +110,10 @@ class AsyncBatch(BatchRecord):
         """Stop the open jobs; what is finished stays."""
         return await to_thread(self.sync.cancel)
 
+    async def delete(self) -> DeletionRecord:
+        """Delete the batch for good."""
+        return await to_thread(self.sync.delete)
+
     async def retry(self, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run failed and cancelled steps again."""
         return await to_thread(self.sync.retry, marked=marked)
@@ -171,6 +177,18 @@ class AsyncClient:
     async def retry(self, name: Named, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run the failed and cancelled steps of a job or a batch again."""
         return await to_thread(self._sync.retry, name, marked=marked)
+
+    async def preview_deletion(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionCounts:
+        """Count what ``delete`` with the same arguments would take."""
+        return await to_thread(self._sync.preview_deletion, name, **choice)
+
+    async def delete(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionRecord:
+        """Delete jobs for good, as ``Client.delete`` does."""
+        return await to_thread(self._sync.delete, name, **choice)
+
+    async def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that are kept no longer."""
+        return await to_thread(self._sync.delete_expired)
 
     async def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
         """Compare two batches over the same documents."""

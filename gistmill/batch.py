@@ -17,6 +17,7 @@ from producer.watch import Outage, WatchEvent, follow_batch
 
 if TYPE_CHECKING:
     from producer.cancel import Cancellation
+    from producer.deletion import DeletionRecord
     from producer.retry import RetryOutcome
     from producer.sources.source import SourceDuplicate, SourceNote, SourceProblem
     from producer.submit import SubmissionResult
@@ -121,6 +122,10 @@ class Batch(BatchRecord):
     def cancel(self) -> Cancellation:
         """Stop the open jobs; what is finished stays."""
         return self.cluster.cancel(self.target)
+
+    def delete(self) -> DeletionRecord:
+        """Delete the batch for good, with its summaries and with the documents that no other job needs."""
+        return self.cluster.delete(str(self.id), {})
 
     def retry(self, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run failed and cancelled steps again.

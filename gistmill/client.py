@@ -14,6 +14,7 @@ from gistmill.summaries import Summaries
 from models.errors import SettingsError
 from models.settings import read_settings
 from models.views import BatchProgress
+from producer.deletion import DeletionChoice, DeletionRecord
 from producer.filters import FilterOptions, make_filter
 from producer.options import PlanningOptions, SubmitOptions
 from producer.preparation import prepare_submission
@@ -26,6 +27,7 @@ from producer.wording import count
 
 if TYPE_CHECKING:
     from gistmill.planning import DocumentPlan
+    from models.deletion import DeletionCounts
     from producer.cancel import Cancellation
     from producer.retry import RetryOutcome
     from workers.comparison import Comparison
@@ -118,7 +120,9 @@ class Client:
             UnreachableError: the database does not answer.
         """
         priority, is_strict = options.pop("priority", "normal"), options.pop("strict", False)
-        preparation = prepare_submission(documents, options, name=name, priority=priority, strict=is_strict)
+        preparation = prepare_submission(
+            documents, options, name=name, priority=priority, strict=is_strict, keep_days=options.pop("keep_days", None)
+        )
         result = SubmissionResult(batch=preparation.request.batch)
         self.cluster.submit(preparation, result, report=on_read or (lambda _: None))
         if on_read is None:
@@ -195,6 +199,28 @@ class Client:
             UnknownIdError: there is no such batch or job.
         """
         return self.cluster.retry(self.cluster.find_target(_name_of(name)), marked=marked)
+
+    def preview_deletion(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionCounts:
+        """Count what ``delete`` with the same arguments would take, without any change."""
+        return self.cluster.preview_deletion(None if name is None else _name_of(name), choice)
+
+    def delete(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionRecord:
+        """Delete jobs for good, with their summaries and with the documents that no other job needs.
+
+        Args:
+            name: batch or job.
+            choice: in place of a name ``document``, the SHA-256 of a document or the beginning of it: all its jobs; or
+                ``older_than``, a moment or an age such as "90d": the jobs that ended before.
+
+        Raises:
+            UnknownIdError: there is no such batch, job or document.
+            SettingsError: not exactly one is given, ``older_than`` is no moment, or the role may not delete.
+        """
+        return self.cluster.delete(None if name is None else _name_of(name), choice)
+
+    def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that their batch, or else GISTMILL_RETENTION_DAYS, keeps no longer."""
+        return self.cluster.delete_expired()
 
     def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
         """Compare two batches over the same documents: means, and paired differences with their intervals.

@@ -8,10 +8,12 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from gistmill.planning import DocumentPlan
+    from models.deletion import DeletionCounts
     from models.listing import JobFilter
     from models.lookup import Target
     from models.views import BatchProgress
     from producer.cancel import Cancellation
+    from producer.deletion import DeletionChoice, DeletionRecord
     from producer.preparation import Preparation
     from producer.provenance import Provenance
     from producer.retry import RetryOutcome
@@ -77,6 +79,18 @@ class Cluster(Protocol):
 
     def retry(self, target: Target, *, marked: bool) -> Mapping[RetryOutcome, int]:
         """Run the failed and cancelled steps of a job or a batch again."""
+        ...
+
+    def preview_deletion(self, name: str | None, choice: DeletionChoice) -> DeletionCounts:
+        """Count what a deletion would take: of a batch or job, or of a choice in place of it."""
+        ...
+
+    def delete(self, name: str | None, choice: DeletionChoice) -> DeletionRecord:
+        """Delete jobs for good."""
+        ...
+
+    def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that are kept no longer."""
         ...
 
     def compare(self, first: UUID, second: UUID) -> Comparison:

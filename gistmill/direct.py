@@ -9,12 +9,14 @@ from uuid import UUID
 from gistmill.cluster import OnRead, SummaryPage, Warn
 from gistmill.connection import Connection
 from gistmill.errors import explain_missing
+from models.deletion import DeletionCounts, preview_deletion
 from models.listing import JobFilter, Place, read_page
 from models.lookup import Target, find_batch, find_job, find_target, list_batches, list_ended_jobs, read_batch
 from models.session import explain_outage
 from models.settings import Settings
 from models.views import BatchProgress
 from producer.cancel import Cancellation, cancel_jobs
+from producer.deletion import DeletionChoice, DeletionRecord, choose_deletion, delete_expired, delete_requested
 from producer.errors import ProducerError
 from producer.preparation import Preparation
 from producer.provenance import Provenance, read_provenance
@@ -114,6 +116,21 @@ class DirectCluster:
                 with self.connection.open_session() as session:
                     jobs = list_ended_jobs(session, target.batch_id)
             return retry_jobs(self.connection.engine, outbox_publisher, jobs, with_marked=marked)
+
+    def preview_deletion(self, name: str | None, choice: DeletionChoice) -> DeletionCounts:
+        """Count what a deletion would take: of a batch or job, or of a choice in place of it."""
+        with self.connection.open_session() as session:
+            return preview_deletion(session, choose_deletion(session, name, choice))
+
+    def delete(self, name: str | None, choice: DeletionChoice) -> DeletionRecord:
+        """Delete jobs for good."""
+        with self.connection.open_session() as session:
+            request = choose_deletion(session, name, choice)
+        return delete_requested(self.connection.engine, request)
+
+    def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that their batch, or else GISTMILL_RETENTION_DAYS, keeps no longer."""
+        return delete_expired(self.connection.engine, retention_days=self.connection.settings.retention_days)
 
     def compare(self, first: UUID, second: UUID) -> Comparison:
         """Compare two batches over the same documents."""

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
-from pydantic import TypeAdapter
 
 from gistmill.cluster import OnRead, SummaryPage, Warn
-from gistmill.errors import ClosedError, MissingLibraryError, explain_missing
-from models.base import Json
-from models.errors import GistmillError, SettingsError, UnknownIdError, UnreachableError
+from gistmill.errors import ClosedError, explain_missing
+from gistmill.messages import (
+    PAGE_ITEMS,
+    describe_choice,
+    describe_filter,
+    describe_options,
+    describe_source,
+    explain_refusal,
+    read_answer,
+)
+from models.deletion import DeletionCounts
+from models.errors import SettingsError, UnknownIdError, UnreachableError
 from models.listing import JobFilter
 from models.lookup import Target
-from models.options import JobOptions
 from models.views import BatchProgress
 from producer.cancel import Cancellation
-from producer.errors import ProducerError, SubmissionError
+from producer.deletion import DeletionChoice, DeletionRecord
+from producer.errors import ProducerError
 from producer.intake import SubmissionRequest
 from producer.options import build_job_options
 from producer.preparation import Preparation, Reading, split_options
@@ -36,22 +44,8 @@ if TYPE_CHECKING:
     from gistmill.planning import DocumentPlan
     from workers.comparison import Comparison
 
-Answer = TypeVar("Answer")
 # Seconds to connect; an answer may take as long as it takes to read documents.
 CONNECT_SECONDS = 10
-# Summaries of a page.
-PAGE_JOBS = 200
-ERRORS: dict[str, type[GistmillError]] = {
-    "missing_library": MissingLibraryError,
-    "settings": SettingsError,
-    "submission": SubmissionError,
-    "unknown_id": UnknownIdError,
-    "unreachable": UnreachableError,
-}
-
-
-# Made once, because making one costs more than reading an answer.
-ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
 class HttpCluster:
@@ -93,6 +87,7 @@ class HttpCluster:
             "priority": request.priority.name.lower(),
             "options": describe_options(request.options),
             "documents": [describe_source(source) for source in sources],
+            "keep_days": request.retention_days,
         }
         answer = self._request("POST", "/api/batches", json=body)
         result.created += answer["new"]
@@ -133,7 +128,7 @@ class HttpCluster:
         batches: list[BatchProgress] = []
         cursor: str | None = None
         while len(batches) < limit:
-            params = {"limit": min(limit - len(batches), PAGE_JOBS)} | ({"cursor": cursor} if cursor else {})
+            params = {"limit": min(limit - len(batches), PAGE_ITEMS)} | ({"cursor": cursor} if cursor else {})
             page = self._request("GET", "/api/batches", params=params)
             batches += read_answer(list[BatchProgress], page["data"])
             cursor = page["next_cursor"]
@@ -185,6 +180,24 @@ class HttpCluster:
         answer = self._request("POST", f"{_name_path(target)}/retry", json={"marked": marked})
         return read_answer(dict[RetryOutcome, int], answer)
 
+    def preview_deletion(self, name: str | None, choice: DeletionChoice) -> DeletionCounts:
+        """Count what a deletion would take: of a batch or job, or of a choice in place of it."""
+        answer = self._request("POST", "/api/deletions/preview", json=describe_choice(name, choice))
+        return read_answer(DeletionCounts, answer)
+
+    def delete(self, name: str | None, choice: DeletionChoice) -> DeletionRecord:
+        """Delete jobs for good."""
+        answer = self._request("POST", "/api/deletions", json=describe_choice(name, choice))
+        return read_answer(DeletionRecord, answer)
+
+    def delete_expired(self) -> list[DeletionRecord]:
+        """Refuse: how long jobs are kept is a setting of the cluster.
+
+        Raises:
+            ProducerError: always.
+        """
+        raise ProducerError("`gistmill delete --expired` runs beside the cluster, not over HTTP")
+
     def compare(self, first: UUID, second: UUID) -> Comparison:
         """Compare two batches over the same documents."""
         with explain_missing("a comparison"):
@@ -223,52 +236,6 @@ def open_remote(address: str, token: str | None, *, warn: Warn) -> HttpCluster:
         return HttpCluster(httpx.Client(base_url=address, headers=headers, timeout=timeout), warn=warn)
     except (httpx.InvalidURL, UnicodeError) as error:
         raise SettingsError(f"{address} is not an address such as http://host:8000 ({error})") from error
-
-
-def explain_refusal(response: httpx.Response) -> GistmillError:
-    """Return the error in an answer of the server."""
-    try:
-        error = response.json()["error"]
-        message, code = str(error["message"]), str(error["code"])
-    except (ValueError, KeyError, TypeError):
-        return UnreachableError(f"{response.url} answers with status {response.status_code}, not as Gistmill does")
-    if response.status_code in (401, 403):
-        return SettingsError(f"{message} (gistmill.connect(..., token=...))")
-    return ERRORS.get(code, ProducerError)(message)
-
-
-def describe_options(options: JobOptions) -> Json:
-    """Return the options of a job as a request names them, without those that have their defaults."""
-    values: Json = options.model_dump(mode="json", exclude_defaults=True)
-    generation: Json = values.pop("generation", {})
-    template = values.pop("template", None)
-    prompt = {} if template is None else {"prompt": template}
-    return {**values, **generation, **prompt}
-
-
-def describe_source(source: Source) -> Json:
-    """Return a document as a request has it."""
-    return {
-        "text": source.text,
-        "name": source.name,
-        "title": source.title,
-        "format": source.format,
-        "metadata": source.metadata,
-    }
-
-
-def describe_filter(wanted: JobFilter) -> Json:
-    """Return a filter as the parameters of a request."""
-    size = PAGE_JOBS if wanted.limit is None else min(wanted.limit, PAGE_JOBS)
-    since = {} if wanted.since is None else {"since": wanted.since.isoformat()}
-    names = {"status": list(wanted.states), "strategy": list(wanted.strategies), "weights": list(wanted.weights)}
-    return {**names, **since, "needs_review": wanted.needs_review, "flagged": wanted.flagged, "limit": size}
-
-
-def read_answer(kind: type[Answer], values: object) -> Answer:
-    """Return the values of an answer as a type of ours."""
-    adapter: TypeAdapter[Answer] = ADAPTERS.get(kind) or ADAPTERS.setdefault(kind, TypeAdapter(kind))
-    return adapter.validate_python(values)
 
 
 def _name_path(target: Target) -> str:

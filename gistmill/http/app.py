@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gistmill.connection import Connection
 from gistmill.direct import DirectCluster
-from gistmill.http import batches, documentation, events, jobs, login, submissions, webhooks
+from gistmill.http import batches, deletions, documentation, events, jobs, login, submissions, webhooks
 from gistmill.http.bodies import BodyLimit
 from gistmill.http.errors import add_handlers, describe_responses
 from gistmill.http.guard import Guard
@@ -38,6 +38,7 @@ ROUTERS = (
     events.router,
     jobs.router,
     webhooks.router,
+    deletions.router,
     files.router,
     chat_batches.router,
     documentation.router,

@@ -107,7 +107,13 @@ def _submit(services: Services, documents: Sequence[GivenItem], body: Submission
         check_webhook(body.webhook, services.settings)
     options: Mapping[str, Any] = body.options.list_given()
     batch = services.client.submit(
-        documents, name=body.name, on_read=lambda _: None, priority=body.priority, strict=body.strict, **options
+        documents,
+        name=body.name,
+        on_read=lambda _: None,
+        priority=body.priority,
+        strict=body.strict,
+        keep_days=body.keep_days,
+        **options,
     )
     if body.webhook is not None:
         with services.open_transaction() as session:

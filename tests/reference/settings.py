@@ -113,6 +113,11 @@ GROUPS = (
         },
     ),
     Group(
+        "Deletion",
+        "How long jobs are kept (docs/deletion.md).",
+        {"retention_days": f"{WORKER}, `delete --expired`"},
+    ),
+    Group(
         "Monitoring",
         "Ports, metrics and logs (docs/monitoring.md).",
         {

@@ -22,7 +22,7 @@ from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
-from workers.local.home import Home, free_ports, open_home
+from workers.local.home import Home, free_ports, is_port_free, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
 from workers.started_server import FILE_VARIABLE, StartedServer
@@ -98,7 +98,7 @@ class Stack:
         self._report("preparing the data folder")
         home.postgres.initialize()
         home.valkey.initialize()
-        flower_port = self._settings.flower_port or free_ports(1)[0]
+        flower_port = self._choose_flower_port()
         environment = self._environment()
         self._workers = plan_processes(
             self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
@@ -114,6 +114,24 @@ class Stack:
         self._start_flower()
         self._start_workers()
         return addresses
+
+    def _choose_flower_port(self) -> int:
+        """Return the port of the settings, or a free one if another program has the default one.
+
+        Raises:
+            FinalStartError: another program has the port that the settings name.
+        """
+        port = self._settings.flower_port
+        if port and is_port_free(port):
+            return port
+        if port and "flower_port" in self._settings.model_fields_set:
+            raise FinalStartError(
+                f"another program listens on port {port}; set GISTMILL_FLOWER_PORT to a free one, or to 0 for any"
+            )
+        (free,) = free_ports(1)
+        if port:
+            self._report(f"another program listens on port {port}, so Flower takes {free}")
+        return free
 
     def _describe_programs(self, environment: dict[str, str], flower_port: int) -> list[Program]:
         home = self._home
@@ -169,6 +187,7 @@ class Stack:
         try:
             with Session(engine) as session:
                 before = session.scalar(select(func.count()).select_from(Worker)) or 0
+                fingerprints = _read_fingerprints(session)
             for program in self._workers:
                 self._require_supervisor().start(program.name)
             for program in filter(lambda program: program.is_server, self._workers):
@@ -177,8 +196,18 @@ class Stack:
             workers = [program for program in self._workers if not program.is_server]
             for started, program in enumerate(workers, start=before + 1):
                 self._wait(lambda wanted=started: _count_workers(engine) >= wanted, program.name, WORKER_SECONDS)  # type: ignore[misc]
+            with Session(engine) as session:
+                self._report_changes(fingerprints, _read_fingerprints(session))
         finally:
             engine.dispose()
+
+    def _report_changes(self, before: dict[str, str], now: dict[str, str]) -> None:
+        """Say which names stand for other weights than at the last start: their results are not comparable."""
+        for name in sorted(name for name in now if before.get(name, now[name]) != now[name]):
+            self._report(
+                f"{name} are other weights than at the last start ({now[name][:8]}, before {before[name][:8]}); "
+                "their summaries differ, so `gistmill weights add` gives each set a name of its own"
+            )
 
     def _settings_url(self) -> str:
         return self._home.postgres.url.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -200,6 +229,8 @@ class Stack:
 
     def _stop(self) -> None:
         if self._supervisor is not None:
+            seconds = self._settings.drain_seconds
+            self._report(f"stopping: running steps have {seconds:.0f} s to end, then they wait for the next start")
             self._supervisor.shutdown()
         self._home.withdraw_servers()
 
@@ -255,6 +286,12 @@ def _is_broker_up(broker: redis.Redis) -> bool:
 def _count_workers(engine: Engine) -> int:
     with Session(engine) as session:
         return session.scalar(select(func.count()).select_from(Worker)) or 0
+
+
+def _read_fingerprints(session: Session) -> dict[str, str]:
+    """Return the fingerprint that the latest worker of each weights name has served."""
+    latest = select(Worker.weights, Worker.weights_fingerprint).order_by(Worker.started_at)
+    return {row.weights: row.weights_fingerprint for row in session.execute(latest)}
 
 
 def _find_error(log: Path) -> str:
