@@ -8,8 +8,8 @@ from contextlib import closing
 
 import uvicorn
 
-from gistmill.http.app import find_token, make_app
-from gistmill.http.guard import is_loopback
+from gistmill.http.app import make_app
+from gistmill.http.guard import check_address
 from models.errors import SettingsError
 from models.settings import Settings
 
@@ -17,19 +17,6 @@ from models.settings import Settings
 SHUTDOWN_SECONDS = 5
 # Connections that wait to be taken.
 BACKLOG = 2048
-
-
-def check_address(settings: Settings) -> None:
-    """Refuse to listen where others can connect without a token.
-
-    Raises:
-        SettingsError: there is no token, and the address is not of this machine alone.
-    """
-    if not is_loopback(settings.serve_host) and find_token(settings) is None:
-        raise SettingsError(
-            f"on {settings.serve_host} others can connect: set GISTMILL_SERVE_TOKEN to a token of 16 characters or "
-            "more, or serve on 127.0.0.1"
-        )
 
 
 def run_server(settings: Settings, *, report: Callable[[str], None]) -> None:

@@ -18,8 +18,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 import producer.chat.files
-from gistmill.http.guard import SESSION_COOKIE, make_session
-from gistmill.http.server import check_address
+from gistmill.http.guard import SESSION_COOKIE, check_address, make_session
 from models.errors import SettingsError
 from models.files import FilePart
 from models.settings import Settings, read_settings
