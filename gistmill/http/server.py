@@ -15,6 +15,8 @@ from models.settings import Settings
 
 # Seconds that open requests, such as those that follow a batch, have to end when the server stops.
 SHUTDOWN_SECONDS = 5
+# Seconds that an idle connection is kept; with few, a client reuses one in the moment that the server closes it.
+KEEP_ALIVE_SECONDS = 75
 # Connections that wait to be taken.
 BACKLOG = 2048
 
@@ -39,6 +41,7 @@ def run_server(settings: Settings, *, report: Callable[[str], None]) -> None:
             # The address of a request may hold a batch's name.
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listener])
