@@ -12,6 +12,8 @@ from workers.local.home import free_ports, is_port_free
 from workers.local.supervisor import Program
 
 Report = Callable[[str], None]
+# Compared, not listened on.
+LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
 def choose_port(settings: Settings, setting: str, program: str, *, report: Report) -> int:
@@ -61,5 +63,6 @@ def describe_http(settings: Settings, port: int, environment: Mapping[str, str])
 
 def describe_http_url(settings: Settings, port: int) -> str:
     """Return the address at which this machine reaches the HTTP server."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.serve_host, settings.serve_host)  # noqa: S104 - compared
+    # An address of all interfaces is none to connect to.
+    host = LOOPBACKS.get(settings.serve_host, settings.serve_host)
     return f"http://{host}:{port}"
