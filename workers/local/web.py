@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from models.settings import Settings
 from workers.errors import FinalStartError
@@ -39,20 +38,6 @@ def choose_port(settings: Settings, setting: str, program: str, *, report: Repor
     if port:
         report(f"another program listens on port {port}, so {program} takes {free}")
     return free
-
-
-def describe_flower(folder: Path, port: int, broker_url: str, environment: Mapping[str, str]) -> Program:
-    """Return the program of Flower, with its database in a folder."""
-    options = [
-        "--address=127.0.0.1",
-        f"--port={port}",
-        "--persistent=True",
-        f"--db={folder / 'flower.db'}",
-        "--state_save_interval=10000",
-    ]
-    command = [sys.executable, "-m", "celery", "flower", *options]
-    # In the environment: command lines are readable by every user of the machine.
-    return Program("flower", command, environment={**environment, "CELERY_BROKER_URL": broker_url})
 
 
 def describe_http(settings: Settings, port: int, environment: Mapping[str, str]) -> Program:
