@@ -12,8 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID
 
-from gistmill.batch import INTERVAL, Batch, BatchRecord, OnProgress, ProgressReporter
-from gistmill.client import Client, Named, OnRead, connect
+from gistmill.batch import INTERVAL, Batch, OnProgress, ProgressReporter
+from gistmill.batch_record import BatchRecord
+from gistmill.client import Client, Named, connect
+from gistmill.cluster import OnRead
 from gistmill.summaries import Summaries, make_frame
 from models.deletion import DeletionCounts
 from models.views import BatchProgress
@@ -24,7 +26,7 @@ from producer.provenance import Provenance
 from producer.sources.given import Documents
 from producer.status import Snapshot
 from producer.summaries import Summary
-from producer.watch import Deadline, has_ended, poll_batch
+from producer.watch import Deadline, has_ended
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,13 +37,13 @@ if TYPE_CHECKING:
     from workers.comparison import Comparison
 
 
-def aconnect(database_url: str | None = None, broker_url: str | None = None) -> AsyncClient:
+def aconnect(address: str | None = None, broker_url: str | None = None, *, token: str | None = None) -> AsyncClient:
     """Return a client for an event loop, which connects at its first call; the arguments are those of ``connect``.
 
     Raises:
         SettingsError: no cluster is known, or an address is invalid.
     """
-    return AsyncClient(connect(database_url, broker_url))
+    return AsyncClient(connect(address, broker_url, token=token))
 
 
 class AsyncSummaries:
@@ -93,9 +95,9 @@ class AsyncBatch(BatchRecord):
             UnreachableError: the servers do not answer at the first look.
         """
         await self.status()
-        reporter, deadline = ProgressReporter(self.sync.connection, on_progress), Deadline(timeout)
+        reporter, deadline = ProgressReporter(self.sync.cluster.warn, on_progress), Deadline(timeout)
         while True:
-            observed = await to_thread(poll_batch, self.sync.connection.engine, self.id)
+            observed = await to_thread(self.sync.poll)
             reporter.report(observed)
             if has_ended(observed):
                 return self

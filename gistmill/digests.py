@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gistmill.batch import BatchRecord
+from gistmill.batch_record import BatchRecord
 from gistmill.connection import Connection
 from models.lookup import Target
 from producer.digest import prepare_digest, submit_digest

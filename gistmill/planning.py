@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from gistmill.errors import explain_missing
 
 if TYPE_CHECKING:
-    from models.base import Json
     from models.settings import Settings
     from producer.sources.given import Documents
     from producer.sources.source import ReadEvent
@@ -47,7 +46,7 @@ class DocumentPlan:
     completion_tokens: int
     depth: int
     seconds: float
-    rates: Json
+    rates: dict[str, Any]
 
 
 def plan_documents(

@@ -16,7 +16,9 @@ from sqlalchemy import ColumnElement, Engine, Select, delete, exists, func, or_,
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
+from models.chat import CHAT_STRATEGY, ChatBatch
 from models.digest import DigestPart
+from models.files import StoredFile
 from models.job import OPEN_STATES, Job
 from models.step import Step, StepState
 from models.step_updates import affected_rows
@@ -181,6 +183,7 @@ def delete_block(session: Session, deletion_id: UUID) -> bool:
         deletion.jobs += len(ids)
         deletion.steps += session.scalar(select(func.count()).where(Step.job_id.in_(ids))) or 0
         batches = session.scalars(select(Job.batch_id).where(Job.id.in_(list(digests))).distinct()).all()
+        _delete_uploads(session, ids)
         session.execute(delete(Job).where(Job.id.in_(ids)).execution_options(synchronize_session=False))
         deletion.documents += _delete_unneeded(session, sorted({*jobs.values(), *digests.values()}))
         _delete_empty(session, Batch.id.in_(batches))
@@ -233,6 +236,13 @@ def _delete_unneeded(session: Session, documents: Sequence[str]) -> int:
         Document.sha256.in_(documents), ~exists().where(Job.document_sha256 == Document.sha256)
     )
     return affected_rows(session.execute(unneeded.execution_options(synchronize_session=False)))
+
+
+def _delete_uploads(session: Session, jobs: Sequence[UUID]) -> None:
+    """Delete the uploaded files that hold the requests of chat jobs, with all other requests in them."""
+    batches = select(Job.batch_id).where(Job.id.in_(jobs), Job.strategy == CHAT_STRATEGY)
+    uploads = select(ChatBatch.input_file).where(ChatBatch.id.in_(batches))
+    session.execute(delete(StoredFile).where(StoredFile.id.in_(uploads)).execution_options(synchronize_session=False))
 
 
 def _delete_empty_batches(session: Session, request: DeletionRequest) -> None:

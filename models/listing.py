@@ -76,9 +76,12 @@ def take_rest(wanted: JobFilter, page: JobPage) -> JobFilter:
     return wanted if wanted.limit is None else replace(wanted, limit=wanted.limit - len(page.jobs))
 
 
-def read_page(session: Session, wanted: JobFilter, *, after: Place | None = None) -> JobPage:
-    """Return the first jobs after a place that pass a filter."""
-    size = PAGE_JOBS if wanted.limit is None else min(PAGE_JOBS, wanted.limit)
+def read_page(
+    session: Session, wanted: JobFilter, *, after: Place | None = None, page_jobs: int | None = None
+) -> JobPage:
+    """Return the first jobs after a place that pass a filter, at most as many as a page has."""
+    size = page_jobs or PAGE_JOBS
+    size = size if wanted.limit is None else min(size, wanted.limit)
     statement = select(Batch.created_at, Job.batch_id, Job.position, Job.id).join(Batch, Batch.id == Job.batch_id)
     statement = _order(statement.where(*_list_conditions(wanted)), wanted, after)
     # One row more than the page tells whether there is another.

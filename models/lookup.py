@@ -7,10 +7,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.base import Json
@@ -109,12 +109,14 @@ def describe_targets(targets: Sequence[Target]) -> str:
     return ", ".join(shown) + (", ..." if len(targets) > NEAREST else "")
 
 
-def list_batches(session: Session, *, limit: int) -> list[BatchProgress]:
-    """Return the latest batches, newest first."""
+def list_batches(session: Session, *, limit: int, after: tuple[datetime, UUID] | None = None) -> list[BatchProgress]:
+    """Return the latest batches, newest first; with ``after`` those that follow a batch of that time and id."""
     view = view_of(BatchProgress)
-    latest = select(Batch.id).order_by(Batch.created_at.desc()).limit(limit)
-    statement = select(view).where(view.c.batch_id.in_(latest)).order_by(view.c.created_at.desc())
-    return list(read_rows(session, BatchProgress, statement))
+    latest = select(Batch.id).order_by(Batch.created_at.desc(), Batch.id.desc()).limit(limit)
+    if after is not None:
+        latest = latest.where(tuple_(Batch.created_at, Batch.id) < tuple_(*after))
+    statement = select(view).where(view.c.batch_id.in_(latest))
+    return list(read_rows(session, BatchProgress, statement.order_by(view.c.created_at.desc(), view.c.batch_id.desc())))
 
 
 def read_batch(session: Session, batch_id: UUID) -> BatchProgress:

@@ -24,6 +24,8 @@ QUEUE_OF_KIND = {
     StepKind.REFINE: "reduce",
     StepKind.EXTRACT: "reduce",
     StepKind.EVALUATE: "evaluate",
+    # Many at a time, as the chunks of a document.
+    StepKind.CHAT: "map",
 }
 TASK_PREFIX = "gistmill."
 # Characters of a name in a label: the broker holds every message in memory.

@@ -12,12 +12,19 @@ from sqlalchemy.orm import Session
 from models.errors import NameInUseError, UnknownIdError
 from models.job import OPEN_STATES, Job
 from models.lookup import NEAREST, list_live_workers
-from models.tables import Weights
+from models.settings import DEFAULT_NAME
+from models.tables import Weights, Worker
 
 
 def list_weights(session: Session) -> list[Weights]:
     """Return all registered weights, a base before the weights trained from it."""
     return list(session.scalars(select(Weights).order_by(Weights.created_at, Weights.name)))
+
+
+def list_known_names(session: Session) -> set[str]:
+    """Return the names under which jobs may ask for weights: registered, served now or before, and the default."""
+    served = session.scalars(select(Worker.weights).distinct())
+    return {DEFAULT_NAME, *session.scalars(select(Weights.name)), *served}
 
 
 def find_weights(session: Session, name: str) -> Weights:

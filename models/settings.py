@@ -6,7 +6,7 @@ import json
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -120,6 +120,18 @@ class Settings(BaseSettings):
     max_crashes: int = Field(4, ge=1)
     """Crashes after which a step fails; a crash counts only for a step that ran alone in its worker."""
 
+    serve_host: str = "127.0.0.1"
+    """Address on which the HTTP server answers; any other than one of this machine alone needs a token."""
+    serve_port: int = Field(8000, ge=0, le=65535)
+    """Port of the HTTP server; 0 picks a free one."""
+    serve_token: SecretStr | None = Field(None, min_length=16)
+    """Token that requests to the HTTP server must carry, 16 characters or more.  [default: none, which this machine
+    alone may use]"""
+    webhook_secret: SecretStr | None = Field(None, min_length=16)
+    """Secret that webhooks are signed with, 16 characters or more; `whsec_` and base64, or any text."""
+    webhook_private: bool = False
+    """Allow webhooks to addresses of this machine and of private networks."""
+
     flower_port: int = Field(5555, ge=0, le=65535)
     """Port of Flower under `gistmill up`; 0 picks a free one."""
     metrics_host: str = "127.0.0.1"
@@ -192,6 +204,13 @@ class Settings(BaseSettings):
         return url
 
 
+SECRETS = frozenset(
+    name
+    for name, field in Settings.model_fields.items()
+    if SecretStr in (field.annotation, *get_args(field.annotation))
+)
+
+
 def read_settings(**overrides: object) -> Settings:
     """Read the settings; an error names the variable.
 
@@ -202,7 +221,9 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = "GISTMILL_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{name}={first['input']!r} is not valid: {first['msg'].lower()}") from None
+        field = "_".join(str(part) for part in first["loc"])
+        # A secret is no part of a message.
+        given = "" if field in SECRETS else f"={first['input']!r}"
+        raise SettingsError(f"GISTMILL_{field.upper()}{given} is not valid: {first['msg'].lower()}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env in this folder cannot be read: {error}") from None

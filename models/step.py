@@ -36,6 +36,7 @@ class StepKind(StrEnum):
     REFINE = "refine"
     EXTRACT = "extract"
     EVALUATE = "evaluate"
+    CHAT = "chat"
 
 
 class AttemptOutcome(StrEnum):

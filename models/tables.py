@@ -11,14 +11,18 @@ from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
+from models.chat import ChatBatch
 from models.digest import DigestPart
+from models.files import FilePart, StoredFile
 from models.job import Chunk, Job
 from models.sentence import Citation, SummarySentence
 from models.step import Step, StepAttempt
+from models.webhook import IdempotencyKey, Webhook
 
 __all__ = [
     "Base",
     "Batch",
+    "ChatBatch",
     "Chunk",
     "Citation",
     "ClusterFact",
@@ -27,10 +31,14 @@ __all__ = [
     "DigestPart",
     "Document",
     "Evaluation",
+    "FilePart",
+    "IdempotencyKey",
     "Job",
     "Step",
     "StepAttempt",
+    "StoredFile",
     "SummarySentence",
+    "Webhook",
     "Weights",
     "WeightsKind",
     "Worker",

@@ -6,6 +6,9 @@ GistmillError (models.errors)
     │   └── NothingSubmittedError none of its documents could be read (``submit``)
     ├── WaitTimeoutError          a batch has not ended in time; also a TimeoutError
     ├── ReferencesError           a file of references cannot be used (exit code 2; ``sources.references``)
+    ├── WebhookError              an address cannot be called (``webhooks``)
+    ├── ChatFileError             a file of chat requests is refused (``chat.files``)
+    ├── ChatRequestError          one chat request is refused (``chat.lines``)
     └── SourceError               a source cannot be read; its message continues a sentence that begins with its name
         ├── SourceUsageError      the path, column, kind or scheme does not exist (exit code 2)
         ├── UnreadableError       the source is empty, binary, corrupted, encrypted or unreachable
@@ -31,6 +34,38 @@ class SubmissionError(ProducerError):
 
 class WaitTimeoutError(ProducerError, TimeoutError):
     """A batch has not ended in time; its work goes on."""
+
+
+class WebhookError(ProducerError):
+    """An address cannot be called.
+
+    Args:
+        message: the reason.
+        is_final: no further call can succeed.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+
+
+class ChatFileError(ProducerError):
+    """A file of chat requests is refused."""
+
+
+class ChatRequestError(ProducerError):
+    """One chat request is refused, in the terms of OpenAI's API.
+
+    Args:
+        message: a sentence that says what to do.
+        param: field of the request that is wrong.
+        code: short name of the error, for programs.
+    """
+
+    def __init__(self, message: str, *, param: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
 
 
 class SourceError(ProducerError):

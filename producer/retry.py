@@ -122,7 +122,7 @@ def _choose_steps(steps: Sequence[PlacedStep], state: str, *, with_marked: bool)
         for step in steps
         if step.state in {StepState.FAILED, StepState.CANCELLED} or (with_marked and step.is_marked)
     ]
-    if not poor and state in {JobState.CANCELLED, JobState.FAILED}:
+    if not poor and steps and state in {JobState.CANCELLED, JobState.FAILED}:
         # The job ended between two waves, and only the end of a step creates the next wave.
         poor = [max(steps, key=lambda step: step.wave)]
     first = min((step.wave for step in poor), default=None)

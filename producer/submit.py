@@ -169,7 +169,7 @@ def submit_prepared(
     with (
         _explain_interruption(result),
         explain_outage(database),
-        _open_events(preparation, report) as (request, events, report_stored),
+        open_events(preparation, report) as (request, events, report_stored),
     ):
         # Reading may take hours: an outage is reported before.
         check_database(database)
@@ -180,7 +180,7 @@ def submit_prepared(
 
 
 @contextmanager
-def _open_events(
+def open_events(
     preparation: Preparation, report: Report
 ) -> Iterator[tuple[SubmissionRequest, Iterable[ReadEvent], Report]]:
     """Open the events of reading; everything is read first if that decides about the submission or names its batch."""

@@ -64,6 +64,18 @@ GRANT DELETE ON chunks, steps, sentences, evaluations TO gistmill_producer;
 -- Of all metrics they write one: a person's approval of a summary.
 GRANT INSERT ON evaluations TO gistmill_producer;
 
+-- `gistmill serve` is a producer too: it keeps uploads, batches of chat requests, webhooks, and keys of requests.
+GRANT INSERT ON files, file_parts, chat_batches, webhooks, idempotency_keys TO gistmill_producer;
+GRANT UPDATE (bytes) ON files TO gistmill_producer;
+GRANT UPDATE (
+    status, errors, lines, stored, output_file, error_file, in_progress_at, finalizing_at, cancelling_at, ended_at
+) ON chat_batches TO gistmill_producer;
+GRANT UPDATE (id, state, attempts, available_at, error, delivered_at) ON webhooks TO gistmill_producer;
+GRANT UPDATE (answer, created_at) ON idempotency_keys TO gistmill_producer;
+GRANT DELETE ON files, idempotency_keys TO gistmill_producer;
+-- The address of a webhook may hold a secret of its receiver.
+REVOKE SELECT ON webhooks, idempotency_keys FROM gistmill_worker, gistmill_analyst;
+
 -- Workers plan, run and finish. They change no document and no batch, and delete nothing but the sentences of a summary
 -- that a second try replaces. Which weights a name stands for is the owner's to say: nobody else may write to the table.
 GRANT INSERT ON chunks, steps, step_attempts, sentences, citations, evaluations, workers, cluster_facts
@@ -73,7 +85,7 @@ GRANT UPDATE ON jobs, steps, evaluations, workers, cluster_facts TO gistmill_wor
 
 -- Deletion is a right of its own: `gistmill delete` and the daily `gistmill delete --expired`. The update of one column
 -- is the right to lock a row; what goes with a job goes by its foreign keys.
-GRANT DELETE ON jobs, documents, batches TO gistmill_deleter;
+GRANT DELETE ON jobs, documents, batches, files TO gistmill_deleter;
 GRANT UPDATE (priority) ON jobs TO gistmill_deleter;
 GRANT UPDATE (created_at) ON documents TO gistmill_deleter;
 GRANT INSERT, UPDATE ON deletions TO gistmill_deleter;
@@ -103,9 +115,12 @@ CREATE POLICY deleters_delete ON jobs FOR DELETE TO gistmill_deleter USING (true
 CREATE POLICY deleters_lock ON jobs FOR UPDATE TO gistmill_deleter USING (true) WITH CHECK (false);
 CREATE POLICY producers_delete ON evaluations FOR DELETE TO gistmill_producer USING (true);
 CREATE POLICY producers_approve ON evaluations FOR INSERT TO gistmill_producer WITH CHECK (metric = 'approved');
+-- A chat request that is refused is a job that has failed.
 CREATE POLICY producers_write_no_result ON jobs TO gistmill_producer USING (true)
     WITH CHECK (
-        summary IS NULL AND num_nonnulls(verified, quoted, flagged) = 0 AND state IN ('queued', 'running', 'cancelled')
+        summary IS NULL
+        AND num_nonnulls(verified, quoted, flagged) = 0
+        AND state IN ('queued', 'running', 'cancelled', 'failed')
     );
 CREATE POLICY producers_write_no_result ON steps TO gistmill_producer USING (true)
     WITH CHECK (output IS NULL AND sentences = '[]' AND state IN ('ready', 'cancelled'));

@@ -14,7 +14,7 @@ from gistmill.cli.watch import explain_interrupt, follow
 from producer.wording import count
 
 if TYPE_CHECKING:
-    from gistmill.batch import BatchRecord
+    from gistmill.batch_record import BatchRecord
     from producer.options import PriorityName
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from gistmill.cli.database import open_client
+from gistmill.cli.database import open_client, open_session
 from gistmill.cli.options import add_filters
 from gistmill.cli.output import write_whole
 from producer.wording import EXPORT_FORMATS, count
@@ -53,7 +53,7 @@ def export(name: str | None, output: Path | None, form: str | None, columns: str
     chosen = None if columns is None else split_columns(columns)
     with open_client() as client, _open_output(output, form) as file:
         summaries = client.summaries(name, **given)
-        with client.connection.open_session() as session:
+        with open_session() as session:
             check_columns(session, summaries.wanted, chosen or (), data := summaries.read_fields())
         number = WRITERS[form](summaries, file, chosen, data)
     if output is not None:

@@ -36,6 +36,7 @@ CLUSTER_COMMANDS = {
     "demo": Entry("gistmill.cli.demo:demo", "Three documents to three summaries, from nothing.", CLUSTER),
     "plan": Entry("gistmill.cli.plan:plan", "What a job would do, without running it.", CLUSTER),
     "up": Entry("gistmill.cli.up:up", "Start the whole cluster on this machine.", CLUSTER),
+    "serve": Entry("gistmill.cli.serve:serve", "Serve the cluster over HTTP.", CLUSTER),
     "down": Entry("gistmill.cli.down:down", "Stop the cluster of this machine.", CLUSTER),
     "url": Entry("gistmill.cli.url:url", "Addresses of this machine's servers, for other programs.", CLUSTER),
     "logs": Entry("gistmill.cli.logs:logs", "What the programs of this machine have logged.", CLUSTER),

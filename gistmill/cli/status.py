@@ -61,7 +61,7 @@ def status(name: str | None, limit: int, *, as_json: bool) -> None:
         if name is None:
             _print_batches(client.batches(limit=limit), as_json=as_json)
             return
-        target = client.connection.find_target(name)
+        target = client.cluster.find_target(name)
         if target.job_id is None:
             print_snapshot(client.batch(target.batch_id).status(), as_json=as_json)
         else:

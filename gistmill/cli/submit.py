@@ -15,7 +15,7 @@ from gistmill.cli.watch import explain_interrupt, follow
 from producer.wording import count
 
 if TYPE_CHECKING:
-    from gistmill.batch import BatchRecord
+    from gistmill.batch_record import BatchRecord
     from producer.options import PriorityName
     from producer.submit import SubmissionResult
 
@@ -118,7 +118,7 @@ def _judge(batch: BatchRecord) -> int:
 
 def _print_dry_run(paths: tuple[str, ...], options: dict[str, Any], name: str | None, *, as_json: bool) -> int:
     """Read all sources and print the jobs that a submission would create."""
-    from gistmill.batch import BatchRecord
+    from gistmill.batch_record import BatchRecord
     from gistmill.cli.progress import ReadingProgress
     from producer.preparation import prepare_submission
     from producer.sources.source import Source
@@ -147,7 +147,7 @@ def _print_dry_run(paths: tuple[str, ...], options: dict[str, Any], name: str | 
 
 def _print_nothing(result: SubmissionResult, *, as_json: bool) -> int:
     """Print that nothing was submitted, and return the exit code."""
-    from gistmill.batch import BatchRecord
+    from gistmill.batch_record import BatchRecord
 
     batch = BatchRecord.make(result)
     _print_outcome(batch, as_json=as_json)

@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from gistmill.cli.weights_checks import prepare_weights
+from gistmill.http.guard import check_address
 from models.settings import DEFAULT_NAME, read_settings
 from workers.errors import AlreadyRunningError
 from workers.local.launch import choose_gpus, list_gpus
@@ -45,6 +46,7 @@ def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> Non
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _raise_stopped)
     settings = read_settings()
+    check_address(settings)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     try:
         prepare_weights(settings.weights)
@@ -59,7 +61,7 @@ def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> Non
             )
             click.echo(
                 f"\nready\n  results database: {database}\n  broker: {broker}\n"
-                f"  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
+                f"  API: {addresses.http_url}/docs\n  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
                 f"Submit from another terminal: gistmill submit PATH...{weights}\n"
                 "Ctrl-C stops everything and keeps the data."
             )

@@ -9,7 +9,7 @@ from gistmill.cli.output import json_option, print_json
 
 
 @click.command()
-@click.argument("name", type=click.Choice(("database", "broker", "flower")), required=False)
+@click.argument("name", type=click.Choice(("database", "broker", "flower", "http")), required=False)
 @json_option
 def url(name: str | None, *, as_json: bool) -> int:
     """Print the addresses of the servers that `gistmill up` runs, with their passwords.

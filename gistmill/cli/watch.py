@@ -83,4 +83,4 @@ def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float 
         followed = client.batch(batch)
         # Not ``followed.wait``, which keeps outages from its caller: the screen shows them.
         with choose_screen(is_live=is_live, as_json=as_json) as show:
-            return follow_batch(client.connection.engine, followed.id, show, interval_seconds=pause)
+            return follow_batch(followed.poll, show, interval_seconds=pause)

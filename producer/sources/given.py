@@ -51,8 +51,16 @@ class Document:
             raise SubmissionError(f"the format of a Document is one of {', '.join(get_args(TextKind))}")
 
 
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file under another name than that of its path, such as an upload; its path's suffix tells its kind."""
+
+    path: Path
+    name: str
+
+
 # A str is a path or a URL, as on the command line.
-GivenItem = str | Path | Document | Mapping[str, Any]
+GivenItem = str | Path | Document | NamedFile | Mapping[str, Any]
 # Any: a DataFrame, whose library need not be installed.
 Documents = GivenItem | Iterable[GivenItem] | Any
 
@@ -72,7 +80,7 @@ def iterate_documents(documents: Documents) -> Iterator[GivenItem]:
     Raises:
         SubmissionError: it is of a type that holds no documents.
     """
-    if isinstance(documents, str | Path | Document | Mapping):
+    if isinstance(documents, str | Path | Document | NamedFile | Mapping):
         return iter([documents])
     if hasattr(documents, "itertuples"):
         return _iterate_rows(documents)

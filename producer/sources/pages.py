@@ -139,7 +139,13 @@ async def _fetch(url: httpx.URL, limits: ReadLimits) -> Page:
     client = httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=httpx.create_ssl_context())
     async with asyncio.timeout(limits.url_seconds), client:
         for _ in range(MAX_REDIRECTS + 1):
-            request = await _pin_request(url, limits)
+            request = await pin_request(
+                "GET",
+                url,
+                headers=HEADERS | {"Accept-Encoding": ENCODINGS},
+                allow_private=limits.allow_private_hosts,
+                seconds=limits.url_seconds,
+            )
             response = await client.send(request, stream=True)
             try:
                 if response.has_redirect_location:
@@ -151,22 +157,48 @@ async def _fetch(url: httpx.URL, limits: ReadLimits) -> Page:
     raise LimitError(f"redirects more than {MAX_REDIRECTS} times; give the last URL")
 
 
-async def _pin_request(url: httpx.URL, limits: ReadLimits) -> httpx.Request:
-    """Return a request to the checked address, with the URL's host as Host header and SNI."""
+async def pin_request(
+    method: str,
+    url: httpx.URL,
+    *,
+    headers: Mapping[str, str],
+    allow_private: bool,
+    seconds: float,
+    content: bytes | None = None,
+) -> httpx.Request:
+    """Return a request to the checked address of a URL, with the URL's host as Host header and SNI.
+
+    Args:
+        method: HTTP method.
+        url: URL of http or https.
+        headers: further headers.
+        allow_private: accept addresses that are not public.
+        seconds: time to connect, and between two reads.
+        content: body.
+
+    Raises:
+        SourceUsageError: the URL is invalid, or leads to an address that is not public.
+        UnreadableError: its host has no address.
+    """
     import httpx
 
     if url.scheme not in DEFAULT_PORTS or not url.host:
         raise SourceUsageError(f"leads to {url.scheme or 'no scheme'}://, not to http:// or https://; give such a URL")
     if url.userinfo:
-        raise SourceUsageError("carries a user name or password; download the page and give the file")
+        raise SourceUsageError("carries a user name or password; give one without")
     port = DEFAULT_PORTS[url.scheme] if url.port is None else url.port
     if not 0 < port <= MAX_PORT:
         raise SourceUsageError(f"leads to port {port}, and there are 1 to {MAX_PORT}; check the URL")
-    address = await resolve_host(url.host, port, allow_private=limits.allow_private_hosts)
-    headers = HEADERS | {"Host": url.netloc.decode("ascii"), "Accept-Encoding": ENCODINGS}
+    address = await resolve_host(url.host, port, allow_private=allow_private)
     # TLS verifies the certificate against the host name, although the connection goes to the address.
-    extensions = {"sni_hostname": url.raw_host.decode("ascii"), "timeout": httpx.Timeout(limits.url_seconds).as_dict()}
-    return httpx.Request("GET", url.copy_with(host=address), headers=headers, extensions=extensions)
+    extensions = {"sni_hostname": url.raw_host.decode("ascii"), "timeout": httpx.Timeout(seconds).as_dict()}
+    return httpx.Request(
+        method,
+        url.copy_with(host=address),
+        headers={**headers, "Host": url.netloc.decode("ascii")},
+        content=content,
+        extensions=extensions,
+    )
 
 
 async def _read_response(response: httpx.Response, url: httpx.URL, limits: ReadLimits) -> Page:

@@ -14,6 +14,7 @@ from producer.sources.given import (
     Document,
     Documents,
     GivenItem,
+    NamedFile,
     iterate_documents,
     name_values,
     read_given,
@@ -137,6 +138,8 @@ class _Reader:
         for number, item in numbered:
             if isinstance(item, str | Path):
                 yield from self.read_argument(str(item))
+            elif isinstance(item, NamedFile):
+                yield from self._read_target(FileTarget(item.path, clean_label(item.name) or f"document {number}"))
             else:
                 yield from self._read_document(item, f"document {number}", seen)
 

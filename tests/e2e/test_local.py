@@ -18,6 +18,7 @@ import psutil
 import pytest
 import redis
 
+import gistmill
 import producer
 from models.settings import PACKAGED
 from tests.conftest import wait_until
@@ -191,6 +192,9 @@ def test_up_is_stopped_by_down_keeps_its_data_and_starts_again_where_its_home_wa
     environment = make_environment(tmp_path / "home", tiny_weights)
     with bring_up(environment) as first:
         assert first.run("submit", str(SAMPLES / "messy_notes.txt"), "--strategy", "stuff", *SHORT).returncode == 0
+        with gistmill.connect(first.servers["http_url"]) as client:
+            wait_until(lambda: is_reachable(client), "the HTTP server answers")
+            assert len(client.batches()) == 1
         batches = first.query("SELECT name FROM batches")
         stopped = first.run("down")
         assert (stopped.returncode, stopped.stdout) == (0, "stopped; the data is kept\n")
@@ -209,6 +213,15 @@ def test_up_is_stopped_by_down_keeps_its_data_and_starts_again_where_its_home_wa
         assert "default are other weights than at the last start" in printed
         assert "another program listens on port 5555, so Flower takes " in printed
         assert second.servers["flower_url"] != "http://127.0.0.1:5555"
+
+
+def is_reachable(client: gistmill.Client) -> bool:
+    """Tell whether the HTTP server answers."""
+    try:
+        client.batches()
+    except gistmill.UnreachableError:
+        return False
+    return True
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from models.settings import Settings
 
 WIDTH = 120
-TYPES = {str: "text", SecretStr: "text", Path: "path", int: "whole number", float: "number"}
+TYPES = {bool: "`true`, `false`", str: "text", SecretStr: "text", Path: "path", int: "whole number", float: "number"}
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 # At the end of a docstring, as in the help of the command line: what holds where None says nothing.
 DEFAULT = re.compile(r"\s*\[default: (.+)\]$")
@@ -28,6 +28,7 @@ BY_HAND = "# --- For `docker compose` only"
 RESULTS = "every command that touches the results, `worker`"
 WEIGHTS = "`worker`, `up`, `plan`"
 WORKER = "`worker`, `up`"
+SERVE = "`serve`, `up`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,17 @@ GROUPS = (
             "hang_seconds": WORKER,
             "max_errors": WORKER,
             "max_crashes": WORKER,
+        },
+    ),
+    Group(
+        "HTTP",
+        "Where and for whom the server of `gistmill serve` and `gistmill up` answers (docs/http.md).",
+        {
+            "serve_host": SERVE,
+            "serve_port": SERVE,
+            "serve_token": SERVE,
+            "webhook_secret": SERVE,
+            "webhook_private": SERVE,
         },
     ),
     Group(
@@ -187,10 +199,15 @@ def _describe(name: str, field: FieldInfo, docstring: str) -> Setting:
         variable=f"{Settings.model_config['env_prefix']}{name.upper()}",
         kind=_describe_type(field),
         meaning=DEFAULT.sub("", docstring),
-        default=str(field.default) if has_default else "",
+        default=_describe_default(field.default) if has_default else "",
         rule=rule[1] if rule else "",
         example=str(field.examples[0]) if field.examples else "",
     )
+
+
+def _describe_default(value: object) -> str:
+    """Return a default as one would write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _describe_type(field: FieldInfo) -> str:

@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models.base import Json
+from models.chat import CHAT_STRATEGY
+from models.chat_updates import end_chat
 from models.checks import SECOND_ROUND, is_check_cancelled, request_check
 from models.job import Chunk, Job, JobState
 from models.options import JobOptions
@@ -72,6 +74,9 @@ def advance_job(session: Session, job: Job, plan: Plan | None, *, round_number: 
         return _begin(session, job, plan)
     job.pending -= 1
     if job.pending > 0:
+        return []
+    if job.strategy == CHAT_STRATEGY:
+        end_chat(session, job)
         return []
     match next_steps(read_progress(session, job, round_number)):
         case NextSteps(steps):

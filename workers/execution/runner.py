@@ -20,7 +20,7 @@ from workers.engine.errors import PromptTooLongError, UnsupportedPromptError, Un
 from workers.errors import PermanentError
 from workers.evaluation.verification import ClaimJudge
 from workers.execution.attempts import Answer, generate_answer, note_guard
-from workers.execution.check_rate import RateCache
+from workers.execution.chat import answer_chat
 from workers.execution.checks import measure_summary
 from workers.execution.combining import (
     add_differences,
@@ -32,7 +32,8 @@ from workers.execution.combining import (
     limit_grounded,
 )
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
-from workers.execution.job_options import choose_style, make_prompts, plan_options, read_options
+from workers.execution.job_options import make_prompts, read_options
+from workers.execution.plan_runner import PlanRunner
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
 from workers.execution.structured_answers import generate_structured, ground_structured
@@ -43,7 +44,6 @@ from workers.summarization.extraction import extract
 from workers.summarization.grounding import GroundedAnswer
 from workers.summarization.lengths import limit_tokens
 from workers.summarization.limits import Limits
-from workers.summarization.planning import SourceDocument, plan_job
 from workers.summarization.prompts import PromptSet
 from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
@@ -89,10 +89,9 @@ class StepRunner:
         self._remarks = () if remark is None else (note_guard("engine", remark),)
         self._store = store
         self._generator = generator
-        self._trained_prompt = trained_prompt
         self._judge = judge
         self._grounder = Grounder(store, judge)
-        self._rates = RateCache(lambda weights: store.find_check_rate(weights, generator.fingerprint))
+        self._planner = PlanRunner(store, generator, trained_prompt)
 
     def run(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         """Run a claimed step.
@@ -110,12 +109,17 @@ class StepRunner:
         """
         try:
             if claim.kind == StepKind.PLAN:
-                return self._plan(claim)
+                return self._planner.run(claim)
             if claim.kind == StepKind.EVALUATE:
                 return self._check(claim, stopped, seconds)
+            if claim.kind == StepKind.CHAT:
+                return self._answer(claim, stopped, seconds)
             is_extract = claim.kind == StepKind.EXTRACT
             outcome = self._extract(claim) if is_extract else self._generate(claim, stopped, seconds)
-            return self._end_digest(claim, outcome)
+            if outcome is None or not ends_digest(claim, read_options(claim.options)):
+                return outcome
+            text, _ = self._store.read_document(claim)
+            return StepOutcome(add_differences(outcome.result, text, self._generator.count_tokens))
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError) as error:
             raise PermanentError(str(error)) from error
 
@@ -125,38 +129,21 @@ class StepRunner:
             self._generator, self._judge, source=source, summary=summary, stopped=stopped, seconds=seconds
         )
 
-    def _plan(self, claim: Claim) -> StepOutcome:
-        text, document_format = self._store.read_document(claim)
-        options = choose_style(read_options(claim.options), self._trained_prompt)
-        plan = plan_job(
-            SourceDocument(text, document_format),  # type: ignore[arg-type]  # a constraint of the table
-            plan_options(options),
-            prompts=make_prompts(options, self._generator.prompt_format),
-            counter=self._generator,
-            context_tokens=self._generator.context_tokens,
-            max_new_tokens=options.generation.max_new_tokens,
-            check_rate=self._find_check_rate(options),
+    def _answer(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
+        result = answer_chat(
+            self._generator,
+            self._store,
+            claim,
+            read_options(claim.options),
+            stopped=stopped,
+            seconds=seconds,
+            remarks=self._remarks,
         )
-        log.info("planned", strategy=plan.strategy, chunks=len(plan.split.chunks))
-        return StepOutcome(StepResult(output=f"{plan.strategy}: {plan.reason}"), plan, options=options)
-
-    def _find_check_rate(self, options: JobOptions) -> float | None:
-        """Return the measured check rate of the weights, or that of their metadata; None without checks."""
-        if options.strategy != "auto" or options.grounding == "off" or options.output_schema is not None:
-            return None
-        measured = self._rates.find(options.weights)
-        return self._trained_prompt.check_rate if measured is None else measured
+        return None if result is None else StepOutcome(result)
 
     def _extract(self, claim: Claim) -> StepOutcome:
         text, _ = self._store.read_document(claim)
         return self._quote(quote_spans(text, extract(text, words=read_options(claim.options).words)))
-
-    def _end_digest(self, claim: Claim, outcome: StepOutcome | None) -> StepOutcome | None:
-        """Return the outcome of a digest's last step with the differences of its documents; any other as it is."""
-        if outcome is None or not ends_digest(claim, read_options(claim.options)):
-            return outcome
-        text, _ = self._store.read_document(claim)
-        return StepOutcome(add_differences(outcome.result, text, self._generator.count_tokens))
 
     def _quote_short(self, claim: Claim, options: JobOptions) -> Quotation | None:
         """Return the text of a step that reads nothing but a short chunk; None for any other step."""
@@ -232,14 +219,7 @@ class StepRunner:
     ) -> Written | None:
         """Write prose, and ground it."""
         words = options.words if is_final(claim) else None
-        generate = partial(
-            generate_answer,
-            self._generator,
-            rendered,
-            language=options.language,
-            words=words,
-            **until,
-        )
+        generate = partial(generate_answer, self._generator, rendered, language=options.language, words=words, **until)
         found = self._grounder.generate(claim, generate, params, options)
         if found is None:
             return None

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -22,9 +22,10 @@ from models.settings import Settings
 from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
 from workers.local.flower import describe_flower
-from workers.local.home import Home, free_ports, is_port_free, open_home
+from workers.local.home import Home, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
+from workers.local.web import Report, choose_port, describe_http, describe_http_url
 from workers.started_server import FILE_VARIABLE, StartedServer
 from workers.weights.registration import describe_packaged, resolve_name
 
@@ -36,8 +37,6 @@ WORKER_SECONDS = 600
 # Prefix of the start-up error in the log of every process of this cluster.
 ERROR_PREFIX = "gistmill: error: "
 
-Report = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -46,6 +45,7 @@ class Addresses:
     database_url: str
     broker_url: str
     flower_url: str
+    http_url: str
 
 
 class Stack:
@@ -98,42 +98,29 @@ class Stack:
         self._report("preparing the data folder")
         home.postgres.initialize()
         home.valkey.initialize()
-        flower_port = self._choose_flower_port()
+        flower_port = choose_port(self._settings, "flower_port", "Flower", report=self._report)
+        http_port = choose_port(self._settings, "serve_port", "the HTTP server", report=self._report)
         environment = self._environment()
         self._workers = plan_processes(
             self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
         )
-        self._supervisor = Supervisor(home.folder, self._describe_programs(environment, flower_port), logs=home.logs)
+        programs = self._describe_programs(environment, flower_port, http_port)
+        self._supervisor = Supervisor(home.folder, programs, logs=home.logs)
         self._supervisor.run()
         self._start_postgres()
         self._start_valkey()
-        addresses = Addresses(home.postgres.url, home.valkey.url, f"http://127.0.0.1:{flower_port}")
-        home.publish_servers(
-            database_url=addresses.database_url, broker_url=addresses.broker_url, flower_url=addresses.flower_url
+        addresses = Addresses(
+            database_url=home.postgres.url,
+            broker_url=home.valkey.url,
+            flower_url=f"http://127.0.0.1:{flower_port}",
+            http_url=describe_http_url(self._settings, http_port),
         )
-        self._start_flower()
+        home.publish_servers(**asdict(addresses))
+        self._start_web()
         self._start_workers()
         return addresses
 
-    def _choose_flower_port(self) -> int:
-        """Return the port of the settings, or a free one if another program has the default one.
-
-        Raises:
-            FinalStartError: another program has the port that the settings name.
-        """
-        port = self._settings.flower_port
-        if port and is_port_free(port):
-            return port
-        if port and "flower_port" in self._settings.model_fields_set:
-            raise FinalStartError(
-                f"another program listens on port {port}; set GISTMILL_FLOWER_PORT to a free one, or to 0 for any"
-            )
-        (free,) = free_ports(1)
-        if port:
-            self._report(f"another program listens on port {port}, so Flower takes {free}")
-        return free
-
-    def _describe_programs(self, environment: dict[str, str], flower_port: int) -> list[Program]:
+    def _describe_programs(self, environment: dict[str, str], flower_port: int, http_port: int) -> list[Program]:
         home = self._home
         postgres = Program(
             "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
@@ -141,7 +128,8 @@ class Stack:
         valkey = Program("valkey", home.valkey.command)
         names = self._names or (self._settings.weights_name,)
         flower = describe_flower(home.folder, home.valkey.url, names, port=flower_port, environment=environment)
-        return [postgres, valkey, flower, *self._workers]
+        http = describe_http(self._settings, http_port, environment)
+        return [postgres, valkey, flower, http, *self._workers]
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -176,9 +164,10 @@ class Stack:
         self._wait(lambda: _is_broker_up(broker), "valkey", SERVER_SECONDS)
         broker.close()
 
-    def _start_flower(self) -> None:
-        self._report("starting Flower")
-        self._require_supervisor().start("flower")
+    def _start_web(self) -> None:
+        self._report("starting Flower and the HTTP server")
+        for name in ("flower", "http"):
+            self._require_supervisor().start(name)
 
     def _start_workers(self) -> None:
         self._report("loading the weights")
@@ -246,7 +235,8 @@ def _end_orphans(home: Home) -> None:
     for process in psutil.process_iter(["cmdline", "environ"]):
         command = process.info["cmdline"] or []
         environment = process.info["environ"] or {}
-        is_worker = environment.get("GISTMILL_HOME") == str(home.folder) and command[1:3] == ["-m", "workers"]
+        is_ours = command[1:3] == ["-m", "workers"] or command[1:4] == ["-m", "gistmill", "serve"]
+        is_worker = environment.get("GISTMILL_HOME") == str(home.folder) and is_ours
         if process.pid != os.getpid() and (is_worker or marks & set(command)):
             process.terminate()
             try:

@@ -1,0 +1,1 @@
+"""OpenAI's endpoints for files and batches, so that a client of that API works unchanged with another address."""

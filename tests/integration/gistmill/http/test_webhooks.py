@@ -1,0 +1,182 @@
+"""Webhooks: signed calls when a batch has ended, retried from their rows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+from standardwebhooks import Webhook as Verifier
+from starlette.testclient import TestClient
+
+import producer.webhooks
+from models.webhook import Webhook
+from producer.webhooks import WebhookPolicy, deliver_webhooks
+from tests.conftest import Cluster, wait_until
+from tests.integration.gistmill.http_client import open_server
+
+KEY = base64.b64encode(b"a key of more than sixteen bytes").decode()
+SECRET = f"whsec_{KEY}"
+TEXT = "The river rose by four metres in two days. The council closed both bridges on Friday."
+
+
+class Receiver(HTTPServer):
+    """Takes calls and answers with the statuses that a test gives, then with 200."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.calls: list[tuple[dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/ended"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.calls.append((dict(self.headers), body))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def http(cluster: Cluster) -> Iterator[TestClient]:
+    with open_server(cluster, webhook_secret=SECRET, webhook_private=True) as client:
+        yield client
+
+
+def submit_and_end(http: TestClient, url: str, text: str = TEXT) -> str:
+    """Submit a batch with a webhook, and end it."""
+    answer = http.post("/api/batches", json={"name": "pile", "documents": [{"text": text}], "webhook": url})
+    assert answer.status_code == 201, answer.text
+    batch_id = str(answer.json()["id"])
+    http.post(f"/api/batches/{batch_id}/cancel")
+    return batch_id
+
+
+def read_webhook(http: TestClient, batch_id: str) -> dict[str, Any]:
+    [record] = http.get(f"/api/batches/{batch_id}/webhooks").json()
+    return dict(record)
+
+
+def test_the_end_of_a_batch_is_a_signed_call_without_its_texts(http: TestClient, receiver: Receiver) -> None:
+    batch_id = submit_and_end(http, receiver.url)
+    wait_until(lambda: read_webhook(http, batch_id)["state"] == "delivered", "the call is made")
+
+    [(headers, body)] = receiver.calls
+    event = Verifier(KEY).verify(body, {name.lower(): value for name, value in headers.items()})
+    assert event["type"] == "batch.ended"
+    assert (event["data"]["batch"], event["data"]["jobs"], event["data"]["cancelled"]) == ("pile", 1, 1)
+    assert "river" not in body.decode()
+
+
+def test_nothing_is_called_while_a_job_is_open(http: TestClient, cluster: Cluster, receiver: Receiver) -> None:
+    body = {"documents": [{"text": TEXT}], "webhook": receiver.url}
+    batch_id = http.post("/api/batches", json=body).json()["id"]
+
+    deliver_webhooks(cluster.engine, WebhookPolicy(b"key", allow_private=True))
+
+    assert read_webhook(http, batch_id)["attempts"] == 0
+
+
+def test_a_call_that_fails_is_made_again_under_the_same_id(
+    http: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producer.webhooks, "PAUSES", (0, 0, 0, 0))
+    receiver.statuses = [500, 302]
+    batch_id = submit_and_end(http, receiver.url)
+    wait_until(lambda: read_webhook(http, batch_id)["state"] == "delivered", "the call is made")
+
+    assert len(receiver.calls) == 3
+    assert len({headers["webhook-id"] for headers, _ in receiver.calls}) == 1
+
+
+def test_a_receiver_that_is_gone_is_not_called_again(http: TestClient, receiver: Receiver) -> None:
+    receiver.statuses = [410]
+    batch_id = submit_and_end(http, receiver.url)
+    wait_until(lambda: read_webhook(http, batch_id)["state"] == "failed", "the webhook has failed")
+
+    assert read_webhook(http, batch_id)["error"] == "the receiver answers with status 410"
+
+
+def test_a_call_that_was_begun_by_a_server_that_died_is_made_by_another(cluster: Cluster, receiver: Receiver) -> None:
+    with open_server(cluster, webhook_secret=SECRET, webhook_private=True) as http:
+        answer = http.post("/api/batches", json={"documents": [{"text": TEXT}], "webhook": receiver.url})
+        batch_id = answer.json()["id"]
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Webhook).values(attempts=1))
+    with open_server(cluster, webhook_secret=SECRET, webhook_private=True) as http:
+        http.post(f"/api/batches/{batch_id}/cancel")
+        wait_until(lambda: read_webhook(http, batch_id)["state"] == "delivered", "the call is made")
+
+        assert read_webhook(http, batch_id)["attempts"] == 2
+
+
+def test_a_batch_that_gets_new_jobs_ends_once_more(http: TestClient, receiver: Receiver) -> None:
+    batch_id = submit_and_end(http, receiver.url)
+    wait_until(lambda: len(receiver.calls) == 1, "the first end is told")
+    submit_and_end(http, receiver.url, text=f"{TEXT} It rained.")
+    wait_until(lambda: len(receiver.calls) == 2, "the second end is told")
+
+    assert json.loads(receiver.calls[1][1])["data"]["jobs"] == 2
+    assert read_webhook(http, batch_id)["attempts"] == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/x", "http://169.254.169.254/latest/meta-data", "http://[::1]/", "http://10.0.0.1/",
+        "http://2130706433/", "http://localhost:5432/", "http://user:password@example.com/", "http://0.0.0.0/",
+    ],
+)  # fmt: skip
+def test_a_webhook_into_a_private_network_is_refused(cluster: Cluster, url: str) -> None:
+    with open_server(cluster, webhook_secret=SECRET) as http:
+        answer = http.post("/api/batches", json={"documents": [{"text": TEXT}], "webhook": url})
+
+        assert answer.status_code == 422
+        assert "give a public address of http or https" in answer.json()["error"]["message"]
+        assert http.get("/api/batches").json()["data"] == []
+
+
+def test_an_address_that_is_private_when_it_is_called_is_not_called(cluster: Cluster, receiver: Receiver) -> None:
+    with open_server(cluster, webhook_secret=SECRET, webhook_private=True) as http:
+        answer = http.post("/api/batches", json={"documents": [{"text": TEXT}], "webhook": receiver.url})
+        batch_id = answer.json()["id"]
+    with open_server(cluster, webhook_secret=SECRET) as http:
+        http.post(f"/api/batches/{batch_id}/cancel")
+        wait_until(lambda: read_webhook(http, batch_id)["error"] is not None, "the call is tried")
+
+        assert "an address of this machine or a private network" in read_webhook(http, batch_id)["error"]
+    assert receiver.calls == []
+
+
+def test_without_a_secret_no_webhook_is_taken(cluster: Cluster) -> None:
+    with open_server(cluster) as http:
+        answer = http.post("/api/batches", json={"documents": [{"text": TEXT}], "webhook": "https://example.com/"})
+
+    assert answer.status_code == 422
+    assert "set GISTMILL_WEBHOOK_SECRET" in answer.json()["error"]["message"]
