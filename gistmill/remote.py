@@ -171,8 +171,8 @@ class HttpCluster:
     def digest(self, target: Target, *, by: str | None, batch: str | None, options: Mapping[str, Any]) -> BatchRecord:
         """Put the digests of a batch on the queue."""
         of_jobs: Json = dict(options)
-        of_batch = {name: of_jobs.pop(name) for name in ("priority", "keep_days") if name in of_jobs}
-        body = {"by": by, "name": batch, "options": describe_options(build_job_options(of_jobs)), **of_batch}
+        of_batch: Json = {name: of_jobs.pop(name) for name in ("priority", "keep_days") if name in of_jobs}
+        body: Json = {"by": by, "name": batch, "options": describe_options(build_job_options(of_jobs)), **of_batch}
         return read_answer(BatchRecord, self._request("POST", f"{_name_path(target)}/digest", json=body))
 
     def show(self, name: str) -> Provenance:
