@@ -6,7 +6,7 @@ A batch is waited for without a thread: between two looks the loop sleeps.
 from __future__ import annotations
 
 from asyncio import sleep, to_thread
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -15,7 +15,9 @@ from uuid import UUID
 from gistmill.batch import INTERVAL, Batch, BatchRecord, OnProgress, ProgressReporter
 from gistmill.client import Client, Named, OnRead, connect
 from gistmill.summaries import Summaries, make_frame
+from models.deletion import DeletionCounts
 from models.views import BatchProgress
+from producer.deletion import DeletionChoice, DeletionRecord
 from producer.filters import FilterOptions
 from producer.options import PlanningOptions, SubmitOptions
 from producer.provenance import Provenance
@@ -57,13 +59,13 @@ class AsyncSummaries:
             for summary in page:
                 yield summary
 
-    async def to_pandas(self) -> DataFrame:
-        """Return a DataFrame of a row a job, with the columns of ``gistmill export``.
+    async def to_pandas(self, columns: Sequence[str] = ()) -> DataFrame:
+        """Return a DataFrame of a row a job, as ``Summaries.to_pandas`` does.
 
         Raises:
             MissingLibraryError: pandas is not installed.
         """
-        return await to_thread(make_frame, self._summaries)
+        return await to_thread(make_frame, self._summaries, columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,10 @@ class AsyncBatch(BatchRecord):
     async def cancel(self) -> Cancellation:
         """Stop the open jobs; what is finished stays."""
         return await to_thread(self.sync.cancel)
+
+    async def delete(self) -> DeletionRecord:
+        """Delete the batch for good."""
+        return await to_thread(self.sync.delete)
 
     async def retry(self, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run failed and cancelled steps again."""
@@ -170,6 +176,18 @@ class AsyncClient:
     async def retry(self, name: Named, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run the failed and cancelled steps of a job or a batch again."""
         return await to_thread(self._sync.retry, name, marked=marked)
+
+    async def preview_deletion(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionCounts:
+        """Count what ``delete`` with the same arguments would take."""
+        return await to_thread(self._sync.preview_deletion, name, **choice)
+
+    async def delete(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionRecord:
+        """Delete jobs for good, as ``Client.delete`` does."""
+        return await to_thread(self._sync.delete, name, **choice)
+
+    async def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that are kept no longer."""
+        return await to_thread(self._sync.delete_expired)
 
     async def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
         """Compare two batches over the same documents."""

@@ -18,6 +18,7 @@ from producer.watch import Outage, WatchEvent, follow_batch
 
 if TYPE_CHECKING:
     from producer.cancel import Cancellation
+    from producer.deletion import DeletionRecord
     from producer.retry import RetryOutcome
     from producer.sources.source import SourceDuplicate, SourceNote, SourceProblem
     from producer.submit import SubmissionResult
@@ -110,7 +111,8 @@ class Batch(BatchRecord):
         """Return the summaries in the order of the input; they are read while they are iterated over.
 
         Args:
-            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, marked,
+                limit.
 
         Raises:
             SettingsError: a filter is invalid.
@@ -120,6 +122,12 @@ class Batch(BatchRecord):
     def cancel(self) -> Cancellation:
         """Stop the open jobs; what is finished stays."""
         return cancel_target(self.connection, self.target)
+
+    def delete(self) -> DeletionRecord:
+        """Delete the batch for good, with its summaries and with the documents that no other job needs."""
+        from producer.deletion import delete_requested, request_target
+
+        return delete_requested(self.connection.engine, request_target(self.target))
 
     def retry(self, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run failed and cancelled steps again.

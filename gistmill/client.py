@@ -12,9 +12,12 @@ from gistmill.batch import Batch, BatchRecord, cancel_target, retry_target
 from gistmill.connection import Connection, Warn
 from gistmill.errors import explain_missing
 from gistmill.summaries import Summaries
+from models.deletion import DeletionCounts, preview_deletion
 from models.lookup import find_batch, find_job, list_batches
+from models.setting_names import describe_unknown, list_names
 from models.settings import Settings, read_settings
 from models.views import BatchProgress
+from producer.deletion import DeletionChoice, DeletionRecord, choose_deletion, delete_expired, delete_requested
 from producer.errors import ProducerError
 from producer.filters import FilterOptions, make_filter
 from producer.options import PlanningOptions, SubmitOptions
@@ -49,6 +52,8 @@ def connect(database_url: str | None = None, broker_url: str | None = None) -> C
     Raises:
         SettingsError: no cluster is known, or an address is invalid.
     """
+    for sentence in describe_unknown(list_names()):
+        LOGGER.warning(sentence)
     given = {"database_url": database_url, "broker_url": broker_url}
     return Client(read_settings(**{name: url for name, url in given.items() if url is not None}))
 
@@ -104,7 +109,9 @@ class Client:
             UnreachableError: the database does not answer.
         """
         priority, is_strict = options.pop("priority", "normal"), options.pop("strict", False)
-        preparation = prepare_submission(documents, options, name=name, priority=priority, strict=is_strict)
+        preparation = prepare_submission(
+            documents, options, name=name, priority=priority, strict=is_strict, keep_days=options.pop("keep_days", None)
+        )
         result = SubmissionResult(batch=preparation.request.batch)
         with self.connection.open_outbox() as outbox_publisher:
             report = on_read or (lambda _: None)
@@ -155,7 +162,8 @@ class Client:
 
         Args:
             name: batch or job.
-            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, marked,
+                limit.
 
         Raises:
             UnknownIdError: there is no such batch or job.
@@ -195,6 +203,31 @@ class Client:
             UnknownIdError: there is no such batch or job.
         """
         return retry_target(self.connection, self.connection.find_target(_name_of(name)), marked=marked)
+
+    def preview_deletion(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionCounts:
+        """Count what ``delete`` with the same arguments would take, without any change."""
+        with self.connection.open_session() as session:
+            return preview_deletion(session, choose_deletion(session, None if name is None else _name_of(name), choice))
+
+    def delete(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionRecord:
+        """Delete jobs for good, with their summaries and with the documents that no other job needs.
+
+        Args:
+            name: batch or job.
+            choice: in place of a name ``document``, the SHA-256 of a document or the beginning of it: all its jobs; or
+                ``older_than``, a moment or an age such as "90d": the jobs that ended before.
+
+        Raises:
+            UnknownIdError: there is no such batch, job or document.
+            SettingsError: not exactly one is given, ``older_than`` is no moment, or the role may not delete.
+        """
+        with self.connection.open_session() as session:
+            request = choose_deletion(session, None if name is None else _name_of(name), choice)
+        return delete_requested(self.connection.engine, request)
+
+    def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that their batch, or else GISTMILL_RETENTION_DAYS, keeps no longer."""
+        return delete_expired(self.connection.engine, retention_days=self.connection.settings.retention_days)
 
     def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
         """Compare two batches over the same documents: means, and paired differences with their intervals.

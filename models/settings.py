@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     vllm_options: str = Field("", examples=["--gpu-memory-utilization 0.8"])
     """Further options of vLLM's server."""
 
+    retention_days: int | None = Field(None, ge=1)
+    """Days for which a job is kept after its end, with its document and all that was made from it; a batch may have a
+    number of its own (`gistmill submit --keep-days`).  [default: for ever]"""
     lease_seconds: float = Field(60, gt=0)
     """Time until an unrenewed lease is reclaimed, and until a silent transaction of a worker is ended."""
     heartbeat_seconds: float = Field(10, gt=0)

@@ -101,6 +101,11 @@ GROUPS = (
         },
     ),
     Group(
+        "Deletion",
+        "How long jobs are kept (docs/deletion.md).",
+        {"retention_days": f"{WORKER}, `delete --expired`"},
+    ),
+    Group(
         "Monitoring",
         "Ports, metrics and logs (docs/monitoring.md).",
         {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
-from workers.local.home import Home, free_ports, open_home
+from workers.local.flower import describe_flower
+from workers.local.home import Home, free_ports, is_port_free, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
 from workers.started_server import FILE_VARIABLE, StartedServer
@@ -98,7 +98,7 @@ class Stack:
         self._report("preparing the data folder")
         home.postgres.initialize()
         home.valkey.initialize()
-        flower_port = self._settings.flower_port or free_ports(1)[0]
+        flower_port = self._choose_flower_port()
         environment = self._environment()
         self._workers = plan_processes(
             self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
@@ -115,15 +115,32 @@ class Stack:
         self._start_workers()
         return addresses
 
+    def _choose_flower_port(self) -> int:
+        """Return the port of the settings, or a free one if another program has the default one.
+
+        Raises:
+            FinalStartError: another program has the port that the settings name.
+        """
+        port = self._settings.flower_port
+        if port and is_port_free(port):
+            return port
+        if port and "flower_port" in self._settings.model_fields_set:
+            raise FinalStartError(
+                f"another program listens on port {port}; set GISTMILL_FLOWER_PORT to a free one, or to 0 for any"
+            )
+        (free,) = free_ports(1)
+        if port:
+            self._report(f"another program listens on port {port}, so Flower takes {free}")
+        return free
+
     def _describe_programs(self, environment: dict[str, str], flower_port: int) -> list[Program]:
         home = self._home
         postgres = Program(
             "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
         )
         valkey = Program("valkey", home.valkey.command)
-        # In the environment: command lines are readable by every user of the machine.
-        broker = {"CELERY_BROKER_URL": home.valkey.url}
-        flower = Program("flower", flower_command(home.folder, flower_port), environment=environment | broker)
+        names = self._names or (self._settings.weights_name,)
+        flower = describe_flower(home.folder, home.valkey.url, names, port=flower_port, environment=environment)
         return [postgres, valkey, flower, *self._workers]
 
     def _environment(self) -> dict[str, str]:
@@ -169,6 +186,7 @@ class Stack:
         try:
             with Session(engine) as session:
                 before = session.scalar(select(func.count()).select_from(Worker)) or 0
+                fingerprints = _read_fingerprints(session)
             for program in self._workers:
                 self._require_supervisor().start(program.name)
             for program in filter(lambda program: program.is_server, self._workers):
@@ -177,8 +195,18 @@ class Stack:
             workers = [program for program in self._workers if not program.is_server]
             for started, program in enumerate(workers, start=before + 1):
                 self._wait(lambda wanted=started: _count_workers(engine) >= wanted, program.name, WORKER_SECONDS)  # type: ignore[misc]
+            with Session(engine) as session:
+                self._report_changes(fingerprints, _read_fingerprints(session))
         finally:
             engine.dispose()
+
+    def _report_changes(self, before: dict[str, str], now: dict[str, str]) -> None:
+        """Say which names stand for other weights than at the last start: their results are not comparable."""
+        for name in sorted(name for name in now if before.get(name, now[name]) != now[name]):
+            self._report(
+                f"{name} are other weights than at the last start ({now[name][:8]}, before {before[name][:8]}); "
+                "their summaries differ, so `gistmill weights add` gives each set a name of its own"
+            )
 
     def _settings_url(self) -> str:
         return self._home.postgres.url.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -200,6 +228,8 @@ class Stack:
 
     def _stop(self) -> None:
         if self._supervisor is not None:
+            seconds = self._settings.drain_seconds
+            self._report(f"stopping: running steps have {seconds:.0f} s to end, then they wait for the next start")
             self._supervisor.shutdown()
         self._home.withdraw_servers()
 
@@ -207,18 +237,6 @@ class Stack:
         if self._supervisor is None:
             raise ServerStartError("the cluster is not running; call run() first")
         return self._supervisor
-
-
-def flower_command(folder: Path, port: int) -> list[str]:
-    """Return the command line of Flower, with its database in a folder; CELERY_BROKER_URL names the broker."""
-    options = [
-        "--address=127.0.0.1",
-        f"--port={port}",
-        "--persistent=True",
-        f"--db={folder / 'flower.db'}",
-        "--state_save_interval=10000",
-    ]
-    return [sys.executable, "-m", "celery", "flower", *options]
 
 
 def _end_orphans(home: Home) -> None:
@@ -255,6 +273,12 @@ def _is_broker_up(broker: redis.Redis) -> bool:
 def _count_workers(engine: Engine) -> int:
     with Session(engine) as session:
         return session.scalar(select(func.count()).select_from(Worker)) or 0
+
+
+def _read_fingerprints(session: Session) -> dict[str, str]:
+    """Return the fingerprint that the latest worker of each weights name has served."""
+    latest = select(Worker.weights, Worker.weights_fingerprint).order_by(Worker.started_at)
+    return {row.weights: row.weights_fingerprint for row in session.execute(latest)}
 
 
 def _find_error(log: Path) -> str:

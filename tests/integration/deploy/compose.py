@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 PER_GPU = ROOT / "docs" / "compose" / "per-gpu.yml"
 WITH_VLLM = ROOT / "docs" / "compose" / "vllm.yml"
-SECRETS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "FLOWER", "GRAFANA")
+SECRETS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "DELETER", "FLOWER", "GRAFANA")
 PROFILES = ("cpu", "monitoring", "producer")
 
 

@@ -58,7 +58,7 @@ def folder(gistmill: Gistmill, driver: Driver, cluster: Cluster, tmp_path: Path)
     text = "A sentence that says something about the subject. " * 10
     for name in ("report.html", "notes.md", "paper.md", "articles/one.md", "articles/two.md", "reports/may.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(f"# {name}\n\n{text}")
+        (tmp_path / name).write_text(f"---\nauthor: Ann\n---\n# {name}\n\n{text}")
     rows = "".join(f'https://example.org/{row},"{text} {row}"\n' for row in range(4))
     (tmp_path / "posts.csv").write_text(f"link,writeup\n{rows}")
     (tmp_path / "texts.csv").write_text(f"id,text\n{rows}")
