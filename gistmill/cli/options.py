@@ -110,7 +110,7 @@ JOB_OPTIONS = (
 # The options of a submission and of a plan by subject, in the order of their help.
 READING_SECTION = {"Reading": ("text_column", "id_column", "limit", "ocr", "strict")}
 JOB_SECTIONS = {
-    "Summary": ("strategy", "style", "prompt", "examples", "language", "words"),
+    "Summary": ("strategy", "style", "prompt", "examples", "language", "words", "schema"),
     "Truth": ("grounding", "candidates", "check", "gate"),
     "Splitting": ("splitter", "separator", "chunk_tokens", "overlap_tokens", "stuff_tokens"),
     "Generation": (
