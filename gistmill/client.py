@@ -15,6 +15,7 @@ from gistmill.errors import explain_missing
 from gistmill.summaries import Summaries
 from models.deletion import DeletionCounts, preview_deletion
 from models.lookup import find_batch, find_job, list_batches
+from models.setting_names import describe_unknown, list_names
 from models.settings import Settings, read_settings
 from models.views import BatchProgress
 from producer.deletion import DeletionChoice, DeletionRecord, choose_deletion, delete_expired, delete_requested
@@ -51,6 +52,8 @@ def connect(database_url: str | None = None, broker_url: str | None = None) -> C
     Raises:
         SettingsError: no cluster is known, or an address is invalid.
     """
+    for sentence in describe_unknown(list_names()):
+        LOGGER.warning(sentence)
     given = {"database_url": database_url, "broker_url": broker_url}
     return Client(read_settings(**{name: url for name, url in given.items() if url is not None}))
 
@@ -183,7 +186,8 @@ class Client:
 
         Args:
             name: batch or job.
-            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, marked,
+                limit.
 
         Raises:
             UnknownIdError: there is no such batch or job.

@@ -9,15 +9,25 @@ import click
 
 from gistmill.cli.database import open_client
 from gistmill.cli.edge import ExitCode, fail
-from gistmill.cli.options import COUNT, add_job_options
+from gistmill.cli.options import COUNT, JOB_SECTIONS, READING_SECTION, add_job_options
+from gistmill.cli.sections import SectionedCommand
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command("watch-folder")
+SECTIONS = {
+    "Folder": ("batch", "move_to", "interval", "once", "priority", "keep_days"),
+    **READING_SECTION,
+    **JOB_SECTIONS,
+}
+
+
+@click.command("watch-folder", cls=SectionedCommand, sections=SECTIONS)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--batch", required=True, help="Name of the batch that the files go into.")
-@click.option("--move-to", type=FOLDER, help="Folder for files that have been read.  [default: they stay]")
+@click.option(
+    "--move-to", type=FOLDER, help="Folder, made if missing, for files that have been read.  [default: they stay]"
+)
 @click.option(
     "--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds between looks."
 )
@@ -46,6 +56,8 @@ def watch_folder(folder: Path, batch: str, move_to: Path | None, interval: float
 
     if move_to is not None and move_to.resolve() == folder.resolve():
         return fail("--move-to must be another folder than the one that is watched", ExitCode.USAGE)
+    if move_to is not None:
+        move_to.mkdir(parents=True, exist_ok=True)
     config = InboxConfig(folder, batch, options, done_folder=move_to, interval=interval)
     with open_client() as client:
         Inbox(client, config, say=click.echo).run(once=once)

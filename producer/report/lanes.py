@@ -1,4 +1,4 @@
-"""Layout of a timeline: puts overlapping calls on separate lanes, and merges calls too short to see."""
+"""Layout of a timeline: without idle time, overlapping calls on separate lanes, calls too short to see merged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from producer.report.collect import Call
 
 # Distinguishable bars across a timeline; shorter neighbours of one kind are merged.
 RESOLUTION = 1200
+# Time without a call that is shown: seconds at least, or this share of the time with calls.
+MAX_IDLE_SECONDS = 10.0
+MAX_IDLE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,24 @@ def arrange_lanes(calls: Iterable[Call]) -> list[Lane]:
     return [
         Lane(worker, tuple(_merge_short(lane, span / RESOLUTION))) for worker in sorted(lanes) for lane in lanes[worker]
     ]
+
+
+def skip_idle(calls: Iterable[Call]) -> tuple[list[Call], float]:
+    """Return calls without the long times in which none ran, such as before a late check, and the seconds left out."""
+    ordered = sorted(calls, key=lambda call: call.start)
+    busy, end = 0.0, 0.0
+    for call in ordered:
+        busy += max(0.0, call.end - max(end, call.start))
+        end = max(end, call.end)
+    longest = max(MAX_IDLE_SECONDS, busy * MAX_IDLE_SHARE)
+    moved: list[Call] = []
+    skipped, end = 0.0, 0.0
+    for call in ordered:
+        if moved and call.start - end > longest:
+            skipped += call.start - end - longest
+        moved.append(replace(call, start=call.start - skipped, end=call.end - skipped))
+        end = max(end, call.end)
+    return moved, skipped
 
 
 def _merge_short(calls: Iterable[Call], shortest: float) -> list[Call]:

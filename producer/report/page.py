@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from models.choices import SHOWN_STATES
 from producer.report.collect import Overview, collect_overview
 from producer.report.documents import list_documents
-from producer.report.plots import Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
+from producer.report.plots import Plot, list_measure_plots, plot_lengths, plot_speed, plot_timeline
 from producer.wording import describe_verdicts, format_seconds
 
 # Template pieces joined per write.
@@ -54,9 +54,7 @@ def draw_plots(overview: Overview) -> list[Plot]:
         plots += [plot_timeline(overview.calls), plot_speed(overview.calls)]
     if overview.lengths:
         plots.append(plot_lengths(overview.lengths))
-    if any(measured.values for measured in overview.measures):
-        plots.append(plot_measures(overview.measures))
-    return plots
+    return plots + list_measure_plots(overview.measures)
 
 
 def _make_environment() -> Environment:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
+from workers.local.flower import describe_flower
 from workers.local.home import Home, free_ports, is_port_free, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
@@ -139,9 +139,8 @@ class Stack:
             "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
         )
         valkey = Program("valkey", home.valkey.command)
-        # In the environment: command lines are readable by every user of the machine.
-        broker = {"CELERY_BROKER_URL": home.valkey.url}
-        flower = Program("flower", flower_command(home.folder, flower_port), environment=environment | broker)
+        names = self._names or (self._settings.weights_name,)
+        flower = describe_flower(home.folder, home.valkey.url, names, port=flower_port, environment=environment)
         return [postgres, valkey, flower, *self._workers]
 
     def _environment(self) -> dict[str, str]:
@@ -238,18 +237,6 @@ class Stack:
         if self._supervisor is None:
             raise ServerStartError("the cluster is not running; call run() first")
         return self._supervisor
-
-
-def flower_command(folder: Path, port: int) -> list[str]:
-    """Return the command line of Flower, with its database in a folder; CELERY_BROKER_URL names the broker."""
-    options = [
-        "--address=127.0.0.1",
-        f"--port={port}",
-        "--persistent=True",
-        f"--db={folder / 'flower.db'}",
-        "--state_save_interval=10000",
-    ]
-    return [sys.executable, "-m", "celery", "flower", *options]
 
 
 def _end_orphans(home: Home) -> None:
