@@ -26,7 +26,10 @@ Place = tuple[datetime, UUID, int, UUID]
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Conditions on the jobs to list; an empty field does not restrict."""
+    """Conditions on the jobs to list; an empty field does not restrict.
+
+    ``source`` is part of the document's name, whatever its case.
+    """
 
     batch_id: UUID | None = None
     job_id: UUID | None = None
@@ -36,6 +39,7 @@ class JobFilter:
     since: datetime | None = None
     needs_review: bool = False
     flagged: bool = False
+    source: str = ""
     limit: int | None = None
 
 
@@ -82,6 +86,21 @@ def read_page(
     return JobPage(_read_jobs(session, [place[-1] for place in shown]), None if is_last else shown[-1])
 
 
+def count_jobs(session: Session, wanted: JobFilter) -> int:
+    """Count the jobs that pass a filter."""
+    statement = select(func.count()).select_from(Job).where(*_list_conditions(wanted))
+    return session.execute(statement).scalar_one()
+
+
+def find_neighbours(session: Session, job: JobSummary) -> tuple[UUID | None, UUID | None]:
+    """Return the jobs before and after a job in the order of the input of its batch."""
+    order, place = (Job.position, Job.id), (job.position, job.job_id)
+    jobs = select(Job.id).where(Job.batch_id == job.batch_id).limit(1)
+    before = jobs.where(tuple_(*order) < tuple_(*place)).order_by(Job.position.desc(), Job.id.desc())
+    after = jobs.where(tuple_(*order) > tuple_(*place)).order_by(*order)
+    return session.scalar(before), session.scalar(after)
+
+
 def _list_conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.batch_id is not None:
         yield Job.batch_id == wanted.batch_id
@@ -99,6 +118,8 @@ def _list_conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
         yield Job.review.is_not(None)
     if wanted.flagged:
         yield Job.flagged > 0
+    if wanted.source:
+        yield Job.source.icontains(wanted.source, autoescape=True)
 
 
 def _order(

@@ -28,6 +28,7 @@ KIND_COLOURS = {
     "stuff": "#01020a",
     "extract": "#01020c",
     "evaluate": "#01020b",
+    "chat": "#01020d",
 }
 VARIABLES = {INK: "ink", FAINT: "faint", ACCENT: "accent"} | {colour: kind for kind, colour in KIND_COLOURS.items()}
 PIXELS_PER_INCH = 96
