@@ -8,6 +8,7 @@ from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from models.batch_counts import BatchCounts
 from models.choices import SHOWN_STATES
 from models.views import BatchProgress
 from producer.wording import describe_verdicts, format_seconds
@@ -31,7 +32,7 @@ def make_environment(*folders: Path) -> Environment:
     return environment
 
 
-def describe_states(progress: BatchProgress) -> str:
+def describe_states(progress: BatchProgress | BatchCounts) -> str:
     """Return the numbers of jobs by state: ``12 succeeded, 3 running``."""
     counts = ((getattr(progress, state), state) for state in SHOWN_STATES)
     return ", ".join(f"{number:,} {state}" for number, state in counts if number)

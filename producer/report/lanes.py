@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from models.step import StepKind
 from producer.report.collect import Call
 
+# A check that begins later than this many seconds after the summaries is not drawn: it would squeeze them to a line.
+PAUSE_SECONDS = 60.0
 # Distinguishable bars across a timeline; shorter neighbours of one kind are merged.
 RESOLUTION = 1200
 
@@ -38,6 +41,19 @@ def arrange_lanes(calls: Iterable[Call]) -> list[Lane]:
     return [
         Lane(worker, tuple(_merge_short(lane, span / RESOLUTION))) for worker in sorted(lanes) for lane in lanes[worker]
     ]
+
+
+def split_late_checks(calls: Sequence[Call]) -> tuple[list[Call], list[Call]]:
+    """Return the calls that belong on one axis of time, and those of checks that began long after the summaries."""
+    end = max((call.end for call in calls if call.kind != StepKind.EVALUATE), default=None)
+    if end is None:
+        return list(calls), []
+    bound = end + max(PAUSE_SECONDS, end / 2)
+    kept: list[Call] = []
+    late: list[Call] = []
+    for call in calls:
+        (late if call.kind == StepKind.EVALUATE and call.start > bound else kept).append(call)
+    return kept, late
 
 
 def _merge_short(calls: Iterable[Call], shortest: float) -> list[Call]:

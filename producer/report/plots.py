@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from producer.report.lanes import arrange_lanes
-from producer.wording import count
+from producer.report.lanes import Lane, arrange_lanes, split_late_checks
+from producer.wording import count, format_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +57,8 @@ STYLE = {
 # Time intervals of the plot of tokens per second.
 BUCKETS = 120
 LABEL_CHARACTERS = 18
+# Lanes of a timeline that have room for a label each.
+NUMBERED_LANES = 56
 
 Draw = Callable[["Axes"], None]
 
@@ -73,6 +76,7 @@ class Plot:
 
 def plot_timeline(calls: Sequence[Call]) -> Plot:
     """Plot the calls of each worker over time, concurrent calls in separate lanes."""
+    calls, late = split_late_checks(calls)
     lanes = arrange_lanes(calls)
     workers = sorted({lane.worker for lane in lanes})
     # Half a row of space between two workers.
@@ -83,24 +87,46 @@ def plot_timeline(calls: Sequence[Call]) -> Plot:
             for kind in {call.kind for call in lane.calls}:
                 bars = [(call.start, call.end - call.start) for call in lane.calls if call.kind == kind]
                 axes.broken_barh(bars, (rows[id(lane)] - 0.45, 0.9), color=KIND_COLOURS[kind], linewidth=0)
-        of_workers = [[rows[id(lane)] for lane in lanes if lane.worker == name] for name in workers]
-        axes.set_yticks([sum(own) / len(own) for own in of_workers], [_shorten(name) for name in workers])
+        axes.set_yticks([rows[id(lane)] for lane in lanes], _label_lanes(lanes))
+        axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.set_xlabel("seconds since the first step")
 
     longest = max(call.end for call in calls)
     words = (
         f"{count(len(calls), 'call')} on {count(len(workers), 'worker')} in {longest:.0f} seconds; "
-        "a row holds one call at a time."
+        f"a row holds one call at a time{_describe_late(late, longest)}."
     )
     plot = _render("Who ran what when", words, draw, height=80 + min(16 * len(lanes), 900))
     return replace(plot, kinds=tuple(kind for kind in KIND_COLOURS if kind in {call.kind for call in calls}))
+
+
+def _label_lanes(lanes: Sequence[Lane]) -> list[str]:
+    """Return a label for each lane: the worker's name on its first, numbers on all if they have room."""
+    numbers: Counter[str] = Counter()
+    labels = []
+    for lane in lanes:
+        numbers[lane.worker] += 1
+        name = _shorten(lane.worker) if numbers[lane.worker] == 1 else ""
+        has_number = len(lanes) <= NUMBERED_LANES and sum(other.worker == lane.worker for other in lanes) > 1
+        labels.append(f"{name} {numbers[lane.worker]}".strip() if has_number else name)
+    return labels
+
+
+def _describe_late(late: Sequence[Call], end: float) -> str:
+    if not late:
+        return ""
+    pause = format_seconds(min(call.start for call in late) - end)
+    return (
+        f"; {count(len(late), 'call')} of checks that began {pause} later {'is' if len(late) == 1 else 'are'} left out"
+    )
 
 
 def plot_speed(calls: Sequence[Call]) -> Plot:
     """Plot the generated tokens per second of all workers."""
     import numpy as np
 
+    calls, _ = split_late_checks(calls)
     starts = np.array([call.start for call in calls])
     spans = np.maximum(np.array([call.end for call in calls]) - starts, 1e-3)
     tokens = np.array([call.tokens for call in calls], dtype=float)

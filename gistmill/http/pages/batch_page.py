@@ -18,7 +18,7 @@ from gistmill.http.requests import State
 from gistmill.http.services import Shared
 from models.choices import SHOWN_STATES
 from models.listing import JobFilter, count_jobs, read_page
-from producer.status import take_snapshot
+from producer.status import read_pace
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 SHOWN_JOBS = 50
@@ -65,13 +65,13 @@ def show_batch(
     states = (filters.state,) if filters.state else ()
     wanted = JobFilter(batch_id, states=states, needs_review=review, source=filters.search)
     with services.connection.open_session() as session:
-        snapshot = take_snapshot(session, batch_id)
+        pace = read_pace(session, batch_id)
         page = read_page(session, wanted, after=decode_job_place(cursor), page_jobs=SHOWN_JOBS)
-        found = snapshot.progress.jobs if filters.is_empty else count_jobs(session, wanted)
+        found = pace.progress.jobs if filters.is_empty else count_jobs(session, wanted)
     return render(
         "batch.html",
-        snapshot=snapshot,
-        progress=snapshot.progress,
+        pace=pace,
+        progress=pace.progress,
         jobs=page.jobs,
         found=found,
         filters=filters,

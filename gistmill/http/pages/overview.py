@@ -17,8 +17,9 @@ from gistmill.http.requests import SubmissionBody
 from gistmill.http.services import Services, Shared
 from gistmill.http.submissions import parse_submission
 from gistmill.http.uploads import store_uploads
+from models.batch_counts import count_batches
 from models.choices import STRATEGIES
-from models.lookup import list_batches, list_live_workers
+from models.lookup import list_live_workers
 from producer.sources.given import NamedFile
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -31,7 +32,7 @@ STYLES = ("auto", "technical", "news", "eli5")
 def show_batches(services: Shared, cursor: Cursor = None) -> HTMLResponse:
     """Show the batches."""
     with services.connection.open_session() as session:
-        batches = list_batches(session, limit=SHOWN_BATCHES + 1, after=decode_batch_place(cursor))
+        batches = count_batches(session, limit=SHOWN_BATCHES + 1, after=decode_batch_place(cursor))
         workers = list_live_workers(session)
     shown, others = batches[:SHOWN_BATCHES], batches[SHOWN_BATCHES:]
     return render(
