@@ -52,6 +52,11 @@ def draw_plots(overview: Overview) -> list[Plot]:
         plots += [plot_timeline(overview.calls), plot_speed(overview.calls)]
     if overview.lengths:
         plots.append(plot_lengths(overview.lengths))
-    if any(measured.values for measured in overview.measures):
-        plots.append(plot_measures(overview.measures))
+    measures = [measured for measured in overview.measures if measured.values]
+    scores = [measured for measured in measures if max(measured.values) <= 1]
+    if scores:
+        plots.append(plot_measures(scores))
+    if len(scores) < len(measures):
+        others = [measured for measured in measures if measured not in scores]
+        plots.append(plot_measures(others, title="Measures that go beyond 1"))
     return plots

@@ -33,8 +33,8 @@ KIND_COLOURS = {
 }
 VARIABLES = {INK: "ink", FAINT: "faint", ACCENT: "accent"} | {colour: kind for kind, colour in KIND_COLOURS.items()}
 PIXELS_PER_INCH = 96
-# Widths in pixels of the text column: on a desktop, and on a phone in portrait.
-WIDE, NARROW = 860, 330
+# Widths in pixels of a plot: beside another on a desktop, and on a phone in portrait.
+WIDE, NARROW = 520, 330
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -169,8 +169,8 @@ def plot_lengths(lengths: Sequence[Length]) -> Plot:
     return _render("Lengths and compression", words, draw, height=300)
 
 
-def plot_measures(measures: Sequence[Measured]) -> Plot:
-    """Plot the distribution of every metric that has values."""
+def plot_measures(measures: Sequence[Measured], *, title: str = "Is it true, is it close to the reference") -> Plot:
+    """Plot the distribution of every metric that has values; all are on one scale."""
     measured = [metric for metric in measures if metric.values]
 
     def draw(axes: Axes) -> None:
@@ -192,7 +192,7 @@ def plot_measures(measures: Sequence[Measured]) -> Plot:
         axes.grid(axis="x")
 
     words = "Medians: " + ", ".join(f"{metric.metric} {median(metric.values):.3f}" for metric in measured) + "."
-    return _render("Is it true, is it close to the reference", words, draw, height=70 + 34 * len(measured))
+    return _render(title, words, draw, height=70 + 34 * len(measured))
 
 
 def _render(title: str, words: str, draw: Draw, *, height: int) -> Plot:

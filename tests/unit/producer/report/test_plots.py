@@ -79,3 +79,19 @@ def test_plots_of_one_page_share_no_ids() -> None:
 @pytest.mark.parametrize("length", [Length(10, 10), Length(1, 1)])
 def test_a_single_document_can_be_plotted(length: Length) -> None:
     assert plot_lengths([length]).words.startswith("A summary has 100.0%")
+
+
+def test_every_lane_of_a_worker_has_a_number() -> None:
+    svg = plot_timeline(
+        [Call("gpu0", "map", 0, 10, 1), Call("gpu0", "map", 1, 9, 1), Call("gpu1", "map", 0, 1, 1)]
+    ).wide
+    labels = [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")]
+
+    assert [label for label in labels if label][-3:] == ["gpu0 1", "2", "gpu1"]
+
+
+def test_a_late_check_is_left_out_in_words() -> None:
+    calls = [Call("gpu0", "map", 0, 10, 1), Call("gpu0", "evaluate", 7210, 7211, 1)]
+
+    assert plot_timeline(calls).words.endswith("1 call of checks that began 2 h 0 min later is left out.")
+    assert plot_speed(calls).words.startswith("1 tokens")
