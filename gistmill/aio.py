@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID
 
 from gistmill.batch import INTERVAL, Batch, BatchRecord, OnProgress, ProgressReporter
-from gistmill.client import Client, Named, OnRead, connect
+from gistmill.client import Client, Named, connect
+from gistmill.cluster import OnRead
 from gistmill.summaries import Summaries, make_frame
+from models.deletion import DeletionCounts
 from models.views import BatchProgress
+from producer.deletion import DeletionChoice, DeletionRecord
 from producer.filters import FilterOptions
 from producer.options import PlanningOptions, SubmitOptions
 from producer.provenance import Provenance
 from producer.sources.given import Documents
 from producer.status import Snapshot
 from producer.summaries import Summary
-from producer.watch import Deadline, has_ended, poll_batch
+from producer.watch import Deadline, has_ended
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,13 +36,13 @@ if TYPE_CHECKING:
     from workers.comparison import Comparison
 
 
-def aconnect(database_url: str | None = None, broker_url: str | None = None) -> AsyncClient:
+def aconnect(address: str | None = None, broker_url: str | None = None, *, token: str | None = None) -> AsyncClient:
     """Return a client for an event loop, which connects at its first call; the arguments are those of ``connect``.
 
     Raises:
         SettingsError: no cluster is known, or an address is invalid.
     """
-    return AsyncClient(connect(database_url, broker_url))
+    return AsyncClient(connect(address, broker_url, token=token))
 
 
 class AsyncSummaries:
@@ -91,9 +94,9 @@ class AsyncBatch(BatchRecord):
             UnreachableError: the servers do not answer at the first look.
         """
         await self.status()
-        reporter, deadline = ProgressReporter(self.sync.connection, on_progress), Deadline(timeout)
+        reporter, deadline = ProgressReporter(self.sync.cluster.warn, on_progress), Deadline(timeout)
         while True:
-            observed = await to_thread(poll_batch, self.sync.connection.engine, self.id)
+            observed = await to_thread(self.sync.poll)
             reporter.report(observed)
             if has_ended(observed):
                 return self
@@ -106,6 +109,10 @@ class AsyncBatch(BatchRecord):
     async def cancel(self) -> Cancellation:
         """Stop the open jobs; what is finished stays."""
         return await to_thread(self.sync.cancel)
+
+    async def delete(self) -> DeletionRecord:
+        """Delete the batch for good."""
+        return await to_thread(self.sync.delete)
 
     async def retry(self, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run failed and cancelled steps again."""
@@ -170,6 +177,18 @@ class AsyncClient:
     async def retry(self, name: Named, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run the failed and cancelled steps of a job or a batch again."""
         return await to_thread(self._sync.retry, name, marked=marked)
+
+    async def preview_deletion(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionCounts:
+        """Count what ``delete`` with the same arguments would take."""
+        return await to_thread(self._sync.preview_deletion, name, **choice)
+
+    async def delete(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionRecord:
+        """Delete jobs for good, as ``Client.delete`` does."""
+        return await to_thread(self._sync.delete, name, **choice)
+
+    async def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that are kept no longer."""
+        return await to_thread(self._sync.delete_expired)
 
     async def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
         """Compare two batches over the same documents."""

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self, Unpack
 from uuid import UUID
 
-from gistmill.connection import Connection
+from gistmill.cluster import Cluster, Warn
 from gistmill.summaries import Summaries
 from models.lookup import Target
-from models.session import explain_outage
 from producer.filters import FilterOptions, make_filter
 from producer.intake import batch_id
-from producer.status import Snapshot, take_snapshot
+from producer.status import Snapshot
 from producer.watch import Outage, WatchEvent, follow_batch
 
 if TYPE_CHECKING:
     from producer.cancel import Cancellation
+    from producer.deletion import DeletionRecord
     from producer.retry import RetryOutcome
     from producer.sources.source import SourceDuplicate, SourceNote, SourceProblem
     from producer.submit import SubmissionResult
@@ -79,12 +79,11 @@ class BatchRecord:
 class Batch(BatchRecord):
     """A batch of a client."""
 
-    connection: Connection = field(repr=False, compare=False)
+    cluster: Cluster = field(repr=False, compare=False)
 
     def status(self) -> Snapshot:
         """Return the state of the batch now: jobs and steps by state, speed, failures and workers."""
-        with self.connection.open_session() as session:
-            return take_snapshot(session, self.id)
+        return self.cluster.take_snapshot(self.id)
 
     def wait(
         self, timeout: float | None = None, *, on_progress: OnProgress | None = None, interval: float = INTERVAL
@@ -101,10 +100,13 @@ class Batch(BatchRecord):
             UnreachableError: the servers do not answer at the first look.
         """
         self.status()
-        reporter = ProgressReporter(self.connection, on_progress)
-        engine = self.connection.engine
-        follow_batch(engine, self.id, reporter.report, interval_seconds=interval, timeout_seconds=timeout)
+        reporter = ProgressReporter(self.cluster.warn, on_progress)
+        follow_batch(self.poll, reporter.report, interval_seconds=interval, timeout_seconds=timeout)
         return self
+
+    def poll(self) -> WatchEvent:
+        """Return the state of the batch now, or the outage that hides it."""
+        return self.cluster.poll_batch(self.id)
 
     def summaries(self, **filters: Unpack[FilterOptions]) -> Summaries:
         """Return the summaries in the order of the input; they are read while they are iterated over.
@@ -115,11 +117,15 @@ class Batch(BatchRecord):
         Raises:
             SettingsError: a filter is invalid.
         """
-        return Summaries(self.connection, make_filter(self.target, filters))
+        return Summaries(self.cluster, make_filter(self.target, filters))
 
     def cancel(self) -> Cancellation:
         """Stop the open jobs; what is finished stays."""
-        return cancel_target(self.connection, self.target)
+        return self.cluster.cancel(self.target)
+
+    def delete(self) -> DeletionRecord:
+        """Delete the batch for good, with its summaries and with the documents that no other job needs."""
+        return self.cluster.delete(str(self.id), {})
 
     def retry(self, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run failed and cancelled steps again.
@@ -127,19 +133,19 @@ class Batch(BatchRecord):
         Args:
             marked: also run steps again whose output a guard has marked.
         """
-        return retry_target(self.connection, self.target, marked=marked)
+        return self.cluster.retry(self.target, marked=marked)
 
 
 class ProgressReporter:
     """Reports the looks at a batch that is waited for: snapshots to a program, an outage as one warning.
 
     Args:
-        connection: connection of the client.
+        warn: called with the sentence about an outage.
         on_progress: called with each snapshot.
     """
 
-    def __init__(self, connection: Connection, on_progress: OnProgress | None) -> None:
-        self._connection = connection
+    def __init__(self, warn: Warn, on_progress: OnProgress | None) -> None:
+        self._warn = warn
         self._on_progress = on_progress
         self._is_out = False
 
@@ -147,32 +153,7 @@ class ProgressReporter:
         """Report one look."""
         if isinstance(observed, Outage):
             if not self._is_out:
-                self._connection.warn(f"Postgres does not answer ({observed.reason}); waiting until it does")
+                self._warn(f"Postgres does not answer ({observed.reason}); waiting until it does")
         elif self._on_progress is not None:
             self._on_progress(observed)
         self._is_out = isinstance(observed, Outage)
-
-
-def cancel_target(connection: Connection, target: Target) -> Cancellation:
-    """Cancel a job, or the open jobs of a batch."""
-    from models.lookup import read_batch
-    from producer.cancel import cancel_jobs
-
-    with connection.open_session() as session:
-        total = 1 if target.job_id else read_batch(session, target.batch_id).jobs
-    with explain_outage(connection.engine):
-        return cancel_jobs(connection.engine, target, total=total)
-
-
-def retry_target(connection: Connection, target: Target, *, marked: bool) -> Mapping[RetryOutcome, int]:
-    """Run the failed and cancelled steps of a job or of a batch again."""
-    from models.lookup import list_ended_jobs
-    from producer.retry import retry_jobs
-
-    with connection.open_outbox() as outbox_publisher:
-        if target.job_id is not None:
-            jobs = [target.job_id]
-        else:
-            with connection.open_session() as session:
-                jobs = list_ended_jobs(session, target.batch_id)
-        return retry_jobs(connection.engine, outbox_publisher, jobs, with_marked=marked)

@@ -3,54 +3,71 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID
 
-from gistmill.batch import Batch, BatchRecord, cancel_target, retry_target
-from gistmill.connection import Connection, Warn
-from gistmill.errors import explain_missing
+from gistmill.batch import Batch, BatchRecord
+from gistmill.cluster import Cluster, OnRead, Warn
 from gistmill.summaries import Summaries
-from models.lookup import find_batch, find_job, list_batches
-from models.settings import Settings, read_settings
+from models.errors import SettingsError
+from models.settings import read_settings
 from models.views import BatchProgress
-from producer.errors import ProducerError
+from producer.deletion import DeletionChoice, DeletionRecord
 from producer.filters import FilterOptions, make_filter
 from producer.options import PlanningOptions, SubmitOptions
 from producer.preparation import prepare_submission
-from producer.provenance import Provenance, read_provenance
-from producer.remarks import describe_unserved
+from producer.provenance import Provenance
 from producer.sources.given import Documents
 from producer.sources.source import ReadEvent, SourceProblem
-from producer.submit import SubmissionResult, submit_prepared
+from producer.submit import SubmissionResult
 from producer.summaries import Summary
 from producer.wording import count
 
 if TYPE_CHECKING:
     from gistmill.planning import DocumentPlan
+    from models.deletion import DeletionCounts
     from producer.cancel import Cancellation
     from producer.retry import RetryOutcome
     from workers.comparison import Comparison
 
 LOGGER = logging.getLogger("gistmill")
-OnRead = Callable[[ReadEvent], object]
 # A batch or a job: itself, its name, or the beginning of its id.
 Named = str | UUID | BatchRecord | Summary
+HTTP_SCHEMES = ("http://", "https://")
 
 
-def connect(database_url: str | None = None, broker_url: str | None = None) -> Client:
+def connect(address: str | None = None, broker_url: str | None = None, *, token: str | None = None) -> Client:
     """Return a client of a cluster, which connects at its first call.
 
     Args:
-        database_url: address of Postgres; by default GISTMILL_DATABASE_URL, else the running `gistmill up`.
-        broker_url: address of the broker; by default GISTMILL_BROKER_URL, else the running `gistmill up`.
+        address: of Postgres, or of `gistmill serve` (http://host:8000); by default GISTMILL_DATABASE_URL, else the
+            running `gistmill up`.
+        broker_url: address of the broker beside that of Postgres; by default GISTMILL_BROKER_URL, else the running
+            `gistmill up`.
+        token: token of `gistmill serve`.
 
     Raises:
         SettingsError: no cluster is known, or an address is invalid.
     """
-    given = {"database_url": database_url, "broker_url": broker_url}
-    return Client(read_settings(**{name: url for name, url in given.items() if url is not None}))
+    return Client(find_cluster(address, broker_url, token, warn=LOGGER.warning))
+
+
+def find_cluster(address: str | None, broker_url: str | None, token: str | None, *, warn: Warn) -> Cluster:
+    """Return the cluster at an address; args and errors are those of ``connect``."""
+    if address is not None and address.startswith(HTTP_SCHEMES):
+        from gistmill.remote import open_remote
+
+        if broker_url is not None:
+            raise SettingsError(f"{address} needs no broker; leave its address out")
+        return open_remote(address, token, warn=warn)
+    from gistmill.direct import open_cluster
+
+    if token is not None:
+        raise SettingsError("a token belongs to the address of `gistmill serve`, such as http://host:8000")
+    given = {"database_url": address, "broker_url": broker_url}
+    return open_cluster(read_settings(**{name: url for name, url in given.items() if url is not None}), warn=warn)
 
 
 class Client:
@@ -59,15 +76,11 @@ class Client:
     Sentences that users must not miss, such as about documents that could not be read, go to the logger "gistmill".
 
     Args:
-        settings: settings with the addresses of the servers.
-        warn: called with such a sentence in place of the logger.
-        connection: of this client alone, which closes it; by default a new one.
+        cluster: the cluster, of this client alone, which closes it.
     """
 
-    def __init__(
-        self, settings: Settings, *, warn: Warn = LOGGER.warning, connection: Connection | None = None
-    ) -> None:
-        self.connection = connection or Connection(settings, warn=warn)
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
 
     def __enter__(self) -> Self:
         return self
@@ -78,11 +91,11 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Client({self.connection})"
+        return f"Client({self.cluster})"
 
     def close(self) -> None:
         """Close every connection; the work of the cluster goes on."""
-        self.connection.close()
+        self.cluster.close()
 
     def submit(
         self,
@@ -107,18 +120,14 @@ class Client:
             UnreachableError: the database does not answer.
         """
         priority, is_strict = options.pop("priority", "normal"), options.pop("strict", False)
-        preparation = prepare_submission(documents, options, name=name, priority=priority, strict=is_strict)
+        preparation = prepare_submission(
+            documents, options, name=name, priority=priority, strict=is_strict, keep_days=options.pop("keep_days", None)
+        )
         result = SubmissionResult(batch=preparation.request.batch)
-        with self.connection.open_outbox() as outbox_publisher:
-            report = on_read or (lambda _: None)
-            submit_prepared(self.connection.engine, outbox_publisher, preparation, result, report=report)
+        self.cluster.submit(preparation, result, report=on_read or (lambda _: None))
         if on_read is None:
             self._warn_of_problems(result)
-        with self.connection.open_session() as session:
-            unserved = describe_unserved(session, preparation.request.options.weights)
-        if unserved:
-            self.connection.warn(unserved)
-        return Batch(connection=self.connection, **BatchRecord.make(result).list_values())
+        return Batch(cluster=self.cluster, **BatchRecord.make(result).list_values())
 
     def plan(
         self, documents: Documents, *, on_read: OnRead | None = None, **options: Unpack[PlanningOptions]
@@ -134,9 +143,7 @@ class Client:
             GistmillError: an option is invalid, or no plan fits.
             MissingLibraryError: the worker's part, which has the tokenizer, is not installed.
         """
-        from gistmill.planning import plan_documents
-
-        return plan_documents(self.connection.settings, documents, options, on_read=on_read or self._warn_of_problem)
+        return self.cluster.plan(documents, options, on_read=on_read or self._warn_of_problem)
 
     def batch(self, name: str | UUID | None = None) -> Batch:
         """Return a batch by its name or id; the latest without one.
@@ -144,14 +151,12 @@ class Client:
         Raises:
             UnknownIdError: there is no such batch; the message lists the nearest.
         """
-        with self.connection.open_session() as session:
-            target = find_batch(session, None if name is None else str(name))
-        return Batch(connection=self.connection, name=target.batch, id=target.batch_id)
+        target = self.cluster.find_batch(None if name is None else str(name))
+        return Batch(cluster=self.cluster, name=target.batch, id=target.batch_id)
 
     def batches(self, *, limit: int = 20) -> list[BatchProgress]:
         """Return the progress of the latest batches, the newest first."""
-        with self.connection.open_session() as session:
-            return list_batches(session, limit=limit)
+        return self.cluster.list_batches(limit=limit)
 
     def summaries(self, name: Named | None = None, **filters: Unpack[FilterOptions]) -> Summaries:
         """Return the summaries of a batch or job, or of all batches, the latest first, each in the order of its input.
@@ -164,8 +169,8 @@ class Client:
             UnknownIdError: there is no such batch or job.
             SettingsError: a filter is invalid.
         """
-        target = None if name is None else self.connection.find_target(_name_of(name))
-        return Summaries(self.connection, make_filter(target, filters))
+        target = None if name is None else self.cluster.find_target(_name_of(name))
+        return Summaries(self.cluster, make_filter(target, filters))
 
     def show(self, name: Named) -> Provenance:
         """Return a job with all that its summary was made from: chunks, steps, sentences, citations, checks.
@@ -173,11 +178,7 @@ class Client:
         Raises:
             UnknownIdError: there is no such job, or the name is of a batch with several.
         """
-        with self.connection.open_session() as session:
-            target = find_job(session, _name_of(name))
-            if target.job_id is None:
-                raise AssertionError("find_job returns a job")
-            return read_provenance(session, target.job_id)
+        return self.cluster.show(_name_of(name))
 
     def cancel(self, name: Named) -> Cancellation:
         """Stop a job or the open jobs of a batch; what is finished stays.
@@ -185,7 +186,7 @@ class Client:
         Raises:
             UnknownIdError: there is no such batch or job.
         """
-        return cancel_target(self.connection, self.connection.find_target(_name_of(name)))
+        return self.cluster.cancel(self.cluster.find_target(_name_of(name)))
 
     def retry(self, name: Named, *, marked: bool = False) -> Mapping[RetryOutcome, int]:
         """Run the failed and cancelled steps of a job or a batch again, and return the number of jobs by outcome.
@@ -197,7 +198,29 @@ class Client:
         Raises:
             UnknownIdError: there is no such batch or job.
         """
-        return retry_target(self.connection, self.connection.find_target(_name_of(name)), marked=marked)
+        return self.cluster.retry(self.cluster.find_target(_name_of(name)), marked=marked)
+
+    def preview_deletion(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionCounts:
+        """Count what ``delete`` with the same arguments would take, without any change."""
+        return self.cluster.preview_deletion(None if name is None else _name_of(name), choice)
+
+    def delete(self, name: Named | None = None, **choice: Unpack[DeletionChoice]) -> DeletionRecord:
+        """Delete jobs for good, with their summaries and with the documents that no other job needs.
+
+        Args:
+            name: batch or job.
+            choice: in place of a name ``document``, the SHA-256 of a document or the beginning of it: all its jobs; or
+                ``older_than``, a moment or an age such as "90d": the jobs that ended before.
+
+        Raises:
+            UnknownIdError: there is no such batch, job or document.
+            SettingsError: not exactly one is given, ``older_than`` is no moment, or the role may not delete.
+        """
+        return self.cluster.delete(None if name is None else _name_of(name), choice)
+
+    def delete_expired(self) -> list[DeletionRecord]:
+        """Delete the jobs that their batch, or else GISTMILL_RETENTION_DAYS, keeps no longer."""
+        return self.cluster.delete_expired()
 
     def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
         """Compare two batches over the same documents: means, and paired differences with their intervals.
@@ -207,24 +230,17 @@ class Client:
             GistmillError: the batches have no document in common.
             MissingLibraryError: the worker's part is not installed.
         """
-        with explain_missing("a comparison"):
-            from workers.comparison import compare_jobs
-            from workers.evaluation.errors import PairingError
-        with self.connection.open_session() as session:
-            sides = [find_batch(session, _name_of(name)).batch_id for name in (first, second)]
-            try:
-                return compare_jobs(session, *sides)
-            except PairingError as error:
-                raise ProducerError(str(error)) from error
+        sides = [self.cluster.find_batch(_name_of(name)).batch_id for name in (first, second)]
+        return self.cluster.compare(*sides)
 
     def _warn_of_problems(self, result: SubmissionResult) -> None:
         if result.problems:
             number = count(len(result.problems), "source")
-            self.connection.warn(f"{number} could not be read; batch.problems has all: {result.problems[0].message}")
+            self.cluster.warn(f"{number} could not be read; batch.problems has all: {result.problems[0].message}")
 
     def _warn_of_problem(self, event: ReadEvent) -> None:
         if isinstance(event, SourceProblem):
-            self.connection.warn(event.message)
+            self.cluster.warn(event.message)
 
 
 def _name_of(named: Named) -> str:

@@ -2,6 +2,7 @@
 
 GistmillError (models.errors)
 ├── ClosedError            a client was used after its end
+├── InboxError             a folder cannot be watched
 └── MissingLibraryError    a library of an optional extra is not installed
 """
 
@@ -17,6 +18,10 @@ OUR_PACKAGES = ("gistmill", "migrations", "models", "producer", "workers")
 
 class ClosedError(GistmillError):
     """A client was used after it was closed."""
+
+
+class InboxError(GistmillError):
+    """A folder cannot be watched; the message names it."""
 
 
 class MissingLibraryError(GistmillError):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from gistmill.connection import Connection
+from gistmill.cluster import Cluster
 from gistmill.errors import MissingLibraryError
-from models.listing import JobFilter, Place, read_page, take_rest
-from producer.summaries import Summary, read_summaries
+from models.listing import JobFilter
+from producer.summaries import Summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Cursor = tuple[JobFilter, Place]
+# What is left of the filter, and the place in the list.
+Cursor = tuple[JobFilter, Any]
 
 
 class Summaries:
@@ -22,12 +24,12 @@ class Summaries:
     Each iteration reads anew, and holds no transaction open while its reader is busy.
 
     Args:
-        connection: connection of the client.
+        cluster: cluster of the client.
         wanted: which jobs.
     """
 
-    def __init__(self, connection: Connection, wanted: JobFilter) -> None:
-        self._connection = connection
+    def __init__(self, cluster: Cluster, wanted: JobFilter) -> None:
+        self._cluster = cluster
         self._wanted = wanted
 
     def __iter__(self) -> Iterator[Summary]:
@@ -40,10 +42,9 @@ class Summaries:
     def read_page(self, cursor: Cursor | None) -> tuple[tuple[Summary, ...], Cursor | None]:
         """Return the first page, or the one at a cursor, and the cursor of the next; None after the last."""
         wanted, after = cursor or (self._wanted, None)
-        with self._connection.open_session() as session:
-            page = read_page(session, wanted, after=after)
-            found = read_summaries(session, page)
-        return found, None if page.end is None else (take_rest(wanted, page), page.end)
+        found, end = self._cluster.read_summaries(wanted, after)
+        rest = wanted if wanted.limit is None else replace(wanted, limit=wanted.limit - len(found))
+        return found, None if end is None else (rest, end)
 
     def to_pandas(self) -> DataFrame:
         """Return a DataFrame of a row a job, with the columns of ``gistmill export``.

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
+
+from models.errors import NewerSchemaError
 
 # Key of the lock that serializes concurrent migrations; any constant.
 ADVISORY_LOCK = 7_114_003
@@ -21,7 +25,20 @@ def make_config() -> Config:
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Upgrade the schema to a revision; wait while another process migrates."""
+    _check_known(engine)
     _run(engine, command.upgrade, revision)
+
+
+def _check_known(engine: Engine) -> None:
+    """Raise NewerSchemaError if the database has a revision that this version does not know."""
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(make_config()).walk_revisions()}
+    if present is not None and present not in known:
+        raise NewerSchemaError(
+            f"the database has schema {present}, and this version of Gistmill knows schemas up to {max(known)}; "
+            "install the version that made it, or a newer one"
+        )
 
 
 def downgrade(engine: Engine, revision: str) -> None:

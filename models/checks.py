@@ -40,7 +40,7 @@ def request_check(session: Session, job: Job, *, round_number: int = 0, reads: J
 def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
     """Create or restart the check of a job with a summary, unless it is done or under way; the caller publishes."""
     job = lock_job(session, job_id)
-    if job.state not in SUMMARIZED_STATES:
+    if job is None or job.state not in SUMMARIZED_STATES:
         return []
     poor = select(Step.id).where(
         Step.job_id == job_id,
@@ -98,7 +98,7 @@ def cancel_check(session: Session, job_id: UUID) -> bool:
     A running step completes: producers have no right to update a job with a summary, so they cannot signal it.
     """
     job = lock_job(session, job_id)
-    if job.state not in SUMMARIZED_STATES:
+    if job is None or job.state not in SUMMARIZED_STATES:
         return False
     is_open = and_(Step.job_id == job_id, Step.state.in_(OPEN_STEPS))
     if not session.scalar(select(exists().where(is_open))):

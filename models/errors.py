@@ -3,6 +3,7 @@
 GistmillError
 ├── SettingsError      a setting is missing or wrong
 ├── UnreachableError   a server does not answer at its address
+├── NewerSchemaError   the database was made by a newer version
 ├── UnknownIdError     no batch, job, step or weights have this id or name
 └── NameInUseError     a name is taken, or the weights of that name are in use
 """
@@ -25,6 +26,10 @@ class SettingsError(GistmillError):
 
 class UnreachableError(GistmillError):
     """A server does not answer; the message names it, its address and what to run."""
+
+
+class NewerSchemaError(GistmillError):
+    """The database has a schema that only a newer version knows."""
 
 
 class UnknownIdError(GistmillError):

@@ -73,10 +73,11 @@ def take_rest(wanted: JobFilter, page: JobPage) -> JobFilter:
 
 
 def read_page(
-    session: Session, wanted: JobFilter, *, after: Place | None = None, page_jobs: int = PAGE_JOBS
+    session: Session, wanted: JobFilter, *, after: Place | None = None, page_jobs: int | None = None
 ) -> JobPage:
-    """Return the first jobs after a place that pass a filter, of one page at most."""
-    size = page_jobs if wanted.limit is None else min(page_jobs, wanted.limit)
+    """Return the first jobs after a place that pass a filter, at most as many as a page has."""
+    size = page_jobs or PAGE_JOBS
+    size = size if wanted.limit is None else min(size, wanted.limit)
     statement = select(Batch.created_at, Job.batch_id, Job.position, Job.id).join(Batch, Batch.id == Job.batch_id)
     statement = _order(statement.where(*_list_conditions(wanted)), wanted, after)
     # One row more than the page tells whether there is another.

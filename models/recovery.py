@@ -202,7 +202,7 @@ def find_stuck(session: Session) -> list[UUID]:
 def finish_cancel(session: Session, job_id: UUID) -> bool:
     """Cancel a job that has a request to cancel; return False if it has none or a step still runs."""
     job = lock_job(session, job_id)
-    if job.state not in OPEN_STATES or job.cancel_requested_at is None:
+    if job is None or job.state not in OPEN_STATES or job.cancel_requested_at is None:
         return False
     session.execute(
         update_steps()

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     vllm_options: str = Field("", examples=["--gpu-memory-utilization 0.8"])
     """Further options of vLLM's server."""
 
+    retention_days: int | None = Field(None, ge=1)
+    """Days for which a job is kept after its end, with its document and all that was made from it; a batch may have a
+    number of its own (`gistmill submit --keep-days`).  [default: for ever]"""
     lease_seconds: float = Field(60, gt=0)
     """Time until an unrenewed lease is reclaimed, and until a silent transaction of a worker is ended."""
     heartbeat_seconds: float = Field(10, gt=0)
@@ -117,11 +120,11 @@ class Settings(BaseSettings):
     """Crashes after which a step fails; a crash counts only for a step that ran alone in its worker."""
 
     serve_host: str = "127.0.0.1"
-    """Address on which `gistmill serve` answers; any other than one of this machine alone needs a token."""
+    """Address on which the HTTP server answers; any other than one of this machine alone needs a token."""
     serve_port: int = Field(8000, ge=0, le=65535)
-    """Port of `gistmill serve`."""
+    """Port of the HTTP server; 0 picks a free one."""
     serve_token: SecretStr | None = Field(None, min_length=16)
-    """Token that requests to `gistmill serve` must carry, 16 characters or more.  [default: none, which this machine
+    """Token that requests to the HTTP server must carry, 16 characters or more.  [default: none, which this machine
     alone may use]"""
     webhook_secret: SecretStr | None = Field(None, min_length=16)
     """Secret that webhooks are signed with, 16 characters or more; `whsec_` and base64, or any text."""

@@ -54,9 +54,9 @@ _LOCK_JOB = (
 )
 
 
-def lock_job(session: Session, job_id: UUID) -> Job:
-    """Lock a job's row until the transaction ends and return its current values."""
-    return session.execute(_LOCK_JOB, {"this_job": job_id}).scalar_one()
+def lock_job(session: Session, job_id: UUID) -> Job | None:
+    """Lock a job's row until the transaction ends and return its current values; None if it was deleted."""
+    return session.execute(_LOCK_JOB, {"this_job": job_id}).scalar_one_or_none()
 
 
 def _holds_lease(claim: Claim) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Tables of batches, documents, evaluations, weights, workers and cluster facts; re-exports all other tables."""
+"""Tables of batches, documents, evaluations, deletions, weights, workers and cluster facts; re-exports all others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
@@ -25,6 +25,8 @@ __all__ = [
     "Chunk",
     "Citation",
     "ClusterFact",
+    "Deletion",
+    "DeletionKind",
     "Document",
     "Evaluation",
     "FilePart",
@@ -46,12 +48,17 @@ class Batch(Base):
     """A named group of jobs."""
 
     __tablename__ = "batches"
-    __table_args__ = (CheckConstraint("name <> ''", "name_is_not_empty"),)
+    __table_args__ = (
+        CheckConstraint("name <> ''", "name_is_not_empty"),
+        CheckConstraint("retention_days > 0", "retention_days_is_positive"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     # The options as given on the command line.
     options: Mapped[Json]
+    # Days after its end for which a job is kept; NULL for the cluster's setting.
+    retention_days: Mapped[int | None]
     created_at: Mapped[CreatedAt]
 
 
@@ -92,6 +99,38 @@ class Evaluation(Base):
     reason: Mapped[str | None]
     evidence: Mapped[Json] = mapped_column(server_default="{}")
     created_at: Mapped[CreatedAt]
+
+
+class DeletionKind(StrEnum):
+    """Choice of the jobs that a deletion deletes."""
+
+    BATCH = "batch"
+    JOB = "job"
+    DOCUMENT = "document"  # all jobs of one document
+    AGE = "age"  # all jobs that ended before a moment
+    RETENTION = "retention"  # all jobs whose batch keeps them no longer
+
+
+class Deletion(Base):
+    """One deletion: what, when, by whom and how much; never a text or a name."""
+
+    __tablename__ = "deletions"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", DeletionKind), "kind_is_known"),
+        Index("ix_deletions_unfinished", "created_at", postgresql_where="finished_at IS NULL"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    # Id of the batch or job, SHA-256 of the document, moment, or days of retention by default.
+    subject: Mapped[str]
+    requested_by: Mapped[str]
+    database_role: Mapped[str] = mapped_column(server_default=text("current_user"))
+    jobs: Mapped[int] = mapped_column(default=0, server_default="0")
+    steps: Mapped[int] = mapped_column(default=0, server_default="0")
+    documents: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[CreatedAt]
+    finished_at: Mapped[datetime | None]
 
 
 class WeightsKind(StrEnum):

@@ -46,7 +46,7 @@ def make_filter(target: Target | None, given: Mapping[str, Any]) -> JobFilter:
         states=_list_names("status", given.get("status", ()), [state.value for state in JobState]),
         strategies=_list_names("strategy", given.get("strategy", ()), STRATEGIES),
         weights=_list_names("weights", given.get("weights", ()), None),
-        since=_find_moment(given.get("since")),
+        since=None if given.get("since") is None else find_moment(given["since"]),
         needs_review=bool(given.get("needs_review")),
         flagged=bool(given.get("flagged")),
         limit=limit,
@@ -61,14 +61,17 @@ def _list_names(option: str, given: str | Iterable[str], known: Iterable[str] | 
     return names
 
 
-def _find_moment(since: datetime | timedelta | str | None) -> datetime | None:
+def find_moment(since: datetime | timedelta | str) -> datetime:
+    """Return a moment, given as such, as an age, or as the command line writes either.
+
+    Raises:
+        SettingsError: the text is no moment.
+    """
     now = datetime.now().astimezone()
     if isinstance(since, timedelta):
         return now - since
     if isinstance(since, datetime):
         return since if since.tzinfo else since.astimezone()
-    if since is None:
-        return None
     try:
         return parse_since(since, now)
     except ValueError:

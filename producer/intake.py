@@ -24,6 +24,7 @@ from models.outbox import NewStep, describe_steps, insert_steps
 from models.queues import StepMessage
 from models.step import StepKind
 from models.tables import Batch, Document, hash_document
+from producer.errors import SubmissionError
 from producer.sources.characters import compose
 from producer.sources.source import Source
 
@@ -90,12 +91,14 @@ class SubmissionRequest:
         options: options of each job.
         priority: priority of each job.
         asked: options as given on the command line, stored with the batch.
+        retention_days: days for which a new batch keeps an ended job; None for the cluster's setting.
     """
 
     batch: str
     options: JobOptions
     priority: Priority = Priority.NORMAL
     asked: Json = field(default_factory=dict)
+    retention_days: int | None = None
 
     @property
     def batch_id(self) -> UUID:
@@ -106,6 +109,17 @@ class SubmissionRequest:
 def find_next_position(session: Session, batch: UUID) -> int:
     """Return the position after the last job of a batch; 0 for a new batch."""
     return session.scalar(select(func.coalesce(func.max(Job.position), -1) + 1).where(Job.batch_id == batch)) or 0
+
+
+def check_retention(session: Session, request: SubmissionRequest) -> None:
+    """Raise SubmissionError if the batch exists and keeps its jobs for another number of days than requested."""
+    stored = session.execute(select(Batch.retention_days).where(Batch.id == request.batch_id)).one_or_none()
+    if request.retention_days is None or stored is None or stored.retention_days == request.retention_days:
+        return
+    kept = "as long as the cluster's setting says" if stored.retention_days is None else f"{stored.retention_days} days"
+    raise SubmissionError(
+        f"batch {request.batch} keeps its jobs {kept} already; give another --batch, or no --keep-days"
+    )
 
 
 def store_block(
@@ -122,7 +136,14 @@ def store_block(
     hashes = [hash_document(source.text, source.format) for source in sources]
     session.execute(
         insert(Batch).on_conflict_do_nothing(),
-        [{"id": request.batch_id, "name": request.batch, "options": request.asked}],
+        [
+            {
+                "id": request.batch_id,
+                "name": request.batch,
+                "options": request.asked,
+                "retention_days": request.retention_days,
+            }
+        ],
     )
     _insert_documents(session, dict(zip(hashes, sources, strict=True)))
     jobs = [

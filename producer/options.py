@@ -70,6 +70,7 @@ class SubmitOptions(PlanningOptions, total=False):
 
     priority: PriorityName
     strict: bool
+    keep_days: int | None
 
 
 READING_OPTIONS = frozenset(ReadingOptions.__annotations__)

@@ -19,6 +19,9 @@ from producer.sources.limits import RECOGNITION_LIMITS, ReadLimits
 from producer.sources.reading import read_sources
 from producer.sources.source import ReadEvent, Source
 
+# Most days for which a batch keeps its jobs: a century.
+MOST_DAYS = 36_525
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -108,6 +111,7 @@ def prepare_submission(
     name: str | None = None,
     priority: str = "normal",
     strict: bool = False,
+    keep_days: int | None = None,
 ) -> Preparation:
     """Check the options of a submission.
 
@@ -117,9 +121,10 @@ def prepare_submission(
         name: name of the batch; by default made from the documents and the options.
         priority: low, normal or high.
         strict: submit nothing if anything cannot be read.
+        keep_days: days for which a new batch keeps an ended job; by default the cluster's setting.
 
     Raises:
-        SubmissionError: the name or the priority is invalid.
+        SubmissionError: the name, the priority or the number of days is invalid.
         SettingsError: an option is invalid.
     """
     of_reading, of_jobs = split_options(given)
@@ -137,6 +142,7 @@ def prepare_submission(
         options=options,
         priority=_find_priority(priority),
         asked=asked | _describe_asked(reading.describe() | of_jobs),
+        retention_days=_check_days(keep_days),
     )
     return Preparation(reading, request, is_strict=strict)
 
@@ -152,6 +158,12 @@ def check_name(name: str) -> str:
     if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
         raise SubmissionError(f"{name!r} cannot be stored as the name of a batch; give one of printable characters")
     return compose(name)
+
+
+def _check_days(days: int | None) -> int | None:
+    if days is not None and not 1 <= days <= MOST_DAYS:
+        raise SubmissionError(f"a job is kept for 1 to {MOST_DAYS:,} days, not {days}")
+    return days
 
 
 def _find_priority(name: str) -> Priority:

@@ -32,6 +32,7 @@ class RetryOutcome(StrEnum):
     RESTARTED = "restarted"
     OPEN = "still open"
     WHOLE = "nothing to run again"
+    DELETED = "deleted meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> t
         with_marked: also run steps again whose output is marked by a guard.
     """
     job = lock_job(session, job_id)
+    if job is None:
+        return RetryOutcome.DELETED, []
     if job.state in OPEN_STATES:
         return RetryOutcome.OPEN, []
     steps = list(_read_places(session, job_id))

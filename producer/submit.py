@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from models.deletion import CONFLICTS
 from models.errors import UnreachableError
 from models.publisher import OutboxPublisher
+from models.queues import StepMessage
 from models.session import check_database, explain_outage
 from producer.errors import SubmissionError
-from producer.intake import SubmissionRequest, find_next_position, store_block
+from producer.intake import SubmissionRequest, check_retention, find_next_position, store_block
 from producer.preparation import DocumentsDigest, Preparation
 from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, SourceProblem, spool_events
 from producer.wording import count
@@ -117,16 +120,28 @@ class Submission:
         return self._result
 
     def _store(self, block: Sequence[Source]) -> None:
-        with Session(self._database) as session, session.begin():
-            position = self._position
-            if position is None:
-                position = find_next_position(session, self._request.batch_id)
-            step_messages = store_block(session, self._request, block, position=position)
-        self._position = position + len(block)
+        step_messages = self._store_until_whole(block)
         self._result.created += len(step_messages)
         self._result.existing += len(block) - len(step_messages)
         self._outbox_publisher.publish(step_messages)
         self._result.unsent = self._outbox_publisher.unsent
+
+    def _store_until_whole(self, block: Sequence[Source]) -> list[StepMessage]:
+        """Store a block, again if a deletion took its batch or one of its documents meanwhile."""
+        while True:
+            try:
+                with Session(self._database) as session, session.begin():
+                    position = self._position
+                    if position is None:
+                        check_retention(session, self._request)
+                        position = find_next_position(session, self._request.batch_id)
+                    step_messages = store_block(session, self._request, block, position=position)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in CONFLICTS:
+                    raise
+            else:
+                self._position = position + len(block)
+                return step_messages
 
 
 def submit_prepared(
@@ -154,7 +169,7 @@ def submit_prepared(
     with (
         _explain_interruption(result),
         explain_outage(database),
-        _open_events(preparation, report) as (request, events, report_stored),
+        open_events(preparation, report) as (request, events, report_stored),
     ):
         # Reading may take hours: an outage is reported before.
         check_database(database)
@@ -165,7 +180,7 @@ def submit_prepared(
 
 
 @contextmanager
-def _open_events(
+def open_events(
     preparation: Preparation, report: Report
 ) -> Iterator[tuple[SubmissionRequest, Iterable[ReadEvent], Report]]:
     """Open the events of reading; everything is read first if that decides about the submission or names its batch."""

@@ -63,8 +63,7 @@ def _describe_open(observed: WatchEvent) -> str:
 
 
 def follow_batch(
-    engine: Engine,
-    batch_id: UUID,
+    poll: Callable[[], WatchEvent],
     show: Callable[[WatchEvent], None],
     *,
     interval_seconds: float,
@@ -73,8 +72,7 @@ def follow_batch(
     """Poll a batch and return its snapshot once its last job and check have ended.
 
     Args:
-        engine: engine of the results database.
-        batch_id: id of the batch.
+        poll: returns the state of the batch now.
         show: called with every snapshot or outage.
         interval_seconds: pause between two polls.
         timeout_seconds: longest time to wait; None waits for ever.
@@ -84,7 +82,7 @@ def follow_batch(
     """
     deadline = Deadline(timeout_seconds)
     while True:
-        observed = poll_batch(engine, batch_id)
+        observed = poll()
         show(observed)
         if has_ended(observed):
             return observed

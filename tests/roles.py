@@ -1,4 +1,4 @@
-"""The three database roles of docs/roles.sql on the embedded Postgres."""
+"""The four database roles of docs/roles.sql on the embedded Postgres."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROLES_SQL = Path(__file__).resolve().parents[1] / "docs" / "roles.sql"
 
 def apply_roles(database_url: str) -> dict[str, str]:
     """Create the roles as an operator does, and return the address of the database for each."""
-    passwords = {name: f"{name}-secret" for name in ("producer", "worker", "analyst")}
+    passwords = {name: f"{name}-secret" for name in ("producer", "worker", "analyst", "deleter")}
     owner = make_url(database_url).set(drivername="postgresql")
     psql = [str(binaries() / "psql"), owner.render_as_string(hide_password=False)]
     subprocess.run(

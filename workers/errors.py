@@ -5,6 +5,7 @@ WorkerError (GistmillError)
 │   └── FinalStartError  a program ended with ``FINAL_CODE``: starting again would fail again
 ├── AlreadyRunningError  the home is in use by another ``gistmill up``
 ├── HomeError            the data folder cannot be created
+├── BackupError          a backup cannot be written or restored
 ├── DeviceError          a requested GPU does not exist
 ├── ServingError         the weights cannot be served
 ├── ShortageError        too little free memory for the weights, for now
@@ -12,6 +13,7 @@ WorkerError (GistmillError)
 ├── FinetuningError      see ``finetuning.errors``
 └── StepError
     ├── RetryableError   the next attempt may succeed
+    ├── DeletedJobError  the step's job was deleted while it ran
     └── PermanentError   every attempt would fail
 """
 
@@ -45,6 +47,10 @@ class HomeError(WorkerError):
     """Data folder that cannot be created."""
 
 
+class BackupError(WorkerError):
+    """Backup that cannot be written or restored."""
+
+
 class DeviceError(WorkerError):
     """Request for a GPU that does not exist, or for too many."""
 
@@ -65,6 +71,10 @@ class StepError(WorkerError):
 
 class RetryableError(StepError):
     """Failure that the next attempt may not have: a deadline, a full device, an unreachable server."""
+
+
+class DeletedJobError(StepError):
+    """Job that was deleted while a step of it ran; there is nothing left to store."""
 
 
 class PermanentError(StepError):

@@ -102,16 +102,16 @@ def _store_all(
     scores: Mapping[UUID, RougeScores],
     evidence: Mapping[UUID, Mapping[str, object]],
 ) -> set[UUID]:
-    """Store the scores in one transaction; return the jobs left out because their summary has been replaced."""
+    """Store the scores in one transaction; return the jobs whose summary has been replaced or deleted meanwhile."""
     replaced = set()
     with Session(database) as session, session.begin():
         # Locking in the same order everywhere avoids deadlocks.
         for pair in sorted(pairs, key=lambda pair: pair.job.job_id):
             job = lock_job(session, pair.job.job_id)
-            if job.summary == pair.job.summary:
+            if job is not None and job.summary == pair.job.summary:
                 _store(session, job, scores[job.id], evidence[job.id])
             else:
-                replaced.add(job.id)
+                replaced.add(pair.job.job_id)
     return replaced
 
 

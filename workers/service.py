@@ -103,6 +103,7 @@ class Service:
             publisher,
             redispatch_seconds=settings.redispatch_seconds,
             restart_grace_seconds=settings.restart_grace_seconds,
+            retention_days=settings.retention_days,
         )
         self._reclaimer = ReclaimThread(reclaimer, worker_id=self.worker_id, interval_seconds=settings.rescue_seconds)
         self._drain: threading.Timer | None = None

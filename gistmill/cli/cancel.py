@@ -24,7 +24,7 @@ def cancel(name: str, *, as_json: bool) -> None:
       gistmill cancel 3f9a1c2e
     """
     with open_client() as client:
-        target = client.connection.find_target(name)
+        target = client.cluster.find_target(name)
         result = client.cancel(target.job_id or target.batch_id)
     if as_json:
         print_json(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from gistmill.client import Client
+    from gistmill.connection import Connection
 
 
 @contextmanager
@@ -22,10 +23,26 @@ def open_client() -> Iterator[Client]:
     """
     from gistmill.cli.output import print_warning
     from gistmill.client import Client
+    from gistmill.direct import open_cluster
     from models.settings import read_settings
 
-    with Client(read_settings(), warn=print_warning) as client:
+    with Client(open_cluster(read_settings(), warn=print_warning)) as client:
         yield client
+
+
+@contextmanager
+def open_connection() -> Iterator[Connection]:
+    """Open a connection to the servers of the settings for a block; what it warns of is printed.
+
+    Raises:
+        SettingsError: no server is known.
+    """
+    from gistmill.cli.output import print_warning
+    from gistmill.connection import Connection
+    from models.settings import read_settings
+
+    with closing(Connection(read_settings(), warn=print_warning)) as connection:
+        yield connection
 
 
 @contextmanager

@@ -52,17 +52,17 @@ def evaluate(
 
 def request_missing_checks(name: str, *, as_json: bool) -> None:
     """Request a check of every summary of a batch, or of one job, that has none; print their number."""
-    from gistmill.cli.database import open_client
+    from gistmill.cli.database import open_connection
     from models.checks import find_summarized, find_unchecked
     from producer.checks import request_checks
 
-    with open_client() as client:
-        target = client.connection.find_target(name)
-        with client.connection.open_session() as session:
+    with open_connection() as connection:
+        target = connection.find_target(name)
+        with connection.open_session() as session:
             summarized = find_summarized(session, target.batch_id, target.job_id)
             jobs = find_unchecked(session, target.batch_id, target.job_id)
-        with client.connection.open_outbox() as outbox_publisher:
-            ordered = request_checks(client.connection.engine, outbox_publisher, jobs)
+        with connection.open_outbox() as outbox_publisher:
+            ordered = request_checks(connection.engine, outbox_publisher, jobs)
     if as_json:
         print_json({"batch": target.batch, "ordered": ordered, "unsent": outbox_publisher.unsent})
     elif ordered:

@@ -15,8 +15,10 @@ QUALITY = "Quality"
 
 COMMANDS = {
     "submit": Entry("gistmill.cli.submit:submit", "Put documents on the queue.", WORK),
+    "watch-folder": Entry("gistmill.cli.watch_folder:watch_folder", "Submit the files of a folder as they come.", WORK),
     "retry": Entry("gistmill.cli.retry:retry", "Run failed and cancelled steps again.", WORK),
     "cancel": Entry("gistmill.cli.cancel:cancel", "Stop jobs; what is finished stays.", WORK),
+    "delete": Entry("gistmill.cli.delete:delete", "Forget jobs with their documents and summaries.", WORK),
     "approve": Entry("gistmill.cli.approve:approve", "Say that summaries are good enough to learn from.", WORK),
     "status": Entry("gistmill.cli.status:status", "How far batches and jobs are.", READ),
     "watch": Entry("gistmill.cli.watch:watch", "Follow a batch until it ends.", READ),
@@ -33,6 +35,11 @@ CLUSTER_COMMANDS = {
     "plan": Entry("gistmill.cli.plan:plan", "What a job would do, without running it.", CLUSTER),
     "up": Entry("gistmill.cli.up:up", "Start the whole cluster on this machine.", CLUSTER),
     "serve": Entry("gistmill.cli.serve:serve", "Serve the cluster over HTTP.", CLUSTER),
+    "down": Entry("gistmill.cli.down:down", "Stop the cluster of this machine.", CLUSTER),
+    "url": Entry("gistmill.cli.url:url", "Addresses of this machine's servers, for other programs.", CLUSTER),
+    "logs": Entry("gistmill.cli.logs:logs", "What the programs of this machine have logged.", CLUSTER),
+    "backup": Entry("gistmill.cli.backup:backup", "Write the results database to one file.", CLUSTER),
+    "restore": Entry("gistmill.cli.backup:restore", "Fill an empty results database from such a file.", CLUSTER),
     "worker": Entry("gistmill.cli.worker:worker", "Serve jobs on this machine's GPUs or CPU.", CLUSTER),
     "finetune": Entry("gistmill.cli.finetune:finetune", "Train an adapter on pairs of your own.", CLUSTER),
     "weights": Entry("gistmill.cli.main:weights", "Weights and adapters that the cluster knows by name.", CLUSTER),

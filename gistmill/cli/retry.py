@@ -23,7 +23,7 @@ def retry(name: str, *, marked: bool, as_json: bool) -> None:
       gistmill retry nightly --marked
     """
     with open_client() as client:
-        target = client.connection.find_target(name)
+        target = client.cluster.find_target(name)
         replies = client.retry(target.job_id or target.batch_id, marked=marked)
     if as_json:
         print_json({reply.name.lower(): number for reply, number in replies.items()})

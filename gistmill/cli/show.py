@@ -56,7 +56,8 @@ def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
     if lines:
         click.echo()
     click.echo(f"job {job.job_id}: {style_state(job.state)}")
-    print_fields(describe_fields(job) | _describe_plan(provenance) | _describe_measures(provenance))
+    fields = describe_fields(job) | _describe_plan(provenance) | _describe_measures(provenance)
+    print_fields(fields | {"SHA-256 of the text": job.document_sha256})
     click.echo()
     for line in (lines := list(render_evidence(provenance.evidence))):
         print_text(line)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @add_job_options
 @click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
 @click.option("--batch", "name", help="Name of the batch.  [default: made from PATH and the options]")
+@click.option("--keep-days", type=COUNT, help="Delete each job so many days after its end.  [default: the cluster's]")
 @click.option("--strict", is_flag=True, help="Submit nothing if anything cannot be read.")
 @click.option("--wait", is_flag=True, help="Return when all jobs have ended and are checked.")
 @click.option("--watch", is_flag=True, help="Follow the jobs until all have ended.")
@@ -40,6 +41,7 @@ def submit(
     limit: int | None,
     priority: PriorityName,
     name: str | None,
+    keep_days: int | None,
     *,
     ocr: bool,
     strict: bool,
@@ -83,7 +85,13 @@ def submit(
     try:
         with open_client() as client, ReadingProgress(total=limit) as progress:
             batch = client.submit(
-                paths, name=name, on_read=progress.report, priority=priority, strict=strict, **options
+                paths,
+                name=name,
+                on_read=progress.report,
+                priority=priority,
+                strict=strict,
+                keep_days=keep_days,
+                **options,
             )
     except NothingSubmittedError as error:
         return _print_nothing(error.result, as_json=as_json)

@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from gistmill.cli.weights_checks import prepare_weights
+from gistmill.http.guard import check_address
 from models.settings import DEFAULT_NAME, read_settings
 from workers.errors import AlreadyRunningError
 from workers.local.launch import choose_gpus, list_gpus
@@ -24,8 +25,13 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
 @click.command()
 @click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
 @click.option("--serve", "names", metavar="NAME", multiple=True, help="Weights to serve; may be repeated.")
-def up(gpus: str | None, names: tuple[str, ...]) -> None:
+@click.option("--show-passwords", is_flag=True, help="Print the addresses with their passwords.")
+def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> None:
     """Start Postgres, Valkey, workers and Flower on this machine; Ctrl-C stops them and keeps the data.
+
+    Other commands of this user find the servers by themselves; `gistmill url` prints their addresses
+    for other programs. `gistmill down` stops them from another terminal, `gistmill logs` reads their
+    logs.
 
     With --serve every name gets a worker process of its own, so that several weights serve side by
     side: "default" is what the settings say, other names are those of `gistmill weights list`, which
@@ -40,6 +46,7 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _raise_stopped)
     settings = read_settings()
+    check_address(settings)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     try:
         prepare_weights(settings.weights)
@@ -48,15 +55,26 @@ def up(gpus: str | None, names: tuple[str, ...]) -> None:
         # Jobs without --weights need a worker for the default name.
         weights = f" --weights {names[0]}" if names and DEFAULT_NAME not in names else ""
         with stack.run() as addresses:
+            database, broker = (
+                (url if show_passwords else hide_password(url))
+                for url in (addresses.database_url, addresses.broker_url)
+            )
             click.echo(
-                f"\nready\n  results database: {addresses.database_url}\n  broker: {addresses.broker_url}\n"
-                f"  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
+                f"\nready\n  results database: {database}\n  broker: {broker}\n"
+                f"  API: {addresses.http_url}/docs\n  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
                 f"Submit from another terminal: gistmill submit PATH...{weights}\n"
                 "Ctrl-C stops everything and keeps the data."
             )
             stack.watch()
     except Stopped:
         click.echo("stopped; the data is kept")
+
+
+def hide_password(url: str) -> str:
+    """Return an address with three dots for its password."""
+    head, at, tail = url.rpartition("@")
+    scheme, colon, _ = head.rpartition(":")
+    return f"{scheme}{colon}...{at}{tail}"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -79,11 +80,11 @@ def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float 
 
     from gistmill.cli.live import choose_screen
     from models.lookup import find_batch
-    from producer.watch import follow_batch
+    from producer.watch import follow_batch, poll_batch
 
     pause = interval or (LIVE_INTERVAL if sys.stdout.isatty() else PLAIN_INTERVAL)
     with open_engine(is_read_only=True) as engine:
         with Session(engine) as session:
             target = find_batch(session, batch)
         with choose_screen(is_live=is_live, as_json=as_json) as show:
-            return follow_batch(engine, target.batch_id, show, interval_seconds=pause)
+            return follow_batch(partial(poll_batch, engine, target.batch_id), show, interval_seconds=pause)

@@ -12,11 +12,11 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gistmill.client import Client
 from gistmill.connection import Connection
-from gistmill.http import batches, documentation, events, jobs, login, submissions, webhooks
+from gistmill.direct import DirectCluster
+from gistmill.http import batches, deletions, documentation, events, jobs, login, submissions, webhooks
 from gistmill.http.bodies import BodyLimit
-from gistmill.http.errors import add_handlers
+from gistmill.http.errors import add_handlers, describe_responses
 from gistmill.http.guard import Guard
 from gistmill.http.housekeeping import Housekeeping
 from gistmill.http.idempotency import delete_old_keys
@@ -39,6 +39,7 @@ ROUTERS = (
     events.router,
     jobs.router,
     webhooks.router,
+    deletions.router,
     files.router,
     chat_batches.router,
     documentation.router,
@@ -92,6 +93,7 @@ def make_app(settings: Settings) -> FastAPI:
         title="Gistmill",
         version=version("gistmill"),
         summary=SUMMARY,
+        responses=describe_responses(400, 401, 403, 413, 422, 503),
         lifespan=lambda app: _run(app, settings),
         # Their pages load scripts from elsewhere; ours is in ``documentation``.
         docs_url=None,
@@ -124,7 +126,7 @@ async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     app.state.services = Services(
         settings=settings,
         token=find_token(settings),
-        client=Client(settings, connection=connection),
+        cluster=DirectCluster(connection),
         hub=ProgressHub(lambda batch_id: poll_batch(connection.engine, batch_id)),
         submissions=CapacityLimiter(SUBMISSIONS),
     )

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from gistmill.batch import cancel_target, retry_target
 from gistmill.http.cursors import Cursor, ListPage, PageSize, decode_batch_place, encode_cursor
 from gistmill.http.errors import RequestError, describe_responses
 from gistmill.http.requests import RetryBody
@@ -21,10 +20,10 @@ from producer.retry import RetryOutcome
 from producer.status import Snapshot, take_snapshot
 
 router = APIRouter(prefix="/api", tags=["batches"])
-REFUSALS = describe_responses(401, 403, 404, 422, 503)
+REFUSALS = describe_responses(404)
 
 
-@router.get("/batches", responses=describe_responses(401, 403, 422, 503))
+@router.get("/batches")
 def read_batches(services: Shared, limit: PageSize = 20, cursor: Cursor = None) -> ListPage[BatchProgress]:
     """List the batches with their progress, the newest first."""
     with services.connection.open_session() as session:
@@ -54,14 +53,14 @@ def read_batch(services: Shared, batch_id: UUID) -> Snapshot:
 @router.post("/batches/{batch_id}/cancel", responses=REFUSALS)
 def cancel_batch(services: Shared, batch_id: UUID) -> Cancellation:
     """Stop the open jobs of a batch; what is finished stays."""
-    return cancel_target(services.connection, require_batch(services, batch_id))
+    return services.cluster.cancel(require_batch(services, batch_id))
 
 
 @router.post("/batches/{batch_id}/retry", responses=REFUSALS)
 def retry_batch(services: Shared, batch_id: UUID, body: RetryBody | None = None) -> Mapping[RetryOutcome, int]:
     """Run failed and cancelled steps of a batch again; the answer counts its jobs by what became of them."""
     is_marked = body is not None and body.marked
-    return retry_target(services.connection, require_batch(services, batch_id), marked=is_marked)
+    return services.cluster.retry(require_batch(services, batch_id), marked=is_marked)
 
 
 def require_batch(services: Services, batch_id: UUID) -> Target:

@@ -13,6 +13,8 @@ from producer.sources.limits import MIB, ReadLimits, format_bytes
 MAX_UPLOAD_BYTES = 512 * MIB
 # Largest body of JSON.
 MAX_JSON_BYTES = ReadLimits().file_bytes
+# The rest of the body is not read.
+CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
@@ -32,7 +34,7 @@ class BodyLimit:
         sentence = f"the body is larger than the {format_bytes(bound)} allowed; send the documents in several requests"
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > bound:
-            await answer_error(413, sentence, code="too_large")(scope, receive, send)
+            await answer_error(413, sentence, code="too_large", headers=CLOSE)(scope, receive, send)
             return
         await self._app(scope, _limit(receive, bound, sentence), send)
 
@@ -45,7 +47,7 @@ def _limit(receive: Receive, bound: int, sentence: str) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > bound:
-            raise HTTPException(413, sentence)
+            raise HTTPException(413, sentence, headers=CLOSE)
         return message
 
     return receive_bounded

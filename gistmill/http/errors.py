@@ -7,6 +7,7 @@ GistmillError (models.errors)
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -132,7 +133,9 @@ def _answer_refused(_: Request, error: Exception) -> JSONResponse:
 def _answer_ours(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, GistmillError):
         raise error
-    return answer_error(find_status(error), str(error))
+    # Such as unknown_id for UnknownIdError, by which a client finds the class again.
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__.removesuffix("Error")).lower()
+    return answer_error(find_status(error), str(error), code=code)
 
 
 def _answer_invalid(_: Request, error: Exception) -> JSONResponse:

@@ -32,7 +32,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/batches/{batch_id}/events",
     response_class=StreamingResponse,
-    responses={**STREAM, **describe_responses(401, 403, 404, 422, 503)},
+    responses={**STREAM, **describe_responses(404)},
 )
 async def follow_batch(services: Shared, batch_id: UUID) -> StreamingResponse:
     """Follow the progress of a batch until it has ended."""

@@ -18,6 +18,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gistmill.http.errors import answer_error
+from models.errors import SettingsError
+from models.settings import Settings
 
 # Cookie of a browser that has given the token at LOGIN_PATH.
 SESSION_COOKIE = "gistmill_session"
@@ -39,6 +41,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def check_address(settings: Settings) -> None:
+    """Refuse to listen where others can connect without a token.
+
+    Raises:
+        SettingsError: there is no token, and the address is not of this machine alone.
+    """
+    if not is_loopback(settings.serve_host) and settings.serve_token is None:
+        raise SettingsError(
+            f"on {settings.serve_host} others can connect: set GISTMILL_SERVE_TOKEN to a token of 16 characters or "
+            "more, or serve on 127.0.0.1"
+        )
 
 
 def make_session(token: str) -> str:

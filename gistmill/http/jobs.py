@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select
 
-from gistmill.batch import cancel_target, retry_target
 from gistmill.http.batches import require_batch
 from gistmill.http.cursors import Cursor, ListPage, PageSize, decode_job_place, encode_cursor
 from gistmill.http.errors import RequestError, describe_responses
@@ -28,7 +28,7 @@ from producer.retry import RetryOutcome
 from producer.summaries import Summary, read_summaries
 
 router = APIRouter(prefix="/api", tags=["jobs"])
-REFUSALS = describe_responses(401, 403, 404, 422, 503)
+REFUSALS = describe_responses(404)
 
 
 def read_filters(
@@ -55,7 +55,7 @@ def read_filters(
 Filters = Annotated[dict[str, Any], Depends(read_filters)]
 
 
-@router.get("/summaries", responses=describe_responses(401, 403, 422, 503))
+@router.get("/summaries")
 def read_all_summaries(
     services: Shared, filters: Filters, limit: PageSize = 50, cursor: Cursor = None
 ) -> ListPage[Summary]:
@@ -79,17 +79,24 @@ def read_job(services: Shared, job_id: UUID) -> Provenance:
         return read_provenance(session, job_id)
 
 
+@router.get("/compare", responses=describe_responses(404, 501))
+def compare_batches(services: Shared, first: UUID, second: UUID) -> dict[str, Any]:
+    """Compare two batches over the same documents: means, and paired differences with their intervals."""
+    sides = [require_batch(services, batch_id).batch_id for batch_id in (first, second)]
+    return asdict(services.cluster.compare(*sides))
+
+
 @router.post("/jobs/{job_id}/cancel", responses=REFUSALS)
 def cancel_job(services: Shared, job_id: UUID) -> Cancellation:
     """Stop a job."""
-    return cancel_target(services.connection, require_job(services, job_id))
+    return services.cluster.cancel(require_job(services, job_id))
 
 
 @router.post("/jobs/{job_id}/retry", responses=REFUSALS)
 def retry_job(services: Shared, job_id: UUID, body: RetryBody | None = None) -> Mapping[RetryOutcome, int]:
     """Run failed and cancelled steps of a job again."""
     is_marked = body is not None and body.marked
-    return retry_target(services.connection, require_job(services, job_id), marked=is_marked)
+    return services.cluster.retry(require_job(services, job_id), marked=is_marked)
 
 
 def require_job(services: Services, job_id: UUID) -> Target:

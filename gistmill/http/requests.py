@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from models.choices import Grounding, Splitter, Strategy, Style
 from models.settings import WEIGHTS_NAME
 from producer.options import PriorityName
+from producer.preparation import MOST_DAYS
 from producer.sources.given import Document, GivenItem, TextKind
 from producer.sources.limits import ReadLimits
 
@@ -23,7 +24,7 @@ Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length
 class RequestBody(BaseModel):
     """A body of JSON, without unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ExampleBody(RequestBody):
@@ -99,6 +100,9 @@ class SubmissionBody(RequestBody):
     options: OptionsBody = OptionsBody()
     priority: PriorityName = "normal"
     strict: bool = Field(False, description="Submit nothing if anything cannot be read.")
+    keep_days: Annotated[int, Field(ge=1, le=MOST_DAYS)] | None = Field(
+        None, description="Delete each job so many days after its end; by default the cluster's setting."
+    )
     webhook: Address | None = Field(None, description="Address that is called when the batch has ended.")
 
 
@@ -121,6 +125,20 @@ class PlanBody(DocumentsBody):
     """Texts and addresses of pages, and how they would be summarized."""
 
     options: OptionsBody = OptionsBody()
+
+
+class DeletionBody(RequestBody):
+    """What is to be deleted: exactly one of the three."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = Field(
+        None, description="A batch or a job."
+    )
+    document: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8,64}$")] | None = Field(
+        None, description="All jobs of a document: its SHA-256, or the beginning of it."
+    )
+    older_than: Annotated[str, StringConstraints(max_length=40)] | None = Field(
+        None, description="The jobs that ended before: a moment, or an age such as 90d."
+    )
 
 
 class RetryBody(RequestBody):

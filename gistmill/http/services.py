@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from gistmill.client import Client
 from gistmill.connection import Connection
+from gistmill.direct import DirectCluster
 from gistmill.http.progress import ProgressHub
 from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
 from models.session import explain_outage
@@ -54,21 +55,26 @@ class Services:
     Args:
         settings: of this process.
         token: that requests must carry; None where this machine alone can connect.
-        client: client of the cluster.
+        cluster: the cluster.
         hub: followers of batches.
         submissions: bound on the submissions that are read at a time.
     """
 
     settings: Settings
     token: str | None
-    client: Client
+    cluster: DirectCluster
     hub: ProgressHub
     submissions: CapacityLimiter
 
     @property
     def connection(self) -> Connection:
         """Connections to the servers of the cluster."""
-        return self.client.connection
+        return self.cluster.connection
+
+    @property
+    def client(self) -> Client:
+        """Client of the cluster."""
+        return Client(self.cluster)
 
     @contextmanager
     def open_transaction(self) -> Iterator[Session]:

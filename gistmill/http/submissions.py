@@ -50,7 +50,7 @@ class SubmissionAnswer:
     notes: tuple[SourceNote, ...]
 
 
-REFUSALS = describe_responses(401, 403, 409, 413, 422, 503)
+REFUSALS = describe_responses(409, 413)
 
 
 @router.post("/batches", status_code=201, responses=REFUSALS)
@@ -72,7 +72,7 @@ async def submit_files(
         return await services.read_documents(_submit_once, services, key, documents, body)
 
 
-@router.post("/plan", responses=describe_responses(401, 403, 413, 422, 501, 503))
+@router.post("/plan", responses=describe_responses(413, 501))
 async def plan_documents(body: PlanBody, services: Shared) -> list[DocumentPlan]:
     """Say how documents would be summarized and what that would take at most; nothing is submitted."""
     return await services.read_documents(_plan, services, body)
@@ -107,7 +107,13 @@ def _submit(services: Services, documents: Sequence[GivenItem], body: Submission
         check_webhook(body.webhook, services.settings)
     options: Mapping[str, Any] = body.options.list_given()
     batch = services.client.submit(
-        documents, name=body.name, on_read=lambda _: None, priority=body.priority, strict=body.strict, **options
+        documents,
+        name=body.name,
+        on_read=lambda _: None,
+        priority=body.priority,
+        strict=body.strict,
+        keep_days=body.keep_days,
+        **options,
     )
     if body.webhook is not None:
         with services.open_transaction() as session:

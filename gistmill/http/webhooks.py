@@ -31,7 +31,7 @@ class WebhookRecord:
     delivered_at: datetime | None
 
 
-@router.get("/batches/{batch_id}/webhooks", responses=describe_responses(401, 403, 404, 422, 503))
+@router.get("/batches/{batch_id}/webhooks", responses=describe_responses(404))
 def read_webhooks(services: Shared, batch_id: UUID) -> list[WebhookRecord]:
     """List the webhooks of a batch."""
     require_batch(services, batch_id)

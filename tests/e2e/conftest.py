@@ -61,6 +61,7 @@ def make_environment(home: Path, weights: Path, **more: str) -> dict[str, str]:
         "GISTMILL_HOME": str(home),
         "GISTMILL_WEIGHTS": str(weights),
         "GISTMILL_FLOWER_PORT": "0",
+        "GISTMILL_SERVE_PORT": "0",
         "GISTMILL_METRICS_PORT": "0",
         **TINY_SETTINGS,
         **more,

@@ -6,18 +6,25 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import redis
 
+import gistmill
 import producer
 from models.settings import PACKAGED
 from tests.conftest import wait_until
 from tests.e2e.conftest import GISTMILL, Local, bring_up, make_environment
 from tests.processes import PATIENCE
+from tests.tiny_gemma import build_tiny_gemma
 
 SAMPLES = Path(producer.__file__).parent / "samples"
 SHORT = ("--max-new-tokens", "8", "--no-cache")
@@ -101,8 +108,72 @@ def test_a_killed_worker_is_started_again_and_its_step_runs_to_its_one_row(local
 def test_a_second_up_on_the_same_home_says_that_it_runs_and_where(local: Local) -> None:
     second = local.run("up")
     assert second.returncode == 1
-    assert "already running" in second.stderr
-    assert local.servers["database_url"] in second.stderr
+    assert f"already running on {local.home}" in second.stderr
+    assert "gistmill url" in second.stderr
+
+
+def test_addresses_are_printed_on_request_and_no_password_otherwise(local: Local) -> None:
+    database, broker = (local.run("url", name).stdout.strip() for name in ("database", "broker"))
+
+    assert database == local.servers["database_url"]
+    with redis.Redis.from_url(broker) as client:
+        assert client.ping()
+    # The form that redis-cli takes.
+    assert broker.startswith("redis://default:")
+    for url in (database, broker):
+        password = urlsplit(url).password
+        assert password
+        assert password not in (local.home / "up.log").read_text()
+        assert url.replace(password, "...") in (local.home / "up.log").read_text()
+
+
+def test_logs_of_one_program_or_of_all_are_printed(local: Local) -> None:
+    everything = local.run("logs", "--lines", "3").stdout.splitlines()
+    assert {line.partition(" | ")[0] for line in everything} >= {"cpu0", "postgres", "valkey"}
+    assert local.run("logs", "cpu0").stdout.startswith("cpu0 | ")
+    unknown = local.run("logs", "gpu7")
+    assert unknown.returncode == 2
+    assert "there are cpu0, " in unknown.stderr
+
+
+def test_a_backup_of_a_running_cluster_goes_on_in_an_empty_home(
+    local: Local, tmp_path: Path, tiny_weights: Path
+) -> None:
+    submit(local, str(SAMPLES), "--strategy", "map-reduce", "--batch", "to be moved")
+    file = tmp_path / "cluster.gistmill"
+    assert local.run("backup", str(file)).returncode == 0
+    assert file.stat().st_mode & 0o077 == 0
+    environment = make_environment(tmp_path / "restored", tiny_weights)
+
+    restored = run_command(environment, "restore", str(file))
+
+    assert restored.returncode == 0, restored.stderr
+    again = run_command(environment, "restore", str(file))
+    assert again.returncode == 1
+    assert "is not empty" in again.stderr
+    with bring_up(environment) as moved:
+        names = {row[0] for row in moved.query("SELECT name FROM batches")}
+        assert {"to be moved"} <= names <= {row[0] for row in local.query("SELECT name FROM batches")}
+        ended = "SELECT count(*) FROM job_summaries WHERE batch = 'to be moved' AND finished_at IS NOT NULL"
+        wait_until(lambda: moved.query(ended) == [(3,)], "the work goes on to its end")
+
+
+def test_what_is_no_backup_is_refused(tmp_path: Path, tiny_weights: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("These are notes.")
+    done = run_command(make_environment(tmp_path / "home", tiny_weights), "restore", str(file))
+    assert done.returncode == 1
+    assert "archive" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_to_stop_and_no_addresses_are_said(tmp_path: Path, tiny_weights: Path) -> None:
+    environment = make_environment(tmp_path / "home", tiny_weights)
+    for command in ("down", "url", "logs"):
+        done = run_command(environment, command)
+        assert done.returncode == 1, command
+        assert str(tmp_path / "home") in done.stderr
+    assert not (tmp_path / "home").exists()
 
 
 def test_reading_commands_work_while_the_cluster_runs(local: Local) -> None:
@@ -115,17 +186,58 @@ def test_reading_commands_work_while_the_cluster_runs(local: Local) -> None:
     assert "stuff" in shown.stdout
 
 
-def test_up_stops_cleanly_keeps_its_data_and_starts_again(tmp_path: Path, tiny_weights: Path) -> None:
+def test_up_is_stopped_by_down_keeps_its_data_and_starts_again_where_its_home_was_copied_to(
+    tmp_path: Path, tiny_weights: Path
+) -> None:
     environment = make_environment(tmp_path / "home", tiny_weights)
     with bring_up(environment) as first:
         assert first.run("submit", str(SAMPLES / "messy_notes.txt"), "--strategy", "stuff", *SHORT).returncode == 0
+        with gistmill.connect(first.servers["http_url"]) as client:
+            wait_until(lambda: is_reachable(client), "the HTTP server answers")
+            assert len(client.batches()) == 1
         batches = first.query("SELECT name FROM batches")
-    assert first.process.returncode == 0
+        stopped = first.run("down")
+        assert (stopped.returncode, stopped.stdout) == (0, "stopped; the data is kept\n")
+        assert first.process.wait(PATIENCE) == 0
     assert not (tmp_path / "home" / "servers.json").exists()
     left = [each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(each.info["cmdline"] or [])]
     assert left == []
-    with bring_up(environment) as second:
+    shutil.copytree(tmp_path / "home", tmp_path / "copy", symlinks=True)
+    other_weights = build_tiny_gemma(tmp_path / "weights", seed=5)
+    with (
+        listen_on_default_port(),
+        bring_up(make_environment(tmp_path / "copy", other_weights, GISTMILL_FLOWER_PORT="")) as second,
+    ):
         assert second.query("SELECT name FROM batches") == batches
+        printed = (tmp_path / "copy" / "up.log").read_text()
+        assert "default are other weights than at the last start" in printed
+        assert "another program listens on port 5555, so Flower takes " in printed
+        assert second.servers["flower_url"] != "http://127.0.0.1:5555"
+
+
+def is_reachable(client: gistmill.Client) -> bool:
+    """Tell whether the HTTP server answers."""
+    try:
+        client.batches()
+    except gistmill.UnreachableError:
+        return False
+    return True
+
+
+@contextmanager
+def listen_on_default_port() -> Iterator[None]:
+    """Hold Flower's default port for a block, unless another program does."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            server.bind(("127.0.0.1", 5555))
+            server.listen()
+        yield
+
+
+def run_command(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [GISTMILL, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def test_a_server_that_is_away_is_named_with_its_address(tmp_path: Path, tiny_weights: Path) -> None:

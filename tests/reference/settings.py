@@ -28,7 +28,7 @@ BY_HAND = "# --- For `docker compose` only"
 RESULTS = "every command that touches the results, `worker`"
 WEIGHTS = "`worker`, `up`, `plan`"
 WORKER = "`worker`, `up`"
-SERVE = "`serve`"
+SERVE = "`serve`, `up`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ GROUPS = (
     ),
     Group(
         "HTTP",
-        "Where and for whom `gistmill serve` answers (docs/http.md).",
+        "Where and for whom the server of `gistmill serve` and `gistmill up` answers (docs/http.md).",
         {
             "serve_host": SERVE,
             "serve_port": SERVE,
@@ -111,6 +111,11 @@ GROUPS = (
             "webhook_secret": SERVE,
             "webhook_private": SERVE,
         },
+    ),
+    Group(
+        "Deletion",
+        "How long jobs are kept (docs/deletion.md).",
+        {"retention_days": f"{WORKER}, `delete --expired`"},
     ),
     Group(
         "Monitoring",

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from models.deletion import DeletionRequest, may_delete
 from models.recovery import try_reclaim_lock
 from models.session import connect
+from models.tables import Batch, DeletionKind
+from producer.deletion import delete_requested
 from tests.conftest import Cluster, wait_until
 from tests.fake_worker import describe_command
 from tests.jobs import add_jobs
@@ -103,6 +106,20 @@ STOLEN_FROM_ANALYST = (
     "SELECT * FROM cluster_facts FOR UPDATE",
     "SELECT * FROM cluster_facts FOR KEY SHARE",
 )
+STOLEN_FROM_DELETER = (
+    "UPDATE jobs SET priority = 0",
+    "UPDATE jobs SET summary = 'forged', state = 'succeeded', finished_at = now()",
+    "UPDATE documents SET text = 'another text'",
+    "UPDATE steps SET output = 'forged', state = 'done'",
+    "INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'mine', '{}')",
+    "INSERT INTO documents (sha256, format, text) VALUES (repeat('a', 64), 'text', 'mine')",
+    "DELETE FROM weights",
+    "DELETE FROM workers",
+    "DELETE FROM deletions",
+    "TRUNCATE jobs CASCADE",
+    "DROP TABLE steps",
+    "CREATE TABLE mine (id int)",
+)
 
 
 def find_allowed(engine: Engine, statements: Sequence[str]) -> list[str]:
@@ -131,6 +148,21 @@ def test_a_worker_cannot_change_what_was_submitted_or_drop_anything(engines: dic
 def test_an_analyst_who_switches_read_only_off_has_no_right_to_write_either(engines: dict[str, Engine]) -> None:
     writable = engines["analyst"].execution_options(postgresql_readonly=False)
     assert find_allowed(writable, STOLEN_FROM_ANALYST) == []
+
+
+def test_a_deleter_deletes_and_does_nothing_else(cluster: Cluster, engines: dict[str, Engine]) -> None:
+    assert find_allowed(engines["deleter"], STOLEN_FROM_DELETER) == []
+    for name in ("producer", "worker", "analyst"):
+        with Session(engines[name]) as session:
+            assert not may_delete(session)
+    with Session(engines["deleter"]) as session:
+        batch = session.scalars(select(Batch.id)).one()
+
+    record = delete_requested(engines["deleter"], DeletionRequest(DeletionKind.BATCH, str(batch)))
+
+    assert (record.jobs, record.documents) == (1, 1)
+    assert run(cluster.engine, "SELECT * FROM jobs") == run(cluster.engine, "SELECT * FROM batches") == 0
+    assert run(cluster.engine, "SELECT * FROM deletions WHERE database_role = 'gistmill_deleter'") == 1
 
 
 def test_an_analyst_only_reads_by_default(engines: dict[str, Engine]) -> None:

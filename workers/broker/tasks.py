@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from models.queues import task_name
 from models.step import StepKind
-from workers.errors import PermanentError, RetryableError, StepError
+from workers.errors import DeletedJobError, PermanentError, RetryableError, StepError
 from workers.execution.progression import describe_failure
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def run_step(executor: StepExecutor, step_id: UUID) -> None:
 def _run_claimed(executor: StepExecutor, claim: Claim) -> None:
     try:
         executor.run(claim)
+    except DeletedJobError:
+        log.info("job_was_deleted", kind=claim.kind)
     except PermanentError as error:
         executor.fail(claim, error)
         raise

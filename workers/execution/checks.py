@@ -19,6 +19,7 @@ from models.queues import StepMessage
 from models.results import StepResult
 from models.sentence_updates import delete_sentences, store_sentences
 from models.tables import Document, Evaluation
+from workers.errors import DeletedJobError
 from workers.evaluation.errors import EvaluationInterruptedError
 from workers.evaluation.metric import SCORES, Metric, reject
 from workers.evaluation.verification import ClaimJudge
@@ -90,7 +91,10 @@ def describe_metrics(metrics: Mapping[str, Metric]) -> str:
 def read_texts(connection: Connection, claim: Claim) -> tuple[str, str]:
     """Return the texts of a check: the document and the summary, which is the check's input or else the job's."""
     texts = select(Document.text, Job.summary).join(Job, Job.document_sha256 == Document.sha256)
-    source, summary = connection.execute(texts.where(Job.id == claim.job_id)).one()
+    row = connection.execute(texts.where(Job.id == claim.job_id)).one_or_none()
+    if row is None:
+        raise DeletedJobError("the job was deleted")
+    source, summary = row
     if claim.inputs:
         summary = read_output(connection, claim.job_id, read_key(claim.inputs[0]), round_number=claim.round)
     return source, summary or ""

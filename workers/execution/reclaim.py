@@ -23,6 +23,7 @@ from structlog.contextvars import bind_contextvars
 
 from models import recovery
 from models.broker_state import BrokerProcess, LossReason, record_broker
+from models.deletion import delete_due, may_delete
 from models.publisher import BROKER_OPTIONS, OutboxPublisher, Publisher
 from models.queues import PRIORITY_STEPS
 
@@ -33,6 +34,8 @@ EPOCH_KEY = "gistmill:epoch"
 LEVEL_SEPARATOR = "\x06\x16"
 # Seconds between two searches for stuck jobs; a stuck job means that an invariant is broken.
 STUCK_SECONDS = 300
+# Seconds between two searches for jobs that are kept no longer, and for deletions whose process died.
+DELETION_SECONDS = 600
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 
@@ -66,6 +69,7 @@ class Reclaimer:
         *,
         redispatch_seconds: float,
         restart_grace_seconds: float,
+        retention_days: int | None = None,
     ) -> None:
         self._engine = engine
         timeouts = {name: BROKER_OPTIONS[name] for name in ("socket_timeout", "socket_connect_timeout")}
@@ -74,6 +78,8 @@ class Reclaimer:
         self._redispatch_seconds = redispatch_seconds
         self._restart_grace_seconds = restart_grace_seconds
         self._next_stuck_search = 0.0
+        self._retention_days = retention_days
+        self._next_deletion = time.monotonic() + DELETION_SECONDS
 
     def run_pass(self) -> ReclaimReport | None:
         """Run one pass; None if another process holds the lock.
@@ -87,6 +93,7 @@ class Reclaimer:
             lost = self._reclaim_leases(session)
         cancelled = self._finish_cancelled()
         stuck = self._report_stuck()
+        self._delete_due()
         forgotten = self._detect_broker_loss()
         unsent, resent, failed = self._send()
         return ReclaimReport(
@@ -140,6 +147,17 @@ class Reclaimer:
         for job in jobs:
             log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
         return len(jobs)
+
+    def _delete_due(self) -> None:
+        """Delete what is kept no longer, where this worker's role may: a role of its own may do it elsewhere."""
+        if time.monotonic() < self._next_deletion:
+            return
+        self._next_deletion = time.monotonic() + DELETION_SECONDS
+        with Session(self._engine) as session:
+            if not may_delete(session):
+                return
+        for deletion in delete_due(self._engine, retention_days=self._retention_days, by=host_identity()):
+            log.info("jobs_deleted", deletion=str(deletion))
 
     def _detect_broker_loss(self) -> int:
         fresh = uuid.uuid4().hex

@@ -30,6 +30,7 @@ from models.session import IDLE_TIMEOUT_STATE
 from models.source_spans import read_source_spans
 from models.step import AttemptOutcome, StepKind
 from models.tables import Document
+from workers.errors import DeletedJobError
 from workers.execution.check_rate import measure_check_rate
 from workers.execution.checks import conclude_check, fail_check, read_texts
 from workers.execution.progression import StepOutcome, advance_job, read_outputs
@@ -154,7 +155,7 @@ class StepStore:
 
     def _fail(self, session: Session, claim: Claim, error: Json) -> list[StepMessage]:
         job = step_updates.lock_job(session, claim.job_id)
-        if not step_updates.fail_step(session, claim, error, worker=self.worker_id):
+        if job is None or not step_updates.fail_step(session, claim, error, worker=self.worker_id):
             return []
         step_updates.record_attempt(session, claim.step_id, claim.attempt, AttemptOutcome.ERROR, error=error)
         if claim.kind == StepKind.PLAN:
@@ -205,7 +206,10 @@ def is_outage(error: BaseException) -> bool:
 
 
 def _read_document(connection: Connection, sha256: str) -> tuple[str, str]:
-    text, document_format = connection.execute(_DOCUMENT, {"sha256": sha256}).one()
+    row = connection.execute(_DOCUMENT, {"sha256": sha256}).one_or_none()
+    if row is None:
+        raise DeletedJobError("the document was deleted")
+    text, document_format = row
     return text, document_format
 
 

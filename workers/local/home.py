@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import secrets
 import socket
 from collections.abc import Iterator
@@ -46,12 +47,27 @@ class Home:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise AlreadyRunningError(f"Gistmill is already running on {self.folder}{self._describe()}") from None
+                raise AlreadyRunningError(
+                    f"Gistmill is already running on {self.folder}; `gistmill url` prints its addresses, "
+                    "`gistmill down` stops it"
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
             yield
 
-    def _describe(self) -> str:
-        servers = self.read_servers()
-        return "".join(f"\n  {name}: {address}" for name, address in servers.items()) if servers else " (starting)"
+    def find_holder(self) -> int | None:
+        """Return the id of the process that holds the lock; None if none does."""
+        path = self.folder / "lock"
+        if not path.exists():
+            return None
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                return int(file.read() or 0) or None
+        return None
 
     def read_servers(self) -> dict[str, str]:
         """Return the addresses of the running servers by name; {} if none run."""
@@ -115,3 +131,15 @@ def free_ports(count: int) -> list[int]:
     finally:
         for probe in sockets:
             probe.close()
+
+
+def is_port_free(port: int) -> bool:
+    """Return whether no program listens on a TCP port of 127.0.0.1."""
+    with socket.socket() as probe:
+        # As the servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

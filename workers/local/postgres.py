@@ -53,6 +53,9 @@ class Postgres:
             "max_connections": 200,
             "shared_buffers": "64MB",
             "password_encryption": "scram-sha-256",
+            # The log names errors without the rows, statements and parameters of them, which hold texts of users.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(binaries() / "postgres"), "-D", str(self.folder), *settings]
@@ -65,6 +68,7 @@ class Postgres:
         """
         if (self.folder / "gistmill.ready").exists():
             self._grant_access()
+            self._own_files()
             return
         self._prepare_folder()
         password_file = self.folder.parent / f".{secrets.token_hex(8)}"
@@ -86,6 +90,13 @@ class Postgres:
         self._grant_access()
         if self.system_user:
             os.chown(self.folder, *_ids(self.system_user))
+
+    def _own_files(self) -> None:
+        """Give the files of a home that was copied by root to the server's account."""
+        if self.system_user is None or self.folder.stat().st_uid == _ids(self.system_user)[0]:
+            return
+        for path in (self.folder, *self.folder.rglob("*")):
+            os.chown(path, *_ids(self.system_user), follow_symlinks=False)
 
     def _grant_access(self) -> None:
         """Grant the server's account access through the folders above its data and its programs."""

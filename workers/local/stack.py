@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -22,9 +21,10 @@ from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
-from workers.local.home import Home, free_ports, open_home
+from workers.local.home import Home, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
+from workers.local.web import Report, choose_port, describe_flower, describe_http, describe_http_url
 from workers.started_server import FILE_VARIABLE, StartedServer
 from workers.weights.registration import describe_packaged, resolve_name
 
@@ -36,8 +36,6 @@ WORKER_SECONDS = 600
 # Prefix of the start-up error in the log of every process of this cluster.
 ERROR_PREFIX = "gistmill: error: "
 
-Report = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -46,6 +44,7 @@ class Addresses:
     database_url: str
     broker_url: str
     flower_url: str
+    http_url: str
 
 
 class Stack:
@@ -98,33 +97,37 @@ class Stack:
         self._report("preparing the data folder")
         home.postgres.initialize()
         home.valkey.initialize()
-        flower_port = self._settings.flower_port or free_ports(1)[0]
+        flower_port = choose_port(self._settings, "flower_port", "Flower", report=self._report)
+        http_port = choose_port(self._settings, "serve_port", "the HTTP server", report=self._report)
         environment = self._environment()
         self._workers = plan_processes(
             self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
         )
-        self._supervisor = Supervisor(home.folder, self._describe_programs(environment, flower_port), logs=home.logs)
+        programs = self._describe_programs(environment, flower_port, http_port)
+        self._supervisor = Supervisor(home.folder, programs, logs=home.logs)
         self._supervisor.run()
         self._start_postgres()
         self._start_valkey()
-        addresses = Addresses(home.postgres.url, home.valkey.url, f"http://127.0.0.1:{flower_port}")
-        home.publish_servers(
-            database_url=addresses.database_url, broker_url=addresses.broker_url, flower_url=addresses.flower_url
+        addresses = Addresses(
+            database_url=home.postgres.url,
+            broker_url=home.valkey.url,
+            flower_url=f"http://127.0.0.1:{flower_port}",
+            http_url=describe_http_url(self._settings, http_port),
         )
-        self._start_flower()
+        home.publish_servers(**asdict(addresses))
+        self._start_web()
         self._start_workers()
         return addresses
 
-    def _describe_programs(self, environment: dict[str, str], flower_port: int) -> list[Program]:
+    def _describe_programs(self, environment: dict[str, str], flower_port: int, http_port: int) -> list[Program]:
         home = self._home
         postgres = Program(
             "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
         )
         valkey = Program("valkey", home.valkey.command)
-        # In the environment: command lines are readable by every user of the machine.
-        broker = {"CELERY_BROKER_URL": home.valkey.url}
-        flower = Program("flower", flower_command(home.folder, flower_port), environment=environment | broker)
-        return [postgres, valkey, flower, *self._workers]
+        flower = describe_flower(home.folder, flower_port, home.valkey.url, environment)
+        http = describe_http(self._settings, http_port, environment)
+        return [postgres, valkey, flower, http, *self._workers]
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -159,9 +162,10 @@ class Stack:
         self._wait(lambda: _is_broker_up(broker), "valkey", SERVER_SECONDS)
         broker.close()
 
-    def _start_flower(self) -> None:
-        self._report("starting Flower")
-        self._require_supervisor().start("flower")
+    def _start_web(self) -> None:
+        self._report("starting Flower and the HTTP server")
+        for name in ("flower", "http"):
+            self._require_supervisor().start(name)
 
     def _start_workers(self) -> None:
         self._report("loading the weights")
@@ -169,6 +173,7 @@ class Stack:
         try:
             with Session(engine) as session:
                 before = session.scalar(select(func.count()).select_from(Worker)) or 0
+                fingerprints = _read_fingerprints(session)
             for program in self._workers:
                 self._require_supervisor().start(program.name)
             for program in filter(lambda program: program.is_server, self._workers):
@@ -177,8 +182,18 @@ class Stack:
             workers = [program for program in self._workers if not program.is_server]
             for started, program in enumerate(workers, start=before + 1):
                 self._wait(lambda wanted=started: _count_workers(engine) >= wanted, program.name, WORKER_SECONDS)  # type: ignore[misc]
+            with Session(engine) as session:
+                self._report_changes(fingerprints, _read_fingerprints(session))
         finally:
             engine.dispose()
+
+    def _report_changes(self, before: dict[str, str], now: dict[str, str]) -> None:
+        """Say which names stand for other weights than at the last start: their results are not comparable."""
+        for name in sorted(name for name in now if before.get(name, now[name]) != now[name]):
+            self._report(
+                f"{name} are other weights than at the last start ({now[name][:8]}, before {before[name][:8]}); "
+                "their summaries differ, so `gistmill weights add` gives each set a name of its own"
+            )
 
     def _settings_url(self) -> str:
         return self._home.postgres.url.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -200,6 +215,8 @@ class Stack:
 
     def _stop(self) -> None:
         if self._supervisor is not None:
+            seconds = self._settings.drain_seconds
+            self._report(f"stopping: running steps have {seconds:.0f} s to end, then they wait for the next start")
             self._supervisor.shutdown()
         self._home.withdraw_servers()
 
@@ -209,18 +226,6 @@ class Stack:
         return self._supervisor
 
 
-def flower_command(folder: Path, port: int) -> list[str]:
-    """Return the command line of Flower, with its database in a folder; CELERY_BROKER_URL names the broker."""
-    options = [
-        "--address=127.0.0.1",
-        f"--port={port}",
-        "--persistent=True",
-        f"--db={folder / 'flower.db'}",
-        "--state_save_interval=10000",
-    ]
-    return [sys.executable, "-m", "celery", "flower", *options]
-
-
 def _end_orphans(home: Home) -> None:
     """End servers and workers of this data folder that outlived a killed ``gistmill up``."""
     marks = {str(home.folder / name) for name in ("postgres", "supervisord.conf")}
@@ -228,7 +233,8 @@ def _end_orphans(home: Home) -> None:
     for process in psutil.process_iter(["cmdline", "environ"]):
         command = process.info["cmdline"] or []
         environment = process.info["environ"] or {}
-        is_worker = environment.get("GISTMILL_HOME") == str(home.folder) and command[1:3] == ["-m", "workers"]
+        is_ours = command[1:3] == ["-m", "workers"] or command[1:4] == ["-m", "gistmill", "serve"]
+        is_worker = environment.get("GISTMILL_HOME") == str(home.folder) and is_ours
         if process.pid != os.getpid() and (is_worker or marks & set(command)):
             process.terminate()
             try:
@@ -255,6 +261,12 @@ def _is_broker_up(broker: redis.Redis) -> bool:
 def _count_workers(engine: Engine) -> int:
     with Session(engine) as session:
         return session.scalar(select(func.count()).select_from(Worker)) or 0
+
+
+def _read_fingerprints(session: Session) -> dict[str, str]:
+    """Return the fingerprint that the latest worker of each weights name has served."""
+    latest = select(Worker.weights, Worker.weights_fingerprint).order_by(Worker.started_at)
+    return {row.weights: row.weights_fingerprint for row in session.execute(latest)}
 
 
 def _find_error(log: Path) -> str:

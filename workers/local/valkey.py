@@ -22,8 +22,8 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """Address of the broker."""
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        """Address of the broker; with the user's name, without which redis-cli is refused."""
+        return f"redis://default:{self.password}@127.0.0.1:{self.port}/0"
 
     @property
     def command(self) -> list[str]:

@@ -31,7 +31,7 @@ from producer.chat.output import count_requests
 from producer.intake import BATCH_NAMESPACE
 
 router = APIRouter(prefix="/v1", tags=["OpenAI's batches"])
-REFUSALS = describe_responses(401, 403, 404, 422, 503)
+REFUSALS = describe_responses(404)
 Key = Annotated[str, StringConstraints(max_length=64)]
 Value = Annotated[str, StringConstraints(max_length=512)]
 
@@ -47,7 +47,7 @@ class BatchBody(RequestBody):
     metadata: Annotated[dict[Key, Value], Field(max_length=16)] | None = None
 
 
-@router.post("/batches", responses=describe_responses(401, 403, 404, 409, 413, 422, 503))
+@router.post("/batches", responses=describe_responses(404, 409, 413))
 def create_batch(services: Shared, body: BatchBody, key: RepeatKey = None) -> BatchObject:
     """Create a batch of the requests in a file; each becomes a job of its own."""
     request = digest_request("/v1/batches", body.model_dump(mode="json"))
@@ -76,7 +76,7 @@ def read_batch(services: Shared, batch_id: str) -> BatchObject:
         return _describe(session, require_chat_batch(session, batch_id))
 
 
-@router.post("/batches/{batch_id}/cancel", responses=describe_responses(401, 403, 404, 409, 422, 503))
+@router.post("/batches/{batch_id}/cancel", responses=describe_responses(404, 409))
 def cancel_batch(services: Shared, batch_id: str) -> BatchObject:
     """Cancel a batch; requests that have an answer keep it."""
     with services.open_transaction() as session:
@@ -87,7 +87,7 @@ def cancel_batch(services: Shared, batch_id: str) -> BatchObject:
         return _describe(session, batch)
 
 
-@router.get("/models", responses=describe_responses(401, 403, 503))
+@router.get("/models")
 def read_models(services: Shared) -> ObjectList[ModelObject]:
     """List the weights that requests may name as their model."""
     with services.connection.open_session() as session:

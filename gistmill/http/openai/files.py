@@ -28,14 +28,14 @@ from producer.errors import ChatFileError
 from producer.sources.limits import format_bytes
 
 router = APIRouter(prefix="/v1", tags=["OpenAI's batches"])
-REFUSALS = describe_responses(401, 403, 404, 422, 503)
+REFUSALS = describe_responses(404)
 PageLimit = Annotated[int, Query(ge=1, le=10_000)]
 JSONL: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/jsonl": {"schema": {"type": "string"}}}, "description": "The content of the file."}
 }
 
 
-@router.post("/files", responses=describe_responses(401, 403, 413, 422, 503))
+@router.post("/files", responses=describe_responses(413))
 def upload_file(
     services: Shared, file: UploadFile, purpose: Annotated[Literal["batch"], Form(description="Use of the file.")]
 ) -> FileObject:
@@ -67,7 +67,7 @@ def read_file(services: Shared, file_id: str) -> FileObject:
         return describe_file(require_file(session, file_id))
 
 
-@router.delete("/files/{file_id}", responses=describe_responses(401, 403, 404, 409, 422, 503))
+@router.delete("/files/{file_id}", responses=describe_responses(404, 409))
 def remove_file(services: Shared, file_id: str) -> DeletedFile:
     """Delete a file; what was made of it stays."""
     with services.open_transaction() as session:

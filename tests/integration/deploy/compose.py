@@ -15,7 +15,7 @@ from tests.processes import PATIENCE
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 PER_GPU = ROOT / "docs" / "compose" / "per-gpu.yml"
-SECRETS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "FLOWER", "GRAFANA")
+SECRETS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "DELETER", "FLOWER", "GRAFANA")
 PROFILES = ("cpu", "monitoring", "producer")
 
 

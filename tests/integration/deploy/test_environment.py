@@ -40,7 +40,7 @@ def test_the_defaults_of_compose_are_the_same() -> None:
 
 def test_no_password_has_a_value() -> None:
     passwords = {name: value for name, value in GIVEN.items() if name.endswith(("PASSWORD", "TOKEN"))}
-    assert len(passwords) == 8
+    assert len(passwords) == 9
     assert set(passwords.values()) == {""}
 
 

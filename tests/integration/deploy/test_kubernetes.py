@@ -39,7 +39,9 @@ def find(kind: str, name: str) -> dict[str, Any]:
 
 
 def pods() -> Iterator[dict[str, Any]]:
-    return (each["spec"]["template"]["spec"] for each in MANIFESTS if "template" in each.get("spec", {}))
+    specs = (each.get("spec", {}) for each in MANIFESTS)
+    templates = (spec.get("jobTemplate", {}).get("spec", spec) for spec in specs)
+    return (each["template"]["spec"] for each in templates if "template" in each)
 
 
 def containers() -> Iterator[dict[str, Any]]:

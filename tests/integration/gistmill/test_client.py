@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 import gistmill
 from gistmill.client import Client
+from gistmill.direct import open_cluster
 from models import listing
 from models.job import Job
 from models.settings import Settings
@@ -239,7 +240,7 @@ def test_an_outage_of_the_database_is_waited_through_and_warned_of_once(
                 admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
                 admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
-        with Client(Settings(**urls), warn=restore) as client:
+        with Client(open_cluster(Settings(**urls), warn=restore)) as client:
             batch = client.submit(make_documents(["a"]))
             [job] = batch.summaries()
             assert batch.wait(timeout=PATIENCE, on_progress=end, interval=0.1).status().progress.failed == 1
@@ -335,7 +336,7 @@ def test_addresses_come_from_the_settings_and_a_missing_one_is_named(
     with pytest.raises(gistmill.SettingsError, match="no server is known: run `gistmill up`"):
         gistmill.connect()
     with pytest.raises(gistmill.SettingsError, match="must be an address of Postgres"):
-        gistmill.connect("http://127.0.0.1:8000")
+        gistmill.connect("mysql://127.0.0.1:8000")
     monkeypatch.setenv("GISTMILL_DATABASE_URL", cluster.database_url)
     with gistmill.connect() as client:
         assert client.batches() == []

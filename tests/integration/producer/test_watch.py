@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from uuid import UUID
@@ -17,7 +18,7 @@ from models.lookup import find_batch
 from models.session import connect
 from models.views import JobSummary
 from producer.status import Snapshot, take_snapshot
-from producer.watch import Outage, WatchEvent, follow_batch
+from producer.watch import Outage, WatchEvent, follow_batch, poll_batch
 from tests.conftest import Cluster, wait_until
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
@@ -138,7 +139,7 @@ def test_watching_waits_for_a_database_that_restarts(
                 driver.engine.dispose()
                 end_all(driver, submitted)
 
-    last = follow_batch(watcher, batch, show, interval_seconds=0.05)
+    last = follow_batch(partial(poll_batch, watcher, batch), show, interval_seconds=0.05)
     watcher.dispose()
     admin.dispose()
 

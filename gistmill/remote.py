@@ -1,0 +1,249 @@
+"""A cluster reached at the address of ``gistmill serve``: documents are read here, and their texts are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import httpx
+
+from gistmill.cluster import OnRead, SummaryPage, Warn
+from gistmill.errors import ClosedError, explain_missing
+from gistmill.messages import (
+    PAGE_ITEMS,
+    describe_choice,
+    describe_filter,
+    describe_options,
+    describe_source,
+    explain_refusal,
+    read_answer,
+)
+from models.deletion import DeletionCounts
+from models.errors import SettingsError, UnknownIdError, UnreachableError
+from models.listing import JobFilter
+from models.lookup import Target
+from models.views import BatchProgress
+from producer.cancel import Cancellation
+from producer.deletion import DeletionChoice, DeletionRecord
+from producer.errors import ProducerError
+from producer.intake import SubmissionRequest
+from producer.options import build_job_options
+from producer.preparation import Preparation, Reading, split_options
+from producer.provenance import Provenance
+from producer.retry import RetryOutcome
+from producer.sources.given import Documents
+from producer.sources.source import Source
+from producer.status import Snapshot
+from producer.submit import BLOCK_SOURCES, NothingSubmittedError, SubmissionResult, open_events
+from producer.summaries import Summary
+from producer.watch import Outage, WatchEvent
+
+if TYPE_CHECKING:
+    from gistmill.planning import DocumentPlan
+    from workers.comparison import Comparison
+
+# Seconds to connect; an answer may take as long as it takes to read documents.
+CONNECT_SECONDS = 10
+
+
+class HttpCluster:
+    """Implements ``Cluster`` over HTTP.
+
+    Args:
+        client: client with the address and the token of the server.
+        warn: called with a sentence that users must not miss.
+    """
+
+    def __init__(self, client: httpx.Client, *, warn: Warn) -> None:
+        self.warn = warn
+        self._client = client
+
+    def __repr__(self) -> str:
+        return repr(str(self._client.base_url))
+
+    def submit(self, preparation: Preparation, result: SubmissionResult, *, report: OnRead) -> None:
+        """Read documents here, and send their texts block by block."""
+        with open_events(preparation, report) as (request, events, report_stored):
+            result.batch = request.batch
+            sources: list[Source] = []
+            for event in events:
+                if isinstance(event, Source):
+                    sources.append(event)
+                    if len(sources) == BLOCK_SOURCES:
+                        self._send(request, sources, result)
+                        sources = []
+                result.add(event)
+                report_stored(event)
+            if sources:
+                self._send(request, sources, result)
+        if not result.accepted:
+            raise NothingSubmittedError(result)
+
+    def _send(self, request: SubmissionRequest, sources: Sequence[Source], result: SubmissionResult) -> None:
+        body = {
+            "name": request.batch,
+            "priority": request.priority.name.lower(),
+            "options": describe_options(request.options),
+            "documents": [describe_source(source) for source in sources],
+            "keep_days": request.retention_days,
+        }
+        answer = self._request("POST", "/api/batches", json=body)
+        result.created += answer["new"]
+        result.existing += answer["existing"]
+        result.unsent += answer["unsent"]
+
+    def plan(self, documents: Documents, given: Mapping[str, Any], *, on_read: OnRead) -> list[DocumentPlan]:
+        """Read documents here, and plan their texts there."""
+        from gistmill.planning import DocumentPlan
+
+        of_reading, of_jobs = split_options(given)
+        options = describe_options(build_job_options(of_jobs))
+        sources = _report_sources(Reading(documents, **of_reading), on_read)
+        plans: list[DocumentPlan] = []
+        while block := list(islice(sources, BLOCK_SOURCES)):
+            body = {"documents": [describe_source(source) for source in block], "options": options}
+            plans += read_answer(list[DocumentPlan], self._request("POST", "/api/plan", json=body))
+        return plans
+
+    def find_target(self, name: str) -> Target:
+        """Return the batch or job with a name, an id prefix or a document's name."""
+        return read_answer(Target, self._request("GET", "/api/find", params={"name": name}))
+
+    def find_batch(self, name: str | None) -> Target:
+        """Return a batch by name or id; the latest without one."""
+        if name is None:
+            latest = self.list_batches(limit=1)
+            if not latest:
+                raise UnknownIdError("there is no batch yet; submit one")
+            return Target(latest[0].batch_id, latest[0].batch)
+        target = self.find_target(name)
+        if target.job_id is not None:
+            raise UnknownIdError(f"{name!r} is a job of batch {target.batch}; name the batch")
+        return target
+
+    def list_batches(self, *, limit: int) -> list[BatchProgress]:
+        """Return the progress of the latest batches, the newest first."""
+        batches: list[BatchProgress] = []
+        cursor: str | None = None
+        while len(batches) < limit:
+            params = {"limit": min(limit - len(batches), PAGE_ITEMS)} | ({"cursor": cursor} if cursor else {})
+            page = self._request("GET", "/api/batches", params=params)
+            batches += read_answer(list[BatchProgress], page["data"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        return batches
+
+    def take_snapshot(self, batch_id: UUID) -> Snapshot:
+        """Return the state of a batch."""
+        return read_answer(Snapshot, self._request("GET", f"/api/batches/{batch_id}"))
+
+    def poll_batch(self, batch_id: UUID) -> WatchEvent:
+        """Return the state of a batch, or the outage that hides it."""
+        try:
+            return self.take_snapshot(batch_id)
+        except UnreachableError as error:
+            return Outage(str(error))
+
+    def read_summaries(self, wanted: JobFilter, cursor: str | None) -> SummaryPage:
+        """Return the page of summaries at a cursor."""
+        if wanted.job_id is not None:
+            shown = self.show(str(wanted.job_id))
+            return (Summary(shown.job, shown.sentences),), None
+        path = "/api/summaries" if wanted.batch_id is None else f"/api/batches/{wanted.batch_id}/summaries"
+        params = describe_filter(wanted) | ({"cursor": cursor} if cursor else {})
+        page = self._request("GET", path, params=params)
+        found = read_answer(tuple[Summary, ...], page["data"])
+        is_last = wanted.limit is not None and len(found) == wanted.limit
+        return found, None if is_last else page["next_cursor"]
+
+    def show(self, name: str) -> Provenance:
+        """Return a job with all that its summary was made from."""
+        target = self.find_target(name)
+        job_id = target.job_id or self._find_only_job(target)
+        return read_answer(Provenance, self._request("GET", f"/api/jobs/{job_id}"))
+
+    def _find_only_job(self, target: Target) -> UUID:
+        found, _ = self.read_summaries(JobFilter(batch_id=target.batch_id, limit=2), None)
+        if len(found) != 1:
+            raise UnknownIdError(f"{target.batch} is a batch; name a job, such as {found[0].id}")
+        return found[0].id
+
+    def cancel(self, target: Target) -> Cancellation:
+        """Cancel a job, or the open jobs of a batch."""
+        return read_answer(Cancellation, self._request("POST", f"{_name_path(target)}/cancel"))
+
+    def retry(self, target: Target, *, marked: bool) -> Mapping[RetryOutcome, int]:
+        """Run the failed and cancelled steps of a job or a batch again."""
+        answer = self._request("POST", f"{_name_path(target)}/retry", json={"marked": marked})
+        return read_answer(dict[RetryOutcome, int], answer)
+
+    def preview_deletion(self, name: str | None, choice: DeletionChoice) -> DeletionCounts:
+        """Count what a deletion would take: of a batch or job, or of a choice in place of it."""
+        answer = self._request("POST", "/api/deletions/preview", json=describe_choice(name, choice))
+        return read_answer(DeletionCounts, answer)
+
+    def delete(self, name: str | None, choice: DeletionChoice) -> DeletionRecord:
+        """Delete jobs for good."""
+        answer = self._request("POST", "/api/deletions", json=describe_choice(name, choice))
+        return read_answer(DeletionRecord, answer)
+
+    def delete_expired(self) -> list[DeletionRecord]:
+        """Refuse: how long jobs are kept is a setting of the cluster.
+
+        Raises:
+            ProducerError: always.
+        """
+        raise ProducerError("`gistmill delete --expired` runs beside the cluster, not over HTTP")
+
+    def compare(self, first: UUID, second: UUID) -> Comparison:
+        """Compare two batches over the same documents."""
+        with explain_missing("a comparison"):
+            from workers.comparison import Comparison
+        params = {"first": str(first), "second": str(second)}
+        return read_answer(Comparison, self._request("GET", "/api/compare", params=params))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        if self._client.is_closed:
+            raise ClosedError("this client is closed; call gistmill.connect() again")
+        try:
+            response = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise UnreachableError(
+                f"no server answers at {self._client.base_url} ({error or type(error).__name__}); start it "
+                "(`gistmill serve`) or check the address"
+            ) from error
+        if response.is_success:
+            return response.json()
+        raise explain_refusal(response)
+
+
+def open_remote(address: str, token: str | None, *, warn: Warn) -> HttpCluster:
+    """Return the cluster at the address of ``gistmill serve``, which connects at the first call.
+
+    Raises:
+        SettingsError: the address is invalid.
+    """
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
+    try:
+        return HttpCluster(httpx.Client(base_url=address, headers=headers, timeout=timeout), warn=warn)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise SettingsError(f"{address} is not an address such as http://host:8000 ({error})") from error
+
+
+def _name_path(target: Target) -> str:
+    return f"/api/batches/{target.batch_id}" if target.job_id is None else f"/api/jobs/{target.job_id}"
+
+
+def _report_sources(reading: Reading, on_read: OnRead) -> Iterator[Source]:
+    for event in reading.read():
+        on_read(event)
+        if isinstance(event, Source):
+            yield event

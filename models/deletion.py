@@ -1,0 +1,233 @@
+"""Deletion of jobs with everything that was made from their documents; a row without any text remains.
+
+The row comes first, so that any worker completes a deletion whose process died. A job goes with its document, unless
+another job needs that, in one transaction, under the lock that ends of steps take too: a running step loses its lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Engine, Select, delete, exists, func, or_, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, aliased
+
+from models.chat import CHAT_STRATEGY, ChatBatch
+from models.files import StoredFile
+from models.job import OPEN_STATES, Job
+from models.step import Step, StepState
+from models.step_updates import affected_rows
+from models.tables import Batch, Deletion, DeletionKind, Document
+
+# Jobs per transaction: their rows are locked until it ends.
+BLOCK_JOBS = 50
+# SQLSTATEs of a deadlock and of a conflict with a submission: the block is deleted again.
+CONFLICTS = ("40P01", "40001", "23503")
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionRequest:
+    """Choice of what to delete.
+
+    Args:
+        kind: kind of the choice.
+        subject: id, hash, moment in ISO format, or days; "" for a retention that only batches set.
+    """
+
+    kind: DeletionKind
+    subject: str
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """SQL condition that a job is to be deleted; jobs are chosen by age only after they have ended."""
+        match self.kind:
+            case DeletionKind.BATCH:
+                return Job.batch_id == UUID(self.subject)
+            case DeletionKind.JOB:
+                return Job.id == UUID(self.subject)
+            case DeletionKind.DOCUMENT:
+                return Job.document_sha256 == self.subject
+            case DeletionKind.AGE:
+                return (Job.finished_at < datetime.fromisoformat(self.subject)) & _has_ended()
+            case DeletionKind.RETENTION:
+                days = int(self.subject) if self.subject else None
+                # What no batch keeps less long is not looked at.
+                least = select(func.least(func.min(Batch.retention_days), days)).scalar_subquery()
+                is_past = Job.finished_at < _days_ago(func.coalesce(Batch.retention_days, days))
+                return (
+                    (Job.finished_at < _days_ago(least))
+                    & exists().where(Batch.id == Job.batch_id, is_past)
+                    & _has_ended()
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionCounts:
+    """Rows that a deletion takes.
+
+    Args:
+        jobs: jobs, with their summaries, sentences, citations, chunks and metrics.
+        open_jobs: those of them that have not ended.
+        steps: steps of the jobs, with their outputs and attempts.
+        documents: documents that no other job needs.
+        kept_documents: documents of the jobs that other jobs need.
+        characters: characters of ``documents``.
+    """
+
+    jobs: int
+    open_jobs: int
+    steps: int
+    documents: int
+    kept_documents: int
+    characters: int
+
+
+def preview_deletion(session: Session, request: DeletionRequest) -> DeletionCounts:
+    """Count what a deletion would take, without any change."""
+    jobs = select(Job.id, Job.state, Job.document_sha256).where(request.condition).cte("jobs_to_delete")
+    others = aliased(Job)
+    is_needed = exists().where(others.document_sha256 == Document.sha256, others.id.not_in(select(jobs.c.id)))
+    is_affected: ColumnElement[bool] = Document.sha256.in_(select(jobs.c.document_sha256))
+    if request.kind is DeletionKind.DOCUMENT:
+        is_affected = or_(is_affected, Document.sha256 == request.subject)
+    is_open = jobs.c.state.in_(OPEN_STATES)
+    numbers = select(
+        select(func.count()).select_from(jobs).scalar_subquery(),
+        select(func.count()).select_from(jobs).where(is_open).scalar_subquery(),
+        select(func.count()).where(Step.job_id.in_(select(jobs.c.id))).scalar_subquery(),
+    )
+    documents = select(
+        func.count().filter(~is_needed),
+        func.count().filter(is_needed),
+        func.coalesce(func.sum(Document.characters).filter(~is_needed), 0),
+    ).where(is_affected)
+    return DeletionCounts(*session.execute(numbers).one(), *session.execute(documents).one())
+
+
+def begin_deletion(session: Session, request: DeletionRequest, *, by: str) -> UUID:
+    """Record a deletion, which any worker completes from then on, and return its id; the caller commits."""
+    deletion = Deletion(id=uuid4(), kind=request.kind, subject=request.subject, requested_by=by)
+    session.add(deletion)
+    session.flush()
+    return deletion.id
+
+
+def delete_due(engine: Engine, *, retention_days: int | None, by: str) -> list[UUID]:
+    """Complete the deletions whose process died, and delete the jobs that are kept no longer.
+
+    Args:
+        engine: of the results database.
+        retention_days: days for which the jobs of batches without a number of their own are kept; None for ever.
+        by: name for the deletion's row.
+
+    Returns:
+        The deletions that were carried out.
+    """
+    request = DeletionRequest(DeletionKind.RETENTION, "" if retention_days is None else str(retention_days))
+    with Session(engine) as session, session.begin():
+        due = list(
+            session.scalars(select(Deletion.id).where(Deletion.finished_at.is_(None)).order_by(Deletion.created_at))
+        )
+        if session.scalar(select(Job.id).where(request.condition).limit(1)) is not None:
+            due.append(begin_deletion(session, request, by=by))
+    for deletion_id in due:
+        carry_out(engine, deletion_id)
+    return due
+
+
+def may_delete(session: Session) -> bool:
+    """Return whether the role of this session may delete documents."""
+    return bool(session.scalar(select(func.has_table_privilege(Document.__tablename__, "DELETE"))))
+
+
+def carry_out(engine: Engine, deletion_id: UUID) -> None:
+    """Delete block by block until nothing is left; another process may do the same at the same time."""
+    while True:
+        try:
+            with Session(engine) as session, session.begin():
+                if not delete_block(session, deletion_id):
+                    return
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in CONFLICTS:
+                raise
+
+
+def delete_block(session: Session, deletion_id: UUID) -> bool:
+    """Delete a block of jobs with the documents that no other job needs; the caller commits.
+
+    Returns:
+        False if nothing was left to delete, and the deletion is marked as finished.
+    """
+    deletion = session.get(Deletion, deletion_id, with_for_update=True, populate_existing=True)
+    if deletion is None or deletion.finished_at is not None:
+        return False
+    request = DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
+    jobs = _lock_jobs(session, request)
+    if jobs:
+        ids = list(jobs)
+        deletion.jobs += len(jobs)
+        deletion.steps += session.scalar(select(func.count()).where(Step.job_id.in_(ids))) or 0
+        _delete_uploads(session, ids)
+        session.execute(delete(Job).where(Job.id.in_(ids)).execution_options(synchronize_session=False))
+        deletion.documents += _delete_unneeded(session, sorted(set(jobs.values())))
+        return True
+    if request.kind is DeletionKind.DOCUMENT:
+        deletion.documents += _delete_unneeded(session, [request.subject])
+    _delete_empty_batches(session, request)
+    deletion.finished_at = func.clock_timestamp()
+    return False
+
+
+def _days_ago(days: ColumnElement[int]) -> ColumnElement[datetime]:
+    return func.now() - func.make_interval(0, 0, 0, days)
+
+
+def _has_ended() -> ColumnElement[bool]:
+    is_at_work = exists().where(Step.job_id == Job.id, Step.state.in_((StepState.READY, StepState.RUNNING)))
+    return Job.state.not_in(OPEN_STATES) & ~is_at_work
+
+
+def _lock_jobs(session: Session, request: DeletionRequest) -> dict[UUID, str]:
+    """Lock the next jobs to delete and return the document of each."""
+    chosen: Select[UUID] = select(Job.id).where(request.condition).limit(BLOCK_JOBS)
+    ids = sorted(session.scalars(chosen))
+    # In order of ids, so that two deletions cannot deadlock; asked again, because a job may have been retried.
+    locked = select(Job.id, Job.document_sha256).where(Job.id.in_(ids), request.condition).order_by(Job.id)
+    rows = session.execute(locked.with_for_update(of=Job)).all() if ids else ()
+    return {row.id: row.document_sha256 for row in rows}
+
+
+def _delete_unneeded(session: Session, documents: Sequence[str]) -> int:
+    # Locked in a statement of its own: the next one then sees every job that was submitted meanwhile.
+    session.execute(
+        select(Document.sha256).where(Document.sha256.in_(documents)).order_by(Document.sha256).with_for_update()
+    )
+    unneeded = delete(Document).where(
+        Document.sha256.in_(documents), ~exists().where(Job.document_sha256 == Document.sha256)
+    )
+    return affected_rows(session.execute(unneeded.execution_options(synchronize_session=False)))
+
+
+def _delete_uploads(session: Session, jobs: Sequence[UUID]) -> None:
+    """Delete the uploaded files that hold the requests of chat jobs, with all other requests in them."""
+    batches = select(Job.batch_id).where(Job.id.in_(jobs), Job.strategy == CHAT_STRATEGY)
+    uploads = select(ChatBatch.input_file).where(ChatBatch.id.in_(batches))
+    session.execute(delete(StoredFile).where(StoredFile.id.in_(uploads)).execution_options(synchronize_session=False))
+
+
+def _delete_empty_batches(session: Session, request: DeletionRequest) -> None:
+    chosen: ColumnElement[bool]
+    is_empty = ~exists().where(Job.batch_id == Batch.id)
+    if request.kind is DeletionKind.BATCH:
+        chosen = Batch.id == UUID(request.subject)
+    elif request.kind is DeletionKind.AGE:
+        chosen = Batch.created_at < datetime.fromisoformat(request.subject)
+    elif request.kind is DeletionKind.RETENTION:
+        days = int(request.subject) if request.subject else None
+        chosen = Batch.created_at < _days_ago(func.coalesce(Batch.retention_days, days))
+    else:
+        return
+    session.execute(delete(Batch).where(chosen, is_empty).execution_options(synchronize_session=False))
