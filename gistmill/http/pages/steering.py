@@ -11,7 +11,6 @@ from uuid import UUID
 from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse
 
-from gistmill.batch import cancel_target, retry_target
 from gistmill.http.batches import require_batch
 from gistmill.http.jobs import require_job
 from gistmill.http.pages.notices import redirect_with_notice
@@ -70,10 +69,10 @@ def revoke_job(services: Shared, job_id: UUID) -> RedirectResponse:
 
 
 def _cancel(services: Services, target: Target, path: str) -> RedirectResponse:
-    cancellation = cancel_target(services.connection, target)
+    cancellation = services.cluster.cancel(target)
     return redirect_with_notice(path, "stopped", cancellation.ended + cancellation.ending)
 
 
 def _retry(services: Services, target: Target, path: str, *, is_marked: bool) -> RedirectResponse:
-    outcomes = retry_target(services.connection, target, marked=is_marked)
+    outcomes = services.cluster.retry(target, marked=is_marked)
     return redirect_with_notice(path, "restarted", outcomes.get(RetryOutcome.RESTARTED, 0))

@@ -12,6 +12,7 @@ import uvicorn
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+import gistmill
 from gistmill.client import Client
 from gistmill.http.app import make_app
 from gistmill.http.server import bind, describe_address
@@ -64,7 +65,7 @@ def open_site(cluster: Cluster) -> Iterator[LiveSite]:
     server = uvicorn.Server(uvicorn.Config(make_app(settings), log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    with Client(settings) as client:
+    with gistmill.connect(cluster.database_url, cluster.broker_url) as client:
         client.submit([Document(write_text(name), name) for name in NAMES], name="pile")
         jobs = {summary.source: summary.id for summary in client.summaries("pile")}
         site = LiveSite(

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from models.session import connect
-from tests.conftest import Cluster, _create_database
+from tests.conftest import Cluster, create_database
 from tests.integration.gistmill.http.live_site import HOSTILE, LiveSite, open_site
 from tests.integration.gistmill.http_client import TOKEN, open_server
 from workers.local.home import Home
@@ -37,7 +37,7 @@ expect.set_options(timeout=PATIENCE_MS)
 @pytest.fixture(scope="module")
 def module_cluster(home: Home, template_database: str) -> Iterator[Cluster]:
     """A database that the tests of this module share."""
-    url = _create_database(home, f"test_{uuid4().hex[:12]}", template_database)
+    url = create_database(home, f"test_{uuid4().hex[:12]}", template_database)
     engine = connect(url, pool_size=20)
     yield Cluster(url, home.valkey.url, engine)
     engine.dispose()
