@@ -26,7 +26,10 @@ Place = tuple[datetime, UUID, int, UUID]
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Conditions on the jobs to list; an empty field does not restrict."""
+    """Conditions on the jobs to list; an empty field does not restrict.
+
+    ``source`` is part of the document's name, whatever its case.
+    """
 
     batch_id: UUID | None = None
     job_id: UUID | None = None
@@ -37,6 +40,7 @@ class JobFilter:
     needs_review: bool = False
     flagged: bool = False
     marked: bool = False
+    source: str = ""
     limit: int | None = None
 
 
@@ -98,6 +102,21 @@ def list_detail_names(session: Session, wanted: JobFilter) -> list[str]:
     return sorted(session.scalars(statement.where(*_list_conditions(wanted)).distinct()))
 
 
+def count_jobs(session: Session, wanted: JobFilter) -> int:
+    """Count the jobs that pass a filter."""
+    statement = select(func.count()).select_from(Job).where(*_list_conditions(wanted))
+    return session.execute(statement).scalar_one()
+
+
+def find_neighbours(session: Session, job: JobSummary) -> tuple[UUID | None, UUID | None]:
+    """Return the jobs before and after a job in the order of the input of its batch."""
+    order, place = (Job.position, Job.id), (job.position, job.job_id)
+    jobs = select(Job.id).where(Job.batch_id == job.batch_id).limit(1)
+    before = jobs.where(tuple_(*order) < tuple_(*place)).order_by(Job.position.desc(), Job.id.desc())
+    after = jobs.where(tuple_(*order) > tuple_(*place)).order_by(*order)
+    return session.scalar(before), session.scalar(after)
+
+
 def _list_conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.batch_id is not None:
         yield Job.batch_id == wanted.batch_id
@@ -118,6 +137,8 @@ def _list_conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.marked:
         has_mark = Evaluation.evidence.contains({"sentences": [{"is_marked": True}]})
         yield exists().where(Evaluation.job_id == Job.id, has_mark)
+    if wanted.source:
+        yield Job.source.icontains(wanted.source, autoescape=True)
 
 
 def _order(

@@ -94,22 +94,53 @@ class Snapshot:
         return self.poor_jobs - len(self.failures)
 
 
-def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
-    """Return the present state of a batch."""
+@dataclass(frozen=True, slots=True)
+class BatchPace:
+    """A batch's progress with its speed: the part of a snapshot that takes no list of jobs or steps.
+
+    Args:
+        progress: its jobs and steps by state.
+        tokens_per_second: tokens generated for this batch in the last minutes; None if none were.
+        seconds_left: estimate from that speed; None without one.
+        workers: all live workers.
+        unserved: weights that open jobs and checks need and no live worker serves.
+    """
+
+    progress: BatchProgress
+    tokens_per_second: float | None
+    seconds_left: float | None
+    workers: tuple[WorkerLoad, ...]
+    unserved: tuple[str, ...]
+
+
+def read_pace(session: Session, batch_id: UUID) -> BatchPace:
+    """Return the progress of a batch with its speed."""
     progress = read_batch(session, batch_id)
     speed = None if progress.is_over else measure_speed(session, batch_id)
     workers = list_loads(session)
-    return Snapshot(
-        taken_at=session.execute(select(func.now())).scalar_one(),
+    return BatchPace(
         progress=progress,
-        steps=tuple(count_steps(session, batch_id)),
         tokens_per_second=speed.tokens_per_second if speed else None,
         seconds_left=count_remaining_calls(session, progress) / speed.calls_per_second if speed else None,
+        workers=tuple(workers),
+        unserved=() if progress.is_over else tuple(find_unserved(session, batch_id, workers)),
+    )
+
+
+def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
+    """Return the present state of a batch."""
+    pace = read_pace(session, batch_id)
+    return Snapshot(
+        taken_at=session.execute(select(func.now())).scalar_one(),
+        progress=pace.progress,
+        steps=tuple(count_steps(session, batch_id)),
+        tokens_per_second=pace.tokens_per_second,
+        seconds_left=pace.seconds_left,
         failures=tuple(list_failures(session, batch_id)),
         poor_jobs=count_poor_jobs(session, batch_id),
-        workers=tuple(workers),
-        unserved=tuple(find_unserved(session, batch_id, workers)),
-        ended_at=find_end(session, batch_id) if progress.is_over else None,
+        workers=pace.workers,
+        unserved=pace.unserved,
+        ended_at=find_end(session, batch_id) if pace.progress.is_over else None,
     )
 
 

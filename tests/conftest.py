@@ -64,7 +64,7 @@ def _run_servers(home: Home) -> Iterator[Home]:
 @pytest.fixture(scope="session")
 def template_database(home: Home) -> str:
     """A migrated, empty database to copy from."""
-    url = _create_database(home, TEMPLATE, "template1")
+    url = create_database(home, TEMPLATE, "template1")
     engine = create_engine(url)
     upgrade(engine)
     engine.dispose()
@@ -74,7 +74,7 @@ def template_database(home: Home) -> str:
 @pytest.fixture
 def cluster(home: Home, template_database: str) -> Iterator[Cluster]:
     """A database and a broker that nobody else uses."""
-    url = _create_database(home, f"test_{uuid.uuid4().hex[:12]}", template_database)
+    url = create_database(home, f"test_{uuid.uuid4().hex[:12]}", template_database)
     redis.Redis.from_url(home.valkey.url).flushall()
     engine = connect(url, pool_size=20)
     yield Cluster(url, home.valkey.url, engine)
@@ -112,7 +112,8 @@ def answers(home: Home) -> bool:
         return False
 
 
-def _create_database(home: Home, name: str, template: str) -> str:
+def create_database(home: Home, name: str, template: str) -> str:
+    """Create a database from a template, and return its address."""
     with psycopg.connect(home.postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     url = home.postgres.url.replace("postgresql://", "postgresql+psycopg://")

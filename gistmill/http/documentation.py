@@ -12,6 +12,8 @@ from fastapi import APIRouter, FastAPI, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.responses import HTMLResponse
 
+from gistmill.http.pages.assets import find_asset
+
 Schema = Mapping[str, Any]
 
 router = APIRouter(include_in_schema=False)
@@ -59,7 +61,9 @@ def render_documentation(document: Schema) -> str:
     for operation in list_operations(document):
         groups.setdefault(operation.tag, []).append(operation)
     schemas = document.get("components", {}).get("schemas", {})
-    return _read_template().render(info=document["info"], groups=groups, schemas=schemas, describe=describe_type)
+    return _read_template().render(
+        info=document["info"], groups=groups, schemas=schemas, describe=describe_type, asset=find_asset
+    )
 
 
 def list_operations(document: Schema) -> Iterator[Operation]:

@@ -24,6 +24,7 @@ from models.settings import Settings
 # Cookie of a browser that has given the token at LOGIN_PATH.
 SESSION_COOKIE = "gistmill_session"
 LOGIN_PATH = "/login"
+LOGOUT_PATH = "/logout"
 # Answered without the token; none of them shows anything of the cluster.
 OPEN_PATHS = frozenset({LOGIN_PATH, "/healthz", "/docs", "/openapi.json"})
 # What pages without the token may load.

@@ -5,29 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gistmill.http.guard import LOGIN_PATH, SESSION_COOKIE, is_same, make_session
+from gistmill.http.guard import LOGIN_PATH, LOGOUT_PATH, SESSION_COOKIE, is_same, make_session
+from gistmill.http.pages.rendering import PageRoute, render
 from gistmill.http.services import Shared
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 # Seconds that a browser keeps the cookie: 30 days.
 SESSION_SECONDS = 30 * 24 * 3600
-FORM = Markup("""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Gistmill</title>
-<body><main><h1>Gistmill</h1>
-<form method="post"><input type="hidden" name="next" value="{next}">
-<p><label>Token <input type="password" name="token" autocomplete="current-password" required autofocus></label>
-<button>Log in</button></p><p role="alert">{words}</p></form></main></body></html>
-""")
 
 
 @router.get(LOGIN_PATH)
 def show_form(next: str = "/") -> HTMLResponse:  # noqa: A002 - the name of the parameter
     """Show the form."""
-    return HTMLResponse(FORM.format(next=next, words=""))
+    return render("login.html", next=next, words="")
 
 
 @router.post(LOGIN_PATH)
@@ -40,7 +32,7 @@ def log_in(
     """Set the cookie for the right token, and show the page that was asked for."""
     expected = services.token
     if expected is None or not is_same(token, expected):
-        return HTMLResponse(FORM.format(next=next, words="This is not the token."), 401)
+        return render("login.html", status=401, next=next, words="This is not the token.")
     # A path of this server: "//host" and "/\host" would lead to another.
     is_path = next.startswith("/") and next[1:2] not in ("/", "\\")
     answer = RedirectResponse(next if is_path else "/", 303)
@@ -52,4 +44,12 @@ def log_in(
         samesite="strict",
         secure=request.url.scheme == "https",
     )
+    return answer
+
+
+@router.post(LOGOUT_PATH)
+def log_out() -> RedirectResponse:
+    """Delete the cookie."""
+    answer = RedirectResponse(LOGIN_PATH, 303)
+    answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
     return answer

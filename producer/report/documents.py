@@ -16,6 +16,7 @@ from models.views import ChunkText
 from producer.citations import CitedSentence, cut_pieces
 from producer.evidence import CheckedSentence, Evidence
 from producer.provenance import Node, Provenance, build_trees, read_provenance, unroll_chain
+from producer.report.source import SourcePiece, cut_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class DocumentPart:
 
     Args:
         provenance: all records of the job.
-        text: text of the document.
+        source: text of the document, cut at the passages that the summary cites.
         pieces: the summary, cut into its sentences.
         trees: trees of its steps, without refine.
         chain: refine steps in order of execution.
@@ -47,31 +48,52 @@ class DocumentPart:
     """
 
     provenance: Provenance
-    text: str
+    source: tuple[SourcePiece, ...]
     pieces: tuple[Piece, ...]
     trees: tuple[Node, ...]
     chain: tuple[Node, ...]
     chunks: dict[int, ChunkText]
 
 
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One job in the index of the page."""
+
+    job_id: UUID
+    source: str
+    state: str
+    review: str | None
+
+
+def list_index(session: Session, batch_id: UUID, *, limit: int | None) -> list[IndexEntry]:
+    """Return the jobs of a batch in the order of its input, for the index."""
+    columns = select(Job.id, Job.source, Job.state, Job.review).where(Job.batch_id == batch_id)
+    rows = session.execute(columns.order_by(Job.position, Job.id).limit(limit))
+    return [IndexEntry(*row) for row in rows]
+
+
 def list_documents(session: Session, batch_id: UUID, *, limit: int | None) -> Iterator[DocumentPart]:
     """Yield the jobs of a batch in the order of its input."""
-    ids = session.scalars(
-        select(Job.id).where(Job.batch_id == batch_id).order_by(Job.position, Job.id).limit(limit)
-    ).all()
-    for job_id in ids:
-        yield _read_part(session, job_id)
+    for entry in list_index(session, batch_id, limit=limit):
+        yield read_part(session, entry.job_id)
 
 
-def _read_part(session: Session, job_id: UUID) -> DocumentPart:
+def read_part(session: Session, job_id: UUID, *, max_characters: int | None = None) -> DocumentPart:
+    """Return one job, prepared for a page.
+
+    Args:
+        session: session of the results database.
+        job_id: id of the job.
+        max_characters: a longer document is reduced to its beginning and to its passages with their surroundings.
+    """
     provenance = read_provenance(session, job_id)
+    text = select(Document.text).where(Document.sha256 == provenance.job.document_sha256)
+    source = cut_source(session.execute(text).scalar_one(), provenance.sentences, max_characters=max_characters)
     roots = build_trees(provenance.steps)
     refine = [root for root in roots if root.step.kind == StepKind.REFINE]
     return DocumentPart(
         provenance=provenance,
-        text=session.execute(
-            select(Document.text).where(Document.sha256 == provenance.job.document_sha256)
-        ).scalar_one(),
+        source=tuple(source),
         pieces=tuple(cut_summary(provenance.job.summary or "", provenance.sentences, provenance.evidence)),
         trees=tuple(root for root in roots if root.step.kind != StepKind.REFINE),
         chain=tuple(node for root in refine for node in unroll_chain(root)),

@@ -28,11 +28,12 @@ KIND_COLOURS = {
     "stuff": "#01020a",
     "extract": "#01020c",
     "evaluate": "#01020b",
+    "chat": "#01020d",
 }
 VARIABLES = {INK: "ink", FAINT: "faint", ACCENT: "accent"} | {colour: kind for kind, colour in KIND_COLOURS.items()}
 PIXELS_PER_INCH = 96
-# Widths in pixels of the text column: on a desktop, and on a phone in portrait.
-WIDE, NARROW = 860, 330
+# Widths in pixels of a plot: beside another on a desktop, and on a phone in portrait.
+WIDE, NARROW = 520, 330
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -55,6 +56,8 @@ STYLE = {
 # Time intervals of the plot of tokens per second.
 BUCKETS = 120
 LABEL_CHARACTERS = 18
+# Lanes of a timeline that have room for a label each.
+NUMBERED_LANES = 56
 
 Draw = Callable[["Axes"], None]
 

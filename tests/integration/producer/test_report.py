@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
@@ -171,6 +172,35 @@ def test_sentences_have_their_verdicts_as_words_and_link_to_their_passages(cited
     assert "1 sentence verified, 1 quoted, 1 flagged" in article.get_text()
 
 
+def test_a_passage_is_marked_in_the_source_and_leads_to_its_sentence(cited_file: Path) -> None:
+    article = BeautifulSoup(cited_file.read_text(encoding="utf-8"), "lxml").find_all("article")[0]
+
+    passages = article.select("a.passage")
+    assert [passage.get_text() for passage in passages] == [
+        "Title a",
+        "Document a says something.",
+        "Document a says something.",
+    ]
+    marks = [article.find(id=str(passage["href"])[1:]).get_text() for passage in passages]
+    assert marks == ["[1] verified", "[2] quoted", "[1] verified"]
+    quotes = [article.find(id=str(quote["href"])[1:]) for quote in article.select(".citations ul a")]
+    assert quotes == [passages[0], passages[2], passages[1]]
+
+
+def test_an_index_leads_to_every_document(soup: BeautifulSoup) -> None:
+    entries = soup.select(".index li")
+
+    assert [soup.find(id=str(entry.a["href"])[1:]).h3.get_text() for entry in entries] == [
+        "a.md",
+        "b.md",
+        "c.md",
+        "d.md",
+        f"{'x' * 60}.md",
+    ]
+    assert entries[2].get_text(" ", strip=True) == "succeeded c.md needs review"
+    assert entries[3].get_text(" ", strip=True) == "failed d.md"
+
+
 def test_verdicts_are_counted_at_the_head_and_by_strategy(cited_file: Path) -> None:
     progress = BeautifulSoup(cited_file.read_text(encoding="utf-8"), "lxml").find(id="progress")
 
@@ -251,6 +281,20 @@ def test_a_browser_shows_it_offline_without_a_complaint(width: int, page_file: P
     assert noted == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.context.close()
+
+
+def test_axe_finds_nothing(cited_file: Path, chromium: Browser) -> None:
+    for width, scheme in ((400, "dark"), (1400, "light")):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        page = context.new_page()
+        page.goto(cited_file.as_uri())
+        page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+        violations = page.evaluate("axe.run()")["violations"]
+        assert [(found["id"], found["nodes"][0]["target"]) for found in violations] == []
+        context.close()
 
 
 @pytest.mark.parametrize(("width", "shown", "hidden"), [(400, "narrow", "wide"), (1400, "wide", "narrow")])
