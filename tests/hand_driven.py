@@ -14,7 +14,6 @@ from models.base import Json
 from models.claims import Claim
 from models.job import Job
 from models.options import JobOptions
-from models.outbox import message_of
 from models.queues import StepMessage
 from models.results import StepResult
 from models.settings import Settings
@@ -247,7 +246,7 @@ def ready_messages(engine: Engine) -> list[StepMessage]:
         rows = session.execute(
             select(Step.id, Step.kind, Step.queue, Step.priority).where(Step.state == StepState.READY)
         )
-        return [message_of(row) for row in rows]
+        return [StepMessage(step_id=row.id, kind=row.kind, queue=row.queue, priority=row.priority) for row in rows]
 
 
 def lose_lease(engine: Engine, step_id: UUID) -> None:
