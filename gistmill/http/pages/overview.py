@@ -61,14 +61,28 @@ async def upload_files(
     chosen = [file for file in files if file.filename]
     if not chosen:
         raise RequestError(422, "no file was chosen; go back and choose one or more")
-    given = {"strategy": strategy.strip(), "style": style.strip(), "words": words.strip()}
-    options = {option: value for option, value in given.items() if value}
+    given = {"strategy": strategy.strip(), "style": style.strip()}
+    options: dict[str, str | int] = {option: value for option, value in given.items() if value}
+    if words.strip():
+        options["words"] = read_number(words)
     body = parse_submission(json.dumps({"name": name.strip() or None, "options": options}))
     async with store_uploads(chosen) as documents:
         batch = await services.read_documents(_submit, services, documents, body)
     if batch.problems or batch.duplicates:
         return render("submitted.html", status=201, batch=batch, has_token=services.token is not None)
     return redirect_with_notice(f"/batches/{batch.id}", "submitted", batch.new)
+
+
+def read_number(words: str) -> int:
+    """Return the number in a field of the form.
+
+    Raises:
+        RequestError: it holds none.
+    """
+    try:
+        return int(words)
+    except ValueError:
+        raise RequestError(422, f"{words[:20]!r} is no number of words; go back and give one such as 120") from None
 
 
 def _submit(services: Services, documents: list[NamedFile], body: SubmissionBody) -> Batch:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import uvicorn
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 import gistmill
 from gistmill.client import Client
-from gistmill.http.app import make_app
-from gistmill.http.server import bind, describe_address
-from models.settings import Settings
 from models.tables import Evaluation
 from producer.sources.given import Document
-from tests.conftest import Cluster, wait_until
+from tests.conftest import Cluster
 from tests.hand_driven import Driver
+from tests.integration.gistmill.http_client import listen
 from tests.integration.producer.evidence import DOUBTED, add_evidence
 from tests.sentences import SENTENCES, SUMMARY, make_sentence
 
@@ -60,26 +56,13 @@ def write_text(name: str) -> str:
 @contextmanager
 def open_site(cluster: Cluster) -> Iterator[LiveSite]:
     """Serve a cluster with a batch of jobs: succeeded, refined, in need of review, failed, hostile and queued."""
-    settings = Settings(database_url=cluster.database_url, broker_url=cluster.broker_url)
-    listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(make_app(settings), log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    with gistmill.connect(cluster.database_url, cluster.broker_url) as client:
+    with listen(cluster) as port, gistmill.connect(cluster.database_url, cluster.broker_url) as client:
         client.submit([Document(write_text(name), name) for name in NAMES], name="pile")
         jobs = {summary.source: summary.id for summary in client.summaries("pile")}
-        site = LiveSite(
-            describe_address(listener),
-            client,
-            Driver(cluster.engine),
-            f"/batches/{client.batch('pile').id}",
-            jobs,
-        )
+        batch = f"/batches/{client.batch('pile').id}"
+        site = LiveSite(f"http://127.0.0.1:{port}", client, Driver(cluster.engine), batch, jobs)
         end_jobs(site, cluster)
-        wait_until(lambda: server.started, "the server listens")
         yield site
-    server.should_exit = True
-    thread.join()
 
 
 def end_jobs(site: LiveSite, cluster: Cluster) -> None:
