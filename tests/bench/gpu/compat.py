@@ -1,8 +1,7 @@
 """Gives an older transformers the names of 5.23 that the engine uses, so that the benchmark runs on 5.17 too.
 
 The engine itself needs the version that it declares. A GPU machine without a network has what it has, and where all
-layers have heads of one size the versions differ in names alone: in 5.17 groups of as many layers share the pages of a
-cache.
+layers have heads of one size the versions differ in names alone: in 5.17 groups of layers share the pages of a cache.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import threading
@@ -184,6 +185,21 @@ def test_each_family_says_alone_and_together_what_transformers_says(build: Calla
         assert [engine.generate(prompt, GREEDY).text for prompt in PROMPTS[-1:]] == expected[-1:]
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_says_on_a_gpu_what_transformers_says_on_a_cpu(build: Callable[[str], Path], family: str) -> None:
+    network, sampled = (
+        load_reference(build(family)),
+        replace(GREEDY, do_sample=True, temperature=1.0, top_p=1.0, seed=3),
+    )
+    with closing(serve(build(family), device="cuda", dtype="float32")) as engine, ThreadPoolExecutor(8) as pool:
+        expected = [continue_greedily(network, engine, prompt) for prompt in PROMPTS]
+        drawn = [engine.generate(prompt, sampled).text for prompt in PROMPTS]
+        beside = [pool.submit(engine.generate, prompt, sampled) for prompt in PROMPTS]
+        assert list(pool.map(lambda prompt: engine.generate(prompt, GREEDY).text, PROMPTS)) == expected
+        assert [future.result().text for future in beside] == drawn
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_is_sampled_from_the_logits_of_transformers_by_the_layers_that_its_table_names(
     build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str
@@ -208,6 +224,30 @@ def test_each_family_is_sampled_from_the_logits_of_transformers_by_the_layers_th
     (architecture,) = (known for known in ARCHITECTURES if network.config.model_type in known.kinds)
     speed = {(True, True): FUSED, (False, True): SCREENED, (False, False): GENERIC}[is_fused, is_screened]
     assert architecture.speed == speed
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3", "gemma4"])
+def test_in_16_bits_logits_are_as_exact_as_those_of_a_plain_forward_pass(
+    build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    recorded: list[torch.Tensor] = []
+
+    def record_scores(scores: torch.Tensor, samplers: list[Sampler]) -> list[list[int]]:
+        recorded.append(scores[-1].clone())
+        return sample_tokens(scores, samplers)
+
+    monkeypatch.setattr(model_runner, "sample_tokens", record_scores)
+    plain = load_reference(build(family)).bfloat16()
+    exact = copy.deepcopy(plain).float()
+    with closing(serve(build(family), dtype="bfloat16", lanes=1, is_speculative=False)) as engine:
+        ids = engine.weights.tokenizer.encode_prompt(PROMPTS[-1])
+        engine.generate(PROMPTS[-1], replace(GREEDY, max_new_tokens=6))
+    # Each step's logits, given the tokens that were chosen before it.
+    found = torch.stack(recorded)
+    text = torch.tensor([[*ids, *found.argmax(-1).tolist()]])
+    with torch.inference_mode():
+        logits, near = (network(text).logits[0, len(ids) - 1 : -1].float() for network in (exact, plain))
+    assert (found - logits).norm() < 1.5 * (near - logits).norm()
 
 
 @pytest.mark.parametrize("family", ["gemma3", "gemma4_small", "llama"])

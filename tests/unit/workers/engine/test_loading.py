@@ -63,7 +63,7 @@ def test_a_cpu_computes_in_float32() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there_is_named() -> None:
     with pytest.raises(UnsupportedSettingError, match="sees no GPU"):
-        choose_placement(EngineConfig(weights="x", device="cuda"), SimpleNamespace(model_type="gemma"))
+        choose_placement(EngineConfig(weights="x", device="cuda"))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_cpu_serves_the_16_bits_that_it_is_fast_in(
     monkeypatch.setattr(device, "has_native_bfloat16", lambda: is_native)
     monkeypatch.setattr(device, "has_onednn", lambda _dtype: True)
     config = EngineConfig(weights="x", device="cpu")
-    assert choose_placement(config, SimpleNamespace(model_type="gemma3_text")).quantization == quantization
+    assert choose_placement(config).quantization == quantization
 
 
 def test_float32_layers_are_packed_and_say_what_transformers_says(tiny_weights: Path) -> None:
@@ -135,23 +135,22 @@ def test_bfloat16_layers_are_refused_where_the_cpu_has_no_instructions_for_them(
     monkeypatch.setattr(device, "has_onednn", lambda dtype: dtype is not torch.bfloat16)
     config = EngineConfig(weights="x", device="cpu", quantization="bf16")
     with pytest.raises(UnsupportedSettingError, match="set it to half or auto"):
-        choose_placement(config, SimpleNamespace(model_type="gemma3_text"))
+        choose_placement(config)
 
 
 def test_half_precision_is_refused_where_it_is_a_dtype() -> None:
     config = EngineConfig(weights="x", device="cpu", dtype="bfloat16", quantization="half")
     with pytest.raises(UnsupportedSettingError, match="set dtype instead"):
-        choose_placement(config, SimpleNamespace(model_type="gemma"))
+        choose_placement(config)
 
 
 def test_bfloat16_on_a_cpu_without_instructions_for_it_is_refused_or_left_to_torch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(device, "has_onednn", lambda dtype: dtype is torch.float32)
-    family = SimpleNamespace(model_type="gemma")
     with pytest.raises(UnsupportedSettingError, match="set it to half or auto"):
-        choose_placement(EngineConfig(weights="x", device="cpu", quantization="bf16"), family)
-    assert not choose_placement(EngineConfig(weights="x", device="cpu", dtype="bfloat16"), family).can_prepack
+        choose_placement(EngineConfig(weights="x", device="cpu", quantization="bf16"))
+    assert not choose_placement(EngineConfig(weights="x", device="cpu", dtype="bfloat16")).can_prepack
 
 
 def test_weights_that_their_file_holds_quantized_are_refused(tiny_weights: Path, tmp_path: Path) -> None:
