@@ -6,7 +6,7 @@ A batch is waited for without a thread: between two looks the loop sleeps.
 from __future__ import annotations
 
 from asyncio import sleep, to_thread
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -60,13 +60,13 @@ class AsyncSummaries:
             for summary in page:
                 yield summary
 
-    async def to_pandas(self) -> DataFrame:
-        """Return a DataFrame of a row a job, with the columns of ``gistmill export``.
+    async def to_pandas(self, columns: Sequence[str] = ()) -> DataFrame:
+        """Return a DataFrame of a row a job, as ``Summaries.to_pandas`` does.
 
         Raises:
             MissingLibraryError: pandas is not installed.
         """
-        return await to_thread(make_frame, self._summaries)
+        return await to_thread(make_frame, self._summaries, columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,7 +112,8 @@ class Batch(BatchRecord):
         """Return the summaries in the order of the input; they are read while they are iterated over.
 
         Args:
-            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, marked,
+                limit.
 
         Raises:
             SettingsError: a filter is invalid.

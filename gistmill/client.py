@@ -12,6 +12,7 @@ from gistmill.batch import Batch, BatchRecord
 from gistmill.cluster import Cluster, OnRead, Warn
 from gistmill.summaries import Summaries
 from models.errors import SettingsError
+from models.setting_names import describe_unknown, list_names
 from models.settings import read_settings
 from models.views import BatchProgress
 from producer.deletion import DeletionChoice, DeletionRecord
@@ -51,6 +52,8 @@ def connect(address: str | None = None, broker_url: str | None = None, *, token:
     Raises:
         SettingsError: no cluster is known, or an address is invalid.
     """
+    for sentence in describe_unknown(list_names()):
+        LOGGER.warning(sentence)
     return Client(find_cluster(address, broker_url, token, warn=LOGGER.warning))
 
 
@@ -163,7 +166,8 @@ class Client:
 
         Args:
             name: batch or job.
-            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, limit.
+            filters: those of ``gistmill results``: status, strategy, weights, since, needs_review, flagged, marked,
+                limit.
 
         Raises:
             UnknownIdError: there is no such batch or job.

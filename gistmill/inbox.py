@@ -163,7 +163,8 @@ class Inbox:
             if isinstance(event, SourceProblem):
                 problems.append(event)
 
-        names = [str(path) for path in there]
+        # Not a list, of which --text-column would be refused if no file is a table: here others come later.
+        names = (str(path) for path in there)
         try:
             batch = self._client.submit(names, name=self._config.batch, on_read=report, **self._config.options)
             self._say(f"{count(batch.new, 'new job')} of {count(len(there), 'file')} in batch {batch.name}")

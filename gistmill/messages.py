@@ -70,7 +70,14 @@ def describe_filter(wanted: JobFilter) -> Json:
     size = PAGE_ITEMS if wanted.limit is None else min(wanted.limit, PAGE_ITEMS)
     since = {} if wanted.since is None else {"since": wanted.since.isoformat()}
     names = {"status": list(wanted.states), "strategy": list(wanted.strategies), "weights": list(wanted.weights)}
-    return {**names, **since, "needs_review": wanted.needs_review, "flagged": wanted.flagged, "limit": size}
+    return {
+        **names,
+        **since,
+        "needs_review": wanted.needs_review,
+        "flagged": wanted.flagged,
+        "marked": wanted.marked,
+        "limit": size,
+    }
 
 
 def describe_choice(name: str | None, choice: DeletionChoice) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ class Summaries:
 
     def __init__(self, cluster: Cluster, wanted: JobFilter) -> None:
         self._cluster = cluster
-        self._wanted = wanted
+        self.wanted = wanted
 
     def __iter__(self) -> Iterator[Summary]:
         page, cursor = self.read_page(None)
@@ -41,21 +41,24 @@ class Summaries:
 
     def read_page(self, cursor: Cursor | None) -> tuple[tuple[Summary, ...], Cursor | None]:
         """Return the first page, or the one at a cursor, and the cursor of the next; None after the last."""
-        wanted, after = cursor or (self._wanted, None)
+        wanted, after = cursor or (self.wanted, None)
         found, end = self._cluster.read_summaries(wanted, after)
         rest = wanted if wanted.limit is None else replace(wanted, limit=wanted.limit - len(found))
         return found, None if end is None else (rest, end)
 
-    def to_pandas(self) -> DataFrame:
+    def to_pandas(self, columns: Sequence[str] = ()) -> DataFrame:
         """Return a DataFrame of a row a job, with the columns of ``gistmill export``.
+
+        Args:
+            columns: names of the columns, those of the documents' table among them; by default all of the job.
 
         Raises:
             MissingLibraryError: pandas is not installed.
         """
-        return make_frame(self)
+        return make_frame(self, columns)
 
 
-def make_frame(summaries: Iterator[Summary] | Summaries) -> DataFrame:
+def make_frame(summaries: Iterator[Summary] | Summaries, columns: Sequence[str] = ()) -> DataFrame:
     """Return summaries as a DataFrame.
 
     Raises:
@@ -65,6 +68,7 @@ def make_frame(summaries: Iterator[Summary] | Summaries) -> DataFrame:
         import pandas
     except ModuleNotFoundError as error:
         raise MissingLibraryError("to_pandas() needs pandas; run: pip install pandas") from error
-    from producer.export import COLUMNS, flatten
+    from producer.export_columns import JOB_COLUMNS, choose_values
 
-    return pandas.DataFrame.from_records([flatten(summary.job) for summary in summaries], columns=COLUMNS)
+    names = tuple(columns) or JOB_COLUMNS
+    return pandas.DataFrame.from_records([choose_values(summary, names) for summary in summaries], columns=names)

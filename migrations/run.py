@@ -1,4 +1,4 @@
-"""Entry points of migration for ``gistmill up``, ``gistmill migrate`` and tests."""
+"""Entry points of migration for ``gistmill up``, ``gistmill migrate``, ``gistmill doctor`` and tests."""
 
 from __future__ import annotations
 
@@ -33,10 +33,9 @@ def _check_known(engine: Engine) -> None:
     """Raise NewerSchemaError if the database has a revision that this version does not know."""
     with engine.connect() as connection:
         present = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(make_config()).walk_revisions()}
-    if present is not None and present not in known:
+    if present is not None and not is_known(present):
         raise NewerSchemaError(
-            f"the database has schema {present}, and this version of Gistmill knows schemas up to {max(known)}; "
+            f"the database has schema {present}, and this version of Gistmill knows schemas up to {find_head()}; "
             "install the version that made it, or a newer one"
         )
 
@@ -44,6 +43,16 @@ def _check_known(engine: Engine) -> None:
 def downgrade(engine: Engine, revision: str) -> None:
     """Downgrade the schema to a revision."""
     _run(engine, command.downgrade, revision)
+
+
+def find_head() -> str | None:
+    """Return the revision of this version."""
+    return ScriptDirectory.from_config(make_config()).get_current_head()
+
+
+def is_known(revision: str) -> bool:
+    """Return whether this version has a revision, which it can then upgrade from."""
+    return any(script.revision == revision for script in ScriptDirectory.from_config(make_config()).walk_revisions())
 
 
 def _run(engine: Engine, action: object, revision: str) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.job import Job
-from models.tables import Batch
+from models.tables import Batch, Document, Evaluation
 from models.views import JobSummary, read_rows, view_of
 
 # Jobs of a page: enough to hide the round trip, few enough to hold in memory with their sentences.
@@ -40,6 +40,7 @@ class JobFilter:
     needs_review: bool = False
     flagged: bool = False
     source: str = ""
+    marked: bool = False
     limit: int | None = None
 
 
@@ -102,6 +103,13 @@ def find_neighbours(session: Session, job: JobSummary) -> tuple[UUID | None, UUI
     return session.scalar(before), session.scalar(after)
 
 
+def list_detail_names(session: Session, wanted: JobFilter) -> list[str]:
+    """Return the names of all details of the documents whose jobs pass a filter, in order of the alphabet."""
+    name = func.jsonb_object_keys(Document.details).label("name")
+    statement = select(name).join(Job, Job.document_sha256 == Document.sha256).join(Batch, Batch.id == Job.batch_id)
+    return sorted(session.scalars(statement.where(*_list_conditions(wanted)).distinct()))
+
+
 def _list_conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.batch_id is not None:
         yield Job.batch_id == wanted.batch_id
@@ -121,6 +129,9 @@ def _list_conditions(wanted: JobFilter) -> Iterator[ColumnElement[bool]]:
         yield Job.flagged > 0
     if wanted.source:
         yield Job.source.icontains(wanted.source, autoescape=True)
+    if wanted.marked:
+        has_mark = Evaluation.evidence.contains({"sentences": [{"is_marked": True}]})
+        yield exists().where(Evaluation.job_id == Job.id, has_mark)
 
 
 def _order(

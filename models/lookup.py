@@ -13,13 +13,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from models.base import Json
 from models.errors import UnknownIdError
 from models.job import Job, JobState
 from models.tables import Batch, Document, Worker
 from models.views import BatchProgress, ChunkText, JobSummary, SentenceText, read_row, read_rows, view_of
 
-# Hex digits of an id prefix; with fewer, a typing error would match some job.
-MIN_DIGITS = 4
+# Digits of an id that the commands print; with fewer, the name of a document is more likely meant.
+SHOWN_DIGITS = 8
 HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
 # The intact beginning of a mistyped id; words rarely begin with four hex digits.
 HEX_BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
@@ -38,6 +39,11 @@ class Target:
     batch_id: UUID
     batch: str
     job_id: UUID | None = None
+    source: str | None = None
+
+    def describe(self) -> str:
+        """Return the batch's name, or the beginning of the job's id with its document."""
+        return f"{str(self.job_id)[:SHOWN_DIGITS]} ({self.source} in {self.batch})" if self.job_id else self.batch
 
 
 def find_target(session: Session, name: str) -> Target:
@@ -50,7 +56,10 @@ def find_target(session: Session, name: str) -> Target:
     name = unicodedata.normalize("NFC", name)
     if not name.strip():
         raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
-    targets = _find_batches(session, name) or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
+    targets = _find_batches(session, name)
+    if len(name) < SHOWN_DIGITS:
+        targets = targets or _find_jobs_by_source(session, name)
+    targets = targets or [*_find_batches_by_id(session, name), *_find_jobs(session, name)]
     targets = targets or _find_jobs_by_source(session, name)
     if len(targets) == 1:
         return targets[0]
@@ -96,7 +105,7 @@ def find_job(session: Session, name: str) -> Target:
 
 def describe_targets(targets: Sequence[Target]) -> str:
     """Return ids and names, joined by commas for a message."""
-    shown = [str(target.job_id) if target.job_id else target.batch for target in targets[:NEAREST]]
+    shown = [target.describe() for target in targets[:NEAREST]]
     return ", ".join(shown) + (", ..." if len(targets) > NEAREST else "")
 
 
@@ -153,6 +162,12 @@ def list_details(session: Session, jobs: Iterable[UUID], name: str) -> dict[UUID
     return {row[0]: row[1] for row in rows}
 
 
+def read_details(session: Session, jobs: Sequence[UUID]) -> dict[UUID, Json]:
+    """Return the details of the jobs' documents, by job."""
+    statement = select(Job.id, Document.details).join(Document, Document.sha256 == Job.document_sha256)
+    return {row[0]: row[1] for row in session.execute(statement.where(Job.id.in_(jobs)))}
+
+
 def list_live_workers(session: Session) -> list[Worker]:
     """Return the workers that have a recent heartbeat and have not stopped."""
     is_recent = Worker.heartbeat_at > func.now() - WORKER_SILENCE
@@ -164,8 +179,8 @@ def is_in_target(target: Target) -> ColumnElement[bool]:
     return Job.batch_id == target.batch_id if target.job_id is None else Job.id == target.job_id
 
 
-def _select_targets() -> Select[UUID, str, UUID]:
-    return select(Job.batch_id, Batch.name, Job.id).join(Batch, Batch.id == Job.batch_id).order_by(Job.id)
+def _select_targets() -> Select[UUID, str, UUID, str]:
+    return select(Job.batch_id, Batch.name, Job.id, Job.source).join(Batch, Batch.id == Job.batch_id).order_by(Job.id)
 
 
 def _find_batches(session: Session, name: str) -> list[Target]:
@@ -194,7 +209,7 @@ def _find_jobs(session: Session, name: str) -> list[Target]:
 def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
     """Return the lowest and the highest id with a prefix, so that the primary key's index finds all between."""
     digits = name.replace("-", "")
-    if len(digits) < MIN_DIGITS or len(digits) > 32 or not HEX_ID.fullmatch(name):
+    if not 0 < len(digits) <= 32 or not HEX_ID.fullmatch(name):
         return None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
@@ -202,7 +217,7 @@ def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
 def _suggest_nearest(session: Session, name: str) -> str:
     names = list(session.scalars(select(Batch.name).order_by(Batch.created_at.desc()).limit(COMPARED)))
     nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4)
-    nearest += [str(target.job_id) for target in _find_nearest_jobs(session, name)]
+    nearest += [target.describe() for target in _find_nearest_jobs(session, name)]
     if not nearest:
         return "; `gistmill status` lists the batches"
     return f"; the nearest are {', '.join(nearest[: 2 * NEAREST])}"

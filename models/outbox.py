@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, String, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -28,21 +28,30 @@ class NewStep:
     round: int = 0
 
 
+# Columns of a step message. The names are read by the statement that writes or finds the step, without a round trip;
+# as texts, because SQLAlchemy correlates no subquery with the table of an INSERT.
+MESSAGE = (
+    Step.id,
+    Step.kind,
+    Step.queue,
+    Step.priority,
+    literal_column("(SELECT jobs.source FROM jobs WHERE jobs.id = steps.job_id)", String).label("source"),
+    literal_column(
+        "(SELECT batches.name FROM batches JOIN jobs ON jobs.batch_id = batches.id WHERE jobs.id = steps.job_id)",
+        String,
+    ).label("batch"),
+)
+
+
 def find_unclaimed(session: Session, job_id: UUID) -> list[StepMessage]:
     """Return the messages of a job's ready steps."""
-    columns = (Step.id, Step.kind, Step.queue, Step.priority)
     return [
         message_of(row)
-        for row in session.execute(select(*columns).where(Step.job_id == job_id, Step.state == StepState.READY))
+        for row in session.execute(select(*MESSAGE).where(Step.job_id == job_id, Step.state == StepState.READY))
     ]
 
 
-INSERT_STEPS = (
-    upsert(Step)
-    .values(dispatched_at=func.now())
-    .on_conflict_do_nothing()
-    .returning(Step.id, Step.kind, Step.queue, Step.priority)
-)
+INSERT_STEPS = upsert(Step).values(dispatched_at=func.now()).on_conflict_do_nothing().returning(*MESSAGE)
 
 
 def add_steps(session: Session, job: Job, steps: Iterable[NewStep]) -> list[StepMessage]:
@@ -77,10 +86,10 @@ def insert_steps(session: Session, rows: Sequence[Json]) -> list[StepMessage]:
     return [message_of(row) for row in session.connection().execute(INSERT_STEPS, rows)]
 
 
-def message_of(row: Row[UUID, str, str, int]) -> StepMessage:
-    """Return the step message for a row of id, kind, queue and priority."""
-    step, kind, queue, priority = row
-    return StepMessage(step_id=step, kind=kind, queue=queue, priority=priority)
+def message_of(row: Row[UUID, str, str, int, str, str]) -> StepMessage:
+    """Return the step message for a row of the columns ``MESSAGE``."""
+    step, kind, queue, priority, source, batch = row
+    return StepMessage(step_id=step, kind=kind, queue=queue, priority=priority, source=source, batch=batch)
 
 
 def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
@@ -115,6 +124,6 @@ def restart_steps(session: Session, steps: Sequence[UUID]) -> list[StepMessage]:
             dispatches=1,
             **dict.fromkeys(CLEARED_COLUMNS),
         )
-        .returning(Step.id, Step.kind, Step.queue, Step.priority)
+        .returning(*MESSAGE)
     )
     return [message_of(row) for row in rows]

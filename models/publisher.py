@@ -90,6 +90,7 @@ class CeleryPublisher:
                 self._app.send_task(
                     task_name(step_message.kind),
                     args=(str(step_message.step_id),),
+                    argsrepr=step_message.label,
                     queue=step_message.queue,
                     priority=step_message.priority,
                     producer=producer,

@@ -1,7 +1,7 @@
 """Wire names of queues and tasks, priorities, and the step message.
 
-A message carries only the id of a step, whose row is the source of truth: a lost message costs time, a duplicate costs
-one claim that finds nothing.
+A message carries the id of a step, whose row is the source of truth, and names for people to see: a lost message costs
+time, a duplicate costs one claim that finds nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ QUEUE_OF_KIND = {
     StepKind.CHAT: "map",
 }
 TASK_PREFIX = "gistmill."
+# Characters of a name in a label: the broker holds every message in memory.
+LABEL_CHARACTERS = 100
 # Levels of the broker's lists: three for each of the three priorities of a job.
 PRIORITY_STEPS = list(range(max(Priority) + 3))
 # Map indexes at which the level rises: the plan and first chunks of a new job overtake the last of a huge one.
@@ -53,9 +55,25 @@ def message_priority(kind: str, index: int, job_priority: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StepMessage:
-    """One message: the id of a step, with the kind, queue and level to publish it under."""
+    """One message: the id of a step, with the kind, queue and level to publish it under.
+
+    Args:
+        step_id: the step.
+        kind: of the step.
+        queue: of the broker.
+        priority: level of the broker.
+        source: name of the document, for people who look at tasks.
+        batch: name of the batch, for the same.
+    """
 
     step_id: UUID
     kind: str
     queue: str
     priority: int
+    source: str = ""
+    batch: str = ""
+
+    @property
+    def label(self) -> str:
+        """Document, batch and step, as Flower shows them in place of the arguments."""
+        return f"{self.source[:LABEL_CHARACTERS]}, batch {self.batch[:LABEL_CHARACTERS]}, step {self.step_id}"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from models.broker_state import SuspectedLoss
 from models.job import OPEN_STATES, Job, JobState
-from models.outbox import message_of
+from models.outbox import MESSAGE, message_of
 from models.queues import StepMessage
 from models.step import AttemptOutcome, Step, StepState
 from models.step_updates import affected_rows, end_job, lock_job, record_attempt, update_steps
@@ -163,7 +163,7 @@ def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) 
         update_steps()
         .where(Step.id.in_(ids.scalar_subquery()))
         .values(dispatched_at=func.now(), dispatches=Step.dispatches + 1)
-        .returning(Step.id, Step.kind, Step.queue, Step.priority)
+        .returning(*MESSAGE)
     )
     return [message_of(row) for row in sent]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +14,13 @@ from typing import BinaryIO, TextIO
 from models.base import Json
 from models.views import JobSummary
 from producer.citations import CitedSentence, Passage, mark_summary, shorten_passage
+from producer.export_columns import JOB_COLUMNS, SENTENCES, choose_values
 from producer.plain import dump_json
+from producer.sources.page_starts import PAGE_STARTS
+from producer.sources.source import NOTES
 from producer.summaries import Summary
 from producer.wording import EXPORT_FORMATS, clean_line, describe_verdicts
 
-COLUMNS = tuple(column.name for column in fields(JobSummary))
 # Spreadsheets evaluate cells with these beginnings as formulas; the last four are the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Rows of a Parquet row group: a few megabytes of summaries.
@@ -28,37 +29,46 @@ GROUP_ROWS = 2_000
 MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!])")
 
 
-Writer = Callable[[Iterable[Summary], BinaryIO], int]
+# Names of the columns to write; None for the usual ones.
+Chosen = Sequence[str] | None
+Writer = Callable[[Iterable[Summary], BinaryIO, Chosen], int]
 
 
-def write_csv(jobs: Iterable[Summary], file: BinaryIO) -> int:
+def write_csv(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
     """Write a header and a row per job, with formulas quoted; return the number of jobs."""
+    names = columns or JOB_COLUMNS
     with _open_text(file) as text:
         writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        return sum(1 for row in jobs if writer.writerow(map(_format_cell, flatten(row.job).values())))
+        writer.writerow(map(_format_cell, names))
+        return sum(1 for row in jobs if writer.writerow(map(_format_cell, choose_values(row, names).values())))
 
 
-def write_jsonl(jobs: Iterable[Summary], file: BinaryIO) -> int:
+def write_jsonl(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
     """Write a JSON object per line; return the number of jobs."""
     with _open_text(file) as text:
-        lines = (dump_json(asdict(row.job) | {"sentences": row.sentences}) for row in jobs)
+        lines = (dump_json(_list_values(row) if columns is None else choose_values(row, columns)) for row in jobs)
         return sum(1 for line in lines if text.write(line + "\n"))
 
 
-def write_markdown(jobs: Iterable[Summary], file: BinaryIO) -> int:
+def _list_values(row: Summary) -> Json:
+    details = {name: value for name, value in row.details.items() if name not in (NOTES, PAGE_STARTS)}
+    return asdict(row.job) | {SENTENCES: row.sentences, NOTES: row.details.get(NOTES), "details": details}
+
+
+def write_markdown(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
     """Write a section per job; return the number of jobs."""
     with _open_text(file) as text:
-        return sum(1 for row in jobs if text.write(_describe_job(row.job, row.sentences)))
+        return sum(1 for row in jobs if text.write(_describe_job(row, columns)))
 
 
-def write_parquet(jobs: Iterable[Summary], file: BinaryIO) -> int:
+def write_parquet(jobs: Iterable[Summary], file: BinaryIO, columns: Chosen = None) -> int:
     """Write a row per job in row groups; return the number of jobs."""
     import pyarrow
     from pyarrow import parquet
 
-    schema = _make_schema()
-    rows, count = (flatten(row.job) | {"sentences": list(map(asdict, row.sentences))} for row in jobs), 0
+    names = columns or (*JOB_COLUMNS, SENTENCES)
+    schema = _make_schema(names)
+    rows, count = (choose_values(row, names) for row in jobs), 0
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, GROUP_ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
@@ -71,18 +81,14 @@ WRITERS: dict[str, Writer] = dict(
 )
 
 
-def flatten(job: JobSummary) -> Json:
-    """Return a job as scalar values by column: ids as text, metrics as JSON."""
-    row = asdict(job)
-    return row | {name: str(row[name]) for name in ("job_id", "batch_id")} | {"metrics": json.dumps(job.metrics)}
-
-
 def defuse_formula(cell: str) -> str:
     """Return a cell that spreadsheets show as text: a formula gets a leading apostrophe."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def _format_cell(value: object) -> object:
+    if isinstance(value, list):
+        return dump_json(value)
     return defuse_formula(value) if isinstance(value, str) else value
 
 
@@ -101,8 +107,24 @@ def escape_markdown(line: str) -> str:
     return MARKUP.sub(r"\\\1", clean_line(line))
 
 
-def _describe_job(job: JobSummary, sentences: Sequence[CitedSentence]) -> str:
-    facts = {
+def _describe_job(row: Summary, columns: Chosen) -> str:
+    job, sentences = row.job, row.sentences
+    facts = _list_facts(job) if columns is None else _choose_facts(row, columns)
+    lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
+    title = " ".join(job.source.split())
+    summary = mark_summary(job.summary, sentences) if job.summary else "There is no summary."
+    cited = list(_describe_citations(sentences))
+    return "\n".join([f"# {title}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""])
+
+
+def _choose_facts(row: Summary, columns: Sequence[str]) -> dict[str, str]:
+    """Return the values of columns as text, but those that a section has anyway."""
+    shown = choose_values(row, [name for name in columns if name not in ("source", "summary", SENTENCES)])
+    return {clean_line(name): "" if value is None else escape_markdown(str(value)) for name, value in shown.items()}
+
+
+def _list_facts(job: JobSummary) -> dict[str, str | None]:
+    return {
         "job": str(job.job_id),
         "batch": job.batch,
         "state": job.state,
@@ -112,11 +134,6 @@ def _describe_job(job: JobSummary, sentences: Sequence[CitedSentence]) -> str:
         "consistency": None if job.consistency is None else f"{job.consistency:.3f}",
         "needs review": job.review,
     }
-    lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
-    title = " ".join(job.source.split())
-    summary = mark_summary(job.summary, sentences) if job.summary else "There is no summary."
-    cited = list(_describe_citations(sentences))
-    return "\n".join([f"# {title}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""])
 
 
 def _describe_citations(sentences: Iterable[CitedSentence]) -> Iterator[str]:
@@ -132,8 +149,8 @@ def _describe_passage(passage: Passage) -> str:
     return f"“{escape_markdown(shorten_passage(passage.text))}”{places}"
 
 
-def _make_schema() -> object:
-    """Return the columns of a job, and its sentences with their citations as a list of structures."""
+def _make_schema(names: Sequence[str]) -> object:
+    """Return the types of columns: a job's fields, sentences as structures, and facts about documents as text."""
     import pyarrow
 
     text, whole = pyarrow.string(), pyarrow.int64()
@@ -145,5 +162,6 @@ def _make_schema() -> object:
     moment = pyarrow.timestamp("us", tz="UTC")
     kinds = {"bool": pyarrow.bool_(), "int": pyarrow.int64(), "float": pyarrow.float64(), "datetime": moment}
     # Annotations are strings here: "int", "float | None", ...
-    columns = [(field.name, kinds.get(str(field.type).partition(" ")[0], text)) for field in fields(JobSummary)]
-    return pyarrow.schema([*columns, ("sentences", pyarrow.list_(sentence))])
+    types = {field.name: kinds.get(str(field.type).partition(" ")[0], text) for field in fields(JobSummary)}
+    types[SENTENCES] = pyarrow.list_(sentence)
+    return pyarrow.schema([(name, types.get(name, text)) for name in names])

@@ -22,6 +22,7 @@ class FilterOptions(TypedDict, total=False):
     since: datetime | timedelta | str | None
     needs_review: bool
     flagged: bool
+    marked: bool
     limit: int | None
 
 
@@ -49,6 +50,7 @@ def make_filter(target: Target | None, given: Mapping[str, Any]) -> JobFilter:
         since=None if given.get("since") is None else find_moment(given["since"]),
         needs_review=bool(given.get("needs_review")),
         flagged=bool(given.get("flagged")),
+        marked=bool(given.get("marked")),
         limit=limit,
     )
 

@@ -11,6 +11,7 @@ from models.choices import Grounding, Splitter, Strategy, Style
 from models.errors import SettingsError
 from models.options import JobOptions, make_options
 from models.sampling_params import PARAMETERS
+from producer.contradictions import check_contradictions, settle_sampling
 from producer.errors import SourceError
 from producer.sources.decoding import decode_text
 from producer.sources.kinds import FileKind
@@ -85,8 +86,8 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
     values = {name: value for name, value in given.items() if value is not None}
     _check_names(values)
     check_texts(values)
-    if "greedy" in values:
-        values = {"do_sample": not values.pop("greedy")} | values
+    values = settle_sampling(values)
+    check_contradictions(values)
     values["generation"] = {name: values.pop(name) for name in PARAMETERS if name in values}
     if "prompt" in values:
         values = {"style": "custom"} | values | {"template": _read_prompt(values["prompt"])}

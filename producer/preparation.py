@@ -6,15 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from models.base import Json
+from models.errors import SettingsError
 from models.job import Priority
 from producer.errors import SubmissionError
 from producer.intake import SubmissionRequest, name_batch, name_documents
 from producer.options import READING_OPTIONS, build_job_options, check_texts
 from producer.sources.characters import compose
 from producer.sources.given import Documents, list_paths
+from producer.sources.kinds import SUFFIXES
 from producer.sources.limits import RECOGNITION_LIMITS, ReadLimits
 from producer.sources.reading import read_sources
 from producer.sources.source import ReadEvent, Source
@@ -33,6 +36,9 @@ class Reading:
         id_column: column that names the documents.
         limit: maximum number of documents.
         ocr: recognize the text of pages that are pictures.
+
+    Raises:
+        SettingsError: a column is named, and every document is a file of another kind than a table.
     """
 
     documents: Documents
@@ -40,6 +46,12 @@ class Reading:
     id_column: str | None = None
     limit: int | None = None
     ocr: bool = False
+
+    def __post_init__(self) -> None:
+        columns = {"--text-column": self.text_column, "--id-column": self.id_column}
+        given = [option for option, column in columns.items() if column is not None]
+        if given and all(map(_is_no_table, list_paths(self.documents) or ("",))):
+            raise SettingsError(f"{given[0]} names a column of a table, and no table is given; leave it out")
 
     def read(self) -> Iterator[ReadEvent]:
         """Start reading.
@@ -158,6 +170,12 @@ def check_name(name: str) -> str:
     if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
         raise SubmissionError(f"{name!r} cannot be stored as the name of a batch; give one of printable characters")
     return compose(name)
+
+
+def _is_no_table(path: str) -> bool:
+    """Tell whether a path is that of a file whose name tells that it is no table."""
+    kind = SUFFIXES.get(Path(path).suffix.lower())
+    return kind is not None and not kind.is_table and Path(path).is_file()
 
 
 def _check_days(days: int | None) -> int | None:

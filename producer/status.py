@@ -74,6 +74,7 @@ class Snapshot:
         poor_jobs: number of all such jobs.
         workers: all live workers.
         unserved: weights that open jobs and checks need and no live worker serves.
+        ended_at: end of the last step, that of a check included; None before.
     """
 
     taken_at: datetime
@@ -85,6 +86,7 @@ class Snapshot:
     poor_jobs: int
     workers: tuple[WorkerLoad, ...]
     unserved: tuple[str, ...]
+    ended_at: datetime | None
 
     @property
     def hidden_failures(self) -> int:
@@ -138,7 +140,14 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
         poor_jobs=count_poor_jobs(session, batch_id),
         workers=pace.workers,
         unserved=pace.unserved,
+        ended_at=find_end(session, batch_id) if pace.progress.is_over else None,
     )
+
+
+def find_end(session: Session, batch_id: UUID) -> datetime | None:
+    """Return the end of the last step of a batch: checks and second tries come after the end of their job."""
+    last = select(func.max(Step.finished_at)).join(Job, Job.id == Step.job_id).where(Job.batch_id == batch_id)
+    return session.scalar(last)
 
 
 def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:

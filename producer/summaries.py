@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models.listing import JobFilter, JobPage, list_pages
+from models.base import Json
+from models.listing import JobPage
+from models.lookup import read_details
 from models.views import JobSummary
 from producer.citations import CitedSentence, read_cited
 
@@ -20,10 +21,12 @@ class Summary:
     Args:
         job: the job: its document, options, state, summary and cost.
         sentences: the sentences of the summary with their verdicts and citations.
+        details: facts about the document: other columns of its table, its author, and in "notes" what was not read.
     """
 
     job: JobSummary
     sentences: tuple[CitedSentence, ...] = ()
+    details: Json = field(default_factory=dict)
 
     @property
     def id(self) -> UUID:
@@ -61,11 +64,6 @@ class Summary:
 
 def read_summaries(session: Session, page: JobPage) -> tuple[Summary, ...]:
     """Return the jobs of a page with the sentences of their summaries."""
-    cited = read_cited(session, [job.job_id for job in page.jobs])
-    return tuple(Summary(job, cited.get(job.job_id, ())) for job in page.jobs)
-
-
-def list_summaries(session: Session, wanted: JobFilter) -> Iterator[Summary]:
-    """Yield the summaries that pass a filter: the latest batch first, each batch in the order of its input."""
-    for page in list_pages(session, wanted):
-        yield from read_summaries(session, page)
+    ids = [job.job_id for job in page.jobs]
+    cited, details = read_cited(session, ids), read_details(session, ids)
+    return tuple(Summary(job, cited.get(job.job_id, ()), details.get(job.job_id, {})) for job in page.jobs)

@@ -15,6 +15,8 @@ from workers.evaluation.intervals import Difference, Measures, compare_batches
 
 # Columns of the jobs view that are compared besides the metrics.
 FIGURES = ("summary_characters", "prompt_tokens", "completion_tokens", "generation_seconds", "seconds")
+# Pairs below which a bootstrap interval is too narrow to be relied on: with two, it has three values.
+MIN_PAIRS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def _measure(job: JobSummary) -> Measures:
 
 
 def _remark(jobs: Sequence[JobSummary]) -> Iterator[str]:
+    if len(jobs) < 2 * MIN_PAIRS:
+        yield f"fewer than {MIN_PAIRS} documents: the intervals are too narrow to tell a difference from chance"
     cached, checked = sum(job.cached_steps > 0 for job in jobs), sum(job.is_being_checked for job in jobs)
     if cached:
         yield f"{cached} of {len(jobs)} jobs took steps from the cache, which cost no time: compare no seconds"

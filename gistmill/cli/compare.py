@@ -43,7 +43,8 @@ def print_comparison(found: Json) -> None:
     first, second = found["first"], found["second"]
     click.echo(f"{count(found['documents'], 'document')} in both {first} and {second}")
     columns = ("measure", "documents", first, second, "difference", "95 % interval", "")
-    print_table(columns, [_describe_difference(difference) for difference in found["differences"]])
+    rows = [_describe_difference(difference) for difference in found["differences"]]
+    print_table(columns, rows, flexible={first: 10, second: 10, "measure": 16}, droppable=("documents",))
     for reason, sources in found["unpaired"].items():
         click.echo(f"left out, {reason}: {list_names(sources)}")
     for remark in found["remarks"]:
@@ -51,8 +52,13 @@ def print_comparison(found: Json) -> None:
 
 
 def _describe_difference(difference: Json) -> tuple[object, ...]:
+    from workers.comparison import MIN_PAIRS
+
     interval = difference["difference"]
-    is_sure = interval["low"] > 0 or interval["high"] < 0
+    if interval["count"] < MIN_PAIRS:
+        remark = "too few documents"
+    else:
+        remark = "" if interval["low"] > 0 or interval["high"] < 0 else "may be chance"
     return (
         difference["measure"],
         interval["count"],
@@ -60,5 +66,5 @@ def _describe_difference(difference: Json) -> tuple[object, ...]:
         f"{difference['second']:,.3f}",
         f"{interval['value']:+,.3f}",
         f"{interval['low']:+,.3f} to {interval['high']:+,.3f}",
-        "" if is_sure else "may be chance",
+        remark,
     )

@@ -20,15 +20,15 @@ class ExitCode(IntEnum):
     DONE = 0
     FAILED = 1
     USAGE = 2
-    # All jobs have ended: some partial, failed, cancelled or in need of review.
+    # A part is done: documents could not be read, or jobs are partial, failed, cancelled or in need of review.
     INCOMPLETE = 3
     # The shells' code for a process ended by SIGINT.
     INTERRUPTED = 130
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 failed at run time, 2 wrong usage, 3 ended with some jobs partial, failed, cancelled or in "
-    "need of review, 130 stopped by Ctrl-C."
+    "Exit codes: 0 done, 1 failed at run time, 2 wrong usage and nothing was done, 3 done in part because documents "
+    "could not be read or jobs are partial, failed, cancelled or in need of review, 130 stopped by Ctrl-C."
 )
 
 # Errors of a full disk or quota, or a failing device.
@@ -90,6 +90,16 @@ def _check_encoding(arguments: Sequence[str]) -> None:
         if any("\ud800" <= character <= "\udfff" for character in argument):
             shown = argument.encode("utf-8", "replace").decode()
             raise click.UsageError(f"the argument {shown!r} is not UTF-8; name a file by its folder or a glob instead")
+
+
+def warn_of_names(arguments: Sequence[str]) -> None:
+    """Warn of names in the environment and in .env that are no settings; a help text reads no settings."""
+    if not arguments or {"-h", "--help", "--version"} & {*arguments}:
+        return
+    from models.setting_names import describe_unknown, list_names
+
+    for sentence in describe_unknown(list_names()):
+        click.echo(f"gistmill: warning: {sentence}", err=True)
 
 
 def _drop_output() -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from gistmill.cli.database import open_session
+from gistmill.cli.database import open_client, open_session
 from gistmill.cli.options import add_filters
 from gistmill.cli.output import write_whole
 from producer.wording import EXPORT_FORMATS, count
@@ -22,12 +22,17 @@ SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "p
 @click.argument("name", metavar="[BATCH|JOB]", required=False)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: stdout]")
 @click.option("--format", "form", type=click.Choice(EXPORT_FORMATS), help="[default: by the file's suffix, else csv]")
+@click.option("--columns", metavar="NAME,...", help="Columns to write, of the job and of its document, in this order.")
 @add_filters
-def export(name: str | None, output: Path | None, form: str | None, **given: Any) -> None:
+def export(name: str | None, output: Path | None, form: str | None, columns: str | None, **given: Any) -> None:
     """Write jobs with their summaries as CSV, JSONL, Parquet or Markdown.
 
     All have the numbers of sentences verified, quoted and flagged; JSONL and Parquet have each
     sentence with its citations, and Markdown has them below the summary.
+
+    --columns also takes the other columns of the table that a document came from, and "notes" on
+    what was not read of it; details.NAME is such a column with the name of one of the job's. JSONL
+    has all of them in "details" and "notes".
 
     Cells of CSV that a spreadsheet would run as formulas get an apostrophe in front.
 
@@ -35,19 +40,20 @@ def export(name: str | None, output: Path | None, form: str | None, **given: Any
     Examples:
       gistmill export nightly --output summaries.csv
       gistmill export nightly --status succeeded --output summaries.parquet
+      gistmill export nightly --columns source,author,summary --output summaries.csv
       gistmill export --since 3d --format jsonl
       gistmill export 3f9a1c2e --format markdown
     """
-    from models.lookup import find_target
     from producer.export import WRITERS
-    from producer.filters import make_filter
-    from producer.summaries import list_summaries
+    from producer.export_columns import check_columns, split_columns
 
-    if form is None:
-        form = find_format(output)
-    with open_session() as session, _open_output(output, form) as file:
-        wanted = make_filter(None if name is None else find_target(session, name), given)
-        number = WRITERS[form](list_summaries(session, wanted), file)
+    form = form or find_format(output)
+    chosen = None if columns is None else split_columns(columns)
+    with open_client() as client, _open_output(output, form) as file:
+        summaries = client.summaries(name, **given)
+        with open_session() as session:
+            check_columns(session, summaries.wanted, chosen or ())
+        number = WRITERS[form](summaries, file, chosen)
     if output is not None:
         click.echo(f"{count(number, 'job')} in {output}", err=True)
 

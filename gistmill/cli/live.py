@@ -10,7 +10,7 @@ from dataclasses import astuple
 from datetime import datetime
 
 import click
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -26,6 +26,8 @@ from producer.wording import clean_line, describe_verdicts, format_seconds
 
 # Seconds without a change after which a line is printed nevertheless.
 QUIET_SECONDS = 60
+# Seconds between two lines of a command that waits and shows the end alone.
+WAITING_SECONDS = 15
 
 Show = Callable[[WatchEvent], None]
 
@@ -33,8 +35,11 @@ Show = Callable[[WatchEvent], None]
 @contextmanager
 def choose_screen(*, is_live: bool, as_json: bool) -> Iterator[Show]:
     """Yield the function that displays the events of a batch."""
-    if not is_live:
-        yield lambda _: None
+    if not is_live and sys.stderr.isatty():
+        with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+            yield lambda event: live.update(Text(describe_event(event), style="dim"))
+    elif not is_live:
+        yield _WaitingPrinter().show
     elif as_json:
         yield _print_json_line
     elif sys.stdout.isatty():
@@ -45,9 +50,9 @@ def choose_screen(*, is_live: bool, as_json: bool) -> Iterator[Show]:
 
 
 def print_end(snapshot: Snapshot) -> None:
-    """Print the final states of a batch and the verdicts on the sentences of its summaries."""
+    """Print the final states of a batch, its time from the first step to the last, and the verdicts on sentences."""
     progress = snapshot.progress
-    times = (progress.started_at, progress.finished_at)
+    times = (progress.started_at, snapshot.ended_at)
     took = f" in {format_seconds((times[1] - times[0]).total_seconds())}" if times[0] and times[1] else ""
     review = f", {progress.need_review:,} need review" if progress.need_review else ""
     verdicts = describe_verdicts(progress.verified, progress.quoted, progress.flagged)
@@ -138,3 +143,15 @@ class _LinePrinter:
         if seen != self._last or time.monotonic() - self._printed_at > QUIET_SECONDS:
             click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {describe_event(event)}")
             self._last, self._printed_at = seen, time.monotonic()
+
+
+class _WaitingPrinter:
+    """Prints a line on stderr now and then, so that a command which waits for minutes is not silent."""
+
+    def __init__(self) -> None:
+        self._printed_at = time.monotonic()
+
+    def show(self, event: WatchEvent) -> None:
+        if time.monotonic() - self._printed_at > WAITING_SECONDS:
+            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {describe_event(event)}", err=True)
+            self._printed_at = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gistmill.cli.edge import EXIT_CODES, run
+from gistmill.cli.edge import EXIT_CODES, run, warn_of_names
 from gistmill.cli.lazy import Entry, LazyGroup
 
 HELP = "Summarize piles of documents on your own machines, with every step kept as evidence."
@@ -25,6 +25,7 @@ COMMANDS = {
     "show": Entry("gistmill.cli.show:show", "One summary and how it came about.", READ),
     "results": Entry("gistmill.cli.results:results", "List the jobs of a batch and their summaries.", READ),
     "export": Entry("gistmill.cli.export:export", "Write summaries to CSV, JSONL, Parquet or Markdown.", READ),
+    "text": Entry("gistmill.cli.text:text", "What is read from a document, and what is left out.", READ),
     "query": Entry("gistmill.cli.query:query", "Ask the results in SQL, read-only.", READ),
     "report": Entry("gistmill.cli.report:report", "Write one page about a batch, to read and to send.", READ),
     "completion": Entry("gistmill.cli.completion:completion", "Print a completion script for your shell.", READ),
@@ -43,6 +44,7 @@ CLUSTER_COMMANDS = {
     "worker": Entry("gistmill.cli.worker:worker", "Serve jobs on this machine's GPUs or CPU.", CLUSTER),
     "finetune": Entry("gistmill.cli.finetune:finetune", "Train an adapter on pairs of your own.", CLUSTER),
     "weights": Entry("gistmill.cli.main:weights", "Weights and adapters that the cluster knows by name.", CLUSTER),
+    "doctor": Entry("gistmill.cli.doctor:doctor", "What is reachable, what fits, what is missing.", CLUSTER),
     "migrate": Entry("gistmill.cli.migrate:migrate", "Create or upgrade the tables.", CLUSTER),
     "rescue": Entry("gistmill.cli.rescue:rescue", "Find lost steps once and send them again.", CLUSTER),
     "evaluate": Entry(
@@ -80,4 +82,5 @@ weights = LazyGroup(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    warn_of_names(sys.argv[1:])
     sys.exit(run(make_group(), name="gistmill"))

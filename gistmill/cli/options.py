@@ -27,12 +27,22 @@ def _unescape(context: click.Context, parameter: click.Parameter, text: str | No
     return text
 
 
+class Temperature(click.FloatRange):
+    """Type of ``--temperature``: the range in which sampling works, or 0 for greedy decoding."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the value; 0 passes although it is below the range."""
+        number = click.FLOAT.convert(value, param, ctx)
+        return number if number == 0 else super().convert(value, param, ctx)
+
+
 def _make_number_option(name: str, explanation: str = "") -> Callable[[Command], Command]:
     """Return the option of a sampling parameter that is a number, with its range and its default."""
     default, allowed = getattr(SamplingParams(), name), RANGES[name]
     kind: click.ParamType[Any] = click.IntRange(int(allowed.minimum), int(allowed.maximum))
     if isinstance(default, float):
-        kind = click.FloatRange(allowed.minimum, allowed.maximum, min_open=allowed.is_above)
+        number_type = Temperature if name == "temperature" else click.FloatRange
+        kind = number_type(allowed.minimum, allowed.maximum, min_open=allowed.is_above)
     return click.option(f"--{name.replace('_', '-')}", type=kind, help=f"{explanation}[default: {default}]")
 
 
@@ -74,7 +84,7 @@ JOB_OPTIONS = (
         "--candidates", type=click.IntRange(1, 8), help="Tries of a sentence that must be written again.  [default: 1]"
     ),
     click.option("--do-sample/--greedy", default=None, help="Sample, or take the likeliest token.  [default: sample]"),
-    _make_number_option("temperature"),
+    _make_number_option("temperature", "Of the sampling; 0 is --greedy.  "),
     _make_number_option("top_k"),
     _make_number_option("top_p"),
     _make_number_option("num_beams"),
@@ -90,6 +100,19 @@ JOB_OPTIONS = (
     ),
     click.option("--cache/--no-cache", default=None, help="Reuse equal finished steps.  [default: if deterministic]"),
 )
+
+
+# The options of a submission and of a plan by subject, in the order of their help.
+READING_SECTION = {"Reading": ("text_column", "id_column", "limit", "ocr", "strict")}
+JOB_SECTIONS = {
+    "Summary": ("strategy", "style", "prompt", "examples", "language", "words"),
+    "Truth": ("grounding", "candidates", "check", "gate"),
+    "Splitting": ("splitter", "separator", "chunk_tokens", "overlap_tokens", "stuff_tokens"),
+    "Generation": (
+        *("weights", "do_sample", "temperature", "top_k", "top_p", "num_beams", "max_new_tokens"),
+        *("repetition_penalty", "seed", "cache"),
+    ),
+}
 
 
 def add_job_options(command: Command) -> Command:
@@ -117,12 +140,15 @@ class Since(click.ParamType[datetime]):
 
 
 FILTER_OPTIONS = (
-    click.option("--status", type=click.Choice(STATES), multiple=True, help="Only jobs in this state."),
+    click.option(
+        "--state", "--status", "status", type=click.Choice(STATES), multiple=True, help="Only jobs in this state."
+    ),
     click.option("--strategy", type=click.Choice(STRATEGIES[1:]), multiple=True, help="Only this one."),
     click.option("--weights", multiple=True, help="Only jobs for weights of this name."),
     click.option("--since", type=Since(), help="Only jobs submitted since: 2026-11-22, 12h, 3d."),
     click.option("--needs-review", is_flag=True, help="Only jobs whose check has something against the summary."),
     click.option("--flagged", is_flag=True, help="Only jobs whose summary has a flagged sentence."),
+    click.option("--marked", is_flag=True, help="Only jobs whose check found a fact that is nowhere in the document."),
     click.option("--limit", type=click.IntRange(min=1), help="This many jobs at most."),
 )
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
 from producer.plain import dump_json
 from producer.wording import clean_line, clean_text
 
+if TYPE_CHECKING:
+    from gistmill.cli.fitting import FittedTable
+
 # Names of documents in one line; --json prints all.
 SHOWN_NAMES = 10
+# Characters of a cell that is not broken where a table is wider than the terminal.
+SHORT = 16
 
 STATE_COLOURS = {
     "succeeded": "green",
@@ -43,7 +49,7 @@ def print_fields(fields: dict[str, object]) -> None:
     shown = {name: str(value) for name, value in fields.items() if value not in (None, "")}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        click.echo(f"{click.style(name.rjust(width), dim=True)}  {clean_line(value)}")
+        print_wrapped(f"{name.rjust(width)}  {clean_line(value)}", indent=width + 2, dim=width)
 
 
 def print_tokenizers(counts: Mapping[str, int]) -> None:
@@ -68,29 +74,80 @@ def print_json_array(values: Iterable[object]) -> None:
     click.echo("[]" if separator == "[" else "\n]")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: coloured on a terminal, aligned by spaces elsewhere."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    flexible: Mapping[str, int] | None = None,
+    droppable: Sequence[str] = (),
+) -> None:
+    """Print a table: fitted to a terminal, whole elsewhere.
+
+    Args:
+        columns: headings.
+        rows: values.
+        flexible: columns whose texts may be cut on a terminal, with the width that each keeps.
+        droppable: columns that may be left out on a terminal, the first one first.
+    """
+    from gistmill.cli.fitting import fit_table
+
     cells = [["" if cell is None else clean_line(str(cell)) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _print_rich_table(columns, cells)
-        return
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for line in (columns, *cells):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    fitted = fit_table(columns, cells, width=width, flexible=flexible or {}, droppable=droppable)
+    if fitted.width > width:
+        _print_wrapped(columns, cells)
+    else:
+        _print_fitted(fitted)
 
 
-def _print_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+def _print_fitted(table: FittedTable) -> None:
+    from gistmill.cli.fitting import GAP, pad_cell
+
+    for line in (table.columns, *table.rows):
+        padded = [*map(pad_cell, line[:-1], table.widths[:-1]), *line[-1:]]
+        if line is table.columns:
+            styled = [click.style(cell, bold=True) if cell else "" for cell in padded]
+        else:
+            colours = [STATE_COLOURS.get(cell.rstrip()) for cell in padded]
+            pairs = zip(padded, colours, strict=True)
+            styled = [click.style(cell, fg=colour) if colour else cell for cell, colour in pairs]
+        click.echo((" " * GAP).join(styled).rstrip())
+    if table.hidden:
+        shown = f"not shown for lack of width: {', '.join(table.hidden)}"
+        click.echo(click.style(shown, dim=True))
+
+
+def _print_wrapped(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Print a table that does not fit with its long cells on several lines."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    for place, name in enumerate(columns):
+        is_short = max(len(name), *(len(row[place]) for row in cells)) <= SHORT
+        table.add_column(name, overflow="fold", no_wrap=is_short)
     for row in cells:
         table.add_row(*(Text(cell, style=STATE_COLOURS.get(cell, "")) for cell in row))
     Console().print(table)
+
+
+def print_wrapped(line: str, *, indent: int, dim: int = 0) -> None:
+    """Print a line; on a terminal it is broken between words.
+
+    Args:
+        line: the line.
+        indent: spaces before its continuation.
+        dim: number of its first characters to print dimmed.
+    """
+    from gistmill.cli.fitting import wrap_styled
+
+    if dim:
+        line = click.style(line[:dim], dim=True) + line[dim:]
+    if sys.stdout.isatty():
+        line = "\n".join(wrap_styled(line, shutil.get_terminal_size().columns, indent=indent))
+    click.echo(line)
 
 
 def print_warning(sentence: str) -> None:

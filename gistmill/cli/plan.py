@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from gistmill.cli.edge import fail
-from gistmill.cli.options import COUNT, add_job_options
-from gistmill.cli.output import json_option, print_json, print_table
+from gistmill.cli.edge import ExitCode, fail
+from gistmill.cli.options import COUNT, JOB_SECTIONS, READING_SECTION, add_job_options
+from gistmill.cli.output import json_option, print_json, print_table, print_wrapped
+from gistmill.cli.sections import SectionedCommand
 from producer.sources.source import ReadEvent, SourceNote, SourceProblem
 from producer.wording import clean_line, format_seconds
 
-COLUMNS = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt_tokens", "completion_tokens")
+# Documents that are named with a reason that they share.
+SHOWN_SOURCES = 3
+# Fields of a plan by their heading; those of tokens are read and written at most.
+COLUMNS = {name: name for name in ("source", "strategy", "splitter", "chunks", "calls", "depth")} | {
+    "read": "prompt_tokens",
+    "written": "completion_tokens",
+}
 
 
-@click.command()
+@click.command(cls=SectionedCommand, sections={**READING_SECTION, **JOB_SECTIONS})
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
@@ -27,6 +35,8 @@ COLUMNS = ("source", "strategy", "splitter", "chunks", "calls", "depth", "prompt
 @json_option
 def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> int:
     """Read documents and print how each would be summarized: strategy, chunks, and calls, tokens and time at most.
+
+    Everything that `gistmill submit` reads can be planned: text, Markdown, HTML, PDF, DOCX, EPUB and more.
 
     Nothing is submitted and no weights are loaded, only their tokenizer. The time is that of each
     job alone on one worker, at the speed of the latest jobs of these weights; where the results
@@ -45,7 +55,7 @@ def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> i
         read_settings(), paths, {"ocr": ocr, **given}, on_read=lambda event: codes.append(print_event(event))
     )
     print_plans([asdict(plan) for plan in plans], as_json=as_json)
-    return max(codes)
+    return ExitCode.INCOMPLETE if plans and any(codes) else max(codes)
 
 
 def print_event(event: ReadEvent) -> int:
@@ -59,14 +69,19 @@ def print_event(event: ReadEvent) -> int:
 
 
 def print_plans(plans: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print a table of plans, then their reasons and the origin of the times."""
+    """Print a table of plans, then their reasons with the documents, and the origin of the times."""
     if as_json:
         print_json(plans)
         return
-    rows = [[*(str(plan[column]) for column in COLUMNS), format_seconds(plan["seconds"])] for plan in plans]
-    print_table((*COLUMNS, "time"), rows)
-    for reason in dict.fromkeys(f"{plan['strategy']}: {plan['reason']}; {plan['split_reason']}" for plan in plans):
-        click.echo(reason)
+    rows = [[*(str(plan[column]) for column in COLUMNS.values()), format_seconds(plan["seconds"])] for plan in plans]
+    print_table((*COLUMNS, "time"), rows, flexible={"source": 18}, droppable=("depth", "splitter", "written", "read"))
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for plan in plans:
+        by_reason[f"{plan['strategy']}, because {plan['reason']}; {plan['split_reason']}"].append(plan["source"])
+    for reason, sources in by_reason.items():
+        hidden = len(sources) - SHOWN_SOURCES
+        more = f" and {hidden:,} more" if hidden > 0 else ""
+        print_wrapped(clean_line(f"{', '.join(sources[:SHOWN_SOURCES])}{more}: {reason}"), indent=2)
     for origin in dict.fromkeys(plan["rates"]["origin"] for plan in plans):
         total = format_seconds(sum(plan["seconds"] for plan in plans))
         click.echo(f"time: at most, each job alone on one worker ({total} one after the other), {origin}")

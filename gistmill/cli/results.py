@@ -26,6 +26,9 @@ COLUMNS = (
     "review",
     "summary",
 )
+# On a narrow terminal: columns that are cut, with the width that each keeps, and columns that give way.
+FLEXIBLE = {"source": 18, "summary": 18}
+DROPPABLE = ("strategy", "took", "verified", "consistency", "quoted", "flagged", "review")
 
 
 @click.command()
@@ -70,7 +73,7 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
             for job in jobs
         ]
     if rows:
-        print_table(COLUMNS, rows)
+        print_table(COLUMNS, rows, flexible=FLEXIBLE, droppable=DROPPABLE)
     else:
         click.echo("no job is like that")
 

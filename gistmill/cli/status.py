@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gistmill.cli.database import open_session
-from gistmill.cli.output import json_option, print_fields, print_json, print_table, style_state
+from gistmill.cli.database import open_client
+from gistmill.cli.output import json_option, print_fields, print_json, print_table, print_wrapped, style_state
 from models.choices import SHOWN_STATES
 from producer.wording import clean_line, count, describe_verdicts, format_moment, format_seconds
 
@@ -33,6 +33,11 @@ BATCH_COLUMNS = (
     "flagged",
     "steps",
 )
+# On a narrow terminal: the column that is cut, with the width that it keeps, and columns that give way.
+FLEXIBLE = {"batch": 32}
+DROPPABLE = ("steps", "cancelled", "flagged", "submitted", "partial", "failed")
+# Spaces before the continuation of a failure.
+CONTINUED = 12
 # Headings for the fields of a ``StepCount``, in their order.
 STEP_COLUMNS = ("strategy", "step", "waiting", "running", "done", "failed", "cancelled")
 
@@ -52,19 +57,15 @@ def status(name: str | None, limit: int, *, as_json: bool) -> None:
       gistmill status nightly
       gistmill status 3f9a1c2e --json
     """
-    from models import lookup
-
-    with open_session() as session:
+    with open_client() as client:
         if name is None:
-            _print_batches(lookup.list_batches(session, limit=limit), as_json=as_json)
+            _print_batches(client.batches(limit=limit), as_json=as_json)
             return
-        target = lookup.find_target(session, name)
-        if target.job_id is not None:
-            _print_job(lookup.read_job(session, target.job_id), as_json=as_json)
-            return
-        from producer.status import take_snapshot
-
-        print_snapshot(take_snapshot(session, target.batch_id), as_json=as_json)
+        target = client.cluster.find_target(name)
+        if target.job_id is None:
+            print_snapshot(client.batch(target.batch_id).status(), as_json=as_json)
+        else:
+            _print_job(next(iter(client.summaries(target.job_id))).job, as_json=as_json)
 
 
 def describe_states(progress: BatchProgress) -> str:
@@ -97,7 +98,7 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
     print_fields(
         {
             "submitted": format_moment(progress.created_at),
-            "finished": format_moment(progress.finished_at),
+            "finished": format_moment(snapshot.ended_at),
             "steps": describe_steps(snapshot),
             "checks": describe_checks(progress),
             "sentences": describe_verdicts(progress.verified, progress.quoted, progress.flagged),
@@ -124,7 +125,10 @@ def print_failures(snapshot: Snapshot) -> None:
         lines.insert(0, "not whole:")
     lines.extend(_suggest_commands(snapshot))
     if lines:
-        click.echo("\n" + "\n".join(lines) + "\n")
+        click.echo()
+        for line in lines:
+            print_wrapped(line, indent=CONTINUED)
+        click.echo()
 
 
 def _suggest_commands(snapshot: Snapshot) -> Iterator[str]:
@@ -173,7 +177,7 @@ def _print_batches(batches: list[BatchProgress], *, as_json: bool) -> None:
             )
             for batch in batches
         ]
-        print_table(BATCH_COLUMNS, rows)
+        print_table(BATCH_COLUMNS, rows, flexible=FLEXIBLE, droppable=DROPPABLE)
 
 
 def _print_job(job: JobSummary, *, as_json: bool) -> None:

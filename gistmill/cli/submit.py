@@ -8,8 +8,9 @@ import click
 
 from gistmill.cli.database import open_client
 from gistmill.cli.edge import ExitCode
-from gistmill.cli.options import COUNT, add_job_options
+from gistmill.cli.options import COUNT, JOB_SECTIONS, READING_SECTION, add_job_options
 from gistmill.cli.output import json_option, print_json, print_table
+from gistmill.cli.sections import SectionedCommand
 from gistmill.cli.watch import explain_interrupt, follow
 from producer.wording import count
 
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
     from producer.options import PriorityName
     from producer.submit import SubmissionResult
 
+SECTIONS = {
+    "Batch": ("name", "priority", "keep_days", "wait", "watch", "dry_run", "as_json"),
+    **READING_SECTION,
+    **JOB_SECTIONS,
+}
 
-@click.command()
+
+@click.command(cls=SectionedCommand, sections=SECTIONS)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
@@ -57,9 +64,8 @@ def submit(
     reStructuredText; each row of a CSV, TSV, JSON, JSONL, XLSX or Parquet file is a document.
 
     The same documents with the same options are the same jobs: submit again to complete an
-    interrupted submission. Exit code 2 if nothing could be submitted, 1 or 2 if some sources could
-    not be read, 3 if --wait or --watch saw jobs end without a whole summary, or with one that needs
-    review.
+    interrupted submission. Exit code 2 if nothing could be submitted; 3 if some sources could not be
+    read, or if --wait or --watch saw jobs end without a whole summary, or with one that needs review.
 
     A check comes after the summary, which can be read meanwhile. What it measures, and what it is
     worth: docs/quality.md.
@@ -104,10 +110,10 @@ def submit(
 
 
 def _judge(batch: BatchRecord) -> int:
-    """Return the exit code of a submission: the highest of its problems', 2 if nothing was accepted."""
+    """Return the exit code of a submission: 3 if something could not be read, 2 if nothing could."""
     if not (batch.new or batch.existing):
         return ExitCode.USAGE
-    return max((problem.exit_code for problem in batch.problems), default=ExitCode.DONE)
+    return ExitCode.INCOMPLETE if batch.problems else ExitCode.DONE
 
 
 def _print_dry_run(paths: tuple[str, ...], options: dict[str, Any], name: str | None, *, as_json: bool) -> int:
@@ -133,7 +139,7 @@ def _print_dry_run(paths: tuple[str, ...], options: dict[str, Any], name: str | 
         documents = [dict(zip(columns, row, strict=True)) for row in rows]
         print_json({"batch": batch.name, "documents": documents, **_describe_drops(batch)})
     else:
-        print_table(columns, rows)
+        print_table(columns, rows, flexible={"source": 24, "title": 16})
         click.echo(f"\n{count(len(rows), 'job')} would go into batch {batch.name}; nothing was submitted")
         _print_drops(batch)
     return _judge(batch)

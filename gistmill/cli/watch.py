@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from gistmill.cli.database import open_engine
+from gistmill.cli.database import open_client
 from gistmill.cli.edge import ExitCode
 from gistmill.cli.output import json_option, print_json
 
@@ -76,15 +75,12 @@ def explain_interrupt(batch: str | None) -> Iterator[None]:
 
 
 def _follow(batch: str | None, *, is_live: bool, as_json: bool, interval: float | None) -> Snapshot:
-    from sqlalchemy.orm import Session
-
     from gistmill.cli.live import choose_screen
-    from models.lookup import find_batch
-    from producer.watch import follow_batch, poll_batch
+    from producer.watch import follow_batch
 
     pause = interval or (LIVE_INTERVAL if sys.stdout.isatty() else PLAIN_INTERVAL)
-    with open_engine(is_read_only=True) as engine:
-        with Session(engine) as session:
-            target = find_batch(session, batch)
+    with open_client() as client:
+        followed = client.batch(batch)
+        # Not ``followed.wait``, which keeps outages from its caller: the screen shows them.
         with choose_screen(is_live=is_live, as_json=as_json) as show:
-            return follow_batch(partial(poll_batch, engine, target.batch_id), show, interval_seconds=pause)
+            return follow_batch(followed.poll, show, interval_seconds=pause)

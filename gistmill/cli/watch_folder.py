@@ -9,12 +9,20 @@ import click
 
 from gistmill.cli.database import open_client
 from gistmill.cli.edge import ExitCode, fail
-from gistmill.cli.options import COUNT, add_job_options
+from gistmill.cli.options import COUNT, JOB_SECTIONS, READING_SECTION, add_job_options
+from gistmill.cli.sections import SectionedCommand
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command("watch-folder")
+SECTIONS = {
+    "Folder": ("batch", "move_to", "interval", "once", "priority", "keep_days"),
+    **READING_SECTION,
+    **JOB_SECTIONS,
+}
+
+
+@click.command("watch-folder", cls=SectionedCommand, sections=SECTIONS)
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--batch", required=True, help="Name of the batch that the files go into.")
 @click.option(

@@ -48,7 +48,8 @@ def list_all(*, as_json: bool) -> None:
     else:
         columns = ("name", "kind", "base", "fingerprint", "workers", "location")
         cells = [row | {"fingerprint": (row["fingerprint"] or "")[:FINGERPRINT_DIGITS]} for row in rows]
-        print_table(columns, [[row[column] for column in columns] for row in cells])
+        shown = [[row[column] for column in columns] for row in cells]
+        print_table(columns, shown, flexible={"location": 24}, droppable=("fingerprint", "base"))
 
 
 @click.command()

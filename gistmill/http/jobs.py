@@ -40,6 +40,7 @@ def read_filters(
     ] = None,
     needs_review: bool = False,
     flagged: bool = False,
+    marked: bool = False,
 ) -> dict[str, Any]:
     """Return the filters of a list of jobs."""
     return {
@@ -49,6 +50,7 @@ def read_filters(
         "since": since,
         "needs_review": needs_review,
         "flagged": flagged,
+        "marked": marked,
     }
 
 

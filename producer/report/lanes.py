@@ -1,19 +1,19 @@
-"""Layout of a timeline: puts overlapping calls on separate lanes, and merges calls too short to see."""
+"""Layout of a timeline: without idle time, overlapping calls on separate lanes, calls too short to see merged."""
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from models.step import StepKind
 from producer.report.collect import Call
 
-# A check that begins later than this many seconds after the summaries is not drawn: it would squeeze them to a line.
-PAUSE_SECONDS = 60.0
 # Distinguishable bars across a timeline; shorter neighbours of one kind are merged.
 RESOLUTION = 1200
+# Time without a call that is shown: seconds at least, or this share of the time with calls.
+MAX_IDLE_SECONDS = 10.0
+MAX_IDLE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,22 @@ def arrange_lanes(calls: Iterable[Call]) -> list[Lane]:
     ]
 
 
-def split_late_checks(calls: Sequence[Call]) -> tuple[list[Call], list[Call]]:
-    """Return the calls that belong on one axis of time, and those of checks that began long after the summaries."""
-    end = max((call.end for call in calls if call.kind != StepKind.EVALUATE), default=None)
-    if end is None:
-        return list(calls), []
-    bound = end + max(PAUSE_SECONDS, end / 2)
-    kept: list[Call] = []
-    late: list[Call] = []
-    for call in calls:
-        (late if call.kind == StepKind.EVALUATE and call.start > bound else kept).append(call)
-    return kept, late
+def skip_idle(calls: Iterable[Call]) -> tuple[list[Call], float]:
+    """Return calls without the long times in which none ran, such as before a late check, and the seconds left out."""
+    ordered = sorted(calls, key=lambda call: call.start)
+    busy, end = 0.0, 0.0
+    for call in ordered:
+        busy += max(0.0, call.end - max(end, call.start))
+        end = max(end, call.end)
+    longest = max(MAX_IDLE_SECONDS, busy * MAX_IDLE_SHARE)
+    moved: list[Call] = []
+    skipped, end = 0.0, 0.0
+    for call in ordered:
+        if moved and call.start - end > longest:
+            skipped += call.start - end - longest
+        moved.append(replace(call, start=call.start - skipped, end=call.end - skipped))
+        end = max(end, call.end)
+    return moved, skipped
 
 
 def _merge_short(calls: Iterable[Call], shortest: float) -> list[Call]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from producer.report.collect import Overview, collect_overview
 from producer.report.documents import list_documents, list_index
 from producer.report.environment import make_environment
-from producer.report.plots import Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
+from producer.report.plots import Plot, list_measure_plots, plot_lengths, plot_speed, plot_timeline
 
 # Template pieces joined per write.
 BUFFERED_PIECES = 200
@@ -52,11 +52,4 @@ def draw_plots(overview: Overview) -> list[Plot]:
         plots += [plot_timeline(overview.calls), plot_speed(overview.calls)]
     if overview.lengths:
         plots.append(plot_lengths(overview.lengths))
-    measures = [measured for measured in overview.measures if measured.values]
-    scores = [measured for measured in measures if max(measured.values) <= 1]
-    if scores:
-        plots.append(plot_measures(scores))
-    if len(scores) < len(measures):
-        others = [measured for measured in measures if measured not in scores]
-        plots.append(plot_measures(others, title="Measures that go beyond 1"))
-    return plots
+    return plots + list_measure_plots(overview.measures)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from producer.report.lanes import Lane, arrange_lanes, split_late_checks
+from producer.report.lanes import Lane, arrange_lanes, skip_idle
 from producer.wording import count, format_seconds
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Plot:
 
 def plot_timeline(calls: Sequence[Call]) -> Plot:
     """Plot the calls of each worker over time, concurrent calls in separate lanes."""
-    calls, late = split_late_checks(calls)
+    calls, idle = skip_idle(calls)
     lanes = arrange_lanes(calls)
     workers = sorted({lane.worker for lane in lanes})
     # Half a row of space between two workers.
@@ -90,12 +90,12 @@ def plot_timeline(calls: Sequence[Call]) -> Plot:
         axes.set_yticks([rows[id(lane)] for lane in lanes], _label_lanes(lanes))
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        axes.set_xlabel("seconds since the first step")
+        axes.set_xlabel(_label_time(idle))
 
     longest = max(call.end for call in calls)
     words = (
         f"{count(len(calls), 'call')} on {count(len(workers), 'worker')} in {longest:.0f} seconds; "
-        f"a row holds one call at a time{_describe_late(late, longest)}."
+        f"a row holds one call at a time{_describe_idle(idle)}."
     )
     plot = _render("Who ran what when", words, draw, height=80 + min(16 * len(lanes), 900))
     return replace(plot, kinds=tuple(kind for kind in KIND_COLOURS if kind in {call.kind for call in calls}))
@@ -113,20 +113,11 @@ def _label_lanes(lanes: Sequence[Lane]) -> list[str]:
     return labels
 
 
-def _describe_late(late: Sequence[Call], end: float) -> str:
-    if not late:
-        return ""
-    pause = format_seconds(min(call.start for call in late) - end)
-    return (
-        f"; {count(len(late), 'call')} of checks that began {pause} later {'is' if len(late) == 1 else 'are'} left out"
-    )
-
-
 def plot_speed(calls: Sequence[Call]) -> Plot:
     """Plot the generated tokens per second of all workers."""
     import numpy as np
 
-    calls, _ = split_late_checks(calls)
+    calls, idle = skip_idle(calls)
     starts = np.array([call.start for call in calls])
     spans = np.maximum(np.array([call.end for call in calls]) - starts, 1e-3)
     tokens = np.array([call.tokens for call in calls], dtype=float)
@@ -138,12 +129,13 @@ def plot_speed(calls: Sequence[Call]) -> Plot:
     def draw(axes: Axes) -> None:
         axes.stairs(rates, edges, fill=True, color=ACCENT, linewidth=0)
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("seconds since the first step")
+        axes.set_xlabel(_label_time(idle))
         axes.set_ylabel("tokens/s")
         axes.grid(axis="y")
 
     mean = tokens.sum() / edges[-1]
-    words = f"{tokens.sum():,.0f} tokens at {mean:.1f} per second on average, {rates.max():.1f} at most."
+    rate = f"{mean:.1f} per second on average, {rates.max():.1f} at most"
+    words = f"{tokens.sum():,.0f} tokens at {rate}{_describe_idle(idle)}."
     return _render("Tokens written per second", words, draw, height=200)
 
 
@@ -159,8 +151,8 @@ def plot_lengths(lengths: Sequence[Length]) -> Plot:
             axes.annotate(f"{share:.0%}", (ends[1], ends[1] * share), fontsize=7, va="bottom", ha="right")
         axes.set_xscale("log")
         axes.set_yscale("log")
-        _write_numbers(axes.xaxis)
-        _write_numbers(axes.yaxis)
+        _write_numbers(axes.xaxis, axes.get_xlim())
+        _write_numbers(axes.yaxis, axes.get_ylim())
         axes.set_xlabel("characters of the document")
         axes.set_ylabel("characters of the summary")
 
@@ -169,8 +161,16 @@ def plot_lengths(lengths: Sequence[Length]) -> Plot:
     return _render("Lengths and compression", words, draw, height=300)
 
 
+def list_measure_plots(measures: Sequence[Measured]) -> list[Plot]:
+    """Return a plot of the metrics from 0 to 1, and one of those with other values, on an axis of their own."""
+    bounded = [metric for metric in measures if metric.values and all(0 <= value <= 1 for value in metric.values)]
+    others = [metric for metric in measures if metric.values and metric not in bounded]
+    plots = [plot_measures(bounded)] if bounded else []
+    return plots + ([plot_measures(others, title="Measures with another scale")] if others else [])
+
+
 def plot_measures(measures: Sequence[Measured], *, title: str = "Is it true, is it close to the reference") -> Plot:
-    """Plot the distribution of every metric that has values; all are on one scale."""
+    """Plot the distribution of every metric that has values."""
     measured = [metric for metric in measures if metric.values]
 
     def draw(axes: Axes) -> None:
@@ -224,13 +224,22 @@ def _embed_svg(svg: str, label: str) -> str:
     return element.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
 
 
-def _write_numbers(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers, as many as fit."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def _write_numbers(axis: Axis, limits: tuple[float, float]) -> None:
+    """Label a logarithmic axis with plain numbers, as many as fit; a short one has no power of ten to label."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(base=10, subs=(1, 3), numticks=8))
+    is_short = limits[1] < 10 * limits[0]
+    axis.set_major_locator(MaxNLocator(4) if is_short else LogLocator(base=10, subs=(1, 3), numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _label_time(idle: float) -> str:
+    return f"seconds since the first step{', without idle time' if idle else ''}"
+
+
+def _describe_idle(idle: float) -> str:
+    return f"; {format_seconds(idle)} without a call are left out" if idle else ""
 
 
 def _shorten(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
@@ -15,6 +16,8 @@ from producer.sources.source import SourceProblem, describe_problem
 from producer.sources.text import clean_label
 
 STDIN = "-"
+# Digits of a number in a name; those of a hash or a date are no longer.
+NUMBER = re.compile(r"(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def is_url(argument: str) -> bool:
 
 
 def locate_files(argument: str) -> Iterator[FileTarget | SourceProblem]:
-    """Yield the files of a path, folder or glob in sorted order, without hidden ones.
+    """Yield the files of a path, folder or glob in sorted order, numbers by their value, without hidden ones.
 
     Raises:
         SourceUsageError: the path does not exist, the glob has no match or the folder no file.
@@ -83,8 +86,8 @@ def _walk_folder(root: Path) -> Iterator[FileTarget | SourceProblem]:
     """Walk a folder without following links to folders, which may form cycles."""
     denied: list[OSError] = []
     for folder, names, files in os.walk(root, onerror=denied.append):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        for name in sorted(file for file in files if not file.startswith(".")):
+        names[:] = sorted((name for name in names if not name.startswith(".")), key=split_numbers)
+        for name in sorted((file for file in files if not file.startswith(".")), key=split_numbers):
             yield _list_file(Path(folder, name), root)
     for error in denied:
         name = clean_label(str(error.filename))
@@ -94,9 +97,16 @@ def _walk_folder(root: Path) -> Iterator[FileTarget | SourceProblem]:
 def _match_glob(pattern: str) -> Iterator[FileTarget]:
     parts = PurePath(pattern).parts
     root = Path(*takewhile(lambda part: not glob.has_magic(part), parts))
-    for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob would match hidden files
+    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob would match hidden files
+    for match in sorted(matches, key=split_numbers):
         if not Path(match).is_dir():
             yield _list_file(Path(match), root)
+
+
+def split_numbers(name: str) -> list[tuple[int, str]]:
+    """Return a key of order in which a number stands by its value: 2 before 10."""
+    parts = NUMBER.split(name)
+    return [(int(part), part) if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def _list_file(path: Path, root: Path) -> FileTarget:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -96,6 +96,7 @@ def _read_all(
         for is_rows, group in groupby(enumerate(items, start=1), key=lambda numbered: isinstance(numbered[1], Mapping)):
             for event in reader.read_records(group) if is_rows else reader.read_items(group):
                 yield _drop_duplicate(event, seen)
+        yield from reader.list_unused()
 
 
 def _drop_duplicate(event: ReadEvent, seen: SeenDigests) -> ReadEvent:
@@ -113,9 +114,17 @@ class _Reader:
     id_column: str | None
     limits: ReadLimits
     sandbox: Sandbox
+    tables: list[str] = field(default_factory=list)
+
+    def list_unused(self) -> Iterator[SourceNote]:
+        """Yield a note for each option about tables, if no table was read."""
+        for option, column in (("--text-column", self.text_column), ("--id-column", self.id_column)):
+            if column is not None and not self.tables:
+                yield SourceNote(option, f"{option} {column} has no effect: no table was read.")
 
     def read_records(self, numbered: Iterable[tuple[int, GivenItem]]) -> Iterator[ReadEvent]:
         """Yield the events of mappings, which are rows of one table."""
+        self.tables.append(RECORDS)
         options = {"text_column": self.text_column, "id_column": self.id_column}
         try:
             table = peek_rows(Row(number, name_values(record)) for number, record in numbered)
@@ -191,6 +200,7 @@ class _Reader:
         with target.path.open("rb") as stream:
             kind = correct_kind(kind, stream)
         if kind is not None and kind.is_table:
+            self.tables.append(target.name)
             yield from read_rows(
                 target.path,
                 kind,

@@ -129,11 +129,9 @@ def read_table(
     if columns.is_guessed and isinstance(value, dict | list):
         found = f"has no column that is obviously the text ({columns.text!r} holds {describe_value(value)})"
         raise SourceUsageError(f"{found}; give one object a document, and name its text by --text-column")
-    if columns.is_guessed:
+    if guesses := columns.describe_guesses():
         shown = name or RECORDS
-        yield SourceNote(
-            shown, f"{shown}: the text is taken from column {columns.text!r} (change it by --text-column)."
-        )
+        yield SourceNote(shown, f"{shown}: {guesses}.")
     yield from (SourceNote(name, f"{name} {note}.") for note in table.notes)
     reader = RowReader(name, columns, sandbox, limits)
     seen = SeenDigests()

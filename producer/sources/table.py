@@ -127,6 +127,8 @@ def number_records(records: Iterator[Record | SourceError | LostRows]) -> Iterat
 # Names that clearly mean the text of a document; others need --text-column.
 TEXT_NAMES = frozenset({"text", "article", "content", "body", "writeup"})
 TITLE_NAMES = ("title", "headline")
+# Names that clearly mean what a document is called by; others need --id-column.
+ID_NAMES = ("id", "doc_id", "document_id")
 # Characters of a column's name in a message; a damaged header can be one name of a million.
 SHOWN_CHARS = 60
 SHOWN_TITLES = 5
@@ -140,15 +142,28 @@ class Columns:
     id: str = ""
     title: str = ""
     is_guessed: bool = False
+    is_id_guessed: bool = False
 
     @property
     def names(self) -> set[str]:
         """All columns that have a role."""
         return {self.text, self.id, self.title}
 
+    def describe_guesses(self) -> str:
+        """Return the guessed columns as a clause; "" if none is guessed."""
+        guesses = {
+            "the text is taken": (self.text, "--text-column", self.is_guessed),
+            "the names are taken": (self.id, "--id-column", self.is_id_guessed),
+        }
+        return " and ".join(
+            f"{words} from column {clean_label(column, max_chars=SHOWN_CHARS)!r} (change it by {option})"
+            for words, (column, option, is_guessed) in guesses.items()
+            if is_guessed
+        )
+
 
 def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_column: str | None) -> Columns:
-    """Return the columns to read; the text's is guessed if not given and unambiguous.
+    """Return the columns to read; those of the text and the id are guessed if not given and unambiguous.
 
     Raises:
         SourceUsageError: a given column does not exist, or no text column is given and the guess is ambiguous.
@@ -159,7 +174,9 @@ def choose_columns(columns: tuple[str, ...], *, text_column: str | None, id_colu
     text = _require_column(text_column, columns, option="--text-column")
     ident = _require_column(id_column, columns, option="--id-column")
     title = next((name for name in columns if name.lower() in TITLE_NAMES and name != text), "")
-    return Columns(text or _guess_text_column(columns), ident or "", title, text_column is None)
+    text = text or _guess_text_column(columns)
+    guess = "" if ident else next((name for name in columns if name.lower() in ID_NAMES and name != text), "")
+    return Columns(text, ident or guess, title, text_column is None, bool(guess))
 
 
 def _require_column(name: str | None, columns: tuple[str, ...], *, option: str) -> str | None:

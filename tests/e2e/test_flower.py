@@ -44,7 +44,15 @@ def test_the_tasks_of_a_job_are_there_by_kind_with_state_and_runtime(worked: Loc
     for kind in ("plan", "stuff"):
         row = page.locator("#tasks-table tbody tr").filter(has_text=f"gistmill.{kind}").first
         expect(row).to_contain_text("SUCCESS")
+        expect(row).to_contain_text("notes.txt, batch seen, step ")
         expect(row).to_contain_text(f"cpu0@{socket.gethostname()}")
+
+
+def test_the_messages_of_every_queue_are_counted(worked: Local, page: Page) -> None:
+    page.goto(f"{worked.servers['flower_url']}/broker")
+
+    for queue in ("reduce", "map", "plan", "evaluate"):
+        expect(page.locator("#queue-table tbody tr").filter(has_text=f"{queue}.default")).to_have_count(1)
 
 
 def test_its_pages_ask_for_nothing_from_elsewhere(worked: Local, page: Page) -> None:

@@ -21,10 +21,11 @@ from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
+from workers.local.flower import describe_flower
 from workers.local.home import Home, open_home
 from workers.local.launch import Gpu, plan_processes
 from workers.local.supervisor import Program, Supervisor
-from workers.local.web import Report, choose_port, describe_flower, describe_http, describe_http_url
+from workers.local.web import Report, choose_port, describe_http, describe_http_url
 from workers.started_server import FILE_VARIABLE, StartedServer
 from workers.weights.registration import describe_packaged, resolve_name
 
@@ -125,7 +126,8 @@ class Stack:
             "postgres", home.postgres.command, stop_signal="INT", stop_seconds=30, user=home.postgres.system_user
         )
         valkey = Program("valkey", home.valkey.command)
-        flower = describe_flower(home.folder, flower_port, home.valkey.url, environment)
+        names = self._names or (self._settings.weights_name,)
+        flower = describe_flower(home.folder, home.valkey.url, names, port=flower_port, environment=environment)
         http = describe_http(self._settings, http_port, environment)
         return [postgres, valkey, flower, http, *self._workers]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from models.settings import Settings
 from workers.errors import FinalStartError
@@ -12,6 +11,8 @@ from workers.local.home import free_ports, is_port_free
 from workers.local.supervisor import Program
 
 Report = Callable[[str], None]
+# Compared, not listened on.
+LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
 def choose_port(settings: Settings, setting: str, program: str, *, report: Report) -> int:
@@ -39,20 +40,6 @@ def choose_port(settings: Settings, setting: str, program: str, *, report: Repor
     return free
 
 
-def describe_flower(folder: Path, port: int, broker_url: str, environment: Mapping[str, str]) -> Program:
-    """Return the program of Flower, with its database in a folder."""
-    options = [
-        "--address=127.0.0.1",
-        f"--port={port}",
-        "--persistent=True",
-        f"--db={folder / 'flower.db'}",
-        "--state_save_interval=10000",
-    ]
-    command = [sys.executable, "-m", "celery", "flower", *options]
-    # In the environment: command lines are readable by every user of the machine.
-    return Program("flower", command, environment={**environment, "CELERY_BROKER_URL": broker_url})
-
-
 def describe_http(settings: Settings, port: int, environment: Mapping[str, str]) -> Program:
     """Return the program of ``gistmill serve``."""
     address = {"GISTMILL_SERVE_HOST": settings.serve_host, "GISTMILL_SERVE_PORT": str(port)}
@@ -61,5 +48,6 @@ def describe_http(settings: Settings, port: int, environment: Mapping[str, str])
 
 def describe_http_url(settings: Settings, port: int) -> str:
     """Return the address at which this machine reaches the HTTP server."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.serve_host, settings.serve_host)  # noqa: S104 - compared
+    # An address of all interfaces is none to connect to.
+    host = LOOPBACKS.get(settings.serve_host, settings.serve_host)
     return f"http://{host}:{port}"

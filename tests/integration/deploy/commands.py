@@ -33,8 +33,8 @@ def check_flower(arguments: Sequence[str]) -> None:
     import flower.options  # noqa: F401 - defines them
     from tornado.options import options
 
-    name, *given = arguments
-    assert name == "flower"
+    app_option, app, name, *given = arguments
+    assert (app_option, app, name) == ("--app", "models.flower_app", "flower")
     known = {option.replace("-", "_") for option in options.as_dict()}
     unknown = [each for each in given if each.partition("=")[0].removeprefix("--").replace("-", "_") not in known]
     assert unknown == []

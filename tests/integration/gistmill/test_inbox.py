@@ -152,3 +152,11 @@ def run_watcher(cluster: Cluster, folder: Path) -> Iterator[subprocess.Popen[byt
         finally:
             process.kill()
             process.wait()
+
+
+def test_a_column_may_be_named_before_the_first_table_has_come(cluster: Cluster, inbox: Path) -> None:
+    options = {"text_column": "writeup"}
+
+    assert run_once(cluster, inbox, options=options) == ["2 new jobs of 2 files in batch inbox"]
+    (inbox / "rows.csv").write_text(f"link,writeup\nfirst,{WORDS}\n")
+    assert run_once(cluster, inbox, options=options) == ["1 new job of 1 file in batch inbox"]

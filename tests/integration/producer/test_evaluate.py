@@ -162,7 +162,10 @@ def test_batches_over_the_same_documents_are_compared_in_pairs(
     assert differences["consistency"]["difference"]["value"] == pytest.approx(0.4)
     assert differences["completion_tokens"]["difference"]["count"] == 2
     assert found["unpaired"] == {"without a summary in the first batch": ["c.md"], "not in the second batch": ["d.md"]}
-    assert "left out, not in the second batch: 1 (d.md)" in gistmill("compare", "pile", "other").out
+    printed = gistmill("compare", "pile", "other").out
+    assert "fewer than 10 documents: the intervals are too narrow" in printed
+    assert "too few documents\n" in printed
+    assert "left out, not in the second batch: 1 (d.md)" in printed
 
 
 def test_batches_without_a_common_document_are_not_compared(gistmill: Gistmill, ended: list[JobSummary]) -> None:

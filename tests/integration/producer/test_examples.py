@@ -7,6 +7,7 @@ import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import click
 import pytest
@@ -33,6 +34,10 @@ README = (Path(__file__).parents[3] / "README.md").read_text()
 README_NAMES = {"JOB": "3f9a1c2e", "BATCH": "nightly"}
 # The job that the examples call by the beginning of its id.
 EXAMPLE_JOB = "3f9a1c2e"
+# The document that they call by the beginning of its hash.
+EXAMPLE_DOCUMENT = "9c1185a5c5e9fc54"
+# Commands of the work that end only when they are stopped.
+ENDLESS = ("watch-folder",)
 
 
 def list_examples(name: str) -> list[str]:
@@ -58,7 +63,7 @@ def folder(gistmill: Gistmill, driver: Driver, cluster: Cluster, tmp_path: Path)
     text = "A sentence that says something about the subject. " * 10
     for name in ("report.html", "notes.md", "paper.md", "articles/one.md", "articles/two.md", "reports/may.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(f"# {name}\n\n{text}")
+        (tmp_path / name).write_text(f"---\nauthor: Ann\n---\n# {name}\n\n{text}")
     rows = "".join(f'https://example.org/{row},"{text} {row}"\n' for row in range(4))
     (tmp_path / "posts.csv").write_text(f"link,writeup\n{rows}")
     (tmp_path / "texts.csv").write_text(f"id,text\n{rows}")
@@ -98,18 +103,20 @@ def worker(driver: Driver) -> Iterator[None]:
     thread.join()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ENDLESS])
 def test_the_examples_of_a_command_work(
-    name: str, gistmill: Gistmill, folder: str, request: pytest.FixtureRequest
+    name: str, gistmill: Gistmill, cluster: Cluster, folder: str, request: pytest.FixtureRequest
 ) -> None:
     if name in {"submit", "watch"}:
         request.getfixturevalue("worker")
 
     examples = list_examples(name)
+    with Session(cluster.engine) as session:
+        document = session.get_one(Job, UUID(folder)).document_sha256
 
     assert examples
     for example in examples:
-        line = example.partition(" > ")[0].replace(EXAMPLE_JOB, folder[:8])
+        line = example.partition(" > ")[0].replace(EXAMPLE_JOB, folder[:8]).replace(EXAMPLE_DOCUMENT, document)
         done = gistmill(*shlex.split(line)[1:])
         assert (done.code, done.err if done.code else "") == (0, ""), example
 
@@ -125,7 +132,7 @@ def test_the_examples_of_a_command_that_ends_work(
         assert (done.code, done.err) == (0, ""), example
 
 
-@pytest.mark.parametrize("name", [name for name in CLUSTER if name not in BRIEF])
+@pytest.mark.parametrize("name", [*(name for name in CLUSTER if name not in BRIEF), *ENDLESS])
 def test_the_examples_of_a_command_that_serves_are_understood(name: str) -> None:
     examples = list_examples(name)
 

@@ -6,11 +6,30 @@ from pathlib import Path
 
 import pytest
 from pyarrow import parquet
+from sqlalchemy.orm import Session
 
 from models.views import JobSummary
+from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
+from tests.integration.producer.evidence import add_evidence
 from tests.sentences import SENTENCES, SUMMARY
+
+MAIL = b"""Subject: News
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/plain
+
+The council closed both bridges on Monday.
+--b
+Content-Type: application/octet-stream
+Content-Disposition: attachment; filename=plan.bin
+
+x
+--b--
+"""
 
 
 @pytest.fixture
@@ -116,3 +135,64 @@ def test_an_output_that_cannot_be_is_wrong_usage(output: str, message: str, gist
 
     assert done.code == 2
     assert message in done.err
+
+
+@pytest.fixture
+def tabled(gistmill: Gistmill) -> None:
+    """Two rows of a table with an author and a state of their own, and a page with something that is left out."""
+    rows = ["id,author,state,text", "one,=Ann,Ohio,First text of some words.", "two,Bo,Utah,Second text of some words."]
+    Path("rows.csv").write_text("\n".join(rows))
+    assert gistmill("submit", "rows.csv", "--id-column", "id", "--batch", "tabled").code == 0
+
+
+def test_columns_of_the_table_go_into_an_export_in_the_order_that_is_asked_for(
+    gistmill: Gistmill, tabled: None
+) -> None:
+    chosen = "author,source,details.state,state"
+    for name in ("out.csv", "out.jsonl", "out.parquet", "out.md"):
+        assert gistmill("export", "tabled", "--columns", chosen, "-o", name).code == 0
+
+    lines = Path("out.csv").read_text().splitlines()
+    assert lines == [chosen, "'=Ann,one,Ohio,queued", "Bo,two,Utah,queued"]
+    first = {"author": "=Ann", "source": "one", "details.state": "Ohio", "state": "queued"}
+    assert json.loads(Path("out.jsonl").read_text().splitlines()[0]) == first
+    assert list(json.loads(Path("out.jsonl").read_text().splitlines()[0])) == chosen.split(",")
+    assert parquet.read_table("out.parquet").to_pylist()[0] == first
+    assert "- author: =Ann\n- details.state: Ohio\n- state: queued\n" in Path("out.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("source,autor", "there is no column 'autor'; such as there are: author"),
+        ("source,,author", "has a name that is blank"),
+        ("source,source", "names 'source' twice"),
+    ],
+)
+def test_a_column_that_nothing_has_is_wrong_usage(columns: str, message: str, gistmill: Gistmill, tabled: None) -> None:
+    done = gistmill("export", "tabled", "--columns", columns, "-o", "out.csv")
+
+    assert (done.code, message in done.err) == (2, True)
+    assert not Path("out.csv").exists()
+
+
+def test_jsonl_has_all_columns_of_the_table_and_what_was_not_read(gistmill: Gistmill, tabled: None) -> None:
+    Path("mail.eml").write_bytes(MAIL)
+    gistmill("submit", "mail.eml", "--batch", "mail")
+
+    row = json.loads(gistmill("export", "tabled", "--format", "jsonl", "--limit", "1").out)
+    mail = json.loads(gistmill("export", "mail", "--format", "jsonl").out)
+
+    assert row["details"] == {"file": "rows.csv", "row": "1", "author": "=Ann", "state": "Ohio"}
+    assert row["notes"] is None
+    assert "plan.bin" in mail["notes"]
+
+
+def test_summaries_whose_check_marked_a_sentence_can_be_chosen(
+    gistmill: Gistmill, cluster: Cluster, ended: list[JobSummary]
+) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        add_evidence(session, ended[1].job_id)
+
+    assert [job["source"] for job in gistmill("results", "pile", "--marked", "--json").json] == ["b.md"]
+    assert gistmill("export", "pile", "--marked", "-o", "marked.csv").err == "1 job in marked.csv\n"

@@ -152,6 +152,26 @@ def test_a_job_is_found_by_its_document_if_that_has_no_other(gistmill: Gistmill,
     gistmill("submit", "b.md", "--batch", "again")
 
     assert "'b.md' could mean " in gistmill("status", "b.md").err
+    assert f"{str(submitted[1].job_id)[:8]} (b.md in pile)" in gistmill("status", "b.md").err
+
+
+def test_the_beginning_of_an_id_may_be_as_short_as_it_is_unambiguous(
+    gistmill: Gistmill, submitted: list[JobSummary]
+) -> None:
+    ids = [str(job.job_id) for job in submitted] + [str(submitted[0].batch_id)]
+    for job in submitted:
+        digits = next(n for n in range(1, 9) if sum(other.startswith(str(job.job_id)[:n]) for other in ids) == 1)
+        assert gistmill("status", str(job.job_id)[:digits]).out.startswith(f"job {job.job_id}: queued\n")
+
+
+def test_a_document_called_by_a_number_comes_before_ids_that_begin_so(
+    gistmill: Gistmill, submitted: list[JobSummary]
+) -> None:
+    digit = str(submitted[2].job_id)[0]
+    Path("rows.jsonl").write_text(json.dumps({"id": digit, "text": "Words and more words. " * 9}))
+    gistmill("submit", "rows.jsonl", "--id-column", "id", "--batch", "pile")
+
+    assert gistmill("status", digit, "--json").json["source"] == digit
 
 
 def test_a_beginning_that_several_share_lists_them(gistmill: Gistmill, submitted: list[JobSummary]) -> None:

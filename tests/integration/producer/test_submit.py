@@ -56,6 +56,8 @@ def test_a_document_a_job_and_its_plan_step_are_stored_and_announced(gistmill: G
     assert done.out.startswith("batch b: 1 job submitted\n")
     assert count_rows(cluster) == {"batches": 1, "documents": 1, "jobs": 1, "steps": 1}
     assert count_messages(cluster) == 1
+    [message] = [json.loads(one) for one in redis.Redis.from_url(cluster.broker_url).lrange("plan.default", 0, -1)]
+    assert message["headers"]["argsrepr"].startswith("a.md, batch b, step ")
     [job] = read_jobs(cluster)
     assert (job.source, job.title, job.style, job.state, job.priority) == ("a.md", "A title", "news", "queued", 0)
 
@@ -153,7 +155,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_through(gistmill: Gistmi
 
     done = gistmill("submit", "good.md", "empty.md", "missing.md")
 
-    assert done.code == 2
+    assert done.code == 3
     assert "gistmill: warning: empty.md is empty" in done.err
     assert "gistmill: warning: missing.md does not exist" in done.err
     assert "2 sources could not be read" in done.out

@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -25,6 +26,7 @@ from tests.integration.conftest import Gistmill
 from tests.processes import PATIENCE
 from tests.sentences import SENTENCES, SUMMARY
 
+CHECKED = ("--strategy", "stuff", "--check")
 GATED = ("--batch", "gated", "--strategy", "stuff", "--gate", "0.5")
 
 
@@ -84,6 +86,35 @@ def test_a_summary_below_its_gate_gives_exit_code_3(
         done = gistmill(*words)
         assert "has ended: 1 succeeded, 1 need review" in done.out
         assert done.code == 3
+
+
+def test_the_time_at_the_end_is_that_of_the_checks_too(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    gistmill("submit", "a.md", "--batch", "checked", *CHECKED)
+    [job] = gistmill("results", "checked", "--json").json
+    driver.run(UUID(job["job_id"]), strategy="stuff", chunks=1)
+    driver.finish_check(UUID(job["job_id"]))
+    with cluster.engine.begin() as connection:
+        begun = connection.execute(text("SELECT started_at FROM jobs WHERE id = :id"), {"id": job["job_id"]}).scalar()
+        ended = {"at": begun + timedelta(minutes=5, seconds=2), "id": job["job_id"]}
+        connection.execute(text("UPDATE steps SET finished_at = :at WHERE kind = 'evaluate' AND job_id = :id"), ended)
+
+    for words in (["watch", "checked"], ["submit", "a.md", "--batch", "checked", *CHECKED, "--wait"]):
+        assert "batch checked has ended: 1 succeeded in 5 min 2 s" in gistmill(*words).out
+    assert gistmill("status", "checked").out.count(f"{ended['at'].astimezone():%H:%M:%S}") == 1
+
+
+def test_a_command_that_waits_says_now_and_then_how_far_it_is(
+    gistmill: Gistmill, driver: Driver, submitted: list[JobSummary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_all(driver, submitted)
+    monkeypatch.setattr("gistmill.cli.live.WAITING_SECONDS", -1)
+
+    done = gistmill("submit", "a.md", "--batch", "pile", "--wait", "--json")
+
+    assert "4 of 4 jobs, 20 of 20 steps" in done.err
+    assert done.json["progress"]["succeeded"] == 4
 
 
 def test_a_look_names_weights_that_nobody_serves(cluster: Cluster, driver: Driver, submitted: list[JobSummary]) -> None:

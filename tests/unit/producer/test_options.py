@@ -16,10 +16,10 @@ def test_nothing_given_is_the_default() -> None:
 
 
 def test_options_reach_the_job() -> None:
-    built = build_job_options({"strategy": "refine", "temperature": 0.7, "do_sample": False, "cache": False})
+    built = build_job_options({"strategy": "refine", "temperature": 0.7, "do_sample": True, "cache": False})
 
     assert built == JobOptions(
-        strategy="refine", generation=GenerationOptions(temperature=0.7, do_sample=False), cache=False
+        strategy="refine", generation=GenerationOptions(temperature=0.7, do_sample=True), cache=False
     )
 
 

@@ -10,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from gistmill.cli import options as cli_options
-from gistmill.cli.options import add_job_options
+from gistmill.cli.options import add_filters, add_job_options
+from gistmill.cli.plan import plan
+from gistmill.cli.sections import SectionedCommand
+from gistmill.cli.submit import submit
 from models import options
 from models.choices import STRATEGIES, STYLES
 from models.errors import SettingsError
@@ -86,3 +89,28 @@ def test_a_separator_is_written_with_escapes() -> None:
     command = click.command()(add_job_options(lambda **given: click.echo(repr(given["separator"]))))
 
     assert CliRunner().invoke(command, ["--separator", r"\n\n"]).output == "'\\n\\n'\n"
+
+
+@pytest.mark.parametrize("command", [submit, plan])
+def test_every_option_of_a_submission_or_a_plan_stands_in_a_section_of_the_help(command: SectionedCommand) -> None:
+    named = [name for names in command.sections.values() for name in names]
+    options = [param.name for param in command.params if isinstance(param, click.Option)]
+
+    assert len(named) == len({*named})
+    assert {*options} - {*named} <= {"as_json"}
+    shown = CliRunner().invoke(command, ["--help"]).output
+    places = [shown.index(f"\n{heading}:\n") for heading in (*command.sections, "Other")]
+    assert places == sorted(places)
+    assert all(kind in shown for kind in ("PDF", "DOCX", "EPUB"))
+
+
+@pytest.mark.parametrize("option", ["--state", "--status"])
+def test_the_filter_of_states_is_called_as_the_column_and_as_the_command(option: str) -> None:
+    command = click.command()(add_filters(lambda **given: click.echo(given["status"])))
+
+    assert CliRunner().invoke(command, [option, "failed"]).output == "('failed',)\n"
+
+
+@pytest.mark.parametrize(("given", "code"), [("0", 0), ("0.0", 0), ("0.5", 0), ("0.001", 2), ("-1", 2)])
+def test_a_temperature_of_zero_passes_although_none_so_low_samples(given: str, code: int) -> None:
+    assert CliRunner().invoke(COMMAND, [f"--temperature={given}"]).exit_code == code

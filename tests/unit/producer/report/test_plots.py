@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,7 +9,15 @@ import pytest
 from models.step import StepKind
 from producer.report import plots
 from producer.report.collect import Call, Length, Measured
-from producer.report.plots import KIND_COLOURS, Plot, plot_lengths, plot_measures, plot_speed, plot_timeline
+from producer.report.plots import (
+    KIND_COLOURS,
+    Plot,
+    list_measure_plots,
+    plot_lengths,
+    plot_measures,
+    plot_speed,
+    plot_timeline,
+)
 
 CALLS = [Call("gpu0@$host_{", "map", 0, 10, 100), Call("gpu1<&>", "reduce", 10, 12, 20)]
 
@@ -90,8 +99,30 @@ def test_every_lane_of_a_worker_has_a_number() -> None:
     assert [label for label in labels if label][-3:] == ["gpu0 1", "2", "gpu1"]
 
 
-def test_a_late_check_is_left_out_in_words() -> None:
-    calls = [Call("gpu0", "map", 0, 10, 1), Call("gpu0", "evaluate", 7210, 7211, 1)]
+def test_a_measure_with_another_scale_has_a_plot_of_its_own() -> None:
+    measures = [Measured("consistency", (0.4, 1.0), 0), Measured("likelihood", (0.2, 4.5), 0), Measured("qags", (), 2)]
 
-    assert plot_timeline(calls).words.endswith("1 call of checks that began 2 h 0 min later is left out.")
-    assert plot_speed(calls).words.startswith("1 tokens")
+    bounded, other = list_measure_plots(measures)
+
+    assert bounded.words == "Medians: consistency 0.700."
+    assert (other.title, other.words) == ("Measures with another scale", "Medians: likelihood 2.350.")
+    assert list_measure_plots([Measured("qags", (), 2)]) == []
+
+
+def test_the_time_before_a_late_check_is_left_out_and_said() -> None:
+    late = [*CALLS, Call("gpu0@$host_{", "evaluate", 7212, 7214, 5)]
+
+    assert plot_timeline(late).words == (
+        "3 calls on 2 workers in 24 seconds; a row holds one call at a time; 1 h 59 min without a call are left out."
+    )
+    assert plot_speed(late).words.endswith("at most; 1 h 59 min without a call are left out.")
+    assert "without idle time" in plot_timeline(late).wide
+    assert "left out" not in plot_timeline(CALLS).words
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(4_000, 6_000), (900, 8_000), (100, 90_000)])
+def test_an_axis_of_lengths_has_several_labels(shortest: int, longest: int) -> None:
+    svg = plot_lengths([Length(shortest, 40), Length(longest, 90)]).wide
+    labels = {int(text.replace(",", "")) for text in re.findall(r">([\d,]+)</text>", svg)}
+
+    assert len([label for label in labels if shortest / 3 <= label <= longest * 3]) >= 2

@@ -228,3 +228,22 @@ def test_importing_loads_no_parser() -> None:
 @pytest.mark.parametrize("argument", ["", " "])
 def test_a_blank_argument_is_no_path(argument: str) -> None:
     assert read_message(argument) == "'' is blank, which is no path; give a file, or . for this folder."
+
+
+def test_files_of_a_folder_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("10.md", "2.md", "1.md", "part 9.md", "part 11.md"):
+        (tmp_path / name).write_text(f"Text of {name}.")
+
+    for given in (tmp_path, str(tmp_path / "*.md")):
+        names = [event.name for event in read_sources([given]) if isinstance(event, Source)]
+        assert names == ["1.md", "2.md", "10.md", "part 9.md", "part 11.md"]
+
+
+def test_a_named_column_without_any_table_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Some text.")
+    noted = "--text-column text has no effect: no table was read."
+
+    events = list(read_sources([tmp_path], text_column="text"))
+    assert [event.message for event in events if isinstance(event, SourceNote)] == [noted]
+    (tmp_path / "b.csv").write_text("text\nAnother text.\n")
+    assert [event for event in read_sources([tmp_path], text_column="text") if isinstance(event, SourceNote)] == []

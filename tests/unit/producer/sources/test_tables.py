@@ -34,12 +34,12 @@ def problems(events: list[ReadEvent]) -> list[str]:
 
 
 def test_rows_are_named_by_their_number_or_their_id(tmp_path: Path) -> None:
-    content = 'id,text\nx1,"one, and\ntwo"\n,three\n'
+    content = 'key,text\nx1,"one, and\ntwo"\n,three\n'
     assert names_and_texts(read(tmp_path / "a.csv", content)) == [
         ("a.csv#row 1", "one, and\ntwo"),
         ("a.csv#row 2", "three"),
     ]
-    assert names_and_texts(read(tmp_path / "a.csv", content, id_column="id")) == [
+    assert names_and_texts(read(tmp_path / "a.csv", content, id_column="key")) == [
         ("x1", "one, and\ntwo"),
         ("a.csv#row 2", "three"),
     ]
@@ -93,11 +93,21 @@ def test_cells_with_html_become_markdown_and_others_stay(tmp_path: Path) -> None
 
 
 def test_a_guessed_column_is_said(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("id,article\n1,one\n")
-    note, source = read_sources([tmp_path / "a.csv"])
+    (tmp_path / "a.csv").write_text("ID,article\nfirst,one\n,two\n")
+    text = "the text is taken from column 'article' (change it by --text-column)"
+    ident = "the names are taken from column 'ID' (change it by --id-column)"
+
+    note, first, second = read_sources([tmp_path / "a.csv"])
     assert isinstance(note, SourceNote)
-    assert note.message == "a.csv: the text is taken from column 'article' (change it by --text-column)."
-    assert isinstance(source, Source)
+    assert note.message == f"a.csv: {text} and {ident}."
+    assert (first.name, second.name) == ("first", "a.csv#row 2")
+    note, _, _ = read_sources([tmp_path / "a.csv"], text_column="article")
+    assert isinstance(note, SourceNote)
+    assert note.message == f"a.csv: {ident}."
+    assert [event.name for event in read_sources([tmp_path / "a.csv"], text_column="article", id_column="article")] == [
+        "one",
+        "two",
+    ]
 
 
 def test_rows_without_an_id_are_duplicates_by_their_text(tmp_path: Path) -> None:
@@ -123,7 +133,7 @@ def test_a_table_without_rows_is_empty(tmp_path: Path) -> None:
 
 def test_bad_rows_are_named_and_the_others_are_read(tmp_path: Path) -> None:
     events = read(tmp_path / "a.csv", "id,text\n1,\n2,a,b\n3\n4,good\n")
-    assert names_and_texts(events) == [("a.csv#row 4", "good")]
+    assert names_and_texts(events) == [("4", "good")]
     assert problems(events) == [
         "a.csv#row 1 has no text in column 'text'; fill it in or leave the row out.",
         "a.csv#row 2 has 3 cells where the header has 2; put its text in quotes.",
@@ -148,13 +158,13 @@ def test_a_quote_that_never_closes_costs_its_row(tmp_path: Path) -> None:
 
 def test_a_quote_too_many_that_joins_rows_costs_its_row(tmp_path: Path) -> None:
     events = read(tmp_path / "a.csv", 'id,text\n1,"one\n2,two, too\n3,"three"\n4,four\n')
-    assert [name for name, _ in names_and_texts(events)] == ["a.csv#row 3", "a.csv#row 4"]
+    assert [name for name, _ in names_and_texts(events)] == ["3", "4"]
     assert len(problems(events)) == 2
 
 
 def test_a_line_with_quotes_within_its_quotes_is_read(tmp_path: Path) -> None:
     events = read(tmp_path / "a.csv", 'id,text\n1,"a 5" pipe"\n2,"two" \n')
-    assert names_and_texts(events) == [("a.csv#row 1", 'a 5 pipe"'), ("a.csv#row 2", "two ")]
+    assert names_and_texts(events) == [("1", 'a 5 pipe"'), ("2", "two ")]
 
 
 def test_quotes_that_never_close_end_in_bounded_time(tmp_path: Path) -> None:
@@ -218,15 +228,15 @@ def test_a_damaged_line_of_json_costs_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "sep=;  "])
 def test_the_line_by_which_excel_names_the_delimiter_is_no_header(tmp_path: Path, line: str) -> None:
     events = read(tmp_path / "a.csv", f"{line}\r\nid;text\r\n1;one, and; more\r\n2;two, too\r\n")
-    assert names_and_texts(events) == [("a.csv#row 2", "two, too")]
+    assert names_and_texts(events) == [("2", "two, too")]
 
 
 def test_a_delimiter_that_the_header_would_not_tell_is_named_by_its_line(tmp_path: Path) -> None:
-    assert names_and_texts(read(tmp_path / "a.csv", "sep=^\nid^text\n1^one\n")) == [("a.csv#row 1", "one")]
+    assert names_and_texts(read(tmp_path / "a.csv", "sep=^\nid^text\n1^one\n")) == [("1", "one")]
 
 
 def test_spaces_behind_delimiters_hide_no_quotes(tmp_path: Path) -> None:
-    assert names_and_texts(read(tmp_path / "a.csv", 'id, "text"\n1, "one, two"\n')) == [("a.csv#row 1", "one, two")]
+    assert names_and_texts(read(tmp_path / "a.csv", 'id, "text"\n1, "one, two"\n')) == [("1", "one, two")]
 
 
 @pytest.mark.parametrize(
