@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from producer.report.lanes import arrange_lanes, skip_idle
+from producer.report.lanes import Lane, arrange_lanes, skip_idle
 from producer.wording import count, format_seconds
 
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ def plot_timeline(calls: Sequence[Call]) -> Plot:
             for kind in {call.kind for call in lane.calls}:
                 bars = [(call.start, call.end - call.start) for call in lane.calls if call.kind == kind]
                 axes.broken_barh(bars, (rows[id(lane)] - 0.45, 0.9), color=KIND_COLOURS[kind], linewidth=0)
-        of_workers = [[rows[id(lane)] for lane in lanes if lane.worker == name] for name in workers]
-        labels = [f"{_shorten(name)}\n{count(len(own), 'row')}" for name, own in zip(workers, of_workers, strict=True)]
-        axes.set_yticks([sum(own) / len(own) for own in of_workers], labels)
+        axes.set_yticks([rows[id(lane)] for lane in lanes], _label_lanes(lanes))
+        axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.set_xlabel(_label_time(idle))
 
@@ -99,6 +99,18 @@ def plot_timeline(calls: Sequence[Call]) -> Plot:
     )
     plot = _render("Who ran what when", words, draw, height=80 + min(16 * len(lanes), 900))
     return replace(plot, kinds=tuple(kind for kind in KIND_COLOURS if kind in {call.kind for call in calls}))
+
+
+def _label_lanes(lanes: Sequence[Lane]) -> list[str]:
+    """Return a label for each lane: the worker's name on its first, numbers on all if they have room."""
+    numbers: Counter[str] = Counter()
+    labels = []
+    for lane in lanes:
+        numbers[lane.worker] += 1
+        name = _shorten(lane.worker) if numbers[lane.worker] == 1 else ""
+        has_number = len(lanes) <= NUMBERED_LANES and sum(other.worker == lane.worker for other in lanes) > 1
+        labels.append(f"{name} {numbers[lane.worker]}".strip() if has_number else name)
+    return labels
 
 
 def plot_speed(calls: Sequence[Call]) -> Plot:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.report.collect import Call
-from producer.report.lanes import RESOLUTION, arrange_lanes, split_late_checks
+from producer.report.lanes import RESOLUTION, arrange_lanes
 
 
 def call(start: float, end: float, *, worker: str = "gpu0", kind: str = "map", tokens: int = 1) -> Call:
@@ -52,10 +52,3 @@ def test_calls_on_a_lane_never_overlap_and_none_is_lost(seed: int) -> None:
     assert sum(each.tokens for lane in lanes for each in lane.calls) == 40
     for lane in lanes:
         assert all(one.end <= next_one.start for one, next_one in zip(lane.calls, lane.calls[1:], strict=False))
-
-
-def test_a_check_on_the_next_day_does_not_share_the_axis_of_the_summaries() -> None:
-    summary, soon, later = call(0, 100), call(101, 105, kind="evaluate"), call(90_000, 90_009, kind="evaluate")
-
-    assert split_late_checks([summary, soon, later]) == ([summary, soon], [later])
-    assert split_late_checks([soon]) == ([soon], [])

@@ -90,6 +90,15 @@ def test_a_single_document_can_be_plotted(length: Length) -> None:
     assert plot_lengths([length]).words.startswith("A summary has 100.0%")
 
 
+def test_every_lane_of_a_worker_has_a_number() -> None:
+    svg = plot_timeline(
+        [Call("gpu0", "map", 0, 10, 1), Call("gpu0", "map", 1, 9, 1), Call("gpu1", "map", 0, 1, 1)]
+    ).wide
+    labels = [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")]
+
+    assert [label for label in labels if label][-3:] == ["gpu0 1", "2", "gpu1"]
+
+
 def test_a_measure_with_another_scale_has_a_plot_of_its_own() -> None:
     measures = [Measured("consistency", (0.4, 1.0), 0), Measured("likelihood", (0.2, 4.5), 0), Measured("qags", (), 2)]
 
