@@ -24,7 +24,7 @@ up: install
 
 # Half of what the tests do is to wait, so two processes share them; the files with the longest tests come first.
 test: install browser documents
-	$(BIN)/python -m pytest -m "not gpu" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not gpu and not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Pages are tested in Debian's Chromium, and a cluster of separate hosts with iproute2; root gets what is missing.
 SYSTEM := chromium fonts-liberation iproute2

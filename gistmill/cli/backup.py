@@ -31,7 +31,7 @@ def backup(file: Path) -> int:
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def restore(file: Path) -> int:
     """Fill the empty results database of this machine from FILE, which `gistmill backup` has written.
 

@@ -48,7 +48,7 @@ def digest(
     \b
     Examples:
       gistmill digest nightly
-      gistmill digest nightly --by category --wait
+      gistmill digest nightly --by author --wait
       gistmill digest nightly --words 200 --json
     """
     with open_client() as client:

@@ -73,7 +73,7 @@ def read_batch_summaries(
     return _read_summaries(services, require_batch(services, batch_id), filters, limit, cursor)
 
 
-@router.get("/schemas")
+@router.get("/schemas", responses=REFUSALS)
 def read_schemas(services: Shared, filters: Filters, batch_id: UUID | None = None) -> list[str]:
     """List the JSON Schemas of structured summaries as texts, the latest first; without a batch those of all."""
     target = None if batch_id is None else require_batch(services, batch_id)

@@ -136,6 +136,7 @@ def test_logs_of_one_program_or_of_all_are_printed(local: Local) -> None:
     assert "there are cpu0, " in unknown.stderr
 
 
+@pytest.mark.slow
 def test_a_backup_of_a_running_cluster_goes_on_in_an_empty_home(
     local: Local, tmp_path: Path, tiny_weights: Path
 ) -> None:

@@ -29,7 +29,8 @@ def test_every_setting_is_there_and_nothing_else() -> None:
 def test_the_defaults_are_the_real_ones() -> None:
     defaults = {name: field.default for name, field in SETTINGS.items() if name not in EXAMPLES}
     shown = {name: GIVEN[name] for name in defaults}
-    assert shown == {name: "" if value is None else str(value) for name, value in defaults.items()}
+    written = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in defaults.items()}
+    assert shown == written | {name: "" for name, value in defaults.items() if value is None}
 
 
 def test_the_defaults_of_compose_are_the_same() -> None:
@@ -40,7 +41,7 @@ def test_the_defaults_of_compose_are_the_same() -> None:
 
 def test_no_password_has_a_value() -> None:
     passwords = {name: value for name, value in GIVEN.items() if name.endswith(("PASSWORD", "TOKEN"))}
-    assert len(passwords) == 9
+    assert len(passwords) == 10
     assert set(passwords.values()) == {""}
 
 

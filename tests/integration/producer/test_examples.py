@@ -31,7 +31,7 @@ BRIEF = ("plan", "migrate", "rescue", "evaluate", "compare")
 CLUSTER = [name for name in GROUP.list_commands(click.Context(GROUP)) if name not in COMMANDS]
 README = (Path(__file__).parents[3] / "README.md").read_text()
 # What stands for a name in the README, and what the "folder" below has.
-README_NAMES = {"JOB": "3f9a1c2e", "BATCH": "nightly"}
+README_NAMES = {"JOB": "3f9a1c2e", "BATCH": "nightly", "FILE": "notes.md"}
 # The job that the examples call by the beginning of its id.
 EXAMPLE_JOB = "3f9a1c2e"
 # The document that they call by the beginning of its hash.
@@ -107,7 +107,7 @@ def worker(driver: Driver) -> Iterator[None]:
 def test_the_examples_of_a_command_work(
     name: str, gistmill: Gistmill, cluster: Cluster, folder: str, request: pytest.FixtureRequest
 ) -> None:
-    if name in {"submit", "watch"}:
+    if name in {"submit", "watch", "digest"}:
         request.getfixturevalue("worker")
 
     examples = list_examples(name)

@@ -86,6 +86,7 @@ def read_soup(site: LiveSite, name: str) -> BeautifulSoup:
     return BeautifulSoup(httpx.get(address(site, name), timeout=120).text, "lxml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_every_screen_and_axe_finds_nothing(name: str, site: LiveSite, page: Page) -> None:
     noted: list[str] = []
@@ -360,6 +361,7 @@ def test_an_unknown_id_is_an_error_page(site: LiveSite) -> None:
     assert httpx.get(f"{site.url}{site.batch}?notice=<b>").text.count("notice") == 0
 
 
+@pytest.mark.slow
 def test_a_batch_of_ten_thousand_is_shown_page_by_page(site: LiveSite, module_cluster: Cluster) -> None:
     site.submit("large", "t.md")
     with module_cluster.engine.begin() as connection:
