@@ -22,19 +22,10 @@ def find_local_weights(settings: Settings) -> Path | None:
 
         folder = packaged_folder(settings)
         return folder if is_converted(folder) else None
+    from workers.weights.hub_cache import find_cached
+
     folder = Path(settings.weights).expanduser()
     return folder if folder.is_dir() else find_cached(settings.weights, revision=settings.revision)
-
-
-def find_cached(name: str, *, revision: str | None) -> Path | None:
-    """Return the folder of a hub id in the cache; None if it is not there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True))
-    except (HFValidationError, LocalEntryNotFoundError, OSError):
-        return None
 
 
 def measure_bytes(settings: Settings, folder: Path | None, *, device: str) -> float | None:

@@ -12,7 +12,7 @@ from workers.local.supervisor import Program
 
 Report = Callable[[str], None]
 # Compared, not listened on.
-LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nosec B104
 
 
 def choose_port(settings: Settings, setting: str, program: str, *, report: Report) -> int:
