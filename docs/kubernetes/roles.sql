@@ -52,7 +52,7 @@ ALTER ROLE gistmill_analyst CONNECTION LIMIT 20;
 -- row that they insert or change is without output or summary, and documents are not theirs to change.
 GRANT INSERT ON batches, documents, jobs, steps, digest_parts TO gistmill_producer;
 GRANT UPDATE (
-    state, pending, summary, round, verified, quoted, flagged, reason, review, cancel_requested_at, started_at,
+    state, pending, summary, data, round, verified, quoted, flagged, reason, review, cancel_requested_at, started_at,
     finished_at
 ) ON jobs TO gistmill_producer;
 GRANT UPDATE (

@@ -46,6 +46,7 @@ def find_workers(local: Local) -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.slow
 def test_every_strategy_ends_with_a_result_for_every_job(local: Local) -> None:
     for strategy in ("stuff", "map-reduce", "refine"):
         local.run("submit", str(SAMPLES), "--strategy", strategy, "--batch", strategy, "--wait", *SHORT)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import wait_until
 from tests.e2e.conftest import GISTMILL, Local
 from tests.pairs import write_pairs
@@ -39,6 +41,7 @@ def serve(local: Local, name: str, log: Path) -> Iterator[None]:
         process.wait(timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_base_and_its_adapter_answer_the_jobs_that_name_them(
     local: Local, tiny_weights: Path, tmp_path: Path
 ) -> None:

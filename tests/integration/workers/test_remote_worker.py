@@ -127,6 +127,8 @@ def test_weights_that_do_not_exist_end_the_command_before_anything_starts(
 ) -> None:
     monkeypatch.setenv("GISTMILL_VLLM", str(write_fake_vllm(tmp_path)))
     monkeypatch.setenv("GISTMILL_WEIGHTS", str(tmp_path / "gemma"))
+    # The command sets it in this process, and the test takes it back.
+    monkeypatch.setenv("GISTMILL_ENGINE", "transformers")
     done = gistmill("worker", "--engine", "vllm")
     assert done.code != 0
     assert done.err == f"gistmill: error: there is no weights folder {tmp_path / 'gemma'}; check the path\n"

@@ -132,6 +132,7 @@ def check_estimates(folder: Path, *, int8: float) -> None:
             assert estimated_peak == pytest.approx(peak, rel=0.05), quantization
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_memory_of_loading_and_of_loaded_weights_is_estimated_within_a_twentieth(
     tmp_path: Path, family: str
@@ -142,6 +143,7 @@ def test_the_memory_of_loading_and_of_loaded_weights_is_estimated_within_a_twent
     check_estimates(tmp_path, int8=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_memory_of_the_packaged_weights_is_estimated_within_a_twentieth(real_weights: Path) -> None:
     check_estimates(real_weights, int8=0.05)

@@ -47,7 +47,7 @@ def test_a_note_beside_a_single_column_makes_no_other_header() -> None:
 
 def test_a_row_without_a_text_costs_itself(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(make_xlsx([["id", "text"], [1, None], [2, "Two."]]))
-    problem, source = read_sources([tmp_path / "a.xlsx"], text_column="text")
+    *_, problem, source = read_sources([tmp_path / "a.xlsx"], text_column="text")
     assert isinstance(problem, SourceProblem)
     assert "a.xlsx#row 1 has no text" in problem.message
     assert isinstance(source, Source)
