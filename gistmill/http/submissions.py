@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Form, UploadFile
 from pydantic import ValidationError
 
-from gistmill.batch import Batch
+from gistmill.batch_record import BatchRecord
 from gistmill.http.errors import RequestError, describe_responses
 from gistmill.http.idempotency import RepeatKey, digest_request, run_once
 from gistmill.http.requests import PlanBody, SubmissionBody, TextSubmissionBody
@@ -19,42 +17,16 @@ from gistmill.http.uploads import store_uploads
 from gistmill.http.webhooks import check_webhook
 from gistmill.planning import DocumentPlan
 from producer.sources.given import GivenItem, NamedFile
-from producer.sources.source import SourceDuplicate, SourceNote, SourceProblem
 from producer.webhooks import add_webhook
 
 router = APIRouter(prefix="/api", tags=["submit"])
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionAnswer:
-    """A batch, and what became of the documents of a submission to it.
-
-    Args:
-        id: id of the batch.
-        name: its name.
-        new: number of new jobs.
-        existing: number of jobs that were there before.
-        unsent: number of steps that the broker did not take; workers find them later.
-        duplicates: documents dropped as equal to earlier ones.
-        problems: sources that could not be read, with the reasons.
-        notes: choices made in reading, such as a guessed column.
-    """
-
-    id: UUID
-    name: str
-    new: int
-    existing: int
-    unsent: int
-    duplicates: tuple[SourceDuplicate, ...]
-    problems: tuple[SourceProblem, ...]
-    notes: tuple[SourceNote, ...]
 
 
 REFUSALS = describe_responses(409, 413)
 
 
 @router.post("/batches", status_code=201, responses=REFUSALS)
-async def submit_documents(body: TextSubmissionBody, services: Shared, key: RepeatKey = None) -> SubmissionAnswer:
+async def submit_documents(body: TextSubmissionBody, services: Shared, key: RepeatKey = None) -> BatchRecord:
     """Submit texts and addresses of pages; the same ones with the same options are the same jobs."""
     return await services.read_documents(_submit_once, services, key, body.list_documents(), body)
 
@@ -65,7 +37,7 @@ async def submit_files(
     files: list[UploadFile],
     request: Annotated[str, Form(description="A SubmissionBody as JSON.")] = "{}",
     key: RepeatKey = None,
-) -> SubmissionAnswer:
+) -> BatchRecord:
     """Submit files of every kind that `gistmill submit` reads; their names are labels."""
     body = parse_submission(request)
     async with store_uploads(files) as documents:
@@ -94,15 +66,15 @@ def parse_submission(text: str) -> SubmissionBody:
 
 def _submit_once(
     services: Services, key: str | None, documents: Sequence[GivenItem], body: SubmissionBody
-) -> SubmissionAnswer:
+) -> BatchRecord:
     if key is None:
         return _submit(services, documents, body)
     files = [item for item in documents if isinstance(item, NamedFile)]
     request = digest_request("/api/batches", body.model_dump(mode="json"), files)
-    return run_once(services, key, request, lambda: _submit(services, documents, body), SubmissionAnswer)
+    return run_once(services, key, request, lambda: _submit(services, documents, body), BatchRecord)
 
 
-def _submit(services: Services, documents: Sequence[GivenItem], body: SubmissionBody) -> SubmissionAnswer:
+def _submit(services: Services, documents: Sequence[GivenItem], body: SubmissionBody) -> BatchRecord:
     if body.webhook is not None:
         check_webhook(body.webhook, services.settings)
     options: Mapping[str, Any] = body.options.list_given()
@@ -118,11 +90,7 @@ def _submit(services: Services, documents: Sequence[GivenItem], body: Submission
     if body.webhook is not None:
         with services.open_transaction() as session:
             add_webhook(session, batch.id, body.webhook, has_new_jobs=batch.new > 0)
-    return _describe(batch)
-
-
-def _describe(batch: Batch) -> SubmissionAnswer:
-    return SubmissionAnswer(**batch.list_values())
+    return BatchRecord(**batch.list_values())
 
 
 def _plan(services: Services, body: PlanBody) -> list[DocumentPlan]:

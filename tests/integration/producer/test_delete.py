@@ -396,6 +396,8 @@ def test_a_program_deletes(gistmill: Gistmill, cluster: Cluster, submitted: list
 def test_an_unknown_deletion_is_nothing_to_carry_out(cluster: Cluster) -> None:
     carry_out(cluster.engine, uuid4())
 
+    assert count_rows(cluster, "deletions") == 0
+
 
 def make_digest(gistmill: Gistmill, driver: Driver, cluster: Cluster, batch: str) -> JobSummary:
     """Make a digest of a batch to its end, and return its job."""
