@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gistmill.planning import DocumentPlan
+    from gistmill.webhooks import WebhookRecord
     from producer.cancel import Cancellation
     from producer.retry import RetryOutcome
     from workers.comparison import Comparison
@@ -102,6 +103,10 @@ class AsyncBatch(BatchRecord):
             if has_ended(observed):
                 return self
             await sleep(deadline.choose_pause(interval, observed))
+
+    async def webhooks(self) -> list[WebhookRecord]:
+        """Return the webhooks of the batch, and what became of their calls."""
+        return await to_thread(self.sync.webhooks)
 
     def summaries(self, **filters: Unpack[FilterOptions]) -> AsyncSummaries:
         """Return the summaries in the order of the input; they are read while they are iterated over."""

@@ -14,6 +14,7 @@ from producer.status import Snapshot
 from producer.watch import Outage, WatchEvent, follow_batch
 
 if TYPE_CHECKING:
+    from gistmill.webhooks import WebhookRecord
     from producer.cancel import Cancellation
     from producer.deletion import DeletionRecord
     from producer.retry import RetryOutcome
@@ -55,6 +56,10 @@ class Batch(BatchRecord):
     def poll(self) -> WatchEvent:
         """Return the state of the batch now, or the outage that hides it."""
         return self.cluster.poll_batch(self.id)
+
+    def webhooks(self) -> list[WebhookRecord]:
+        """Return the webhooks of the batch, and what became of their calls."""
+        return self.cluster.list_webhooks(self.id)
 
     def summaries(self, **filters: Unpack[FilterOptions]) -> Summaries:
         """Return the summaries in the order of the input; they are read while they are iterated over.

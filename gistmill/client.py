@@ -121,11 +121,18 @@ class Client:
         Raises:
             SettingsError: an option is invalid.
             SubmissionError: nothing could be read, or with ``strict`` anything could not; nothing is stored.
+            GistmillError: the webhook may not be called.
             UnreachableError: the database does not answer.
         """
         priority, is_strict = options.pop("priority", "normal"), options.pop("strict", False)
         preparation = prepare_submission(
-            documents, options, name=name, priority=priority, strict=is_strict, keep_days=options.pop("keep_days", None)
+            documents,
+            options,
+            name=name,
+            priority=priority,
+            strict=is_strict,
+            keep_days=options.pop("keep_days", None),
+            webhook=options.pop("webhook", None),
         )
         result = SubmissionResult(batch=preparation.request.batch)
         self.cluster.submit(preparation, result, report=on_read or (lambda _: None))

@@ -9,6 +9,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from gistmill.batch_record import BatchRecord
     from gistmill.planning import DocumentPlan
+    from gistmill.webhooks import WebhookRecord
     from models.deletion import DeletionCounts
     from models.listing import JobFilter
     from models.lookup import Target
@@ -64,6 +65,10 @@ class Cluster(Protocol):
 
     def poll_batch(self, batch_id: UUID) -> WatchEvent:
         """Return the state of a batch, or the outage that hides it."""
+        ...
+
+    def list_webhooks(self, batch_id: UUID) -> list[WebhookRecord]:
+        """Return the webhooks of a batch, and what became of their calls."""
         ...
 
     def read_summaries(self, wanted: JobFilter, cursor: Any) -> SummaryPage:

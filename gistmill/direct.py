@@ -11,6 +11,7 @@ from gistmill.cluster import OnRead, SummaryPage, Warn
 from gistmill.connection import Connection
 from gistmill.digests import make_digest, warn_of_unserved
 from gistmill.errors import explain_missing
+from gistmill.webhooks import WebhookRecord, list_webhooks
 from models.deletion import DeletionCounts, preview_deletion
 from models.listing import JobFilter, Place, list_schemas, read_page
 from models.lookup import Target, find_batch, find_job, find_target, list_batches, list_ended_jobs, read_batch
@@ -20,6 +21,7 @@ from models.views import BatchProgress
 from producer.cancel import Cancellation, cancel_jobs
 from producer.deletion import DeletionChoice, DeletionRecord, choose_deletion, delete_expired, delete_requested
 from producer.errors import ProducerError
+from producer.intake import batch_id
 from producer.preparation import Preparation
 from producer.provenance import Provenance, read_provenance
 from producer.retry import RetryOutcome, retry_jobs
@@ -28,6 +30,7 @@ from producer.status import Snapshot, take_snapshot
 from producer.submit import SubmissionResult, submit_prepared
 from producer.summaries import read_summaries
 from producer.watch import WatchEvent, poll_batch
+from producer.webhooks import check_address, register_webhook
 
 if TYPE_CHECKING:
     from gistmill.planning import DocumentPlan
@@ -50,9 +53,23 @@ class DirectCluster:
 
     def submit(self, preparation: Preparation, result: SubmissionResult, *, report: OnRead) -> None:
         """Read and submit documents, and warn if no worker serves their weights."""
+        if (webhook := preparation.webhook) is not None:
+            self._check_webhook(webhook)
         with self.connection.open_outbox() as outbox_publisher:
             submit_prepared(self.connection.engine, outbox_publisher, preparation, result, report=report)
+        if webhook is not None:
+            register_webhook(self.connection.engine, batch_id(result.batch), webhook, has_new_jobs=result.created > 0)
         warn_of_unserved(self.connection, preparation.request.options.weights)
+
+    def _check_webhook(self, url: str) -> None:
+        """Refuse an address that may not be called, and warn if it may never be."""
+        settings = self.connection.settings
+        check_address(url, allow_private=settings.webhook_private)
+        if settings.webhook_secret is None:
+            self.warn(
+                "the webhook waits for a `gistmill serve` that signs calls with GISTMILL_WEBHOOK_SECRET, which is not "
+                "set here"
+            )
 
     def plan(self, documents: Documents, given: Mapping[str, Any], *, on_read: OnRead) -> list[DocumentPlan]:
         """Plan documents with the tokenizer of the weights that this process' settings name."""
@@ -83,6 +100,11 @@ class DirectCluster:
     def poll_batch(self, batch_id: UUID) -> WatchEvent:
         """Return the state of a batch, or the outage that hides it."""
         return poll_batch(self.connection.engine, batch_id)
+
+    def list_webhooks(self, batch_id: UUID) -> list[WebhookRecord]:
+        """Return the webhooks of a batch."""
+        with self.connection.open_session() as session:
+            return list_webhooks(session, batch_id)
 
     def read_summaries(self, wanted: JobFilter, cursor: Place | None) -> SummaryPage:
         """Return the page of summaries at a cursor; no transaction stays open."""

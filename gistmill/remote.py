@@ -21,6 +21,7 @@ from gistmill.messages import (
     explain_refusal,
     read_answer,
 )
+from gistmill.webhooks import WebhookRecord
 from models.base import Json
 from models.deletion import DeletionCounts
 from models.errors import SettingsError, UnknownIdError, UnreachableError
@@ -74,22 +75,25 @@ class HttpCluster:
                 if isinstance(event, Source):
                     sources.append(event)
                     if len(sources) == BLOCK_SOURCES:
-                        self._send(request, sources, result)
+                        self._send(request, sources, result, webhook=preparation.webhook)
                         sources = []
                 result.add(event)
                 report_stored(event)
             if sources:
-                self._send(request, sources, result)
+                self._send(request, sources, result, webhook=preparation.webhook)
         if not result.accepted:
             raise NothingSubmittedError(result)
 
-    def _send(self, request: SubmissionRequest, sources: Sequence[Source], result: SubmissionResult) -> None:
+    def _send(
+        self, request: SubmissionRequest, sources: Sequence[Source], result: SubmissionResult, *, webhook: str | None
+    ) -> None:
         body = {
             "name": request.batch,
             "priority": request.priority.name.lower(),
             "options": describe_options(request.options),
             "documents": [describe_source(source) for source in sources],
             "keep_days": request.retention_days,
+            "webhook": webhook,
         }
         answer = self._request("POST", "/api/batches", json=body)
         result.created += answer["new"]
@@ -148,6 +152,10 @@ class HttpCluster:
             return self.take_snapshot(batch_id)
         except UnreachableError as error:
             return Outage(str(error))
+
+    def list_webhooks(self, batch_id: UUID) -> list[WebhookRecord]:
+        """Return the webhooks of a batch."""
+        return read_answer(list[WebhookRecord], self._request("GET", f"/api/batches/{batch_id}/webhooks"))
 
     def read_summaries(self, wanted: JobFilter, cursor: str | None) -> SummaryPage:
         """Return the page of summaries at a cursor."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,11 +22,14 @@ def end_chat(session: Session, job: Job) -> None:
         select(*columns).where(Step.job_id == job.id, Step.kind == StepKind.CHAT)
     ).one()
     job.started_at = started_at
+    # The step has stored valid JSON.
+    data = json.loads(output) if output is not None and job.options.get("output_schema") is not None else None
     if output is None:
         end_job(job, JobState.FAILED, reason=(error or {}).get("message", "the step has no answer"))
     elif not output.strip():
         end_job(job, JobState.PARTIAL, summary=output, reason="the answer is empty")
     elif finish_reason == CUT:
-        end_job(job, JobState.PARTIAL, summary=output, reason="the answer was cut at its maximum of tokens")
+        reason = "the answer was cut at its maximum of tokens"
+        end_job(job, JobState.PARTIAL, summary=output, reason=reason, data=data)
     else:
-        end_job(job, JobState.SUCCEEDED, summary=output)
+        end_job(job, JobState.SUCCEEDED, summary=output, data=data)

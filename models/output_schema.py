@@ -44,6 +44,25 @@ ADVICE = {
     "format": f"the formats are {', '.join(sorted(FORMATS))}",
 }
 
+# Name of the part of a schema that is any JSON value with so many objects and lists in it.
+VALUE = "value{}"
+
+
+def _describe_any_object() -> str:
+    """Return the schema of any JSON object, without recursion, so that an answer can always be ended."""
+    leaves: list[Json] = [{"type": kind} for kind in ("string", "number", "boolean", "null")]
+    values: Json = {VALUE.format(0): {"anyOf": leaves}}
+    for depth in range(1, MAX_DEPTH):
+        inner = {"$ref": f"#/$defs/{VALUE.format(depth - 1)}"}
+        lists: Json = {"type": "array", "items": inner}
+        values[VALUE.format(depth)] = {"anyOf": [*leaves, lists, {"type": "object", "additionalProperties": inner}]}
+    outer = {"$ref": f"#/$defs/{VALUE.format(MAX_DEPTH - 1)}"}
+    return json.dumps({"type": "object", "additionalProperties": outer, "$defs": values})
+
+
+# Of chat requests for JSON without a schema; it names no properties, so that summaries cannot have it.
+ANY_OBJECT = _describe_any_object()
+
 
 def parse_schema(text: str) -> object:
     """Return the JSON of a schema's text.

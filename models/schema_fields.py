@@ -60,7 +60,7 @@ def list_columns(schemas: Iterable[str]) -> list[SchemaColumn]:
 
 
 def _list_leaves(schema: Json, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], ColumnKind]]:
-    for name, part in schema["properties"].items():
+    for name, part in schema.get("properties", {}).items():
         branches = [branch for branch in list_branches(part) if branch.get("type") != "null"]
         if len(branches) == 1 and branches[0].get("type") == "object":
             yield from _list_leaves(branches[0], (*path, name))

@@ -21,6 +21,8 @@ MIN_TEXT, MAX_TEXT, MAX_ENTRIES, MAX_NUMBER = 40, 2000, 10, 10**15
 ENTRY_PART = 4
 # Bytes of a text by a pattern or a format, of a number of one digit, and around a property: colon and comma.
 PATTERN_BYTES, SHORT_NUMBER_BYTES, PROPERTY_BYTES = 64, 3, 2
+# Bytes of the end of an object without named properties: a name, a text, and the brackets around them.
+UNNAMED_BYTES = 24
 
 
 def limit_schema(schema: Json, *, max_tokens: int, tightness: int = 1) -> Json:
@@ -63,7 +65,7 @@ class _Limiter:
         limited = dict(part)
         for branch in list_branches(part):
             match branch.get("type"):
-                case "object":
+                case "object" if "properties" in part:
                     limited["properties"] = {
                         name: self.limit(inner, is_entry=is_entry) for name, inner in part["properties"].items()
                     }
@@ -147,6 +149,8 @@ def _list_growths(schema: Json) -> Iterator[int]:
                 for name, part in properties.items():
                     yield 1 if name in required else _measure_property(name, part)
                     yield from _list_growths(part)
+            case {"type": "object"}:
+                yield UNNAMED_BYTES
             case {"type": "array", "items": items}:
                 yield 1 + measure_shortest(items)
                 yield from _list_growths(items)

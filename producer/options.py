@@ -85,6 +85,7 @@ class SubmitOptions(PlanningOptions, total=False):
     priority: PriorityName
     strict: bool
     keep_days: int | None
+    webhook: str | None
 
 
 READING_OPTIONS = frozenset(ReadingOptions.__annotations__)

@@ -82,11 +82,13 @@ class Preparation:
         reading: the documents.
         request: options of every document; its batch is "" while the documents themselves must name it.
         is_strict: submit nothing if anything cannot be read.
+        webhook: address that is called when the batch has ended; None for none.
     """
 
     reading: Reading
     request: SubmissionRequest
     is_strict: bool = False
+    webhook: str | None = None
 
     def name_after(self, digest: DocumentsDigest) -> SubmissionRequest:
         """Return the request with a batch that is named after the documents and the options."""
@@ -124,6 +126,7 @@ def prepare_submission(
     priority: str = "normal",
     strict: bool = False,
     keep_days: int | None = None,
+    webhook: str | None = None,
 ) -> Preparation:
     """Check the options of a submission.
 
@@ -134,6 +137,7 @@ def prepare_submission(
         priority: low, normal or high.
         strict: submit nothing if anything cannot be read.
         keep_days: days for which a new batch keeps an ended job; by default the cluster's setting.
+        webhook: address that is called when the batch has ended.
 
     Raises:
         SubmissionError: the name, the priority or the number of days is invalid.
@@ -156,7 +160,7 @@ def prepare_submission(
         asked=asked | describe_asked(reading.describe() | of_jobs),
         retention_days=check_days(keep_days),
     )
-    return Preparation(reading, request, is_strict=strict)
+    return Preparation(reading, request, is_strict=strict, webhook=webhook)
 
 
 def check_name(name: str) -> str:

@@ -25,9 +25,10 @@ from sqlalchemy.orm import Session
 from models.checks import is_being_checked
 from models.job import OPEN_STATES, Job
 from models.lookup import read_batch
+from models.session import explain_outage
 from models.webhook import Webhook, WebhookState
 from producer.errors import SourceError, SourceUsageError, UnreadableError, WebhookError
-from producer.sources.pages import pin_request
+from producer.sources.pages import pin_request, run_to_end
 
 if TYPE_CHECKING:
     import httpx
@@ -90,7 +91,13 @@ def add_webhook(session: Session, batch_id: UUID, url: str, *, has_new_jobs: boo
     )
 
 
-def check_address(url: str, policy: WebhookPolicy) -> None:
+def register_webhook(database: Engine, batch_id: UUID, url: str, *, has_new_jobs: bool) -> None:
+    """Register an address as ``add_webhook`` does, in a transaction of its own."""
+    with explain_outage(database), Session(database) as session, session.begin():
+        add_webhook(session, batch_id, url, has_new_jobs=has_new_jobs)
+
+
+def check_address(url: str, *, allow_private: bool) -> None:
     """Refuse an address that may not be called; one whose host has no address now is tried later.
 
     Raises:
@@ -99,11 +106,13 @@ def check_address(url: str, policy: WebhookPolicy) -> None:
     import httpx
 
     try:
-        asyncio.run(_make_request(httpx.URL(url), b"", {}, policy))
+        run_to_end(_make_request(httpx.URL(url), b"", {}, allow_private=allow_private))
     except UnreadableError:
         return
     except (SourceUsageError, httpx.InvalidURL, UnicodeError) as error:
-        raise WebhookError(f"the webhook {_shorten(error)}; give a public address of http or https") from error
+        raise WebhookError(
+            f"the webhook {_shorten(error)}; give a public address of http or https, or set GISTMILL_WEBHOOK_PRIVATE"
+        ) from error
 
 
 def deliver_webhooks(database: Engine, policy: WebhookPolicy) -> None:
@@ -167,7 +176,7 @@ def call_address(due: DueWebhook, body: bytes, policy: WebhookPolicy) -> None:
         "webhook-signature": sign(message_id, now, body, policy.key),
     }
     try:
-        status = asyncio.run(_call(httpx.URL(due.url), body, headers, policy))
+        status = run_to_end(_call(httpx.URL(due.url), body, headers, policy))
     except (SourceError, httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, UnicodeError) as error:
         raise WebhookError(_shorten(error)) from error
     if not 200 <= status < 300:
@@ -179,17 +188,18 @@ async def _call(url: httpx.URL, body: bytes, headers: Mapping[str, str], policy:
 
     client = httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=httpx.create_ssl_context())
     async with asyncio.timeout(CALL_SECONDS), client:
-        response = await client.send(await _make_request(url, body, headers, policy), stream=True)
+        request = await _make_request(url, body, headers, allow_private=policy.allow_private)
+        response = await client.send(request, stream=True)
         # The body of the answer says nothing to us, and may be endless.
         await response.aclose()
         return response.status_code
 
 
 async def _make_request(
-    url: httpx.URL, body: bytes, headers: Mapping[str, str], policy: WebhookPolicy
+    url: httpx.URL, body: bytes, headers: Mapping[str, str], *, allow_private: bool
 ) -> httpx.Request:
     return await pin_request(
-        "POST", url, headers=headers, allow_private=policy.allow_private, seconds=CALL_SECONDS, content=body
+        "POST", url, headers=headers, allow_private=allow_private, seconds=CALL_SECONDS, content=body
     )
 
 

@@ -10,10 +10,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
+import gistmill
 from gistmill.cli.edge import run
 from gistmill.cli.main import make_group
 from models.settings import SERVERS_FILE, read_settings
@@ -21,6 +24,7 @@ from tests.browser import open_chromium
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 WIDTH = 1200
+COLOURS = 128
 # Flower asks its workers before it shows them, and counts a moment later.
 ROWS_MILLISECONDS = 120_000
 SETTLED_MILLISECONDS = 3000
@@ -31,7 +35,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("batch")
     batch = parser.parse_args().batch
-    flower = json.loads((read_settings().home / SERVERS_FILE).read_text())["flower_url"]
+    servers = json.loads((read_settings().home / SERVERS_FILE).read_text())
+    live, flower = servers["http_url"], servers["flower_url"]
+    with gistmill.connect() as client:
+        followed = client.batch(batch)
+        job = max(followed.summaries(), key=lambda summary: len(summary.sentences))
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, open_chromium() as browser:
         report = Path(folder) / "report.html"
@@ -39,6 +47,8 @@ def main() -> int:
             return code
         take(browser, report.as_uri(), "report", height=1120)
         take(browser, report.as_uri(), "report-document", height=900, prepare=open_document)
+        take(browser, f"{live}/batches/{followed.id}", "live-batch", height=760)
+        take(browser, f"{live}/jobs/{job.id}", "live-document", height=760, prepare=light_sentence)
         take(browser, f"{flower}/workers", "flower-workers", height=480, prepare=await_rows)
         take(browser, f"{flower}/tasks", "flower-tasks", height=620, prepare=await_rows)
     return 0
@@ -51,14 +61,21 @@ def take(
     page = browser.new_page(viewport={"width": WIDTH, "height": height})
     page.goto(url, wait_until="networkidle")
     prepare(page)
-    page.screenshot(path=FOLDER / f"{name}.png")
+    picture = page.screenshot()
     page.close()
+    # A page has few colours, and a palette of them a third of the size.
+    Image.open(BytesIO(picture)).convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def await_rows(page: Page) -> None:
     """Wait until Flower has filled its table."""
     page.locator("tbody tr td:nth-child(3)").first.wait_for(timeout=ROWS_MILLISECONDS)
     page.wait_for_timeout(SETTLED_MILLISECONDS)
+
+
+def light_sentence(page: Page) -> None:
+    """Point at the second sentence of the summary, whose passages light up in the source."""
+    page.locator("#summary .sentence").nth(1).hover()
 
 
 def open_document(page: Page) -> None:

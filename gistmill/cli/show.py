@@ -11,6 +11,7 @@ from gistmill.cli.output import json_option, print_fields, print_json, print_tex
 from producer.wording import clean_line
 
 if TYPE_CHECKING:
+    from gistmill.webhooks import WebhookRecord
     from producer.provenance import Provenance
 
 
@@ -37,14 +38,15 @@ def show(name: str, *, full: bool, as_json: bool) -> None:
     """
     with open_client() as client:
         provenance = client.show(name)
+        webhooks = [] if as_json else client.cluster.list_webhooks(provenance.job.batch_id)
     if as_json:
         print_json(provenance)
     else:
-        _print_provenance(provenance, is_full=full)
+        _print_provenance(provenance, webhooks, is_full=full)
 
 
-def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
-    from gistmill.cli.status import describe_fields
+def _print_provenance(provenance: Provenance, webhooks: list[WebhookRecord], *, is_full: bool) -> None:
+    from gistmill.cli.status import describe_fields, describe_webhooks
     from gistmill.cli.step_tree import render_citations, render_evidence, render_steps
     from producer.citations import mark_summary
 
@@ -57,7 +59,7 @@ def _print_provenance(provenance: Provenance, *, is_full: bool) -> None:
         click.echo()
     click.echo(f"job {job.job_id}: {style_state(job.state)}")
     fields = describe_fields(job) | _describe_plan(provenance) | _describe_measures(provenance)
-    print_fields(fields | {"SHA-256 of the text": job.document_sha256})
+    print_fields(fields | {"SHA-256 of the text": job.document_sha256} | describe_webhooks(webhooks))
     click.echo()
     for line in (lines := list(render_evidence(provenance.evidence))):
         print_text(line)

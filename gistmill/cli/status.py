@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +15,7 @@ from producer.wording import clean_line, count, describe_verdicts, format_moment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gistmill.webhooks import WebhookRecord
     from models.views import BatchProgress, JobSummary
     from producer.status import Snapshot
 
@@ -63,7 +64,8 @@ def status(name: str | None, limit: int, *, as_json: bool) -> None:
             return
         target = client.cluster.find_target(name)
         if target.job_id is None:
-            print_snapshot(client.batch(target.batch_id).status(), as_json=as_json)
+            batch = client.batch(target.batch_id)
+            _print_batch(batch.status(), batch.webhooks(), as_json=as_json)
         else:
             _print_job(next(iter(client.summaries(target.job_id))).job, as_json=as_json)
 
@@ -88,10 +90,17 @@ def describe_checks(progress: BatchProgress) -> str:
     return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
 
 
-def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
-    """Print the snapshot of a batch."""
+def describe_webhooks(webhooks: list[WebhookRecord]) -> dict[str, object]:
+    """Return the fields of webhooks for printing, one for each."""
+    return {
+        f"webhook {number}" if len(webhooks) > 1 else "webhook": webhook.describe()
+        for number, webhook in enumerate(webhooks, start=1)
+    }
+
+
+def _print_batch(snapshot: Snapshot, webhooks: list[WebhookRecord], *, as_json: bool) -> None:
     if as_json:
-        print_json(snapshot)
+        print_json({**asdict(snapshot), "webhooks": webhooks})
         return
     progress = snapshot.progress
     click.echo(f"batch {progress.batch}: {count(progress.jobs, 'job')}, {describe_states(progress)}")
@@ -106,6 +115,7 @@ def print_snapshot(snapshot: Snapshot, *, as_json: bool) -> None:
             "speed": f"{snapshot.tokens_per_second:.1f} tokens/s" if snapshot.tokens_per_second else None,
             "time left": None if progress.is_over else format_seconds(snapshot.seconds_left),
             "workers": None if progress.is_over else describe_workers(snapshot),
+            **describe_webhooks(webhooks),
         }
     )
     click.echo()

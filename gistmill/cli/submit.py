@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from producer.submit import SubmissionResult
 
 SECTIONS = {
-    "Batch": ("name", "priority", "keep_days", "wait", "watch", "dry_run", "as_json"),
+    "Batch": ("name", "priority", "keep_days", "webhook", "wait", "watch", "dry_run", "as_json"),
     **READING_SECTION,
     **JOB_SECTIONS,
 }
@@ -36,6 +36,7 @@ SECTIONS = {
 @click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
 @click.option("--batch", "name", help="Name of the batch.  [default: made from PATH and the options]")
 @click.option("--keep-days", type=COUNT, help="Delete each job so many days after its end.  [default: the cluster's]")
+@click.option("--webhook", metavar="URL", help="Have `gistmill serve` call this address when the batch has ended.")
 @click.option("--strict", is_flag=True, help="Submit nothing if anything cannot be read.")
 @click.option("--wait", is_flag=True, help="Return when all jobs have ended and are checked.")
 @click.option("--watch", is_flag=True, help="Follow the jobs until all have ended.")
@@ -49,6 +50,7 @@ def submit(
     priority: PriorityName,
     name: str | None,
     keep_days: int | None,
+    webhook: str | None,
     *,
     ocr: bool,
     strict: bool,
@@ -97,6 +99,7 @@ def submit(
                 priority=priority,
                 strict=strict,
                 keep_days=keep_days,
+                webhook=webhook,
                 **options,
             )
     except NothingSubmittedError as error:

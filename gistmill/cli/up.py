@@ -27,7 +27,9 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
 @click.option("--serve", "names", metavar="NAME", multiple=True, help="Weights to serve; may be repeated.")
 @click.option("--show-passwords", is_flag=True, help="Print the addresses with their passwords.")
 def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> None:
-    """Start Postgres, Valkey, workers and Flower on this machine; Ctrl-C stops them and keeps the data.
+    """Start Postgres, Valkey, workers, the HTTP server with its live page, and Flower on this machine.
+
+    Ctrl-C stops them and keeps the data.
 
     Other commands of this user find the servers by themselves; `gistmill url` prints their addresses
     for other programs. `gistmill down` stops them from another terminal, `gistmill logs` reads their
@@ -61,7 +63,8 @@ def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> Non
             )
             click.echo(
                 f"\nready\n  results database: {database}\n  broker: {broker}\n"
-                f"  API: {addresses.http_url}/docs\n  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
+                f"  live page: {addresses.http_url}\n  API: {addresses.http_url}/docs\n"
+                f"  Flower: {addresses.flower_url}\n  logs: {stack.home.logs}\n\n"
                 f"Submit from another terminal: gistmill submit PATH...{weights}\n"
                 "Ctrl-C stops everything and keeps the data."
             )

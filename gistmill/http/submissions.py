@@ -14,10 +14,9 @@ from gistmill.http.idempotency import RepeatKey, digest_request, run_once
 from gistmill.http.requests import PlanBody, SubmissionBody, TextSubmissionBody
 from gistmill.http.services import Services, Shared
 from gistmill.http.uploads import store_uploads
-from gistmill.http.webhooks import check_webhook
+from gistmill.http.webhooks import require_secret
 from gistmill.planning import DocumentPlan
 from producer.sources.given import GivenItem, NamedFile
-from producer.webhooks import add_webhook
 
 router = APIRouter(prefix="/api", tags=["submit"])
 
@@ -76,7 +75,7 @@ def _submit_once(
 
 def _submit(services: Services, documents: Sequence[GivenItem], body: SubmissionBody) -> BatchRecord:
     if body.webhook is not None:
-        check_webhook(body.webhook, services.settings)
+        require_secret(services.settings)
     options: Mapping[str, Any] = body.options.list_given()
     batch = services.client.submit(
         documents,
@@ -85,11 +84,9 @@ def _submit(services: Services, documents: Sequence[GivenItem], body: Submission
         priority=body.priority,
         strict=body.strict,
         keep_days=body.keep_days,
+        webhook=body.webhook,
         **options,
     )
-    if body.webhook is not None:
-        with services.open_transaction() as session:
-            add_webhook(session, batch.id, body.webhook, has_new_jobs=batch.new > 0)
     return BatchRecord(**batch.list_values())
 
 

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
-from sqlalchemy import select
 
 from gistmill.http.batches import require_batch
 from gistmill.http.errors import RequestError, describe_responses
 from gistmill.http.services import Shared
+from gistmill.webhooks import WebhookRecord, list_webhooks
 from models.settings import Settings
-from models.webhook import Webhook
-from producer.webhooks import WebhookPolicy, check_address, read_secret
+from producer.webhooks import WebhookPolicy, read_secret
 
 router = APIRouter(prefix="/api", tags=["batches"])
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookRecord:
-    """A webhook of a batch, and what became of its calls."""
-
-    url: str
-    state: str
-    attempts: int
-    error: str | None
-    created_at: datetime
-    delivered_at: datetime | None
 
 
 @router.get("/batches/{batch_id}/webhooks", responses=describe_responses(404))
 def read_webhooks(services: Shared, batch_id: UUID) -> list[WebhookRecord]:
     """List the webhooks of a batch."""
     require_batch(services, batch_id)
-    columns = (getattr(Webhook, name) for name in WebhookRecord.__slots__)
     with services.connection.open_session() as session:
-        rows = session.execute(select(*columns).where(Webhook.batch_id == batch_id).order_by(Webhook.created_at))
-        return [WebhookRecord(*row) for row in rows]
+        return list_webhooks(session, batch_id)
 
 
 def make_policy(settings: Settings) -> WebhookPolicy | None:
@@ -54,16 +37,13 @@ def make_policy(settings: Settings) -> WebhookPolicy | None:
     )
 
 
-def check_webhook(url: str, settings: Settings) -> None:
-    """Refuse a webhook that could not be called.
+def require_secret(settings: Settings) -> None:
+    """Refuse a webhook that this server could not sign.
 
     Raises:
-        RequestError: there is no secret to sign it with.
-        WebhookError: the address is invalid, or leads to a private network.
+        RequestError: it has no secret.
     """
-    policy = make_policy(settings)
-    if policy is None:
+    if settings.webhook_secret is None:
         raise RequestError(
             422, "webhooks are signed: set GISTMILL_WEBHOOK_SECRET for `gistmill serve` first", param="webhook"
         )
-    check_address(url, policy)

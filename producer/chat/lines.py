@@ -17,6 +17,7 @@ from models.chat import ChatMessage, ChatRequest
 from models.options import JobOptions, make_options
 from models.sampling_params import RANGES, SamplingParams
 from producer.chat.files import MAX_LINE_BYTES
+from producer.chat.response_formats import ResponseFormat, choose_schema
 from producer.errors import ChatRequestError
 
 URL = "/v1/chat/completions"
@@ -42,7 +43,6 @@ NEUTRAL: dict[str, tuple[object, ...]] = {
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
     "logit_bias": ({},),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
 }
 
@@ -104,6 +104,7 @@ class ChatBody(BaseModel):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     seed: int | None = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    response_format: ResponseFormat | None = None
 
 
 def parse_line(number: int, data: bytes) -> ChatLine | LineProblem:
@@ -154,10 +155,13 @@ def prepare_chat(body: Mapping[str, Any], served: Collection[str]) -> tuple[Chat
     request = ChatRequest(tuple(message.make_message() for message in chat.messages), tuple(filter(None, stop)))
     if not is_storable(request.dump()):
         raise ChatRequestError("messages hold characters that are no text (lone surrogates)", param="messages")
-    return request, make_options(grounding="off", weights=chat.model, generation=choose_generation(chat))
+    text = "".join(message.content for message in request.messages)
+    generation = choose_generation(chat)
+    schema = choose_schema(chat.response_format, text=text, stop=request.stop, max_tokens=generation["max_new_tokens"])
+    return request, make_options(grounding="off", weights=chat.model, generation=generation, output_schema=schema)
 
 
-def choose_generation(chat: ChatBody) -> dict[str, object]:
+def choose_generation(chat: ChatBody) -> dict[str, Any]:
     """Return the sampling parameters of a chat; without any they are those of OpenAI's API."""
     temperature = 1.0 if chat.temperature is None else chat.temperature
     top_p = 1.0 if chat.top_p is None else chat.top_p

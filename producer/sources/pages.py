@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from producer.errors import LimitError, SourceUsageError, UnreadableError
 from producer.sources.documents import read_document
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Answer = TypeVar("Answer")
 
 # IPv6 prefixes that a gateway translates to the IPv4 address in the last 32 bits (RFC 6052, RFC 8215).
 TRANSLATED_NETWORKS = tuple(ipaddress.IPv6Network(prefix) for prefix in ("64:ff9b::/96", "64:ff9b:1::/48"))
@@ -122,7 +124,7 @@ def fetch_page(url: str, limits: ReadLimits) -> Page:
     import httpx
 
     try:
-        return asyncio.run(_fetch(httpx.URL(url), limits))
+        return run_to_end(_fetch(httpx.URL(url), limits))
     except TimeoutError as error:
         raise LimitError(f"took more than {limits.url_seconds} s to fetch; download it and give the file") from error
     except (httpx.InvalidURL, UnicodeError) as error:
@@ -131,6 +133,22 @@ def fetch_page(url: str, limits: ReadLimits) -> Page:
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
         raise UnreadableError(f"cannot be fetched ({reason}); check the URL and the network") from error
+
+
+def run_to_end(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run a coroutine and return its result; in a notebook, whose loop runs in this thread, in a thread of its own."""
+    if not _has_loop():
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _fetch(url: httpx.URL, limits: ReadLimits) -> Page:

@@ -45,27 +45,22 @@ def plan_options(options: JobOptions) -> PlanOptions:
 def make_prompts(options: JobOptions, prompt_format: PromptFormat) -> PromptSet:
     """Return a job's prompts in the format of the weights."""
     examples = tuple(FewShotExample(example.text, example.summary) for example in options.examples)
-    schema = None if options.output_schema is None else build_answer_schema(options)
+    schema = None if options.output_schema is None else _build_answer_schema(options)
     return _cached_prompts(
         options.style, prompt_format, options.language, examples, options.template, options.words, schema
     )
 
 
-def build_answer_schema(options: JobOptions, *, tightness: int = 1) -> AnswerSchema:
-    """Return the schema of a job's answers, with bounds for what it leaves open.
-
-    Args:
-        options: of a job with a schema.
-        tightness: see ``limit_schema``.
-    """
-    return _cached_schema(options.output_schema or "", options.generation.max_new_tokens, tightness)
+def _build_answer_schema(options: JobOptions) -> AnswerSchema:
+    text = options.output_schema or ""
+    return AnswerSchema(bound_schema(text, options.generation.max_new_tokens), describe_fields(read_schema(text)))
 
 
 @lru_cache(maxsize=64)
-def _cached_schema(text: str, max_tokens: int, tightness: int) -> AnswerSchema:
-    schema = read_schema(text)
-    limited = limit_schema(schema, max_tokens=max_tokens, tightness=tightness)
-    return AnswerSchema(json.dumps(limited, ensure_ascii=False), describe_fields(schema))
+def bound_schema(text: str, max_tokens: int, tightness: int = 1) -> str:
+    """Return a resolved schema with bounds for what it leaves open, both as text; args as for ``limit_schema``."""
+    limited = limit_schema(read_schema(text), max_tokens=max_tokens, tightness=tightness)
+    return json.dumps(limited, ensure_ascii=False)
 
 
 @lru_cache(maxsize=64)

@@ -237,7 +237,7 @@ class StepRunner:
         **until: Unpack[Until],
     ) -> Written | None:
         """Write JSON of the job's schema, and ground its values."""
-        structured = generate_structured(self._generator, rendered, params, options, **until)
+        structured = generate_structured(self._generator, rendered.prompt, params, options.output_schema or "", **until)
         if structured is None:
             return None
         grounded, notes = ground_structured(self._grounder, claim, structured.data, options)

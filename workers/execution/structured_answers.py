@@ -13,10 +13,9 @@ from models.output_schema import read_schema
 from workers.errors import PermanentError
 from workers.execution.attempts import Answer, note_guard
 from workers.execution.grounding import Grounder
-from workers.execution.job_options import build_answer_schema
-from workers.generation import FinishReason, Generation, GenerationParams, TextGenerator
+from workers.execution.job_options import bound_schema
+from workers.generation import FinishReason, Generation, GenerationParams, Prompt, TextGenerator
 from workers.summarization.grounding import GroundedAnswer
-from workers.summarization.rendering import RenderedStep
 from workers.summarization.structured import find_fault, read_answer
 from workers.summarization.value_grounding import GroundedValues, ground_values
 
@@ -39,9 +38,9 @@ class StructuredAnswer:
 
 def generate_structured(
     generator: TextGenerator,
-    rendered: RenderedStep,
+    prompt: Prompt,
     params: GenerationParams,
-    options: JobOptions,
+    schema: str,
     *,
     stopped: threading.Event,
     deadline: float,
@@ -50,9 +49,9 @@ def generate_structured(
 
     Args:
         generator: the engine, which keeps to the schema.
-        rendered: the step's prompt.
+        prompt: the step's prompt.
         params: of the first try.
-        options: of the job.
+        schema: the job's schema, as text.
         stopped: set when the step must stop.
         deadline: ``time.monotonic`` time at which it must stop.
 
@@ -65,16 +64,14 @@ def generate_structured(
     guards: list[Json] = []
     spent: list[Generation] = []
     for number, tightness in enumerate(TIGHTNESSES, start=1):
-        schema = build_answer_schema(options, tightness=tightness).text
+        bounded = bound_schema(schema, params.max_new_tokens, tightness)
         tried = replace(params, seed=(params.seed or 0) + number - 1) if params.do_sample and number > 1 else params
-        generation = generator.generate(
-            replace(rendered.prompt, schema=schema), tried, deadline=deadline, cancelled=stopped
-        )
+        generation = generator.generate(replace(prompt, schema=bounded), tried, deadline=deadline, cancelled=stopped)
         if generation.finish_reason in (FinishReason.CANCELLED, FinishReason.DEADLINE):
             return None
         spent.append(generation)
         data = read_answer(generation.text)
-        fault = "it is no JSON object" if data is None else find_fault(data, options.output_schema or "")
+        fault = "it is no JSON object" if data is None else find_fault(data, schema)
         if data is not None and fault is None:
             guards += _mark_cut(generation, number)
             return StructuredAnswer(data, _sum_up(generation, spent, tried, guards))
@@ -82,8 +79,8 @@ def generate_structured(
         words = f"cut at {params.max_new_tokens} tokens" if is_cut else f"not valid: {fault}"
         guards.append({"name": "invalid", "words": f"the answer was {words}", "try": number, "stands": False})
     raise PermanentError(
-        f"{len(spent)} tries gave no valid JSON of the schema ({guards[-1]['words']}); set more --max-new-tokens, or "
-        "shorter texts and lists in the schema"
+        f"{len(spent)} tries gave no valid JSON of the schema ({guards[-1]['words']}); allow more tokens "
+        "(--max-new-tokens), or shorter texts and lists in the schema"
     )
 
 

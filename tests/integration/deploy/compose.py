@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 PER_GPU = ROOT / "docs" / "compose" / "per-gpu.yml"
 WITH_VLLM = ROOT / "docs" / "compose" / "vllm.yml"
-SECRETS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "DELETER", "FLOWER", "GRAFANA")
+OWNERS = ("POSTGRES", "BROKER", "PRODUCER", "WORKER", "ANALYST", "DELETER", "FLOWER", "GRAFANA")
+SECRETS = {f"GISTMILL_{name}_PASSWORD": f"{name.lower()}-secret" for name in OWNERS}
+SECRETS["GISTMILL_SERVE_TOKEN"] = "serve-secret-of-24-signs"
 PROFILES = ("cpu", "monitoring", "producer")
 
 
@@ -36,7 +38,7 @@ def resolve(folder: Path, *overrides: Path, without: str = "", **variables: str)
     podman = folder / "podman"
     podman.write_text("#!/bin/sh\necho podman version 5.4.0\n")
     podman.chmod(0o755)
-    environment = {f"GISTMILL_{name}_PASSWORD": f"{name.lower()}-secret" for name in SECRETS if name != without}
+    environment = {name: secret for name, secret in SECRETS.items() if name != without}
     options = [part for name in PROFILES for part in ("--profile", name)]
     options += [part for path in overrides for part in ("--file", str(path))]
     return subprocess.run(

@@ -48,14 +48,14 @@ def test_the_file_follows_the_compose_specification(path: Path) -> None:
 def test_a_missing_secret_stops_the_start_and_says_what_to_set(secret: str, tmp_path: Path) -> None:
     done = resolve(tmp_path, without=secret)
     assert done.returncode != 0
-    assert re.search(rf"GISTMILL_{secret}_PASSWORD .*: the password .*docs/deployment.md", done.stderr)
+    assert re.search(rf"{secret} .*: the (password|token) .*docs/deployment.md", done.stderr)
 
 
 def test_no_secret_has_a_default() -> None:
     for service in load(COMPOSE)["services"].values():
         for name, value in service.get("environment", {}).items():
-            if name.endswith(("PASSWORD", "_URL", "_AUTH", "AUTH")):
-                assert re.search(r"\$\{GISTMILL_[A-Z]+_PASSWORD:\?", value), name
+            if name.endswith(("PASSWORD", "_URL", "AUTH", "_TOKEN", "_SECRET")):
+                assert value is None or re.search(r"\$\{GISTMILL_[A-Z]+_(PASSWORD|TOKEN):\?", value), name
 
 
 def test_no_port_is_open_beyond_this_host(services: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ def test_everything_starts_after_what_it_needs(services: dict[str, Any]) -> None
 
     assert conditions("migrate") == {"postgres": "service_healthy"}
     assert conditions("roles") == {"migrate": "service_completed_successfully"}
-    for name in ("worker", "worker-cpu", "producer"):
+    for name in ("worker", "worker-cpu", "serve", "producer"):
         assert conditions(name) == {"roles": "service_completed_successfully", "redis": "service_healthy"}
 
 
@@ -157,7 +157,8 @@ def test_settings_of_containers_are_ones_that_exist(services: dict[str, Any]) ->
 
 
 def test_each_part_connects_with_its_own_role(services: dict[str, Any]) -> None:
-    for name, role in {"worker": "worker", "worker-cpu": "worker", "producer": "producer"}.items():
+    roles = {"worker": "worker", "worker-cpu": "worker", "producer": "producer", "serve": "producer"}
+    for name, role in roles.items():
         url = services[name]["environment"]["GISTMILL_DATABASE_URL"]
         assert url.startswith(f"postgresql://gistmill_{role}:{role}-secret@postgres:")
 

@@ -15,6 +15,7 @@ import yaml
 from tests.processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = ("gistmill", "models", "migrations", "producer", "workers")
 DOCKERFILES = ("workers/Dockerfile", "producer/Dockerfile")
 
 
@@ -70,7 +71,10 @@ def test_every_package_of_ours_is_copied(path: str) -> None:
 def test_the_producers_image_has_no_torch() -> None:
     text = " ".join(instructions("producer/Dockerfile", "RUN"))
     assert "torch" not in text
-    assert "[" not in text
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    installed = {name for found in re.findall(r"\[([\w,-]+)\]", text) for name in found.split(",")}
+    assert installed == {"serve"}
+    assert not any(line.startswith(("torch", "gistmill")) for line in extras["serve"])
 
 
 def test_compose_builds_these_images() -> None:
@@ -82,7 +86,7 @@ def test_files_that_are_no_code_are_installed_too() -> None:
     """An image has what setuptools packs, not what lies in the checkout."""
     given = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     packed = {path for name, patterns in given.items() for each in patterns for path in _find(name, each)}
-    files = {path for name in ("models", "migrations", "producer", "workers") for path in (ROOT / name).rglob("*.*")}
+    files = {path for name in PACKAGES for path in (ROOT / name).rglob("*.*")}
     needed = {path for path in files if path.is_file() and path.suffix not in {".py", ".pyc", ".dockerignore"}}
     assert needed - packed == set()
 

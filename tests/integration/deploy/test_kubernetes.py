@@ -141,7 +141,9 @@ def test_a_worker_pod_has_longer_to_stop_than_it_drains() -> None:
 
 
 def test_what_serves_is_probed() -> None:
-    serving = {"worker": "Deployment", "flower": "Deployment", "postgres": "StatefulSet", "redis": "StatefulSet"}
+    serving = dict.fromkeys(("worker", "flower", "serve"), "Deployment") | dict.fromkeys(
+        ("postgres", "redis"), "StatefulSet"
+    )
     for name, kind in serving.items():
         [container] = find(kind, name)["spec"]["template"]["spec"]["containers"]
         assert {"readinessProbe", "livenessProbe"} <= set(container)

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import wait_until
-from tests.integration.deploy.compose import ROOT, read_services
+from tests.integration.deploy.compose import ROOT, SECRETS, read_services
 from tests.processes import PATIENCE, run_server
 from tests.tiny_gemma import TINY_SETTINGS
 from workers.local.home import Home, free_ports, open_home
 from workers.local.postgres import binaries
 
+# Services whose image starts `gistmill`.
+OF_PRODUCER = ("migrate", "serve", "producer")
 GISTMILL = [str(Path(sys.executable).with_name("gistmill"))]
 
 
@@ -38,7 +41,7 @@ class Machine:
     def command(self, name: str) -> list[str]:
         """Return a service's command line."""
         service = self.services[name]
-        entry = {"migrate": ["gistmill"], "producer": ["gistmill"]}.get(name, [])
+        entry = ["gistmill"] if name in OF_PRODUCER else []
         return self.localize([*service.get("entrypoint", entry), *service["command"]])
 
     def localize(self, words: Sequence[str]) -> list[str]:
@@ -92,7 +95,7 @@ def machine(tmp_path: Path) -> Machine:
     """A machine on which nothing runs yet."""
     home = open_home(tmp_path / "home")
     home.postgres.initialize()
-    flower, metrics = (str(port) for port in free_ports(2))
+    flower, metrics, http = (str(port) for port in free_ports(3))
     (folder := tmp_path / "compose").mkdir()
     return Machine(
         services=read_services(folder),
@@ -105,6 +108,7 @@ def machine(tmp_path: Path) -> Machine:
             "/state/flower.db": str(home.folder / "flower.db"),
             "5555": flower,
             "9464": metrics,
+            "8000": http,
         },
         programs={
             "gistmill": GISTMILL,
@@ -130,6 +134,7 @@ def test_the_cluster_of_compose_comes_up_and_does_a_job(machine: Machine, tiny_w
         machine.services["roles"]["environment"]["PGHOST"] = "127.0.0.1"
         machine.run("roles", machine.command("roles"))
         stack.enter_context(machine.serve("flower"))
+        stack.enter_context(machine.serve("serve"))
         port = machine.replace("9464")
         weights = {"GISTMILL_WEIGHTS": str(tiny_weights), "GISTMILL_METRICS_PORT": port, **TINY_SETTINGS}
         stack.enter_context(machine.serve("worker-cpu", **weights))
@@ -139,3 +144,7 @@ def test_the_cluster_of_compose_comes_up_and_does_a_job(machine: Machine, tiny_w
         assert watched.returncode in (0, 3), watched.stderr
         assert "1 of 1 jobs" in watched.stdout
         assert "b      " in machine.run("producer", machine.command("producer")).stdout
+        address = f"http://127.0.0.1:{machine.replace('8000')}/api/batches"
+        token = {"Authorization": f"Bearer {SECRETS['GISTMILL_SERVE_TOKEN']}"}
+        assert httpx.get(address).status_code == 401
+        assert [batch["batch"] for batch in httpx.get(address, headers=token).json()["data"]] == ["b"]

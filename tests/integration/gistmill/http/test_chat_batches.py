@@ -20,6 +20,7 @@ from tests.conftest import Cluster, wait_until
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Bell, HandDrivenWorker
 from tests.integration.gistmill.http_client import open_server
+from workers.errors import PermanentError
 from workers.generation import GenerationParams, Prompt
 
 FINAL = ("completed", "failed", "expired", "cancelled")
@@ -109,6 +110,89 @@ def test_a_request_that_is_not_supported_fails_alone(http: TestClient, cluster: 
     assert messages["nobody"] == "there is no model 'gpt-4o'; give one of default"
     assert "less than or equal to 2" in messages["hot"]
     assert http.get(f"/v1/files/{batch['error_file_id']}").json()["purpose"] == "batch_output"
+
+
+FERRY = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "saved": {"type": "integer"}},
+    "required": ["name", "saved"],
+    "additionalProperties": False,
+}
+
+
+def make_format(schema: object, **more: object) -> dict[str, Any]:
+    named = {"name": "ferry", "schema": schema, "strict": True, **more}
+    return {"type": "json_schema", "json_schema": named}
+
+
+def test_answers_are_kept_to_the_response_format_of_their_request(http: TestClient, cluster: Cluster) -> None:
+    lines = [
+        make_line("schema", response_format=make_format(FERRY)),
+        make_line(
+            "object", response_format={"type": "json_object"}, messages=[{"role": "user", "content": "As JSON."}]
+        ),
+        make_line("text", response_format={"type": "text"}),
+    ]
+    batch_id = create(http, lines)
+    wait_for_lines(http, cluster, batch_id)
+    generator = FakeGenerator(
+        lambda prompt, _: "Prose." if prompt.schema is None else '{"name": "Aurora", "saved": 40}'
+    )
+
+    run_steps(cluster, generator)
+    answers = read_answers(http, wait_for(http, batch_id, *FINAL)["output_file_id"])
+
+    contents = {name: line["response"]["body"]["choices"][0]["message"]["content"] for name, line in answers.items()}
+    assert json.loads(contents["schema"]) == json.loads(contents["object"]) == {"name": "Aurora", "saved": 40}
+    assert contents["text"] == "Prose."
+    given = [json.loads(prompt.schema) for prompt in generator.prompts if prompt.schema is not None]
+    assert [schema.get("required") for schema in given] == [["name", "saved"], None]
+    # As structured summaries are, so that exports have their fields as columns.
+    jobs = http.get(f"/api/batches/{UUID(batch_id.removeprefix('batch_'))}/summaries").json()["data"]
+    assert [job["job"]["data"] for job in jobs] == [{"name": "Aurora", "saved": 40}] * 2 + [None]
+
+
+def test_an_answer_that_is_not_valid_is_asked_for_again_and_then_fails(http: TestClient, cluster: Cluster) -> None:
+    batch_id = create(http, [make_line("a", response_format=make_format(FERRY))])
+    wait_for_lines(http, cluster, batch_id)
+    generator = FakeGenerator(lambda *_: '{"name": 1}')
+
+    with pytest.raises(PermanentError):
+        run_steps(cluster, generator)
+    batch = wait_for(http, batch_id, *FINAL)
+
+    assert len(generator.prompts) == 3
+    response = read_answers(http, batch["error_file_id"])["a"]["response"]
+    assert response["status_code"] == 500
+    assert "3 tries gave no valid JSON" in response["body"]["error"]["message"]
+
+
+def test_a_response_format_that_cannot_be_kept_to_is_the_error_of_its_line(http: TestClient, cluster: Cluster) -> None:
+    node = {"type": "object", "properties": {"inner": {"$ref": "#"}}}
+    refused = {
+        "keyword": (
+            {"response_format": make_format({**FERRY, "minProperties": 1})},
+            "has keyword minProperties at its",
+        ),
+        "recursive": ({"response_format": make_format(node)}, "is nested too deeply"),
+        "list": ({"response_format": make_format({"type": "array", "items": {"type": "null"}})}, "describes no object"),
+        "unnamed": (
+            {"response_format": make_format(FERRY, name="a b")},
+            "response_format.json_schema.json_schema.name",
+        ),
+        "missing": ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.json_schema: Field req"),
+        "unknown": ({"response_format": {"type": "grammar"}}, "response_format: Input tag 'grammar'"),
+        "word": ({"response_format": {"type": "json_object"}}, "json_object needs the word JSON in the messages"),
+        "stop": ({"response_format": make_format(FERRY), "stop": "}"}, "stop could cut the JSON"),
+        "short": ({"response_format": make_format(FERRY), "max_tokens": 5}, "5 tokens may be too few for the required"),
+    }
+    batch_id = create(http, [make_line(name, **options) for name, (options, _) in refused.items()])
+
+    errors = read_answers(http, wait_for(http, batch_id, *FINAL)["error_file_id"])
+
+    assert {line["response"]["status_code"] for line in errors.values()} == {400}
+    messages = {name: line["response"]["body"]["error"]["message"] for name, line in errors.items()}
+    assert {name: words for name, (_, words) in refused.items() if words not in messages[name]} == {}, messages
 
 
 def test_the_engine_gets_the_messages_and_the_parameters_of_the_request(http: TestClient, cluster: Cluster) -> None:

@@ -7,19 +7,23 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook as Verifier
 from starlette.testclient import TestClient
 
+import gistmill as gm
 import producer.webhooks
 from models.webhook import Webhook
 from producer.webhooks import WebhookPolicy, deliver_webhooks
 from tests.conftest import Cluster, wait_until
-from tests.integration.gistmill.http_client import open_server
+from tests.integration.conftest import Gistmill
+from tests.integration.gistmill.http_client import TOKEN, listen, open_server
+from tests.roles import apply_roles
 
 KEY = base64.b64encode(b"a key of more than sixteen bytes").decode()
 SECRET = f"whsec_{KEY}"
@@ -180,3 +184,83 @@ def test_without_a_secret_no_webhook_is_taken(cluster: Cluster) -> None:
 
     assert answer.status_code == 422
     assert "set GISTMILL_WEBHOOK_SECRET" in answer.json()["error"]["message"]
+
+
+def end_batches(cluster: Cluster) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(text("UPDATE jobs SET state = 'cancelled', pending = 0, finished_at = now()"))
+
+
+@pytest.fixture
+def may_call_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and clients of this process may name addresses of this machine."""
+    monkeypatch.setenv("GISTMILL_WEBHOOK_PRIVATE", "true")
+    monkeypatch.setenv("GISTMILL_WEBHOOK_SECRET", SECRET)
+
+
+@pytest.mark.usefixtures("may_call_here")
+def test_a_command_registers_a_webhook_and_says_what_became_of_it(
+    gistmill: Gistmill, cluster: Cluster, receiver: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "river.md").write_text(TEXT)
+    receiver.statuses = [500]
+
+    done = gistmill("submit", "river.md", "--batch", "pile", "--webhook", receiver.url)
+    assert (done.code, done.err) == (0, "")
+    host = f"127.0.0.1:{receiver.server_port}"
+    assert f"webhook  {host}: waits for the end; `gistmill serve` calls it" in gistmill("status", "pile").out
+    end_batches(cluster)
+    deliver_webhooks(cluster.engine, WebhookPolicy(b"key", allow_private=True))
+    failed = (
+        f"webhook  {host}: 1 call failed, the last because the receiver answers with status 500; it is called again"
+    )
+    assert failed in gistmill("show", "river.md").out
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Webhook).values(available_at=text("now()")))
+    deliver_webhooks(cluster.engine, WebhookPolicy(b"key", allow_private=True))
+
+    assert f"webhook  {host}: called 2" in gistmill("status", "pile").out
+    [record] = gistmill("status", "pile", "--json").json["webhooks"]
+    assert (record["url"], record["state"], record["attempts"]) == (receiver.url, "delivered", 2)
+    assert len(receiver.calls) == 2
+
+
+def test_a_command_refuses_an_address_inside_and_warns_of_a_missing_secret(
+    gistmill: Gistmill, cluster: Cluster, tmp_path: Path
+) -> None:
+    (tmp_path / "river.md").write_text(TEXT)
+
+    refused = gistmill("submit", "river.md", "--webhook", "http://169.254.169.254/latest")
+    assert refused.code != 0
+    assert "an address of this machine or a private network, which is refused" in refused.err
+    assert gistmill("submit", "river.md", "--webhook", "not an address").code != 0
+    with Session(cluster.engine) as session:
+        assert session.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 0
+    taken = gistmill("submit", "river.md", "--webhook", "https://192.88.100.1/ended")
+    assert taken.code == 0
+    assert "signs calls with GISTMILL_WEBHOOK_SECRET, which is not set here" in taken.err
+
+
+@pytest.mark.usefixtures("may_call_here")
+def test_python_registers_the_same_webhook_directly_and_over_http(cluster: Cluster, receiver: Receiver) -> None:
+    document = gm.Document(TEXT)
+    allowed = {"serve_token": TOKEN, "webhook_secret": SECRET, "webhook_private": True}
+    with gm.connect(cluster.database_url, cluster.broker_url) as direct, listen(cluster, **allowed) as port:
+        first = direct.submit(document, name="pile", webhook=receiver.url)
+        with gm.connect(f"http://127.0.0.1:{port}", token=TOKEN) as remote:
+            again = remote.submit(document, name="pile", webhook=receiver.url)
+
+            assert (again.new, again.webhooks()) == (0, first.webhooks())
+            assert [webhook.state for webhook in first.webhooks()] == ["waiting"]
+
+
+@pytest.mark.usefixtures("may_call_here")
+def test_a_role_that_may_not_read_webhooks_sees_the_rest(cluster: Cluster, receiver: Receiver) -> None:
+    with gm.connect(cluster.database_url, cluster.broker_url) as client:
+        client.submit(gm.Document(TEXT), name="pile", webhook=receiver.url)
+    urls = apply_roles(cluster.database_url)
+
+    for role, number in (("producer", 1), ("analyst", 0)):
+        with gm.connect(urls[role], cluster.broker_url) as client:
+            assert len(client.batch("pile").webhooks()) == number
+            assert client.batch("pile").status().progress.jobs == 1

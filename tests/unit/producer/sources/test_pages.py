@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import ipaddress
 import socket
@@ -63,6 +64,15 @@ def site() -> Iterator[Site]:
         yield here
         server.shutdown()
         thread.join()
+
+
+def test_a_page_is_read_under_the_loop_of_a_notebook_too(site: Site) -> None:
+    url = site.add("/page", b"<p>Words.</p>", Content_Type="text/html")
+
+    async def fetch_in_cell() -> pages.Page:
+        return fetch_page(url, HERE)
+
+    assert asyncio.run(fetch_in_cell()).data == b"<p>Words.</p>"
 
 
 def test_a_page_becomes_a_source_named_by_its_url(site: Site) -> None:

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import validate
 
 from models.base import Json
-from models.output_schema import resolve_schema
+from models.output_schema import ANY_OBJECT, resolve_schema
 from models.schema_limits import limit_schema, measure_shortest
 from tests.engine_conformance import SCHEMA
 from tests.unit.workers.engine.prompts import GREEDY, HOT, ask
@@ -81,6 +81,35 @@ def test_every_answer_is_valid_however_few_tokens_it_has(engine: Engine, schema:
     for generation, size in zip(generations, sizes, strict=True):
         validate(json.loads(generation.text), schema)
         assert generation.completion_tokens <= size
+
+
+@pytest.mark.parametrize("params", [GREEDY, *(replace(SAMPLED, seed=seed) for seed in range(3))])
+def test_any_object_is_valid_json_of_bounded_depth_at_each_length(engine: Engine, params: GenerationParams) -> None:
+    sizes = (measure_shortest(json.loads(ANY_OBJECT)), 30, 90)
+    prompts = [replace(ask(text), schema=ANY_OBJECT) for text in TEXTS[: len(sizes)]]
+
+    generations = generate_together(engine, prompts, [replace(params, max_new_tokens=size) for size in sizes])
+
+    for generation, size in zip(generations, sizes, strict=True):
+        validate(json.loads(generation.text), json.loads(ANY_OBJECT))
+        assert generation.completion_tokens <= size
+
+
+def test_a_nest_of_any_object_is_closed_in_time(engine: Engine) -> None:
+    tokenizer = engine.weights.tokenizer
+    constraint = engine._compiler.constrain(ANY_OBJECT, 60)
+    begun = tokenizer.encode_plain('{"a":[{"b":[[{"c":["d')
+    constraint.record_tokens(begun)
+    constraint.record_tokens(tokenizer.encode_plain("d") * (60 - len(begun) - 20))
+
+    spent = 0
+    while not constraint.has_ended:
+        [mask] = constraint.compute_masks([])
+        constraint.record_tokens([int((~mask).nonzero()[0])])
+        spent += 1
+
+    assert constraint.is_shortened
+    assert spent <= 20
 
 
 def test_an_answer_that_was_ended_early_says_so(engine: Engine) -> None:
