@@ -11,15 +11,12 @@ import click
 from gistmill.cli.weights_checks import explain_engine, prepare_weights
 from models.session import open_transaction
 from models.settings import VLLM, Settings, read_settings
-from workers.health import is_free
 from workers.local.launch import choose_gpus, count_workers, list_gpus, plan_processes
+from workers.local.ports import choose_metrics_port
 from workers.local.supervisor import Supervisor
 from workers.local.vllm import check_vllm
 from workers.serving import find_trained_prompt
 from workers.weights.registration import resolve_name
-
-# Ports to try for the metrics of another worker on this machine.
-MAX_PORT_TRIES = 64
 
 
 @click.command()
@@ -67,23 +64,10 @@ def worker(gpus: str | None, engine: str | None, slots: int | None, names: tuple
         with explain_engine():
             find_trained_prompt(resolved)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
-    settings = _choose_metrics_port(settings, processes=count_workers(settings, chosen, len(wanted)))
+    processes = count_workers(settings, chosen, len(wanted))
+    settings = choose_metrics_port(settings, processes=processes, report=click.echo)
     programs = plan_processes(settings, chosen, names=names, is_automatic=True)
     folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
     command = Supervisor(folder, programs, logs=None).command
     # Replace this process by the supervisor, so that it receives signals directly.
     os.execv(command[0], command)  # noqa: S606 - our own interpreter
-
-
-def _choose_metrics_port(settings: Settings, *, processes: int) -> Settings:
-    """Return the settings with free metrics ports, unless a port was set explicitly."""
-    if "metrics_port" in settings.model_fields_set:
-        return settings
-    for first in range(settings.metrics_port, settings.metrics_port + MAX_PORT_TRIES, processes):
-        if all(is_free(settings.metrics_host, first + place) for place in range(processes)):
-            break
-    else:
-        return settings
-    if first != settings.metrics_port:
-        click.echo(f"metrics are on port {first}: another process has {settings.metrics_port}")
-    return settings.model_copy(update={"metrics_port": first})

@@ -23,9 +23,10 @@ from models.tables import Worker
 from workers.errors import FINAL_CODE, FinalStartError, ServerStartError
 from workers.local.flower import describe_flower
 from workers.local.home import Home, open_home
-from workers.local.launch import Gpu, plan_processes
+from workers.local.launch import Gpu, count_workers, plan_processes
+from workers.local.ports import Report, choose_metrics_port, choose_port
 from workers.local.supervisor import Program, Supervisor
-from workers.local.web import Report, choose_port, describe_http, describe_http_url
+from workers.local.web import describe_http, describe_http_url
 from workers.started_server import FILE_VARIABLE, StartedServer
 from workers.weights.registration import describe_packaged, resolve_name
 
@@ -100,6 +101,8 @@ class Stack:
         home.valkey.initialize()
         flower_port = choose_port(self._settings, "flower_port", "Flower", report=self._report)
         http_port = choose_port(self._settings, "serve_port", "the HTTP server", report=self._report)
+        processes = count_workers(self._settings, self._gpus, len(self._names or (self._settings.weights_name,)))
+        self._settings = choose_metrics_port(self._settings, processes=processes, report=self._report)
         environment = self._environment()
         self._workers = plan_processes(
             self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
