@@ -33,6 +33,9 @@ class Summaries:
         self._cluster = cluster
         self.wanted = wanted
 
+    def __repr__(self) -> str:
+        return "Summaries(iterate over them, or call to_pandas())"
+
     def __iter__(self) -> Iterator[Summary]:
         page, cursor = self.read_page(None)
         yield from page

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from producer.sources.page_starts import PAGE_STARTS, find_page
 
 # Characters of a passage in one line.
 PASSAGE = 200
+# A stop, with the quotation marks and brackets behind it.
+SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019)\]\u00bb]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,28 @@ def number_sentences(rows: Iterable[SentenceText], *, page_starts: str | None = 
             kind=row.kind,
             score=row.score,
             reason=row.reason,
-            citations=tuple(_read_passage(citation, page_starts) for citation in row.citations),
+            citations=tuple(_join_lines(_read_passage(citation, page_starts) for citation in row.citations)),
         )
+
+
+def _join_lines(passages: Iterable[Passage]) -> Iterator[Passage]:
+    """Yield passages with the lines of one sentence joined, which a text with hard line breaks has as one passage each."""
+    last: Passage | None = None
+    for passage in passages:
+        if last is not None and _goes_on(last, passage):
+            last = replace(last, end=passage.end, text=f"{last.text}\n{passage.text}")
+            continue
+        if last is not None:
+            yield last
+        last = passage
+    if last is not None:
+        yield last
+
+
+def _goes_on(last: Passage, following: Passage) -> bool:
+    """Tell whether a passage is the next line of the sentence that the one before began."""
+    is_next = following.start - last.end == 1 and last.places == following.places
+    return is_next and not SENTENCE_END.search(last.text)
 
 
 def _read_passage(stored: dict[str, Any], page_starts: str | None) -> Passage:

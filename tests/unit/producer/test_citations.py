@@ -43,6 +43,37 @@ def test_sentences_with_a_verdict_are_numbered() -> None:
     ]
 
 
+def test_the_lines_of_one_sentence_are_one_passage() -> None:
+    text = "The miller waited until the\nriver had fallen. He slept.\nThen he milled"
+    spans = ((0, 27), (28, 45), (46, 55), (56, 70))
+    citations = [{"start": start, "end": end, "text": text[start:end], "headings": ["Mill"]} for start, end in spans]
+    row = SentenceText(
+        job_id=UUID(int=1),
+        batch_id=UUID(int=2),
+        batch="pile",
+        source="a.md",
+        index=0,
+        start_at=0,
+        end_at=7,
+        text="It fell",
+        kind="verified",
+        score=None,
+        reason=None,
+        citations=citations,
+    )
+
+    [sentence] = number_sentences([row])
+
+    assert [passage.text for passage in sentence.citations] == [
+        "The miller waited until the\nriver had fallen.",
+        "He slept.",
+        "Then he milled",
+    ]
+    assert [text[passage.start : passage.end] for passage in sentence.citations] == [
+        passage.text for passage in sentence.citations
+    ]
+
+
 def test_marks_follow_their_sentences() -> None:
     marked = "It says much. [1] Document a says something. [2] Boris saved 70 people. [3] It goes on."
 
