@@ -24,7 +24,7 @@ from tests.browser import open_chromium
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 WIDTH = 1200
-COLOURS = 128
+COLOURS = 256
 # Flower asks its workers before it shows them, and counts a moment later.
 ROWS_MILLISECONDS = 120_000
 SETTLED_MILLISECONDS = 3000
@@ -64,7 +64,8 @@ def take(
     picture = page.screenshot()
     page.close()
     # A page has few colours, and a palette of them a third of the size.
-    Image.open(BytesIO(picture)).convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)
+    reduced = Image.open(BytesIO(picture)).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    reduced.save(FOLDER / f"{name}.png", optimize=True)
 
 
 def await_rows(page: Page) -> None:
