@@ -133,7 +133,7 @@ def number_sentences(rows: Iterable[SentenceText], *, page_starts: str | None = 
 
 
 def _join_lines(passages: Iterable[Passage]) -> Iterator[Passage]:
-    """Yield passages with the lines of one sentence joined, which a text with hard line breaks has as one passage each."""
+    """Yield passages, the lines of one sentence joined: each is a passage in a text with hard line breaks."""
     last: Passage | None = None
     for passage in passages:
         if last is not None and _goes_on(last, passage):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from models.step import Step, StepAttempt, StepKind
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
 from producer.citations import CitedSentence
-from producer.cited_documents import read_cited
+from producer.cited_documents import Sentences, read_cited
 from producer.evidence import Evidence, read_evidence
 from producer.sources.source import NOTES
 
@@ -131,8 +131,33 @@ class Provenance:
         return read_evidence(measure.evidence for measure in self.evaluations)
 
 
-def read_provenance(session: Session, job_id: UUID) -> Provenance:
-    """Return all records of one job."""
+@dataclass(frozen=True, slots=True)
+class TextRecords:
+    """Records of several jobs that are read together: the sentences of their summaries, and what was not read.
+
+    Args:
+        sentences: by job.
+        notes: by job; none for a document that was read whole.
+    """
+
+    sentences: Sentences
+    notes: Mapping[UUID, str]
+
+
+def read_texts(session: Session, jobs: Sequence[UUID]) -> TextRecords:
+    """Return the sentences and notes of jobs, with as many queries as for one of them."""
+    return TextRecords(read_cited(session, jobs), list_details(session, jobs, NOTES))
+
+
+def read_provenance(session: Session, job_id: UUID, *, texts: TextRecords | None = None) -> Provenance:
+    """Return all records of one job.
+
+    Args:
+        session: session of the results database.
+        job_id: id of the job.
+        texts: sentences and notes that were read with those of other jobs.
+    """
+    texts = texts or read_texts(session, [job_id])
     options, plan = session.execute(select(Job.options, Job.plan).where(Job.id == job_id)).one()
     columns = [getattr(Evaluation, field.name) for field in fields(Measure)]
     measures = select(*columns).where(Evaluation.job_id == job_id).order_by(Evaluation.metric)
@@ -144,8 +169,8 @@ def read_provenance(session: Session, job_id: UUID) -> Provenance:
         steps=tuple(read_steps(session, job_id)),
         tries=read_tries(session, job_id),
         evaluations=tuple(Measure(*row) for row in session.execute(measures)),
-        sentences=read_cited(session, [job_id]).get(job_id, ()),
-        notes=list_details(session, [job_id], NOTES).get(job_id),
+        sentences=texts.sentences.get(job_id, ()),
+        notes=texts.notes.get(job_id),
     )
 
 

@@ -10,7 +10,7 @@ import click
 
 from gistmill.cli.weights_checks import explain_engine, prepare_weights
 from models.session import open_transaction
-from models.settings import VLLM, Settings, read_settings
+from models.settings import VLLM, read_settings
 from workers.local.launch import choose_gpus, count_workers, list_gpus, plan_processes
 from workers.local.ports import choose_metrics_port
 from workers.local.supervisor import Supervisor

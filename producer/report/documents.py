@@ -15,8 +15,19 @@ from models.tables import Document
 from models.views import ChunkText
 from producer.citations import CitedSentence, cut_pieces
 from producer.evidence import CheckedSentence, Evidence
-from producer.provenance import Node, Provenance, build_trees, read_provenance, unroll_chain
+from producer.provenance import (
+    Node,
+    Provenance,
+    TextRecords,
+    build_trees,
+    read_provenance,
+    read_texts,
+    unroll_chain,
+)
 from producer.report.source import SourcePiece, cut_source
+
+# Jobs of a report whose sentences are read together.
+BLOCK_JOBS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +85,26 @@ def list_index(session: Session, batch_id: UUID, *, limit: int | None) -> list[I
 
 def list_documents(session: Session, batch_id: UUID, *, limit: int | None) -> Iterator[DocumentPart]:
     """Yield the jobs of a batch in the order of its input."""
-    for entry in list_index(session, batch_id, limit=limit):
-        yield read_part(session, entry.job_id)
+    jobs = [entry.job_id for entry in list_index(session, batch_id, limit=limit)]
+    for start in range(0, len(jobs), BLOCK_JOBS):
+        block = jobs[start : start + BLOCK_JOBS]
+        texts = read_texts(session, block)
+        for job in block:
+            yield read_part(session, job, texts=texts)
 
 
-def read_part(session: Session, job_id: UUID, *, max_characters: int | None = None) -> DocumentPart:
+def read_part(
+    session: Session, job_id: UUID, *, max_characters: int | None = None, texts: TextRecords | None = None
+) -> DocumentPart:
     """Return one job, prepared for a page.
 
     Args:
         session: session of the results database.
         job_id: id of the job.
         max_characters: a longer document is reduced to its beginning and to its passages with their surroundings.
+        texts: sentences and notes that were read with those of other jobs.
     """
-    provenance = read_provenance(session, job_id)
+    provenance = read_provenance(session, job_id, texts=texts)
     text = select(Document.text).where(Document.sha256 == provenance.job.document_sha256)
     source = cut_source(session.execute(text).scalar_one(), provenance.sentences, max_characters=max_characters)
     roots = build_trees(provenance.steps)
