@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from models.tables import Evaluation
 from models.views import JobSummary
-from tests.conftest import Cluster
+from tests.conftest import Cluster, wait_until
 from tests.hand_driven import Driver
 from tests.integration.conftest import Gistmill
 from tests.integration.producer.evidence import DOUBTED, add_evidence
@@ -251,6 +251,30 @@ def test_a_mark_leads_to_its_passages_and_back(cited_file: Path, chromium: Brows
     assert page.locator(".citations li:target .label").text_content() == "quoted"
     page.locator(".citations li:target > a").press("Enter")
     assert page.locator("a.cite:target").text_content() == "[2] quoted"
+    page.context.close()
+
+
+COPY_ARTICLES = """() => {
+    const last = [...document.querySelectorAll("article")].at(-1), link = document.createElement("a");
+    for (let number = 0; number < 400; number++) {
+        const copy = last.cloneNode(true);
+        copy.id = `copy-${number}`;
+        last.after(copy);
+    }
+    link.href = "#copy-0"; link.id = "far"; link.textContent = "far";
+    document.querySelector("h1").after(link);
+}"""
+
+
+def test_a_link_leads_to_its_document_however_many_stand_before_it(page_file: Path, chromium: Browser) -> None:
+    """Documents that were never on the screen have no height of their own yet."""
+    page, _ = open_page(chromium, page_file, 1400)
+    page.evaluate(COPY_ARTICLES)
+
+    page.locator("#far").click()
+
+    place = "() => document.querySelector('#copy-0').getBoundingClientRect().top"
+    wait_until(lambda: 0 <= page.evaluate(place) < 60, "the document is at the top")
     page.context.close()
 
 
