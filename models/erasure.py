@@ -36,7 +36,7 @@ def delete_jobs(session: Session, jobs: Sequence[UUID]) -> None:
     # Before the paths are removed: no row is written that goes at once.
     delete_batches(session, Batch.id.in_(batches) & ~is_being_filled())
     holds_paths = Batch.id.in_(batches) & Batch.options.has_key(PATHS)
-    without_paths = update(Batch).where(holds_paths).values(options=Batch.options - PATHS)
+    without_paths = update(Batch).where(holds_paths).values(options=Batch.options.op("-")(PATHS))
     session.execute(without_paths.execution_options(**UNSYNCHRONIZED))
 
 

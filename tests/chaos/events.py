@@ -37,6 +37,8 @@ from tests.fake_worker import CONTEXT
 
 # Jobs per submission: as the time goes on, so that every fault finds work.
 BLOCK_JOBS = 20
+# Other things that are done after each submission.
+BLOCK_EVENTS = 2
 # Documents that a submission shares with earlier ones, and documents that a batch gets later.
 SHARED, ADDED = 4, 3
 # Share of the deletions whose process is killed, so many seconds after it has recorded them at most.
@@ -89,16 +91,16 @@ class Producers:
         }
 
     def run(self, jobs: int, *, seconds: float) -> None:
-        """Submit blocks of jobs over that time, and do something else after each."""
+        """Submit blocks of jobs over that time, and do other things after each."""
         blocks = -(-jobs // BLOCK_JOBS)
         began = time.monotonic()
         names, weights = list(self._events), [weight for weight, _ in self._events.values()]
         for block in range(blocks):
             time.sleep(max(0.0, began + block * seconds / blocks - time.monotonic()))
             self._submit(f"block{block}", min(BLOCK_JOBS, jobs - block * BLOCK_JOBS), shared=SHARED)
-            [name] = self._random.choices(names, weights)
-            self._events[name][1]()
-            self.counts[name] += 1
+            for name in self._random.choices(names, weights, k=BLOCK_EVENTS):
+                self._events[name][1]()
+                self.counts[name] += 1
 
     def _submit(self, batch: str, count: int, *, shared: int) -> None:
         """Submit new documents to a batch, with some that other batches have."""
