@@ -52,6 +52,15 @@ AWAY_SECONDS = 0.2
 # The latest of something, which are likely to be at work: half of the events are about them.
 LATEST = 5
 
+# Batches that a digest can be made of, the oldest first.
+SUMMARIZED = """
+SELECT name FROM batches WHERE EXISTS (SELECT FROM jobs WHERE batch_id = batches.id AND summary IS NOT NULL)
+ORDER BY created_at, name"""
+ENDED = "SELECT id FROM jobs WHERE id = ANY (:ids) AND finished_at IS NOT NULL"
+MAKE_OLDER = (
+    "UPDATE batches SET retention_days = :kept WHERE name = :batch",
+    "UPDATE jobs SET finished_at = finished_at - make_interval(days => :aged) WHERE id = ANY (:ids)",
+)
 Candidate = TypeVar("Candidate")
 
 
@@ -122,8 +131,12 @@ class Producers:
         self._submit(self._pick(self.ledger.batches), ADDED, shared=1)
 
     def _make_digest(self) -> None:
-        """Make a digest of a batch, or of a digest, unless it has no summary yet."""
-        source = self._pick([*self.ledger.kept_digests, *self.ledger.batches])
+        """Make a digest of a batch, or of a digest, that has a summary: ended, at work, or about to be deleted."""
+        sources: list[str] = []
+        self._insist(lambda _: sources.extend(self._read(SUMMARIZED)))
+        if not sources:
+            return
+        source = self._pick(sources)
         name = f"digest{self.counts['digest']}"
         request = prepare_digest(Target(batch_id(source), source), self._load.digest_options, by=None, name=name)
         outages = self._outages
@@ -161,21 +174,15 @@ class Producers:
         """Make jobs of a batch that have ended older than it keeps them, and delete them for that."""
         batch = self._pick(self.ledger.batches)
         ids = [job.id for job in self.ledger.list_jobs(batch=batch)]
-        values = {"ids": ids, "batch": batch, "kept": KEPT_DAYS, "aged": AGED_DAYS}
-
-        def read() -> None:
-            with Session(self._scene.engine) as session:
-                ended = text("SELECT id FROM jobs WHERE id = ANY (:ids) AND finished_at IS NOT NULL")
-                values["ids"] = list(session.scalars(ended, values))
+        values: dict[str, Any] = {"batch": batch, "kept": KEPT_DAYS, "aged": AGED_DAYS}
 
         def age() -> None:
             with Session(self._scene.engine) as session, session.begin():
-                session.execute(text("UPDATE batches SET retention_days = :kept WHERE name = :batch"), values)
-                older = "UPDATE jobs SET finished_at = finished_at - make_interval(days => :aged) WHERE id = ANY (:ids)"
-                session.execute(text(older), values)
+                for statement in MAKE_OLDER:
+                    session.execute(text(statement), values)
 
-        self._insist(lambda _: read())
-        self.ledger.deleted |= set(values["ids"])
+        self._insist(lambda _: values.update(ids=self._read(ENDED, ids=ids)))
+        self.ledger.deleted.update(values["ids"])
         self._insist(lambda _: age())
         self._delete(DeletionKind.RETENTION, "")
 
@@ -213,6 +220,10 @@ class Producers:
                     return
         finally:
             app.close()
+
+    def _read(self, statement: str, **values: object) -> list[Any]:
+        with Session(self._scene.engine) as session:
+            return list(session.scalars(text(statement), values))
 
     def _pick(self, candidates: Sequence[Candidate]) -> Candidate:
         """Choose among all, or among the latest, which are at work."""

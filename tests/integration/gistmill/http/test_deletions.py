@@ -35,7 +35,7 @@ def test_a_batch_is_counted_and_deleted(cluster: Cluster) -> None:
 
 
 def test_the_answer_to_a_request_that_may_be_repeated_goes_with_what_it_names(cluster: Cluster) -> None:
-    files = [("files", (name, TEXT.encode())) for name in ("Zanzibar.md", "Zanzibar.xyz", "Zanzibar-2.md")]
+    files = [("files", (name, TEXT.encode())) for name in ("plain.md", "Zanzibar.pdf")]
     with open_server(cluster) as http:
         answer = http.post("/api/batches/files", files=files, headers={"Idempotency-Key": "nightly"}).json()
         assert "idempotency_keys" in find_in_tables(cluster.engine, "(Zanzibar)")
