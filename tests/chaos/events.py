@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
@@ -118,7 +119,7 @@ class Producers:
         documents = self._random.sample(others, min(shared, len(others)))
         while len(documents) < count:
             chunks = self._random.randint(*self._load.chunks[strategy])
-            documents.append(self.ledger.add_document(lambda name, chunks=chunks: write_text(name, chunks)))
+            documents.append(self.ledger.add_document(partial(write_text, sections=chunks)))
         options = choose_options(strategy=strategy, **self._load.options)
         request = SubmissionRequest(batch, options, self._random.choice(list(Priority)))
         self.ledger.accept(batch, documents, options)

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, inspect, select, text, update
 from sqlalchemy.orm import Session
 
 import gistmill as public
@@ -35,6 +35,28 @@ from workers.execution.reclaim import Reclaimer
 
 # Stands in the texts of the documents that are deleted, and in what a worker writes about them.
 SECRET = "Zanzibar"
+# Tables that hold no text and no name of a document: numbers, and facts of the cluster.
+TEXTLESS = {"alembic_version", "citations", "cluster_facts", "deletions", "digest_parts", "weights", "workers"}
+# Texts in the other columns that can hold one, as errors, checks and `gistmill serve` leave them.
+PLANTED = (
+    """UPDATE chunks SET headings = '["Zanzibar"]'""",
+    """UPDATE step_attempts SET error = '{"message": "Zanzibar"}'""",
+    "UPDATE sentences SET kind = 'flagged', reason = 'no mention of Zanzibar'",
+    """INSERT INTO evaluations (job_id, metric, value, evidence)
+    SELECT id, 'consistency', 1, '{"question": "Where is Zanzibar?"}' FROM jobs""",
+    """INSERT INTO webhooks (id, batch_id, url, state, error)
+    SELECT id, id, 'https://zanzibar.example', 'failed', 'no answer' FROM batches""",
+    """INSERT INTO files (id, purpose, filename, bytes, batch_id)
+    SELECT id, 'batch_output', 'Zanzibar.jsonl', 8, id FROM batches""",
+    """INSERT INTO files (id, purpose, filename, bytes)
+    SELECT gen_random_uuid(), 'batch', name, 8 FROM batches""",
+    "INSERT INTO file_parts (file_id, index, data) SELECT id, 0, 'Zanzibar' FROM files WHERE purpose = 'batch'",
+    """INSERT INTO chat_batches (id, input_file, endpoint, completion_window, labels, status, expires_at)
+    SELECT batches.id, files.id, '/v1', '24h', '{"about": "Zanzibar"}', 'completed', now()
+    FROM batches JOIN files ON files.filename = batches.name""",
+    """INSERT INTO idempotency_keys (key, request, answer)
+    SELECT id, '', jsonb_build_object('id', id, 'name', 'Zanzibar') FROM batches""",
+)
 
 
 def count_rows(cluster: Cluster, table: str, condition: str = "true") -> int:
@@ -77,6 +99,20 @@ def test_no_table_and_no_dump_holds_the_text_of_a_deleted_batch(gistmill: Gistmi
     assert count_rows(cluster, "batches") == 1
     # A batch that is gone is unknown, and no error of the program.
     assert gistmill("status", "secret").code == 2
+
+
+@pytest.mark.usefixtures("secret")
+def test_no_table_that_can_hold_a_text_keeps_it(gistmill: Gistmill, cluster: Cluster) -> None:
+    with cluster.engine.begin() as transaction:
+        for statement in PLANTED:
+            transaction.execute(text(statement))
+    # A new table must be planted, or be known to hold no text.
+    assert set(find_secret(cluster.engine)) == set(inspect(cluster.engine).get_table_names()) - TEXTLESS
+
+    for batch in ("secret", "other"):
+        gistmill("delete", batch, "--yes")
+
+    assert find_secret(cluster.engine) == []
 
 
 @pytest.mark.usefixtures("secret")
