@@ -153,7 +153,5 @@ def _answer_http(_: Request, error: Exception) -> JSONResponse:
 
 
 def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The route's pattern: the address may hold a batch's name.
-    path = getattr(request.scope.get("route"), "path", "of an unknown path")
-    LOGGER.error("%s %s failed", request.method, path, exc_info=error)
+    LOGGER.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return answer_error(SERVER_ERROR, "the server failed at this request; its log says why")
