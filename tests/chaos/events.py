@@ -107,12 +107,12 @@ class Producers:
         names, weights = list(self._events), [weight for weight, _ in self._events.values()]
         for block in range(blocks):
             time.sleep(max(0.0, began + block * seconds / blocks - time.monotonic()))
-            self._submit(f"block{block}", min(BLOCK_JOBS, jobs - block * BLOCK_JOBS), shared=SHARED)
+            self.submit(f"block{block}", min(BLOCK_JOBS, jobs - block * BLOCK_JOBS), shared=SHARED)
             for name in self._random.choices(names, weights, k=BLOCK_EVENTS):
                 self._events[name][1]()
                 self.counts[name] += 1
 
-    def _submit(self, batch: str, count: int, *, shared: int) -> None:
+    def submit(self, batch: str, count: int, *, shared: int = 0) -> None:
         """Submit new documents to a batch, with some that other batches have."""
         strategy = self._random.choice(list(self._load.chunks))
         others = sorted(self.ledger.documents - {job.document for job in self.ledger.list_jobs(batch=batch)})
@@ -129,7 +129,7 @@ class Producers:
         )
 
     def _add_to_batch(self) -> None:
-        self._submit(self._pick(self.ledger.batches), ADDED, shared=1)
+        self.submit(self._pick(self.ledger.batches), ADDED, shared=1)
 
     def _make_digest(self) -> None:
         """Make a digest of a batch, or of a digest, that has a summary: ended, at work, or about to be deleted."""

@@ -44,7 +44,7 @@ def compare_with_ledger(scene: Scene, ledger: Ledger) -> Findings:
 def _find_broken(engine: Engine, ledger: Ledger) -> Iterator[str]:
     """Yield the documents of jobs that must be there and are not, or not whole."""
     with Session(engine) as session:
-        texts = dict(session.execute(select(Document.sha256, Document.text)).tuples().all())
+        texts = {row.sha256: row.text for row in session.execute(select(Document.sha256, Document.text))}
     for document in ledger.documents:
         if texts.get(ledger.hash(document)) != ledger.texts[document]:
             yield document
