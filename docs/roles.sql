@@ -84,8 +84,10 @@ GRANT DELETE ON sentences TO gistmill_worker;
 GRANT UPDATE ON jobs, steps, evaluations, workers, cluster_facts TO gistmill_worker;
 
 -- Deletion is a right of its own: `gistmill delete` and the daily `gistmill delete --expired`. The update of one column
--- is the right to lock a row; what goes with a job goes by its foreign keys.
-GRANT DELETE ON jobs, documents, batches, files TO gistmill_deleter;
+-- is the right to lock a row; what goes with a job goes by its foreign keys. A batch that stays loses its paths, which
+-- name files.
+GRANT DELETE ON jobs, documents, batches, files, idempotency_keys TO gistmill_deleter;
+GRANT UPDATE (options) ON batches TO gistmill_deleter;
 GRANT UPDATE (priority) ON jobs TO gistmill_deleter;
 GRANT UPDATE (created_at) ON documents TO gistmill_deleter;
 GRANT INSERT, UPDATE ON deletions TO gistmill_deleter;

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
@@ -106,3 +106,8 @@ class ChatBatch(Base):
     cancelling_at: Mapped[datetime | None]
     # When the final status was reached.
     ended_at: Mapped[datetime | None]
+
+
+def is_being_read(batch: type[ChatBatch]) -> ColumnElement[bool]:
+    """Return the SQL condition that lines of a batch's file are not stored as jobs yet."""
+    return batch.status.in_(OPEN_STATUSES) & (batch.lines.is_(None) | (batch.stored < batch.lines))

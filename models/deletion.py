@@ -7,21 +7,21 @@ The digests that hold its summary go with it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Engine, Select, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, exists, func, literal, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
-from models.chat import CHAT_STRATEGY, ChatBatch
 from models.digest import DigestPart
-from models.files import StoredFile
+from models.erasure import delete_batches, delete_documents, delete_jobs, delete_unused_uploads, is_being_filled
 from models.job import OPEN_STATES, Job
 from models.step import Step, StepState
-from models.step_updates import affected_rows
 from models.tables import Batch, Deletion, DeletionKind, Document
 
 # Jobs per transaction: their rows are locked until it ends.
@@ -126,27 +126,25 @@ def begin_deletion(session: Session, request: DeletionRequest, *, by: str) -> UU
     return deletion.id
 
 
-def delete_due(engine: Engine, *, retention_days: int | None, by: str) -> list[UUID]:
-    """Complete the deletions whose process died, and delete the jobs that are kept no longer.
+def begin_retention(session: Session, *, retention_days: int | None, by: str) -> UUID | None:
+    """Record a deletion of the jobs that are kept no longer, unless there is none, or such a deletion is under way.
 
     Args:
-        engine: of the results database.
+        session: the caller commits.
         retention_days: days for which the jobs of batches without a number of their own are kept; None for ever.
         by: name for the deletion's row.
-
-    Returns:
-        The deletions that were carried out.
     """
     request = DeletionRequest(DeletionKind.RETENTION, "" if retention_days is None else str(retention_days))
-    with Session(engine) as session, session.begin():
-        due = list(
-            session.scalars(select(Deletion.id).where(Deletion.finished_at.is_(None)).order_by(Deletion.created_at))
-        )
-        if session.scalar(select(Job.id).where(request.condition).limit(1)) is not None:
-            due.append(begin_deletion(session, request, by=by))
-    for deletion_id in due:
-        carry_out(engine, deletion_id)
-    return due
+    under_way = select(Deletion.id).where(Deletion.kind == request.kind, Deletion.finished_at.is_(None))
+    if session.scalar(under_way.limit(1)) or not session.scalar(select(Job.id).where(request.condition).limit(1)):
+        return None
+    return begin_deletion(session, request, by=by)
+
+
+def list_unfinished(session: Session) -> list[UUID]:
+    """Return the deletions that are not finished, the oldest first."""
+    statement = select(Deletion.id).where(Deletion.finished_at.is_(None)).order_by(Deletion.created_at)
+    return list(session.scalars(statement))
 
 
 def may_delete(session: Session) -> bool:
@@ -154,45 +152,60 @@ def may_delete(session: Session) -> bool:
     return bool(session.scalar(select(func.has_table_privilege(Document.__tablename__, "DELETE"))))
 
 
-def carry_out(engine: Engine, deletion_id: UUID) -> None:
-    """Delete block by block until nothing is left; another process may do the same at the same time."""
+def carry_out(engine: Engine, deletion_id: UUID, *, seconds: float = inf, waits: bool = True) -> bool:
+    """Delete block by block until nothing is left, or until the time is over.
+
+    Args:
+        engine: of the results database.
+        deletion_id: the deletion.
+        seconds: time after which no further block begins.
+        waits: wait for another process that deletes a block of the same deletion; False leaves it to that process.
+
+    Returns:
+        Whether this call has finished the deletion.
+    """
+    until = time.monotonic() + seconds
     while True:
         try:
             with Session(engine) as session, session.begin():
-                if not delete_block(session, deletion_id):
-                    return
+                deletion = _lock_unfinished(session, deletion_id, waits=waits)
+                if deletion is None:
+                    return False
+                is_over = not delete_block(session, deletion)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in CONFLICTS:
                 raise
+            is_over = False
+        if is_over or time.monotonic() >= until:
+            return is_over
 
 
-def delete_block(session: Session, deletion_id: UUID) -> bool:
+def delete_block(session: Session, deletion: Deletion) -> bool:
     """Delete a block of jobs with the documents that no other job needs; the caller commits.
 
     Returns:
         False if nothing was left to delete, and the deletion is marked as finished.
     """
-    deletion = session.get(Deletion, deletion_id, with_for_update=True, populate_existing=True)
-    if deletion is None or deletion.finished_at is not None:
-        return False
     request = DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
     jobs = _lock_jobs(session, request)
     if jobs:
-        digests = _lock_digests(session, list(jobs))
-        ids = [*jobs, *digests]
-        deletion.jobs += len(ids)
-        deletion.steps += session.scalar(select(func.count()).where(Step.job_id.in_(ids))) or 0
-        batches = session.scalars(select(Job.batch_id).where(Job.id.in_(list(digests))).distinct()).all()
-        _delete_uploads(session, ids)
-        session.execute(delete(Job).where(Job.id.in_(ids)).execution_options(synchronize_session=False))
-        deletion.documents += _delete_unneeded(session, sorted({*jobs.values(), *digests.values()}))
-        _delete_empty(session, Batch.id.in_(batches))
+        jobs |= _lock_digests(session, list(jobs))
+        deletion.jobs += len(jobs)
+        deletion.steps += session.scalar(select(func.count()).where(Step.job_id.in_(jobs))) or 0
+        delete_jobs(session, list(jobs))
+        deletion.documents += delete_documents(session, sorted(set(jobs.values())))
         return True
     if request.kind is DeletionKind.DOCUMENT:
-        deletion.documents += _delete_unneeded(session, [request.subject])
-    _delete_empty_batches(session, request)
+        deletion.documents += delete_documents(session, [request.subject])
+    _delete_leftovers(session, request)
     deletion.finished_at = func.clock_timestamp()
     return False
+
+
+def _lock_unfinished(session: Session, deletion_id: UUID, *, waits: bool) -> Deletion | None:
+    """Lock a deletion; None if it is finished, unknown, or locked by another process and not waited for."""
+    statement = select(Deletion).where(Deletion.id == deletion_id, Deletion.finished_at.is_(None))
+    return session.scalars(statement.with_for_update(skip_locked=not waits)).one_or_none()
 
 
 def _days_ago(days: ColumnElement[int]) -> ColumnElement[datetime]:
@@ -227,38 +240,18 @@ def _lock_digests(session: Session, jobs: Sequence[UUID]) -> dict[UUID, str]:
     return found
 
 
-def _delete_unneeded(session: Session, documents: Sequence[str]) -> int:
-    # Locked in a statement of its own: the next one then sees every job that was submitted meanwhile.
-    session.execute(
-        select(Document.sha256).where(Document.sha256.in_(documents)).order_by(Document.sha256).with_for_update()
-    )
-    unneeded = delete(Document).where(
-        Document.sha256.in_(documents), ~exists().where(Job.document_sha256 == Document.sha256)
-    )
-    return affected_rows(session.execute(unneeded.execution_options(synchronize_session=False)))
-
-
-def _delete_uploads(session: Session, jobs: Sequence[UUID]) -> None:
-    """Delete the uploaded files that hold the requests of chat jobs, with all other requests in them."""
-    batches = select(Job.batch_id).where(Job.id.in_(jobs), Job.strategy == CHAT_STRATEGY)
-    uploads = select(ChatBatch.input_file).where(ChatBatch.id.in_(batches))
-    session.execute(delete(StoredFile).where(StoredFile.id.in_(uploads)).execution_options(synchronize_session=False))
-
-
-def _delete_empty_batches(session: Session, request: DeletionRequest) -> None:
-    chosen: ColumnElement[bool]
-    if request.kind is DeletionKind.BATCH:
-        chosen = Batch.id == UUID(request.subject)
-    elif request.kind is DeletionKind.AGE:
-        chosen = Batch.created_at < datetime.fromisoformat(request.subject)
-    elif request.kind is DeletionKind.RETENTION:
-        days = int(request.subject) if request.subject else None
-        chosen = Batch.created_at < _days_ago(func.coalesce(Batch.retention_days, days))
-    else:
-        return
-    _delete_empty(session, chosen)
-
-
-def _delete_empty(session: Session, chosen: ColumnElement[bool]) -> None:
-    is_empty = ~exists().where(Job.batch_id == Batch.id)
-    session.execute(delete(Batch).where(chosen, is_empty).execution_options(synchronize_session=False))
+def _delete_leftovers(session: Session, request: DeletionRequest) -> None:
+    """Delete the batches without jobs, and the uploads without batches, that the request is about too."""
+    match request.kind:
+        case DeletionKind.BATCH:
+            delete_batches(session, Batch.id == UUID(request.subject))
+        case DeletionKind.AGE:
+            moment = datetime.fromisoformat(request.subject)
+            delete_batches(session, (Batch.created_at < moment) & ~is_being_filled())
+            delete_unused_uploads(session, moment)
+        case DeletionKind.RETENTION:
+            days = int(request.subject) if request.subject else None
+            is_past = Batch.created_at < _days_ago(func.coalesce(Batch.retention_days, days))
+            delete_batches(session, is_past & ~is_being_filled())
+            if days is not None:
+                delete_unused_uploads(session, _days_ago(literal(days)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -73,9 +73,25 @@ def connect(
         hide_parameters=True,
         connect_args={**CONNECT_ARGS, "application_name": application},
     )
+    _drop_error_details(engine)
     if idle_in_transaction_timeout is not None:
         _limit_idle_transactions(engine, idle_in_transaction_timeout)
     return engine
+
+
+def _drop_error_details(engine: Engine) -> None:
+    """Cut the errors of the server to their messages: the details quote values of rows, and errors are logged."""
+
+    @event.listens_for(engine, "handle_error")
+    def cut(context: ExceptionContext) -> None:
+        original = context.original_exception
+        message = getattr(getattr(original, "diag", None), "message_primary", None)
+        if message is None:
+            return
+        whole = str(original)
+        original.args = (message,)
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.args = (str(context.sqlalchemy_exception.args[0]).replace(whole, message),)
 
 
 def _limit_idle_transactions(engine: Engine, seconds: float) -> None:

@@ -14,12 +14,7 @@ from uuid import UUID
 from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
 
-from models.deletion import (
-    DeletionRequest,
-    begin_deletion,
-    carry_out,
-    delete_due,
-)
+from models.deletion import DeletionRequest, begin_deletion, begin_retention, carry_out, list_unfinished
 from models.errors import SettingsError, UnknownIdError
 from models.lookup import Target, find_target
 from models.session import explain_outage
@@ -127,7 +122,11 @@ def delete_requested(engine: Engine, request: DeletionRequest) -> DeletionRecord
 def delete_expired(engine: Engine, *, retention_days: int | None) -> list[DeletionRecord]:
     """Complete unfinished deletions, and delete the jobs that their batch, or else the setting, keeps no longer."""
     with explain_outage(engine):
-        due = delete_due(engine, retention_days=retention_days, by=_name_caller())
+        with Session(engine) as session, session.begin():
+            begin_retention(session, retention_days=retention_days, by=_name_caller())
+            due = list_unfinished(session)
+        for deletion_id in due:
+            carry_out(engine, deletion_id)
     with Session(engine) as session:
         return [_read_record(session, deletion_id) for deletion_id in due]
 

@@ -43,6 +43,7 @@ def rescue() -> None:
             CeleryPublisher(make_celery(broker_url)),
             redispatch_seconds=settings.redispatch_seconds,
             restart_grace_seconds=settings.restart_grace_seconds,
+            retention_days=settings.retention_days,
         )
         try:
             report = reclaimer.run_pass()

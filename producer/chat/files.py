@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from models.chat import OPEN_STATUSES, ChatBatch
+from models.chat import ChatBatch, is_being_read
 from models.files import FilePart, FilePurpose, StoredFile
 from producer.errors import ChatFileError
 from producer.sources.limits import MIB, format_bytes
@@ -65,12 +65,8 @@ def delete_file(session: Session, file: StoredFile) -> None:
     Raises:
         ChatFileError: lines of it are not stored as jobs yet.
     """
-    is_unread = select(ChatBatch.id).where(
-        ChatBatch.input_file == file.id,
-        ChatBatch.status.in_(OPEN_STATUSES),
-        (ChatBatch.lines.is_(None)) | (ChatBatch.stored < ChatBatch.lines),
-    )
-    if session.scalar(is_unread.limit(1)) is not None:
+    readers = select(ChatBatch.id).where(ChatBatch.input_file == file.id, is_being_read(ChatBatch))
+    if session.scalar(readers.limit(1)) is not None:
         raise ChatFileError("a batch still reads this file; cancel the batch, or delete the file later")
     session.delete(file)
 

@@ -1,4 +1,4 @@
-"""A soak: thousands of jobs while everything dies at random; ends with what the database says about it.
+"""A soak: thousands of jobs, deletions and digests while everything dies at random; ends with what was found then.
 
 With ``--engine vllm`` the workers generate on a real vLLM server, and faults hit that too. Its weights are random and
 small, because a start takes a minute even so. ``GISTMILL_VLLM`` names the Python that has vLLM.
@@ -13,49 +13,51 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import secrets
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
-from models.job import Priority
-from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
 from models.settings import VLLM, read_settings
-from producer.intake import SubmissionRequest
-from producer.sources.source import Source
-from producer.submit import Submission, SubmissionResult
 from tests.chaos.arena import open_arena
+from tests.chaos.events import Load, Producers
 from tests.chaos.faults import Tormentor
-from tests.chaos.invariants import Findings, find_violations
-from tests.chaos.scene import Scene, choose_options, write_text
+from tests.chaos.forgetting import compare_with_ledger
+from tests.chaos.invariants import find_violations
+from tests.chaos.scene import Scene
 from tests.chaos.vllm_cluster import VllmCluster
 from tests.tiny_gemma import build_tiny_family
 
 WORKERS = 3
-# Jobs per submission: as the time goes on, so that every fault finds work.
-BLOCK_JOBS = 20
 # Seconds that a generation takes.
 GENERATION = (0.01, 0.06)
 # Chunks of a job, by strategy; with the plan and the reduce this makes more than six steps a job on average.
-CHUNKS = {"map-reduce": (8, 18), "refine": (5, 13), "stuff": (1, 3), "auto": (6, 16)}
+LOAD = Load(
+    chunks={"map-reduce": (8, 18), "refine": (5, 13), "stuff": (1, 3), "auto": (6, 16)},
+    digest_options={"chunk_tokens": 60, "overlap_tokens": 0, "max_new_tokens": 40},
+)
 # With a vLLM server, which needs a minute to start. ``auto`` would extract without it, because no sentence
 # of random weights is true.
-VLLM_CHUNKS = {"map-reduce": (2, 3), "refine": (2, 2), "stuff": (1, 1)}
-VLLM_OPTIONS = {"chunk_tokens": 120, "generation": {"max_new_tokens": 32}}
+VLLM_LOAD = Load(
+    chunks={"map-reduce": (2, 3), "refine": (2, 2), "stuff": (1, 1)},
+    options={"chunk_tokens": 120, "generation": {"max_new_tokens": 32}},
+    digest_options={"chunk_tokens": 120, "overlap_tokens": 0, "max_new_tokens": 32},
+)
 VLLM_PAUSE = (8.0, 20.0)
 # Seconds: some frozen workers lose their leases, and some frozen servers are killed as hung.
 VLLM_FROZEN = (2.0, 60.0)
 VLLM_LEASE, VLLM_HANG = 15, 45
+# Share of the time over which jobs are submitted.
+SUBMITTING = 0.9
 # Seconds until the last job must have ended after the last fault; the worst backoff is one minute.
 PATIENCE = 1800
 
@@ -72,20 +74,26 @@ def main() -> int:
     options = parse_arguments()
     with open_arena() as arena, tempfile.TemporaryDirectory() as folder:
         scene = Scene(arena, Path(folder))
+        producers = Producers(scene, VLLM_LOAD if options.engine == VLLM else LOAD, seed=options.seed)
         try:
             started = time.monotonic()
             with (run_vllm if options.engine == VLLM else run_fakes)(scene, options) as tormentor:
-                torment(scene, options, tormentor)
+                torment(producers, options, tormentor)
                 is_over = wait_for_end(scene)
-            report = make_report(scene, options, tormentor)
-            print_report(report, tormentor, seconds=time.monotonic() - started, is_over=is_over)
+            report = make_report(scene, options, tormentor, producers)
+            counts = tormentor.counts + producers.counts
+            print_report(report, counts, seconds=time.monotonic() - started, is_over=is_over)
         finally:
             scene.close()
     print(json.dumps({name: report[name] for name in KEYS}))
-    return int(any(report[name] for name in ("lost", "doubled", "not_terminal")))
+    return int(any(report[name] for name in BROKEN))
 
 
-KEYS = ("jobs", "steps", "faults", "lost", "doubled", "not_terminal", "rerun_steps", "seed")
+BROKEN = ("lost", "doubled", "not_terminal", "left")
+KEYS = (
+    *("jobs", "steps", "faults", "deletions", "killed_deletions", "deleted_jobs", "digests", "deleted_digests"),
+    *(*BROKEN, "rerun_steps", "seed"),
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -151,78 +159,56 @@ def build_vllm_weights(folder: Path) -> Path:
     return build_tiny_family(folder, config)
 
 
-def torment(scene: Scene, options: argparse.Namespace, tormentor: Tormentor) -> None:
-    """Submit the jobs little by little while faults happen, and let those go on until the last is submitted."""
-    producer = threading.Thread(target=submit_jobs, args=(scene, options))
-    producer.start()
-    tormentor.run(options.seconds, has_work=producer.is_alive)
-    tormentor.stop()
-    producer.join()
-
-
-def submit_jobs(scene: Scene, options: argparse.Namespace) -> None:
-    """Submit blocks of jobs over nine tenths of the time; a block that Postgres refuses is submitted again."""
-    chance = random.Random(options.seed)
-    blocks = -(-options.jobs // BLOCK_JOBS)
-    chunks = VLLM_CHUNKS if options.engine == VLLM else CHUNKS
-    began = time.monotonic()
-    for block in range(blocks):
-        time.sleep(max(0.0, began + block * 0.9 * options.seconds / blocks - time.monotonic()))
-        strategy = chance.choice(list(chunks))
-        count = min(BLOCK_JOBS, options.jobs - block * BLOCK_JOBS)
-        names = [f"text{block}x{place}" for place in range(count)]
-        sources = [Source(name, write_text(name, chance.randint(*chunks[strategy])), "markdown") for name in names]
-        job_options = choose_options(strategy=strategy, **(VLLM_OPTIONS if options.engine == VLLM else {}))
-        request = SubmissionRequest(f"block{block}", job_options, chance.choice(list(Priority)))
-        submit_block(scene, request, sources)
-
-
-def submit_block(scene: Scene, request: SubmissionRequest, sources: Sequence[Source]) -> None:
-    """Submit as a user does, again if Postgres was away: the same submission creates nothing twice."""
-    app = make_celery(scene.arena.broker_url)
-    outbox_publisher = OutboxPublisher(scene.engine, CeleryPublisher(app))
-    while True:
-        try:
-            Submission(scene.engine, outbox_publisher, request, SubmissionResult()).run(sources)
-        except OperationalError:
-            time.sleep(0.2)
-        else:
-            break
-    app.close()
+def torment(producers: Producers, options: argparse.Namespace, tormentor: Tormentor) -> None:
+    """Let producers work while faults happen, and let those go on until the last job is submitted."""
+    arguments = {"jobs": options.jobs, "seconds": SUBMITTING * options.seconds}
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(producers.run, **arguments)
+        tormentor.run(options.seconds, has_work=lambda: not work.done())
+        tormentor.stop()
+        work.result()
 
 
 def wait_for_end(scene: Scene) -> bool:
-    """Wait until every job is final; False if that takes too long."""
-    open_jobs = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
+    """Wait until every job and every deletion has ended and no message is left; False if that takes too long."""
+    is_open = """
+        SELECT (SELECT count(*) FROM jobs WHERE state IN ('queued', 'running'))
+             + (SELECT count(*) FROM deletions WHERE finished_at IS NULL)"""
     try:
-        scene.wait_until(lambda: scene.count(open_jobs) == 0, "every job is final", seconds=PATIENCE)
+        scene.wait_until(
+            lambda: scene.count(is_open) + scene.count_messages() == 0, "all work has ended", seconds=PATIENCE
+        )
     except AssertionError:
         return False
     return True
 
 
-def make_report(scene: Scene, options: argparse.Namespace, tormentor: Tormentor) -> dict[str, object]:
-    """Ask the database what happened."""
-    findings: Findings = find_violations(scene.engine)
-    jobs = scene.count("SELECT count(*) FROM jobs")
+def make_report(
+    scene: Scene, options: argparse.Namespace, tormentor: Tormentor, producers: Producers
+) -> dict[str, object]:
+    """Ask the cluster what happened, and compare it with what producers were told."""
+    ledger = producers.ledger
+    findings = [find_violations(scene.engine), compare_with_ledger(scene, ledger)]
     with scene.engine.connect() as connection:
         slowest = float(connection.execute(text(SLOWEST)).scalar_one())
-    states = count_by(scene, "state", "jobs")
-    outcomes = count_by(scene, "outcome", "step_attempts")
+    digests = scene.count("SELECT count(*) FROM jobs WHERE options ->> 'digest' = 'true'")
     return {
-        "jobs": jobs,
+        "jobs": len(ledger.jobs),
         "steps": scene.count("SELECT count(*) FROM steps"),
         "faults": tormentor.counts.total(),
-        "lost": findings.lost + max(0, options.jobs - jobs),
-        "doubled": findings.doubled + max(0, jobs - options.jobs),
-        "not_terminal": findings.not_terminal,
+        "deletions": scene.count("SELECT count(*) FROM deletions"),
+        "killed_deletions": producers.counts["deletion killed"],
+        "deleted_jobs": scene.count("SELECT coalesce(sum(jobs), 0) FROM deletions"),
+        "digests": len(ledger.digests),
+        "deleted_digests": len(ledger.digests) - digests,
+        **{name: sum(getattr(found, name) for found in findings) for name in BROKEN},
         "rerun_steps": scene.count("SELECT count(*) FROM steps WHERE attempt > 1"),
         "seed": options.seed,
         "slowest": slowest,
-        "states": states,
+        "states": count_by(scene, "state", "jobs"),
         "strategies": count_by(scene, "strategy", "jobs"),
-        "outcomes": outcomes,
-        "violations": findings.details,
+        "outcomes": count_by(scene, "outcome", "step_attempts"),
+        "violations": findings[0].details | findings[1].details,
         "worker_starts": scene.count("SELECT count(*) FROM workers"),
     }
 
@@ -234,18 +220,18 @@ def count_by(scene: Scene, column: str, table: str) -> dict[str, int]:
         return {value: count for value, count in rows}  # noqa: C416 - rows are not quite tuples
 
 
-def print_report(report: dict[str, object], tormentor: Tormentor, *, seconds: float, is_over: bool) -> None:
+def print_report(report: dict[str, object], counts: Counter[str], *, seconds: float, is_over: bool) -> None:
     """Print the table."""
     table = Table("what", "how many", title=f"soak, seed {report['seed']}")
-    for name in ("jobs", "states", "strategies", "steps", "outcomes", "faults"):
-        table.add_row(name, _write(report[name]))
-    for name, count in sorted(tormentor.counts.items()):
+    for name in ("jobs", "states", "strategies", "steps", "outcomes", "faults", *KEYS[3:8]):
+        table.add_row(name.replace("_", " "), _write(report[name]))
+    for name, count in sorted(counts.items()):
         table.add_row(f"  {name}", str(count))
     table.add_row("worker processes started", _write(report["worker_starts"]))
     table.add_row("steps run more than once", _write(report["rerun_steps"]))
     table.add_row("slowest recovery", f"{report['slowest']:.1f} s")
     table.add_row("whole soak", f"{seconds:.0f} s" if is_over else f"{seconds:.0f} s, and not over")
-    for name in ("lost", "doubled", "not_terminal", "violations"):
+    for name in (*BROKEN, "violations"):
         table.add_row(name, _write(report[name]))
     Console(width=100).print(table)
 

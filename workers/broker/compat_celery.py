@@ -7,6 +7,7 @@ celery.worker.consumer
     Consumer.hub  event loop
     Consumer.on_ready  called after each connection
     Consumer.on_send_event_buffered  called after each event
+    Consumer.on_unknown_task  called for a task that is not registered, and logs its message
 celery.events.dispatcher
     EventDispatcher.buffer_limit  number of events that triggers a flush
 celery.concurrency.thread
@@ -45,6 +46,11 @@ class BufferingConsumer(Consumer):
 
     def on_send_event_buffered(self) -> None:
         """Leave the event in the buffer until the next flush."""
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Any) -> None:
+        """Drop the message, as of a newer version, without the names of its document and batch in the log."""
+        message.headers.pop("argsrepr", None)
+        super().on_unknown_task(body, message, exc)
 
 
 class TaskPool(ThreadPool):

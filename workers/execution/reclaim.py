@@ -18,14 +18,16 @@ import psutil
 import redis
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 from models import recovery
 from models.broker_state import BrokerProcess, LossReason, record_broker
-from models.deletion import delete_due, may_delete
+from models.deletion import begin_retention, carry_out, list_unfinished, may_delete
 from models.publisher import BROKER_OPTIONS, OutboxPublisher, Publisher
 from models.queues import PRIORITY_STEPS
+from models.session import describe_database_error
 
 log = structlog.get_logger()
 
@@ -34,8 +36,10 @@ EPOCH_KEY = "gistmill:epoch"
 LEVEL_SEPARATOR = "\x06\x16"
 # Seconds between two searches for stuck jobs; a stuck job means that an invariant is broken.
 STUCK_SECONDS = 300
-# Seconds between two searches for jobs that are kept no longer, and for deletions whose process died.
-DELETION_SECONDS = 600
+# Seconds between two searches for jobs that are kept no longer.
+RETENTION_SECONDS = 600
+# Seconds of a pass for a deletion whose process died: lost work is reclaimed in the same thread.
+DELETION_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 
@@ -79,7 +83,8 @@ class Reclaimer:
         self._restart_grace_seconds = restart_grace_seconds
         self._next_stuck_search = 0.0
         self._retention_days = retention_days
-        self._next_deletion = time.monotonic() + DELETION_SECONDS
+        self._next_retention = 0.0
+        self._may_delete = False
 
     def run_pass(self) -> ReclaimReport | None:
         """Run one pass; None if another process holds the lock.
@@ -149,15 +154,22 @@ class Reclaimer:
         return len(jobs)
 
     def _delete_due(self) -> None:
-        """Delete what is kept no longer, where this worker's role may: a role of its own may do it elsewhere."""
-        if time.monotonic() < self._next_deletion:
-            return
-        self._next_deletion = time.monotonic() + DELETION_SECONDS
-        with Session(self._engine) as session:
-            if not may_delete(session):
-                return
-        for deletion in delete_due(self._engine, retention_days=self._retention_days, by=host_identity()):
-            log.info("jobs_deleted", deletion=str(deletion))
+        """Delete for a moment what must go, where this worker's role may: a role of its own may do it elsewhere."""
+        with Session(self._engine) as session, session.begin():
+            if time.monotonic() >= self._next_retention:
+                self._next_retention = time.monotonic() + RETENTION_SECONDS
+                self._may_delete = may_delete(session)
+                if self._may_delete:
+                    begin_retention(session, retention_days=self._retention_days, by=host_identity())
+            due = list_unfinished(session) if self._may_delete else []
+        for deletion in due:
+            try:
+                # A process that is at it needs no help.
+                if carry_out(self._engine, deletion, seconds=DELETION_SECONDS, waits=False):
+                    log.info("deletion_finished", deletion=str(deletion))
+            except DBAPIError as error:
+                reason = describe_database_error(error)
+                log.warning("deletion_postponed", deletion=str(deletion), error=reason)
 
     def _detect_broker_loss(self) -> int:
         fresh = uuid.uuid4().hex

@@ -65,14 +65,17 @@ def _is_finite(value: Any) -> bool:
 
 
 def find_fault(data: Json, schema: str) -> str | None:
-    """Return in words where data are not valid by a schema, given as JSON text; None if they are valid."""
+    """Return in words where data are not valid by a schema, given as JSON text; None if they are valid.
+
+    The words do not quote the data, because errors are logged.
+    """
     from jsonschema.exceptions import best_match
 
     error = best_match(_read_validator(schema).iter_errors(data))
     if error is None:
         return None
     place = ".".join(map(str, error.absolute_path)) or "the object"
-    return f"{place}: {' '.join(error.message.split())[:200]}"
+    return f"{place} does not meet {json.dumps({error.validator: error.validator_value}, ensure_ascii=False)[:200]}"
 
 
 @lru_cache(maxsize=64)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+import traceback
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from models.errors import UnreachableError
 from models.session import connect, explain_outage
 from tests.conftest import Cluster
 from workers.execution.store import is_outage
 
+SECRET = "Zanzibar"
 LOCK = text("SELECT pg_advisory_xact_lock(1)")
 
 
@@ -54,3 +57,14 @@ def test_who_only_reads_may_be_slow(cluster: Cluster) -> None:
     engine = connect(cluster.database_url, pool_size=1, idle_in_transaction_timeout=None)
     assert stand_still(engine) == 1
     engine.dispose()
+
+
+def test_errors_of_the_server_do_not_quote_rows(cluster: Cluster) -> None:
+    insert = text("INSERT INTO documents (sha256, format, text) VALUES (repeat('a', 64), 'pdf', :words)")
+    with pytest.raises(IntegrityError) as raised, cluster.engine.begin() as transaction:
+        transaction.execute(insert, {"words": SECRET})
+
+    told = "".join(traceback.format_exception(raised.value))
+    assert "format_is_known" in told
+    assert "Failing row" not in told
+    assert SECRET not in told

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, inspect, select, text, update
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 import gistmill as public
 import producer.digest
-from models.deletion import DeletionRequest, begin_deletion, carry_out, delete_due
+from models.deletion import DeletionRequest, begin_deletion, carry_out
 from models.job import Job
 from models.publisher import OutboxPublisher
 from models.tables import Batch, Deletion, DeletionKind, Document
@@ -30,9 +30,33 @@ from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Bell, Driver, HandDrivenWorker
 from tests.integration.conftest import Gistmill, read_jobs
 from tests.jobs import section_options
+from tests.traces import find_in_tables
+from workers.execution.reclaim import Reclaimer
 
 # Stands in the texts of the documents that are deleted, and in what a worker writes about them.
 SECRET = "Zanzibar"
+# Tables that hold no text and no name of a document: numbers, and facts of the cluster.
+TEXTLESS = {"alembic_version", "citations", "cluster_facts", "deletions", "digest_parts", "weights", "workers"}
+# Texts in the other columns that can hold one, as errors, checks and `gistmill serve` leave them.
+PLANTED = (
+    """UPDATE chunks SET headings = '["Zanzibar"]'""",
+    """UPDATE step_attempts SET error = '{"message": "Zanzibar"}'""",
+    "UPDATE sentences SET kind = 'flagged', reason = 'no mention of Zanzibar'",
+    """INSERT INTO evaluations (job_id, metric, value, evidence)
+    SELECT id, 'consistency', 1, '{"question": "Where is Zanzibar?"}' FROM jobs""",
+    """INSERT INTO webhooks (id, batch_id, url, state, error)
+    SELECT id, id, 'https://zanzibar.example', 'failed', 'no answer' FROM batches""",
+    """INSERT INTO files (id, purpose, filename, bytes, batch_id)
+    SELECT id, 'batch_output', 'Zanzibar.jsonl', 8, id FROM batches""",
+    """INSERT INTO files (id, purpose, filename, bytes)
+    SELECT gen_random_uuid(), 'batch', name, 8 FROM batches""",
+    "INSERT INTO file_parts (file_id, index, data) SELECT id, 0, 'Zanzibar' FROM files WHERE purpose = 'batch'",
+    """INSERT INTO chat_batches (id, input_file, endpoint, completion_window, labels, status, expires_at)
+    SELECT batches.id, files.id, '/v1', '24h', '{"about": "Zanzibar"}', 'completed', now()
+    FROM batches JOIN files ON files.filename = batches.name""",
+    """INSERT INTO idempotency_keys (key, request, answer)
+    SELECT id, '', jsonb_build_object('id', id, 'name', 'Zanzibar') FROM batches""",
+)
 
 
 def count_rows(cluster: Cluster, table: str, condition: str = "true") -> int:
@@ -42,14 +66,7 @@ def count_rows(cluster: Cluster, table: str, condition: str = "true") -> int:
 
 def find_secret(engine: Engine) -> list[str]:
     """Return the tables of which any row holds the secret in any column."""
-    tables = inspect(engine).get_table_names()
-    with engine.connect() as connection:
-        holds = {name: f'SELECT count(*) FROM "{name}" AS row WHERE row::text ILIKE :secret' for name in tables}
-        return [
-            name
-            for name, statement in holds.items()
-            if connection.execute(text(statement), {"secret": f"%{SECRET}%"}).scalar_one()
-        ]
+    return list(find_in_tables(engine, f"({SECRET})"))
 
 
 @pytest.fixture
@@ -82,6 +99,20 @@ def test_no_table_and_no_dump_holds_the_text_of_a_deleted_batch(gistmill: Gistmi
     assert count_rows(cluster, "batches") == 1
     # A batch that is gone is unknown, and no error of the program.
     assert gistmill("status", "secret").code == 2
+
+
+@pytest.mark.usefixtures("secret")
+def test_no_table_that_can_hold_a_text_keeps_it(gistmill: Gistmill, cluster: Cluster) -> None:
+    with cluster.engine.begin() as transaction:
+        for statement in PLANTED:
+            transaction.execute(text(statement))
+    # A new table must be planted, or be known to hold no text.
+    assert set(find_secret(cluster.engine)) == set(inspect(cluster.engine).get_table_names()) - TEXTLESS
+
+    for batch in ("secret", "other"):
+        gistmill("delete", batch, "--yes")
+
+    assert find_secret(cluster.engine) == []
 
 
 @pytest.mark.usefixtures("secret")
@@ -314,15 +345,89 @@ def test_what_was_deleted_can_be_submitted_again(
     assert {job.state for job in again} == {"queued"}
 
 
-def test_a_worker_completes_a_deletion_whose_process_died(cluster: Cluster, submitted: list[JobSummary]) -> None:
+def begin(cluster: Cluster, kind: DeletionKind, subject: object) -> UUID:
+    """Record a deletion whose process dies then."""
     with Session(cluster.engine) as session, session.begin():
-        request = DeletionRequest(DeletionKind.BATCH, str(submitted[0].batch_id))
-        deletion = begin_deletion(session, request, by="someone")
+        return begin_deletion(session, DeletionRequest(kind, str(subject)), by="someone")
 
-    assert delete_due(cluster.engine, retention_days=None, by="a worker") == [deletion]
-    assert delete_due(cluster.engine, retention_days=None, by="a worker") == []
-    assert count_rows(cluster, "jobs") == 0
-    assert count_rows(cluster, "documents") == 0
+
+def make_reclaimer(cluster: Cluster, **settings: Any) -> Reclaimer:
+    """Return what every worker runs every few seconds."""
+    return Reclaimer(
+        cluster.engine, cluster.broker_url, Bell(), redispatch_seconds=30, restart_grace_seconds=0, **settings
+    )
+
+
+def test_a_worker_completes_a_deletion_whose_process_died(cluster: Cluster, submitted: list[JobSummary]) -> None:
+    begin(cluster, DeletionKind.BATCH, submitted[0].batch_id)
+
+    make_reclaimer(cluster).run_pass()
+
+    assert count_rows(cluster, "deletions", "finished_at IS NOT NULL AND jobs = 4") == 1
+    assert count_rows(cluster, "jobs") + count_rows(cluster, "documents") == 0
+
+
+def test_a_worker_waits_for_no_process_that_deletes(cluster: Cluster, submitted: list[JobSummary]) -> None:
+    deletion = begin(cluster, DeletionKind.BATCH, submitted[0].batch_id)
+    with Session(cluster.engine) as session, session.begin():
+        session.get_one(Deletion, deletion, with_for_update=True)
+
+        make_reclaimer(cluster).run_pass()
+
+        assert count_rows(cluster, "jobs") == 4
+
+
+def test_a_worker_deletes_for_a_moment_between_its_other_work(
+    cluster: Cluster, submitted: list[JobSummary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.deletion.BLOCK_JOBS", 1)
+    monkeypatch.setattr("workers.execution.reclaim.DELETION_SECONDS", 0)
+    begin(cluster, DeletionKind.BATCH, submitted[0].batch_id)
+    reclaimer = make_reclaimer(cluster)
+    left = []
+    for _ in range(5):
+        reclaimer.run_pass()
+        left.append(count_rows(cluster, "jobs"))
+
+    assert left == [3, 2, 1, 0, 0]
+    assert count_rows(cluster, "deletions", "finished_at IS NULL") == 0
+
+
+def test_workers_delete_what_is_kept_no_longer(cluster: Cluster, secret: list[JobSummary]) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        session.execute(update(Job).values(finished_at=Job.finished_at - timedelta(days=20)))
+
+    make_reclaimer(cluster, retention_days=10).run_pass()
+    make_reclaimer(cluster, retention_days=10).run_pass()
+
+    assert [job.job_id for job in read_jobs(cluster) if job in secret] == []
+    assert count_rows(cluster, "deletions") == 1
+
+
+@pytest.mark.parametrize("chosen", ["job", "document"])
+def test_a_batch_goes_with_its_last_job(
+    gistmill: Gistmill, cluster: Cluster, secret: list[JobSummary], chosen: str
+) -> None:
+    for job in secret:
+        by_document = ("--document", job.document_sha256)
+        gistmill("delete", *(by_document if chosen == "document" else (str(job.job_id),)), "--yes")
+
+    assert count_rows(cluster, "batches") == 1
+    assert find_secret(cluster.engine) == []
+
+
+def test_a_batch_that_stays_forgets_the_paths_of_its_files(
+    gistmill: Gistmill, cluster: Cluster, tmp_path: Path
+) -> None:
+    (tmp_path / f"{SECRET}.md").write_text("Few words. " * 20)
+    (tmp_path / "other.md").write_text("Other words. " * 20)
+    gistmill("submit", f"{SECRET}.md", "other.md", "--batch", "pile", "--words", "50")
+    [job] = [job for job in read_jobs(cluster) if SECRET in job.source]
+
+    gistmill("delete", str(job.job_id), "--yes")
+
+    assert find_secret(cluster.engine) == []
+    assert count_rows(cluster, "batches", "options ->> 'words' = '50'") == 1
 
 
 def test_submissions_and_deletions_of_the_same_documents_leave_whole_jobs(cluster: Cluster) -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
+from io import BytesIO
+from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.files import FilePart
+from models.chat import ChatBatch, ChatBatchStatus
+from models.deletion import DeletionRequest
+from models.files import FilePart, StoredFile
+from models.tables import DeletionKind
+from producer.chat.batches import create_chat_batch
+from producer.chat.files import store_file
+from producer.deletion import delete_requested
 from tests.conftest import Cluster, wait_until
 from tests.integration.gistmill.http_client import open_server
+from tests.traces import find_in_tables
 
 TEXT = "The river rose by four metres in two days. The council closed both bridges on Friday."
 
@@ -22,6 +32,57 @@ def test_a_batch_is_counted_and_deleted(cluster: Cluster) -> None:
         assert http.get("/api/batches").json()["data"] == []
         assert http.post("/api/deletions", json={"name": "pile"}).status_code == 404
         assert http.post("/api/deletions", json={}).status_code == 422
+
+
+def test_the_answer_to_a_request_that_may_be_repeated_goes_with_what_it_names(cluster: Cluster) -> None:
+    files = [("files", (name, TEXT.encode())) for name in ("plain.md", "Zanzibar.pdf")]
+    with open_server(cluster) as http:
+        answer = http.post("/api/batches/files", files=files, headers={"Idempotency-Key": "nightly"}).json()
+        assert "idempotency_keys" in find_in_tables(cluster.engine, "(Zanzibar)")
+        http.post("/api/deletions", json={"name": answer["name"]})
+
+    assert find_in_tables(cluster.engine, "(Zanzibar)") == {}
+
+
+def test_a_file_that_another_batch_still_reads_stays(cluster: Cluster) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        file = store_file(session, BytesIO(b"{}"), filename="lines.jsonl")
+        for _ in range(2):
+            create_chat_batch(session, uuid4(), file, endpoint="/v1", window="24h", labels=None)
+        first, second = session.scalars(select(ChatBatch.id)).all()
+
+    assert delete_chat_batch(cluster, first) == 1
+    assert delete_chat_batch(cluster, second) == 0
+
+
+def test_a_file_goes_with_a_batch_that_was_refused(cluster: Cluster) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        file = store_file(session, BytesIO(b"{}"), filename="lines.jsonl")
+        batch = create_chat_batch(session, uuid4(), file, endpoint="/v1", window="24h", labels=None)
+        batch.status = ChatBatchStatus.FAILED
+        batch_id = batch.id
+
+    assert delete_chat_batch(cluster, batch_id) == 0
+
+
+def test_a_file_that_nobody_has_used_goes_by_its_age(cluster: Cluster) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        old, _ = (store_file(session, BytesIO(b"{}"), filename=f"{name}.jsonl") for name in ("old", "new"))
+        old.created_at -= timedelta(days=100)
+    delete_requested(
+        cluster.engine,
+        DeletionRequest(DeletionKind.AGE, (datetime.now().astimezone() - timedelta(days=90)).isoformat()),
+    )
+
+    with Session(cluster.engine) as session:
+        assert list(session.scalars(select(StoredFile.filename))) == ["new.jsonl"]
+
+
+def delete_chat_batch(cluster: Cluster, batch_id: UUID) -> int:
+    """Delete a batch, and return how many files are left."""
+    delete_requested(cluster.engine, DeletionRequest(DeletionKind.BATCH, str(batch_id)))
+    with Session(cluster.engine) as session:
+        return session.scalar(select(func.count()).select_from(StoredFile)) or 0
 
 
 def test_with_chat_requests_goes_the_file_that_they_came_in(cluster: Cluster) -> None:
