@@ -71,10 +71,9 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         reason = find_write_error(error)
         if reason is None:
             raise
-        if _has_full_output():
-            return fail(f"the output cannot be written: {reason}", ExitCode.FAILED)
-        # A library's own file, which is a temporary one if it has no name.
-        place = error.filename or f"a temporary file in {tempfile.gettempdir()} (TMPDIR)"
+        _drop_output()
+        # Without a name it is the output, or a temporary file of a library.
+        place = error.filename or f"the output, or a file in {tempfile.gettempdir()},"
         return fail(f"{place} cannot be written: {reason}; {REMEDY}", ExitCode.FAILED)
     return result if isinstance(result, int) else ExitCode.DONE
 
@@ -107,16 +106,6 @@ def warn_of_names(arguments: Sequence[str]) -> None:
 def _drop_output() -> None:
     """Redirect the rest of the output to the null device, because Python's flush at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _has_full_output() -> bool:
-    """Return whether it is the output that cannot be written; the rest of it is dropped then."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _drop_output()
-        return True
-    return False
 
 
 def _explain_usage(error: click.UsageError) -> int:

@@ -25,6 +25,8 @@ TICK_SECONDS = 0.25
 WINDOW_SECONDS = 2
 RECOVERED_SHARE = 0.9
 BATCH = "steady"
+# Seconds for the jobs that tell the capacity.
+CAPACITY_SECONDS = 600
 ENDED_BY_SECOND = """
 SELECT floor(extract(epoch FROM finished_at) - :since)::int AS second, count(*)
 FROM jobs WHERE finished_at IS NOT NULL GROUP BY 1"""
@@ -99,6 +101,10 @@ class SteadyProducer:
         """Stop after the block that is being submitted."""
         self._ended.set()
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection to the broker."""
         self._app.close()
 
     def submit(self, count: int) -> None:
@@ -126,17 +132,17 @@ class SteadyProducer:
             self._ended.wait(due - time.monotonic())
 
 
-def measure_capacity(scene: Scene, jobs: int) -> float:
-    """Return jobs per second when they all wait at once, and leave the scene empty."""
+def measure_capacity(scene: Scene, jobs: int, *, warm: int) -> float:
+    """Return jobs per second when they all wait at once, after others that open the connections of the workers."""
     producer = SteadyProducer(scene, rate=0)
-    producer.submit(jobs)
-    scene.wait_until(lambda: scene.count(OPEN_JOBS) == 0, "the jobs have ended")
+    for count in (warm, jobs):
+        started = time.time()
+        producer.submit(count)
+        scene.wait_until(lambda: scene.count(OPEN_JOBS) == 0, "the jobs have ended", seconds=CAPACITY_SECONDS)
+    producer.close()
     with scene.engine.connect() as connection:
-        seconds = connection.execute(
-            text("SELECT extract(epoch FROM max(finished_at) - min(created_at)) FROM jobs")
-        ).scalar_one()
-    producer.stop()
-    return jobs / float(seconds)
+        ended = connection.execute(text("SELECT extract(epoch FROM max(finished_at)) FROM jobs")).scalar_one()
+    return jobs / (float(ended) - started)
 
 
 def run_cell(scene: Scene, cell: Cell, *, rate: float, seconds: float, patience: float) -> StressResult:
