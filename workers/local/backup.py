@@ -68,7 +68,7 @@ def restore_backup(home: Home, path: Path) -> None:
         raise BackupError(f"there is no file {path}")
     # Fails with a sentence before anything is changed.
     _run("pg_restore", "--list", str(path))
-    with home.lock(), run_postgres(home) as engine:
+    with explain_full_disk(home.folder), home.lock(), run_postgres(home) as engine:
         if inspect(engine).get_table_names():
             raise BackupError(
                 f"the database of {home.folder} is not empty; set GISTMILL_HOME to an empty folder, or remove this one"

@@ -96,7 +96,7 @@ def test_a_home_without_room_for_a_database_is_one_sentence(
     monkeypatch.setenv("GISTMILL_HOME", str(small_disk.folder / "home"))
     done = gistmill("restore", "monday.gistmill")
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(say_full(small_disk.folder / "home" / "postgres")), done.err
+    assert done.err.startswith(say_full(small_disk.folder / "home")), done.err
 
 
 def test_an_upload_without_room_is_answered_with_507_and_taken_when_there_is_room(
