@@ -44,7 +44,10 @@ NESTED = {
             "maxItems": 2,
             "items": {
                 "type": "object",
-                "properties": {"year": {"type": "integer", "minimum": 0, "maximum": 99}, "is_past": {"type": "boolean"}},
+                "properties": {
+                    "year": {"type": "integer", "minimum": 0, "maximum": 99},
+                    "is_past": {"type": "boolean"},
+                },
                 "required": ["year", "is_past"],
                 "additionalProperties": False,
             },

@@ -193,8 +193,7 @@ def describe_cell(scene: Scene, accepted: int, marks: list[float], dead_rows: in
     starts = [round(mark - marks[0]) for mark in marks]
     # The database counts the seconds of all jobs: those after the last mark drain what is left.
     before, during, after = (
-        [ended.get(second, 0) for second in range(start, max(end, start + 1))]
-        for start, end in pairwise(starts)
+        [ended.get(second, 0) for second in range(start, max(end, start + 1))] for start, end in pairwise(starts)
     )
     findings = find_violations(scene.engine)
     return StressResult(

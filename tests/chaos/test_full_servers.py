@@ -72,7 +72,9 @@ def submit_large(scene: Scene) -> int:
     try:
         with explain_outage(scene.engine):
             publisher = OutboxPublisher(scene.engine, CeleryPublisher(app))
-            result = Submission(scene.engine, publisher, request, SubmissionResult()).run([Source("large", words, "text")])
+            result = Submission(scene.engine, publisher, request, SubmissionResult()).run(
+                [Source("large", words, "text")]
+            )
         return result.created
     finally:
         app.close()

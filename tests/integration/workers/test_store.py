@@ -51,9 +51,7 @@ def read_step(cluster: Cluster, step_id: UUID) -> Step:
 
 
 @contextmanager
-def refuse_connections(
-    database: Engine, times: int, error: psycopg.Error = STARTING
-) -> Iterator[list[int]]:
+def refuse_connections(database: Engine, times: int, error: psycopg.Error = STARTING) -> Iterator[list[int]]:
     """Refuse the next connections, as a server does that is starting; yields how many are still to be refused."""
     left = [times]
 

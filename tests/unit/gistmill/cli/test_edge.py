@@ -10,9 +10,9 @@ import click
 import pytest
 
 from gistmill.cli.edge import ExitCode, run
-from models.full_disk import REMEDY
 from gistmill.cli.main import make_group
 from models.errors import SettingsError, UnreachableError
+from models.full_disk import REMEDY
 
 
 def command_that(raises: BaseException) -> click.Command:
