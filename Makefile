@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: install browser documents demo test test-all test-engines lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
-	bench-submit bench-serve bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
+	bench-submit bench-faults bench-serve bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
 
 install: $(STAMP)
 
@@ -113,6 +113,10 @@ bench-scaling: install
 
 bench-submit: install
 	$(BIN)/python -m tests.bench.bench_submit
+
+# Worker crashes, restarts of Postgres, connections that drop, strangers' transactions: what is lost, and for how long.
+bench-faults: install
+	$(BIN)/python -m tests.bench.bench_faults
 
 bench-serve: install
 	$(BIN)/python -m tests.bench.bench_serve

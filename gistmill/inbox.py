@@ -21,6 +21,7 @@ from typing import Any, Self
 from gistmill.client import Client
 from gistmill.errors import InboxError
 from models.errors import UnreachableError
+from models.full_disk import find_write_error
 from producer.sources.source import ReadEvent, SourceProblem
 from producer.sources.text import clean_label
 from producer.submit import NothingSubmittedError
@@ -81,9 +82,7 @@ class InboxState:
 
     def save(self) -> None:
         """Replace the stored state."""
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.stamps))
-        part.replace(self.path)
+        replace_text(self.path, json.dumps(self.stamps))
 
 
 class Inbox:
@@ -173,19 +172,41 @@ class Inbox:
         for path in there:
             self._settle(path, [problem for problem in problems if is_about(problem, path)])
         self._state.stamps |= stamps
-        self._state.save()
+        self._write(self._state.path, self._state.save)
 
     def _settle(self, path: Path, problems: Sequence[SourceProblem]) -> None:
         """Write the reasons beside a file that could not be read whole, or move the file if that is configured."""
         reasons = path.with_name(path.name + ERROR_SUFFIX)
         if problems:
-            reasons.write_text("".join(f"{problem.message}\n" for problem in problems))
+            text = "".join(f"{problem.message}\n" for problem in problems)
+            self._write(reasons, lambda: replace_text(reasons, text))
             self._say(problems[0].message)
             return
         reasons.unlink(missing_ok=True)
         if self._config.done_folder is not None:
             with suppress(FileNotFoundError):
                 _move(path, self._config.done_folder)
+
+    def _write(self, path: Path, write: Callable[[], None]) -> None:
+        """Write a file beside the documents; on a full disk it is left out, because the batch has all that matters."""
+        try:
+            write()
+        except OSError as error:
+            reason = find_write_error(error)
+            if reason is None:
+                raise
+            self._say(f"{path} cannot be written: {reason}; free some space there")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a text file; an error leaves the old one, and nothing of the new one."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def is_about(problem: SourceProblem, path: Path) -> bool:

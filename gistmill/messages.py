@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from gistmill.errors import MissingLibraryError
 from models.base import Json
-from models.errors import GistmillError, SettingsError, UnknownIdError, UnreachableError
+from models.errors import FullDiskError, GistmillError, SettingsError, UnknownIdError, UnreachableError
 from models.listing import JobFilter
 from models.options import JobOptions
 from producer.deletion import DeletionChoice
@@ -22,6 +22,7 @@ Answer = TypeVar("Answer")
 # Summaries and batches of a page.
 PAGE_ITEMS = 200
 ERRORS: dict[str, type[GistmillError]] = {
+    "full_disk": FullDiskError,
     "missing_library": MissingLibraryError,
     "settings": SettingsError,
     "submission": SubmissionError,

@@ -5,7 +5,8 @@ GistmillError
 ├── UnreachableError   a server does not answer at its address
 ├── NewerSchemaError   the database was made by a newer version
 ├── UnknownIdError     no batch, job, step or weights have this id or name
-└── NameInUseError     a name is taken, or the weights of that name are in use
+├── NameInUseError     a name is taken, or the weights of that name are in use
+└── FullDiskError      a file cannot be written, because its disk is full or fails
 """
 
 from __future__ import annotations
@@ -40,3 +41,7 @@ class UnknownIdError(GistmillError):
 
 class NameInUseError(GistmillError):
     """A name is taken, or the weights of that name are in use; the message names the users."""
+
+
+class FullDiskError(GistmillError):
+    """A file cannot be written, because its disk is full or fails; the message names the path."""

@@ -29,6 +29,8 @@ IDLE_IN_TRANSACTION_TIMEOUT = 60
 OLD_SCHEMA = ("42P01", "42703")
 NO_RIGHT = ("42501", "25006")
 IDLE_TIMEOUT_STATE = "25P03"
+# SQLSTATE of a full disk of the server, of its quota or of its limit on files.
+DISK_FULL_STATE = "53100"
 
 
 def connect(
@@ -110,13 +112,18 @@ def explain_outage(engine: Engine) -> Iterator[None]:
     """Translate the driver's errors of a missing server, schema or privilege into one sentence.
 
     Raises:
-        UnreachableError: no server answers at the address, or it lacks our schema.
+        UnreachableError: no server answers at the address, its disk is full, or it lacks our schema.
         SettingsError: the driver rejects the address, or its role lacks a privilege.
     """
     address = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
     try:
         yield
     except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == DISK_FULL_STATE:
+            raise UnreachableError(
+                f"the disk of Postgres at {address} is full ({describe_database_error(error)}); "
+                "free some space there, and run the command again"
+            ) from error
         raise UnreachableError(
             f"Postgres does not answer at {address} ({describe_database_error(error)}); "
             "start it (`gistmill up`) or set GISTMILL_DATABASE_URL"

@@ -35,6 +35,28 @@ SCHEMA = {
     "additionalProperties": False,
 }
 
+NESTED = {
+    "type": "object",
+    "properties": {
+        "events": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 2,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "year": {"type": "integer", "minimum": 0, "maximum": 99},
+                    "is_past": {"type": "boolean"},
+                },
+                "required": ["year", "is_past"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["events"],
+    "additionalProperties": False,
+}
+
 GREEDY = GenerationParams(do_sample=False, max_new_tokens=24)
 # So hot that nothing ends before its limit but by chance.
 HOT = GenerationParams(temperature=3.0, top_k=0, top_p=1.0, max_new_tokens=24, seed=1)
@@ -89,6 +111,8 @@ class EngineConformance:
 
     # Whether the engine returns log-probabilities.
     has_scores = True
+    # Whether the engine keeps to a schema.
+    has_schemas = True
     # Tokens after which near ties of another order of sums may decide.
     equal_tokens = 24
     greedy = GREEDY
@@ -174,6 +198,18 @@ class EngineConformance:
         prompt = replace(self.ask(generator, TEXTS[0]), schema=json.dumps(SCHEMA))
         generation = generator.generate(prompt, replace(GREEDY, max_new_tokens=200))
         Draft202012Validator(SCHEMA).validate(json.loads(generation.text))
+
+    def test_samples_by_a_nested_schema_are_json_of_it_beside_free_text(self, generator: TextGenerator) -> None:
+        if not self.has_schemas:
+            return
+        prompt = self.ask(generator, TEXTS[1])
+        asked = [replace(prompt, schema=json.dumps(NESTED)), prompt] * 3
+        params = [replace(self.hot, max_new_tokens=120, seed=seed) for seed in range(len(asked))]
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = [generation.text for generation in pool.map(generator.generate, asked, params)]
+        for answer in answers[::2]:
+            Draft202012Validator(NESTED).validate(json.loads(answer))
+        assert not any(answer.lstrip().startswith('{"events"') for answer in answers[1::2])
 
     def test_a_prompt_that_exceeds_the_context_is_refused(self, generator: TextGenerator) -> None:
         with pytest.raises(PromptTooLongError, match="shorten the prompt or lower max_new_tokens"):

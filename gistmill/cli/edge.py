@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -12,6 +12,7 @@ import click
 
 from gistmill.errors import explain_missing
 from models.errors import GistmillError
+from models.full_disk import REMEDY, find_write_error
 
 
 class ExitCode(IntEnum):
@@ -30,9 +31,6 @@ EXIT_CODES = (
     "Exit codes: 0 done, 1 failed at run time, 2 wrong usage and nothing was done, 3 done in part because documents "
     "could not be read or jobs are partial, failed, cancelled or in need of review, 130 stopped by Ctrl-C."
 )
-
-# Errors of a full disk or quota, or a failing device.
-WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = None) -> int:
@@ -70,10 +68,13 @@ def run(command: click.Command, *, name: str, arguments: Sequence[str] | None = 
         _drop_output()
         return ExitCode.FAILED
     except OSError as error:
-        if error.errno not in WRITE_ERRORS:
+        reason = find_write_error(error)
+        if reason is None:
             raise
         _drop_output()
-        return fail(f"the output cannot be written: {error.strerror}", ExitCode.FAILED)
+        # Without a name it is the output, or a temporary file of a library.
+        place = error.filename or f"the output, or a file in {tempfile.gettempdir()},"
+        return fail(f"{place} cannot be written: {reason}; {REMEDY}", ExitCode.FAILED)
     return result if isinstance(result, int) else ExitCode.DONE
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gistmill.cli.approved_pairs import read_approved
-from gistmill.cli.finetune_options import add_finetune_options, build_config
+from gistmill.cli.finetune_options import DISK_REMEDY, RESUMPTION, add_finetune_options, build_config
 from gistmill.cli.finetune_verifier import finetune_verifier
 from gistmill.cli.output import print_tokenizers
 from gistmill.cli.weights_checks import check_name, explain_engine
+from models.full_disk import explain_full_disk
 from models.settings import read_settings
 from producer.wording import format_seconds
 
@@ -130,13 +131,12 @@ def _train(config: FinetuneConfig, pairs: PairSet) -> FinetuneResult:
 
     silence_libraries()
     try:
-        with TrainingDisplay() as display:
+        with explain_full_disk(config.output, remedy=DISK_REMEDY), TrainingDisplay() as display:
             if not is_first_process():
                 return run(config, pairs=pairs)
             return run(config, pairs=pairs, listener=display.show, data_listener=display.show_data)
     except KeyboardInterrupt:
-        again = "the same command with --resume goes on at the last checkpoint"
-        raise KeyboardInterrupt(f"stopped; {again} in {config.output}") from None
+        raise KeyboardInterrupt(f"stopped; {RESUMPTION} in {config.output}") from None
 
 
 def _register(settings: Settings, name: str, output: Path, base: BaseWeights) -> None:

@@ -15,6 +15,9 @@ from workers.finetuning.config import FinetuneConfig, Optimizer, Schedule, apply
 from workers.finetuning.verifier_config import VerifierConfig
 from workers.generation import PromptFormat
 
+# What to do about a run that was stopped, or that ran out of disk.
+RESUMPTION = "the same command with --resume goes on at the last checkpoint"
+DISK_REMEDY = f"free some space there; {RESUMPTION}"
 # Styles that an adapter can be trained under without a file of one's own.
 TRAINED_STYLES = tuple(style for style in STYLES if style not in ("auto", "few-shot", "custom"))
 DEFAULTS = FinetuneConfig(data=(), base=Path(), output=Path())

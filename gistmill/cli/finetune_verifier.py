@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gistmill.cli.approved_pairs import read_approved
-from gistmill.cli.finetune_options import build_verifier_config
+from gistmill.cli.finetune_options import DISK_REMEDY, RESUMPTION, build_verifier_config
 from gistmill.cli.weights_checks import explain_engine
+from models.full_disk import explain_full_disk
 from producer.wording import format_seconds
 from workers.finetuning.verifier_config import VerifierConfig
 
@@ -65,11 +66,10 @@ def _train(config: VerifierConfig, claims: Any) -> VerifierResult:
 
     silence_libraries()
     try:
-        with TrainingDisplay() as display:
+        with explain_full_disk(config.output, remedy=DISK_REMEDY), TrainingDisplay() as display:
             return train_verifier(config, claims=claims, listener=display.show, data_listener=display.show_claims)
     except KeyboardInterrupt:
-        again = "the same command with --resume goes on at the last checkpoint"
-        raise KeyboardInterrupt(f"stopped; {again} in {config.output}") from None
+        raise KeyboardInterrupt(f"stopped; {RESUMPTION} in {config.output}") from None
 
 
 def _print_report(result: VerifierResult) -> None:

@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
+from models.full_disk import explain_full_disk, find_write_error
 from producer.plain import dump_json
 from producer.wording import clean_line, clean_text
 
@@ -166,21 +167,29 @@ def write_whole(output: Path) -> Iterator[BinaryIO]:
 
     Raises:
         UsageError: the folder does not exist or is not writable.
+        FullDiskError: its disk is full.
     """
+    with explain_full_disk(output):
+        part = _open_part(output)
+        path = Path(part.name)
+        try:
+            with part:
+                yield cast("BinaryIO", part)
+            # Temporary files are private; give this one the permissions of a new file.
+            path.chmod(0o666 & ~_read_umask())
+            path.replace(output)
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def _open_part(output: Path) -> IO[bytes]:
     try:
-        part = tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False)  # noqa: SIM115
+        return tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False)
     except OSError as error:
+        if find_write_error(error) is not None:
+            raise
         raise click.UsageError(f"{output} cannot be written ({error.strerror}); check its folder") from None
-    path = Path(part.name)
-    try:
-        with part:
-            yield cast("BinaryIO", part)
-        # Temporary files are private; give this one the permissions of a new file.
-        path.chmod(0o666 & ~_read_umask())
-        path.replace(output)
-    except BaseException:
-        path.unlink()
-        raise
 
 
 def _read_umask() -> int:

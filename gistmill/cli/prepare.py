@@ -6,6 +6,7 @@ import sys
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from models.errors import FullDiskError
 from models.settings import read_settings
 from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.weights.errors import WeightsError
@@ -24,7 +25,7 @@ def main() -> int:
             ensure_packaged_weights(
                 folder, report=lambda stage, part: progress.update(task, description=stage, completed=part)
             )
-    except WeightsError as error:
+    except (FullDiskError, WeightsError) as error:
         print(f"gistmill: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -12,10 +12,11 @@ import click
 
 from gistmill.cli.weights_checks import prepare_weights
 from gistmill.http.guard import check_address
+from models.full_disk import explain_full_disk
 from models.settings import DEFAULT_NAME, read_settings
 from workers.errors import AlreadyRunningError
 from workers.local.launch import choose_gpus, list_gpus
-from workers.local.stack import Stack
+from workers.local.stack import REMEDY, Stack
 
 
 class Stopped(Exception):  # noqa: N818 - a request, not an error
@@ -52,7 +53,8 @@ def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> Non
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     try:
         prepare_weights(settings.weights)
-        stack = Stack(settings, chosen, names=names, report=_print_step)
+        with explain_full_disk(settings.home, remedy=REMEDY):
+            stack = Stack(settings, chosen, names=names, report=_print_step)
         click.echo(f"Gistmill on {stack.home.folder}")
         # Jobs without --weights need a worker for the default name.
         weights = f" --weights {names[0]}" if names and DEFAULT_NAME not in names else ""

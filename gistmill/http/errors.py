@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from gistmill.errors import MissingLibraryError
-from models.errors import GistmillError, NameInUseError, UnknownIdError, UnreachableError
+from models.errors import FullDiskError, GistmillError, NameInUseError, UnknownIdError, UnreachableError
+from models.full_disk import find_write_error
 
 LOGGER = logging.getLogger("gistmill.http")
 
@@ -27,7 +29,9 @@ STATUS_OF_ERROR: tuple[tuple[type[GistmillError], int], ...] = (
     (NameInUseError, 409),
     (MissingLibraryError, 501),
     (UnreachableError, 503),
+    (FullDiskError, 507),
 )
+UPLOAD_REMEDY = "free some space there, or start the server with TMPDIR on a larger disk, and send the request again"
 # A request that is well formed and cannot be done: the status of every other error.
 UNPROCESSABLE = 422
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error"}
@@ -92,7 +96,8 @@ DESCRIPTIONS = {
     415: "The body has another type than is read here.",
     422: "A value is not allowed, or the documents cannot be used.",
     501: "The server lacks a library for this.",
-    503: "A server of the cluster does not answer.",
+    503: "A server of the cluster does not answer, or has no room.",
+    507: "The server has no room for an upload.",
 }
 
 
@@ -149,6 +154,10 @@ def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
 def _answer_http(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
+    # FastAPI blames the request for every error of its parser, which keeps large uploads in temporary files.
+    if error.__cause__ is not None and (reason := find_write_error(error.__cause__)) is not None:
+        place = tempfile.gettempdir()
+        return answer_error(507, f"{place} cannot be written: {reason}; {UPLOAD_REMEDY}", code="full_disk")
     return answer_error(error.status_code, f"{error.detail}; /docs lists what there is", headers=error.headers)
 
 

@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api", tags=["submit"])
 
 
 REFUSALS = describe_responses(409, 413)
+UPLOAD_REFUSALS = describe_responses(409, 413, 507)
 
 
 @router.post("/batches", status_code=201, responses=REFUSALS)
@@ -30,7 +31,7 @@ async def submit_documents(body: TextSubmissionBody, services: Shared, key: Repe
     return await services.read_documents(_submit_once, services, key, body.list_documents(), body)
 
 
-@router.post("/batches/files", status_code=201, responses=REFUSALS)
+@router.post("/batches/files", status_code=201, responses=UPLOAD_REFUSALS)
 async def submit_files(
     services: Shared,
     files: list[UploadFile],

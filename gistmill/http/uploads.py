@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path, PurePosixPath
 
 from anyio import open_file
 from fastapi import UploadFile
 
-from gistmill.http.errors import RequestError
+from gistmill.http.errors import UPLOAD_REMEDY, RequestError
+from models.full_disk import explain_full_disk
 from producer.sources.given import NamedFile
 from producer.sources.limits import MIB, ReadLimits, format_bytes
 
@@ -39,9 +40,13 @@ async def store_uploads(uploads: Sequence[UploadFile]) -> AsyncIterator[list[Nam
 
     Raises:
         RequestError: a file is larger than is allowed.
+        FullDiskError: there is no room for them.
     """
-    with tempfile.TemporaryDirectory(prefix="gistmill-upload-") as folder:
-        yield [await _store(upload, Path(folder), number) for number, upload in enumerate(uploads, start=1)]
+    with ExitStack() as stack:
+        with explain_full_disk(Path(tempfile.gettempdir()), remedy=UPLOAD_REMEDY):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gistmill-upload-"))
+            files = [await _store(upload, Path(folder), number) for number, upload in enumerate(uploads, start=1)]
+        yield files
 
 
 async def _store(upload: UploadFile, folder: Path, number: int) -> NamedFile:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Literal
 
+from models.full_disk import TEMPORARY_REMEDY, explain_full_disk
 from producer.errors import SourceError
 from producer.wording import count
 
@@ -160,11 +162,12 @@ def spool_events(
     """
     problems = 0
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        for event in events:
-            report(event)
-            problems += isinstance(event, SourceProblem) or (isinstance(event, SourceNote) and event.is_skipped)
-            file.write(json.dumps([type(event).__name__, asdict(event)]) + "\n")
-        file.seek(0)
+        with explain_full_disk(Path(tempfile.gettempdir()), remedy=TEMPORARY_REMEDY):
+            for event in events:
+                report(event)
+                problems += isinstance(event, SourceProblem) or (isinstance(event, SourceNote) and event.is_skipped)
+                file.write(json.dumps([type(event).__name__, asdict(event)]) + "\n")
+            file.seek(0)
         yield (_parse_event(line) for line in file), problems
 
 

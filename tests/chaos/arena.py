@@ -36,21 +36,29 @@ class Server:
     def start(self) -> None:
         """Start it if it does not run, and wait until it answers."""
         if self._process is None:
-            with self._log.open("ab") as output:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    user=self._user,
-                    cwd="/",
-                    start_new_session=True,
-                )
+            self._launch()
         until = time.monotonic() + PATIENCE
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > until:
                 raise AssertionError(f"{self._command[0]} does not answer; see {self._log}")
             time.sleep(0.05)
+
+    def revive(self) -> None:
+        """Start it again if it has ended by itself, without waiting for it."""
+        if self._process is not None and self._process.poll() is not None:
+            self._launch()
+
+    def _launch(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                user=self._user,
+                cwd="/",
+                start_new_session=True,
+            )
 
     @property
     def pid(self) -> int:
@@ -135,11 +143,13 @@ class Arena:
 @contextmanager
 def open_arena(*, is_durable: bool = False) -> Iterator[Arena]:
     """Run both servers for the length of a block; a durable Postgres waits for the disk as a real one does."""
-    with make_open_folder() as folder:
-        yield from _run_servers(folder, is_durable=is_durable)
+    with make_open_folder() as folder, run_arena(folder, is_durable=is_durable) as arena:
+        yield arena
 
 
-def _run_servers(folder: Path, *, is_durable: bool) -> Iterator[Arena]:
+@contextmanager
+def run_arena(folder: Path, *, is_durable: bool = False) -> Iterator[Arena]:
+    """Run both servers in a folder for the length of a block."""
     home = open_home(folder)
     home.postgres.initialize()
     home.valkey.initialize()

@@ -45,6 +45,7 @@ class TestLlamaCpp(EngineConformance):
     """llama.cpp on a CPU; it takes no token ids and returns no scores."""
 
     has_scores = False
+    has_schemas = False
     hot = replace(HOT, temperature=2.0)
 
     @pytest.fixture

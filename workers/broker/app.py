@@ -61,6 +61,8 @@ def make_app(settings: Settings, load_engine: LoadEngine) -> Celery:
     use_transport()
     app = make_celery(settings.require_broker_url())
     app.conf.update(
+        # A broker whose disk is full refuses commands, for a while.
+        broker_channel_error_retry=True,
         # Leases in Postgres reclaim lost steps; late acks on Redis would also redeliver to live workers.
         task_acks_late=False,
         task_queues=[_make_queue(queue_name(queue, settings.weights_name)) for queue in QUEUES],

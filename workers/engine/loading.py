@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.full_disk import TEMPORARY_REMEDY, explain_full_disk
 from workers.engine.adapter import merge_adapter
 from workers.engine.architectures import translate_errors
 from workers.engine.config import EngineConfig
@@ -111,7 +112,8 @@ def load_network(folder: Path, *, placement: Placement, adapter: Path | None, de
         return merged
     # bitsandbytes quantizes during a load, so the merged weights are saved first.
     with tempfile.TemporaryDirectory(prefix="gistmill-merged-") as work:
-        merged.save_pretrained(work)
+        with explain_full_disk(Path(work), remedy=TEMPORARY_REMEDY):
+            merged.save_pretrained(work)
         del merged
         return _load_tensors(Path(work), placement, device_map, quantization_config)
 

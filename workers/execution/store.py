@@ -26,7 +26,7 @@ from models.publisher import OutboxPublisher, Publisher
 from models.queues import StepMessage
 from models.recovery import finish_cancel
 from models.results import StepResult
-from models.session import IDLE_TIMEOUT_STATE
+from models.session import DISK_FULL_STATE, IDLE_TIMEOUT_STATE
 from models.source_spans import read_source_spans
 from models.step import AttemptOutcome, StepKind
 from models.tables import Document
@@ -193,7 +193,11 @@ class StepStore:
             except DBAPIError as error:
                 if self.must_end.is_set() or not is_outage(error):
                     raise
-                log.warning("postgres_is_away", error=str(error.orig).strip(), action="it is asked again")
+                is_full = getattr(error.orig, "sqlstate", None) == DISK_FULL_STATE
+                event, action = (
+                    ("postgres_disk_is_full", "free some space there; ") if is_full else ("postgres_is_away", "")
+                )
+                log.warning(event, error=str(error.orig).strip(), action=f"{action}it is asked again")
             self.must_end.wait(next(pauses))
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from models.full_disk import find_write_error
 from workers.finetuning.config import MAX_GRADIENT_NORM, FinetuneConfig
 from workers.finetuning.errors import OutputInUseError, TrainingSettingsError
 from workers.finetuning.lora import GEMMA_LINEAR_LAYERS
@@ -14,6 +19,7 @@ from workers.finetuning.verifier_config import VerifierConfig
 from workers.weights.fingerprint import hash_folder
 
 RECORD_NAME = "run.json"
+ADAPTER_CONFIG = "adapter_config.json"
 # Settings that may differ between an interrupted run and its continuation.
 FREE_SETTINGS = frozenset({"output", "resume", "data", "base", "name", "generated", "max_new_tokens"})
 
@@ -31,7 +37,7 @@ def prepare_output(config: FinetuneConfig | VerifierConfig, *, data_hash: str) -
         TrainingSettingsError: the folder is not writable.
     """
     folder = name_checkpoints(config.output)
-    if (config.output / "adapter_config.json").is_file():
+    if (config.output / ADAPTER_CONFIG).is_file():
         raise OutputInUseError(f"{config.output} already holds an adapter: choose another output folder")
     last = find_last_checkpoint(folder)
     if last is not None and not config.resume:
@@ -47,6 +53,8 @@ def prepare_output(config: FinetuneConfig | VerifierConfig, *, data_hash: str) -
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RECORD_NAME).write_text(json.dumps(record, indent=2), encoding="utf-8")
     except OSError as error:
+        if find_write_error(error) is not None:
+            raise
         raise TrainingSettingsError(
             f"{config.output} cannot be written to ({error.strerror}): choose another output folder"
         ) from error
@@ -63,9 +71,29 @@ def read_record(folder: Path) -> Any:
 
 def find_last_checkpoint(folder: Path) -> Path | None:
     """Return the complete checkpoint with the most steps."""
-    # The trainer writes its state last: a checkpoint without it is incomplete.
-    complete = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
+    # The trainer writes its state last: a checkpoint without it, or with a part of it, is incomplete.
+    complete = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(state)]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def save_whole(output: Path) -> Iterator[Path]:
+    """Yield a folder whose files are moved to ``output`` at the end of the block; an error leaves nothing of them.
+
+    The configuration of an adapter comes last, because a folder with one counts as an adapter.
+    """
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=output) as part:
+        yield Path(part)
+        for path in sorted(Path(part).iterdir(), key=lambda path: path.name == ADAPTER_CONFIG):
+            shutil.move(path, output / path.name)
 
 
 def describe_run(config: FinetuneConfig | VerifierConfig, *, data_hash: str) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
+from models.full_disk import explain_full_disk
 from workers.finetuning.errors import OutputInUseError
 from workers.weights.folder import check_folder
 from workers.weights.metadata import AdapterMetadata
@@ -45,6 +49,7 @@ def merge_adapter(base: Path, adapter: Path, output: Path, *, dtype: MergedDtype
     Raises:
         WeightsError: a folder lacks its files, or the adapter was trained for another base.
         OutputInUseError: the output folder is not empty.
+        FullDiskError: there is no room for it; nothing is left of the attempt.
     """
     check_folder(base)
     check_folder(adapter, kind="adapter")
@@ -52,12 +57,25 @@ def merge_adapter(base: Path, adapter: Path, output: Path, *, dtype: MergedDtype
         raise OutputInUseError(f"{output} is not empty: choose a new folder for the merged weights")
     metadata = AdapterMetadata.read(adapter)
     metadata.check_base(base)
-    _write_merged(base, adapter, output, dtype)
-    for name in TOKENIZER_FILES:
-        if (base / name).is_file():
-            shutil.copy2(base / name, output / name)
-    metadata.write(output)
+    with explain_full_disk(output), save_new(output) as folder:
+        _write_merged(base, adapter, folder, dtype)
+        for name in TOKENIZER_FILES:
+            if (base / name).is_file():
+                shutil.copy2(base / name, folder / name)
+        metadata.write(folder)
     return output
+
+
+@contextmanager
+def save_new(output: Path) -> Iterator[Path]:
+    """Yield a folder that becomes ``output`` at the end of the block; an error leaves nothing of it."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as part:
+        folder = Path(part) / output.name
+        folder.mkdir()
+        yield folder
+        # Replaces an empty folder.
+        folder.rename(output)
 
 
 def _write_merged(base: Path, adapter: Path, output: Path, dtype: MergedDtype) -> None:

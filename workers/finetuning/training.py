@@ -17,7 +17,7 @@ from workers.engine.cpu.memory import measure_free_memory
 from workers.engine.device import Placement, choose_dtype
 from workers.engine.loading import load_network
 from workers.engine.pretrained import read_config, read_tokenizer
-from workers.finetuning.checkpoints import describe_run, prepare_output
+from workers.finetuning.checkpoints import describe_run, prepare_output, save_whole
 from workers.finetuning.config import FinetuneConfig
 from workers.finetuning.dataset import ExampleSet, PairEncoder
 from workers.finetuning.lora import keep_differentiable, load_start, require_bitsandbytes, save_adapter
@@ -85,8 +85,9 @@ def finetune(
     metrics = {"before": before, "after": after, "seconds": round(time.monotonic() - started)}
     metadata = describe_adapter(config, material, metrics)
     if trainer.is_world_process_zero():
-        save_adapter(trainer.accelerator.unwrap_model(trainer.model), config.output, base=metadata.base)
-        metadata.write(config.output)
+        with save_whole(config.output) as folder:
+            save_adapter(trainer.accelerator.unwrap_model(trainer.model), folder, base=metadata.base)
+            metadata.write(folder)
     trainer.accelerator.wait_for_everyone()
     return FinetuneResult(config.output, metadata)
 

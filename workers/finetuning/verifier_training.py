@@ -18,7 +18,7 @@ from workers.engine.device import Placement
 from workers.engine.loading import load_network
 from workers.engine.pretrained import read_config, read_vocabulary
 from workers.engine.tokenizer import PromptTokenizer
-from workers.finetuning.checkpoints import describe_run, prepare_output
+from workers.finetuning.checkpoints import describe_run, prepare_output, save_whole
 from workers.finetuning.claim_groups import ClaimGroup, ClaimSet
 from workers.finetuning.errors import TrainingSettingsError
 from workers.finetuning.memory import check_memory, estimate_memory
@@ -93,8 +93,9 @@ def train_verifier(
         data=data,
         metrics=metrics | {"seconds": round(time.monotonic() - started)},
     )
-    network.save(config.output, base=metadata.base)
-    metadata.write(config.output)
+    with save_whole(config.output) as folder:
+        network.save(folder, base=metadata.base)
+        metadata.write(folder)
     return VerifierResult(config.output, metadata)
 
 

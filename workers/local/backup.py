@@ -6,6 +6,7 @@ the rescue sends the messages of all waiting steps again.
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
@@ -17,6 +18,8 @@ from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import OperationalError
 
 from migrations.run import upgrade
+from models.errors import FullDiskError
+from models.full_disk import REMEDY, explain_full_disk
 from models.session import connect
 from workers.errors import BackupError
 from workers.local.home import Home
@@ -35,15 +38,18 @@ def write_backup(database_url: str, path: Path) -> None:
 
     Raises:
         BackupError: it cannot be written, or the database not be read.
+        FullDiskError: its disk is full.
     """
     part = path.with_name(f"{path.name}.part")
     try:
         # Readable by the owner only, because it holds the documents.
-        os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        with explain_full_disk(path):
+            os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
     except OSError as error:
         raise BackupError(f"{path} cannot be written ({error.strerror}); give another file") from error
     try:
-        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}", database_url)
+        options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
+        _run("pg_dump", *options, database_url, written=path)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -55,19 +61,20 @@ def restore_backup(home: Home, path: Path) -> None:
     Raises:
         BackupError: the file is no backup, or the database is not empty.
         AlreadyRunningError: the cluster runs.
+        FullDiskError: the disk of the home is full; its database is as empty as before.
         NewerSchemaError: the backup is of a newer version.
     """
     if not path.is_file():
         raise BackupError(f"there is no file {path}")
     # Fails with a sentence before anything is changed.
     _run("pg_restore", "--list", str(path))
-    with home.lock(), run_postgres(home) as engine:
+    with explain_full_disk(home.folder), home.lock(), run_postgres(home) as engine:
         if inspect(engine).get_table_names():
             raise BackupError(
                 f"the database of {home.folder} is not empty; set GISTMILL_HOME to an empty folder, or remove this one"
             )
         options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
-        _run("pg_restore", *options, f"--dbname={home.postgres.url}", str(path))
+        _run("pg_restore", *options, f"--dbname={home.postgres.url}", str(path), written=home.folder)
         upgrade(engine)
 
 
@@ -101,8 +108,11 @@ def _wait_until_up(engine: Engine, server: subprocess.Popen[bytes], home: Home) 
     raise BackupError(f"Postgres did not start; its log is {home.logs / 'postgres.log'}")
 
 
-def _run(program: str, *arguments: str) -> None:
+def _run(program: str, *arguments: str, written: Path | None = None) -> None:
+    """Run a program of Postgres, whose errors name no path that it writes."""
     done = subprocess.run([str(binaries() / program), *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
+        if written is not None and os.strerror(errno.ENOSPC) in done.stderr:
+            raise FullDiskError(f"{written} cannot be written: {os.strerror(errno.ENOSPC)}; {REMEDY}")
         last = (done.stderr.strip() or f"{program} failed").splitlines()[0]
         raise BackupError(last)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.full_disk import find_write_error
 from models.settings import SERVERS_FILE
 from workers.errors import AlreadyRunningError, HomeError
 from workers.local.postgres import Postgres
@@ -96,6 +97,8 @@ def open_home(folder: Path) -> Home:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if find_write_error(error) is not None:
+            raise
         raise HomeError(
             f"{folder} cannot be made ({error.strerror}); set GISTMILL_HOME to a folder that you may write to"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import secrets
@@ -65,6 +66,7 @@ class Postgres:
 
         Raises:
             ServerStartError: initdb failed; the message has its last line.
+        OSError: the disk is full.
         """
         if (self.folder / "gistmill.ready").exists():
             self._grant_access()
@@ -123,6 +125,9 @@ class Postgres:
             command, user=self.system_user, input=stdin, capture_output=True, text=True, check=False, cwd="/"
         )
         if done.returncode != 0:
+            # Not always in the last line.
+            if os.strerror(errno.ENOSPC) in done.stderr:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
             raise ServerStartError(f"Postgres could not be set up in {self.folder}: {''.join(last)}")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from migrations.run import upgrade
+from models.full_disk import explain_full_disk
 from models.registry import renew_weights
 from models.session import connect
 from models.settings import Settings
@@ -35,6 +38,9 @@ SERVER_SECONDS = 60
 # Seconds for a worker to load its weights.
 WORKER_SECONDS = 600
 
+# Free bytes below which a disk counts as full; a segment of Postgres' log has 16 MiB.
+MIN_FREE_BYTES = 16 * 2**20
+REMEDY = "free some space there, or set GISTMILL_HOME to a folder on a larger disk, and start again"
 # Prefix of the start-up error in the log of every process of this cluster.
 ERROR_PREFIX = "gistmill: error: "
 
@@ -80,9 +86,10 @@ class Stack:
 
         Raises:
             AlreadyRunningError: this home is in use.
+            FullDiskError: the disk of this home is full.
             ServerStartError: a program did not start; the message names its log.
         """
-        with self._home.lock():
+        with explain_full_disk(self._home.folder, remedy=REMEDY), self._home.lock():
             _end_orphans(self._home)
             try:
                 yield self._start()
@@ -211,12 +218,18 @@ class Stack:
             state, pid = self._require_supervisor().describe()[program]
             first_pid = first_pid or pid
             if state in ("BACKOFF", "FATAL", "EXITED") or pid not in (0, first_pid):
+                self._check_disk()
                 is_final = self._require_supervisor().read_exit_code(program) == FINAL_CODE
                 kind = FinalStartError if is_final else ServerStartError
                 raise kind(f"{program} did not start: {_find_error(log)} (log: {log})")
             if time.monotonic() > until:
                 raise ServerStartError(f"{program} did not answer within {seconds:.0f} s; its log is {log}")
             time.sleep(0.1)
+
+    def _check_disk(self) -> None:
+        """Raise the error of a full disk if this home's is full: a program's log cannot say so, because it is there."""
+        if shutil.disk_usage(self._home.folder).free < MIN_FREE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _stop(self) -> None:
         if self._supervisor is not None:

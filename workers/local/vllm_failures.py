@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from textwrap import shorten
 
 from workers.errors import ServerStartError, ServingError, ShortageError, WorkerError
 
@@ -68,8 +69,13 @@ def explain_failure(lines: Sequence[str], code: int) -> WorkerError:
     for pattern, kind, reason, remedy in FAILURES:
         found = next((message for message in errors if re.search(pattern, message, re.IGNORECASE)), None)
         if found is not None:
-            return kind(f"vLLM did not start: {reason} ({found[:MAX_CHARACTERS]}); {remedy}")
+            return kind(f"vLLM did not start: {reason} ({cut(found)}); {remedy}")
     if code == KILLED:
         return ShortageError(f"vLLM did not start: it was killed, as when memory runs out; {SMALLER}")
     last = next(reversed(errors or [message for message in messages if message]), "it wrote nothing")
-    return ServerStartError(f"vLLM did not start and ended with code {code}: {last[:MAX_CHARACTERS]}")
+    return ServerStartError(f"vLLM did not start and ended with code {code}: {cut(last)}")
+
+
+def cut(message: str) -> str:
+    """Return a message without the words beyond its limit."""
+    return shorten(message, MAX_CHARACTERS, placeholder=" ...")

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 from safetensors import SafetensorError, safe_open
 
+from models.full_disk import explain_full_disk
 from workers.generation import PromptFormat
 from workers.weights.errors import (
     WeightsCorruptError,
@@ -32,6 +33,7 @@ METADATA_FILE = "gistmill.json"
 ADAPTER_TENSORS = "adapter_model.safetensors"
 # One of these holds a tokenizer; without them transformers would make an empty one.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
+HUB_REMEDY = "free some space there, or set HF_HOME to a folder on a larger disk, and start again"
 GGUF_ADVICE = "name the safetensors weights that it was made of, such as google/gemma-3-1b-it"
 # Per kind: the file that identifies it, and the pattern of its tensor files.
 NEEDED_FILES = {"weights": ("config.json", "*.safetensors"), "adapter": ("adapter_config.json", ADAPTER_TENSORS)}
@@ -67,6 +69,7 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
         WeightsUnsafeError: its weights are in a format that can run code.
         WeightsUnsupportedError: its weights are in llama.cpp's format.
         WeightsCorruptError: some of its files are missing.
+        FullDiskError: there is no room for a download.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
@@ -210,10 +213,12 @@ def _describe_tensor(path: Path, tensor: Any) -> TensorEntry:
 
 def _download(name: str, *, revision: str | None, kind: str, patterns: Sequence[str] = HUB_FILES) -> Path:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+        with explain_full_disk(Path(HF_HUB_CACHE), remedy=HUB_REMEDY):
+            return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except HFValidationError as error:
         raise WeightsNotFoundError(f"there is no {kind} folder {name}; check the path") from error
     except (HfHubHTTPError, OSError) as error:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from models.publisher import OutboxPublisher
 from models.queues import StepMessage
@@ -25,6 +26,7 @@ from workers.execution import store as store_module
 from workers.execution.progression import StepOutcome
 from workers.execution.store import StepStore
 
+STARTING = psycopg.OperationalError("the database system is starting up")
 RESULT = StepOutcome(StepResult(output="A summary.", output_tokens=2))
 
 
@@ -49,14 +51,14 @@ def read_step(cluster: Cluster, step_id: UUID) -> Step:
 
 
 @contextmanager
-def refuse_connections(database: Engine, times: int) -> Iterator[list[int]]:
+def refuse_connections(database: Engine, times: int, error: psycopg.Error = STARTING) -> Iterator[list[int]]:
     """Refuse the next connections, as a server does that is starting; yields how many are still to be refused."""
     left = [times]
 
     def refuse(*_: object) -> None:
         if left[0]:
             left[0] -= 1
-            raise psycopg.OperationalError("the database system is starting up")
+            raise error
 
     event.listen(database, "do_connect", refuse)
     yield left
@@ -109,6 +111,19 @@ def test_a_claim_goes_on_through_an_outage(cluster: Cluster, store: StepStore, m
         claim = store.claim(step_message.step_id)
     assert claim is not None
     assert (left, claim.attempt) == ([0], 1)
+
+
+def test_a_full_disk_of_postgres_is_named_and_waited_for(
+    cluster: Cluster, store: StepStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "PAUSES", (0.01,))
+    _, [step_message] = add_jobs(cluster.engine, ["A text."])
+    full = psycopg.errors.DiskFull("could not extend file: No space left on device")
+    with refuse_connections(store._statements, 2, full), capture_logs() as logs:
+        assert store.claim(step_message.step_id) is not None
+    assert [(line["event"], line["action"]) for line in logs] == [
+        ("postgres_disk_is_full", "free some space there; it is asked again")
+    ] * 2
 
 
 def test_a_process_that_must_end_does_not_wait_for_postgres(cluster: Cluster, store: StepStore) -> None:
