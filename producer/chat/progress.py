@@ -13,6 +13,7 @@ from itertools import islice
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, exists, func, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models.chat import OPEN_STATUSES, ChatBatch, ChatBatchStatus
@@ -45,9 +46,22 @@ def list_open(database: Engine) -> Sequence[UUID]:
 
 
 def advance_batches(database: Engine, outbox_publisher: OutboxPublisher) -> None:
-    """Do what the batches that have not ended wait for, as far as it goes now."""
+    """Do what the batches that have not ended wait for, as far as it goes now.
+
+    Raises:
+        Exception: the first error of a batch, after all others were advanced.
+    """
+    errors: list[Exception] = []
     for batch_id in list_open(database):
-        advance_batch(database, outbox_publisher, batch_id)
+        try:
+            advance_batch(database, outbox_publisher, batch_id)
+        except OperationalError:
+            # The database is away for every batch.
+            raise
+        except Exception as error:  # noqa: BLE001 - the fault of one batch must not stop all others
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def advance_batch(database: Engine, outbox_publisher: OutboxPublisher, batch_id: UUID) -> None:
@@ -124,6 +138,22 @@ def _store(database: Engine, outbox_publisher: OutboxPublisher, batch: ChatBatch
             step_messages = store_lines(session, batch.id, block, served)
         stored += len(block)
         outbox_publisher.publish(step_messages)
+    if stored < (batch.lines or 0):
+        _cancel_unreadable(database, batch, stored)
+
+
+def _cancel_unreadable(database: Engine, batch: ChatBatch, stored: int) -> None:
+    """Cancel a batch whose file was deleted before all its lines were jobs: the rest can never be read."""
+    words = f"the file was deleted after {stored:,} of its {batch.lines:,} lines were stored; upload it again"
+    problem = LineProblem("file_deleted", stored + 1, words)
+    with Session(database) as session, session.begin():
+        session.execute(
+            update(ChatBatch)
+            .where(
+                ChatBatch.id == batch.id, ChatBatch.status == ChatBatchStatus.IN_PROGRESS, ChatBatch.stored == stored
+            )
+            .values(status=ChatBatchStatus.CANCELLING, cancelling_at=func.now(), errors=[asdict(problem)])
+        )
 
 
 def _cancel_open(database: Engine, batch_id: UUID) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID, uuid4, uuid5
 
 from fastapi import APIRouter, Query
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from gistmill.http.errors import RequestError, describe_responses
@@ -27,13 +27,27 @@ from models.chat import ChatBatch
 from models.files import FilePurpose
 from models.registry import list_known_names
 from producer.chat.batches import create_chat_batch, list_chat_batches, request_cancel
+from producer.chat.lines import is_storable
 from producer.chat.output import count_requests
 from producer.intake import BATCH_NAMESPACE
 
 router = APIRouter(prefix="/v1", tags=["OpenAI's batches"])
 REFUSALS = describe_responses(404)
-Key = Annotated[str, StringConstraints(max_length=64)]
-Value = Annotated[str, StringConstraints(max_length=512)]
+
+
+def check_storable(text: str) -> str:
+    """Return a text that the database can store.
+
+    Raises:
+        ValueError: it holds NUL characters.
+    """
+    if not is_storable(text):
+        raise ValueError("holds NUL characters; leave them out")
+    return text
+
+
+Key = Annotated[str, StringConstraints(max_length=64), AfterValidator(check_storable)]
+Value = Annotated[str, StringConstraints(max_length=512), AfterValidator(check_storable)]
 
 
 class BatchBody(RequestBody):
