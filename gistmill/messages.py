@@ -21,6 +21,8 @@ from producer.sources.source import Source
 Answer = TypeVar("Answer")
 # Summaries and batches of a page.
 PAGE_ITEMS = 200
+# Status of a batch, a job or a document that is not there, or not any more.
+NOT_FOUND = 404
 ERRORS: dict[str, type[GistmillError]] = {
     "missing_library": MissingLibraryError,
     "settings": SettingsError,
@@ -43,7 +45,8 @@ def explain_refusal(response: httpx.Response) -> GistmillError:
         return UnreachableError(f"{response.url} answers with status {response.status_code}, not as Gistmill does")
     if response.status_code in (401, 403):
         return SettingsError(f"{message} (gistmill.connect(..., token=...))")
-    return ERRORS.get(code, ProducerError)(message)
+    known = ERRORS.get(code, ProducerError)
+    return UnknownIdError(message) if response.status_code == NOT_FOUND else known(message)
 
 
 def describe_options(options: JobOptions) -> Json:
