@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from migrations.run import upgrade
@@ -43,7 +44,9 @@ def write_backup(database_url: str, path: Path) -> None:
     except OSError as error:
         raise BackupError(f"{path} cannot be written ({error.strerror}); give another file") from error
     try:
-        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}", database_url)
+        address, password = split_password(database_url)
+        options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
+        _run("pg_dump", *options, f"--dbname={address}", password=password)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -67,8 +70,15 @@ def restore_backup(home: Home, path: Path) -> None:
                 f"the database of {home.folder} is not empty; set GISTMILL_HOME to an empty folder, or remove this one"
             )
         options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
-        _run("pg_restore", *options, f"--dbname={home.postgres.url}", str(path))
+        address, password = split_password(home.postgres.url)
+        _run("pg_restore", *options, f"--dbname={address}", str(path), password=password)
         upgrade(engine)
+
+
+def split_password(database_url: str) -> tuple[str, str]:
+    """Return an address in psql's format without its password, and the password; "" without one."""
+    url = make_url(database_url)
+    return url._replace(password=None).render_as_string(), str(url.password or "")
 
 
 @contextmanager
@@ -101,8 +111,12 @@ def _wait_until_up(engine: Engine, server: subprocess.Popen[bytes], home: Home) 
     raise BackupError(f"Postgres did not start; its log is {home.logs / 'postgres.log'}")
 
 
-def _run(program: str, *arguments: str) -> None:
-    done = subprocess.run([str(binaries() / program), *arguments], capture_output=True, text=True, check=False)
+def _run(program: str, *arguments: str, password: str = "") -> None:
+    """Run a program of Postgres; the password goes by the environment, because every user sees command lines."""
+    environment = os.environ | ({"PGPASSWORD": password} if password else {})
+    done = subprocess.run(
+        [str(binaries() / program), *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         last = (done.stderr.strip() or f"{program} failed").splitlines()[0]
         raise BackupError(last)
