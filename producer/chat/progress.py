@@ -164,18 +164,26 @@ def _cancel_open(database: Engine, batch_id: UUID) -> None:
 
 def _conclude(database: Engine, batch_id: UUID, *, is_late: bool) -> None:
     """End a batch whose jobs have ended, and make its files."""
+    with Session(database) as session:
+        if not _can_end(session, session.get_one(ChatBatch, batch_id), is_late=is_late):
+            return
+    # Without a transaction: Postgres ends one that waits for answers which take minutes to read.
+    purposes = (FilePurpose.OUTPUT, FilePurpose.ERRORS)
+    output, errors = (sum(map(len, write_lines(database, batch_id, purpose))) for purpose in purposes)
     with Session(database) as session, session.begin():
         batch = session.scalars(select(ChatBatch).where(ChatBatch.id == batch_id).with_for_update()).one()
-        is_whole = batch.lines is not None and batch.stored == batch.lines
-        is_cancelling = batch.status == ChatBatchStatus.CANCELLING
-        if batch.status not in OPEN_STATUSES or not (is_whole or is_cancelling or is_late):
-            return
-        if _has_jobs(session, batch_id, OPEN_STATES):
+        if not _can_end(session, batch, is_late=is_late):
             return
         batch.finalizing_at = batch.ended_at = func.now()
-        batch.output_file = _make_file(session, database, batch, FilePurpose.OUTPUT)
-        batch.error_file = _make_file(session, database, batch, FilePurpose.ERRORS)
+        batch.output_file = _make_file(session, batch, FilePurpose.OUTPUT, output)
+        batch.error_file = _make_file(session, batch, FilePurpose.ERRORS, errors)
         batch.status = _choose_status(session, batch, is_late=is_late)
+
+
+def _can_end(session: Session, batch: ChatBatch, *, is_late: bool) -> bool:
+    is_whole = batch.lines is not None and batch.stored == batch.lines
+    is_asked_for = is_whole or is_late or batch.status == ChatBatchStatus.CANCELLING
+    return batch.status in OPEN_STATUSES and is_asked_for and not _has_jobs(session, batch.id, OPEN_STATES)
 
 
 def _choose_status(session: Session, batch: ChatBatch, *, is_late: bool) -> ChatBatchStatus:
@@ -189,9 +197,8 @@ def _has_jobs(session: Session, batch_id: UUID, states: Sequence[JobState]) -> b
     return bool(session.scalar(select(exists().where(Job.batch_id == batch_id, Job.state.in_(states)))))
 
 
-def _make_file(session: Session, database: Engine, batch: ChatBatch, purpose: FilePurpose) -> UUID | None:
+def _make_file(session: Session, batch: ChatBatch, purpose: FilePurpose, size: int) -> UUID | None:
     """Create the file of the answers or of the errors; None if it would be empty."""
-    size = sum(map(len, write_lines(database, batch.id, purpose)))
     if not size:
         return None
     file = StoredFile(id=uuid4(), purpose=purpose, filename=f"{purpose}.jsonl", bytes=size, batch_id=batch.id)

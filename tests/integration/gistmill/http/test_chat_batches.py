@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -18,6 +18,7 @@ from models.publisher import OutboxPublisher
 from models.queues import StepMessage
 from models.step import Step, StepState
 from producer.chat.intake import store_lines
+from producer.chat.output import write_lines
 from producer.chat.progress import advance_batches, list_open
 from tests.conftest import Cluster, wait_until
 from tests.fake_engine import FakeGenerator
@@ -317,3 +318,17 @@ def test_names_and_labels_that_cannot_be_stored_are_cleaned_or_refused(http: Tes
     body = {"input_file_id": answer.json()["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     refused = http.post("/v1/batches", json={**body, "metadata": {"owner": "\0"}})
     assert (refused.status_code, refused.json()["error"]["param"]) == (422, "body.metadata.owner")
+
+
+def test_no_transaction_is_open_while_the_answers_are_measured(
+    http: TestClient, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_unlocked(database: Engine, batch_id: UUID, purpose: str) -> Iterator[bytes]:
+        with Session(database) as session:
+            session.execute(select(ChatBatch).with_for_update(nowait=True)).all()
+        return write_lines(database, batch_id, purpose)
+
+    monkeypatch.setattr("producer.chat.progress.write_lines", write_unlocked)
+    batch = wait_for(http, create(http, [make_line("many", n=2)]), *FINAL)
+
+    assert http.get(f"/v1/files/{batch['error_file_id']}").json()["bytes"] > 0
