@@ -36,13 +36,19 @@ ERRORS: dict[str, type[GistmillError]] = {
 ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
+def describe_address(url: httpx.URL) -> str:
+    """Return an address without the name and the password in it, for messages."""
+    return str(url.copy_with(userinfo=b""))
+
+
 def explain_refusal(response: httpx.Response) -> GistmillError:
     """Return the error in an answer of the server."""
     try:
         error = response.json()["error"]
         message, code = str(error["message"]), str(error["code"])
     except (ValueError, KeyError, TypeError):
-        return UnreachableError(f"{response.url} answers with status {response.status_code}, not as Gistmill does")
+        shown = describe_address(response.url)
+        return UnreachableError(f"{shown} answers with status {response.status_code}, not as Gistmill does")
     if response.status_code in (401, 403):
         return SettingsError(f"{message} (gistmill.connect(..., token=...))")
     known = ERRORS.get(code, ProducerError)

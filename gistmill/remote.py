@@ -13,6 +13,7 @@ from gistmill.cluster import OnRead, SummaryPage, Warn
 from gistmill.errors import ClosedError, explain_missing
 from gistmill.messages import (
     PAGE_ITEMS,
+    describe_address,
     describe_choice,
     describe_filter,
     describe_options,
@@ -62,7 +63,7 @@ class HttpCluster:
         self._client = client
 
     def __repr__(self) -> str:
-        return repr(str(self._client.base_url))
+        return repr(describe_address(self._client.base_url))
 
     def submit(self, preparation: Preparation, result: SubmissionResult, *, report: OnRead) -> None:
         """Read documents here, and send their texts block by block."""
@@ -232,8 +233,8 @@ class HttpCluster:
             response = self._client.request(method, path, **options)
         except httpx.HTTPError as error:
             raise UnreachableError(
-                f"no server answers at {self._client.base_url} ({error or type(error).__name__}); start it "
-                "(`gistmill serve`) or check the address"
+                f"no server answers at {describe_address(self._client.base_url)} ({error or type(error).__name__}); "
+                "start it (`gistmill serve`) or check the address"
             ) from error
         if response.is_success:
             return response.json()

@@ -59,3 +59,11 @@ def test_what_is_not_there_any_more_is_an_unknown_id_whatever_the_server_calls_i
 
     with pytest.raises(gistmill.UnknownIdError, match="there is no batch"):
         client.cluster.take_snapshot(uuid4())
+
+
+def test_a_password_in_an_address_is_no_part_of_messages() -> None:
+    with gistmill.connect("http://me:secret-word@127.0.0.1:1") as client:
+        with pytest.raises(gistmill.UnreachableError, match=r"http://127\.0\.0\.1:1 ") as refused:
+            client.batches()
+
+        assert "secret-word" not in f"{refused.value} {client!r}"
