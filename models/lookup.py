@@ -56,6 +56,8 @@ def find_target(session: Session, name: str) -> Target:
     name = unicodedata.normalize("NFC", name)
     if not name.strip():
         raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
+    if "\0" in name:
+        raise UnknownIdError(f"no name of a batch or a job holds NUL characters, as {name!r} does")
     targets = _find_batches(session, name)
     if len(name) < SHOWN_DIGITS:
         targets = targets or _find_jobs_by_source(session, name)

@@ -127,6 +127,7 @@ def test_progress_is_followed_to_its_end(http: TestClient) -> None:
         ("/api/batches/no-id", 422, "path.batch_id"),
         ("/api/batches?cursor=bogus", 422, "leave it out for the first page"),
         (f"/api/summaries?cursor={ENDLESS}", 422, "leave it out for the first page"),
+        ("/api/find?name=a%00b", 404, "NUL"),
         ("/api/find?name=nothing", 404, "there is no batch or job 'nothing'"),
         ("/api/summaries?since=never", 422, "'never' is no moment"),
         ("/nowhere", 404, "/docs lists what there is"),
