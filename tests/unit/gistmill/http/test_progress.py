@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from gistmill.http import progress
+from gistmill.http.events import list_events
 from gistmill.http.progress import ProgressHub
+from models.errors import UnknownIdError
 from producer.watch import Outage, WatchEvent
 
 
@@ -41,3 +43,14 @@ def test_a_new_follower_gets_a_fresh_state_though_a_slow_one_keeps_the_last(monk
     later = iter([Outage("first"), LookupError("the batch is gone"), Outage("fresh"), Outage("more")])
 
     assert asyncio.run(follow_twice(ProgressHub(poll_from(later)), uuid4())) == Outage("fresh")
+
+
+async def collect_events(hub: ProgressHub) -> list[bytes]:
+    return [event async for event in list_events(hub, uuid4())]
+
+
+def test_the_events_of_a_batch_end_when_it_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    results = iter([UnknownIdError("there is no batch; it may have been deleted")])
+
+    assert asyncio.run(collect_events(ProgressHub(poll_from(results)))) == []
