@@ -85,8 +85,9 @@ def run_once(
 def _begin(session: Session, key: str, request: str) -> Json | datetime:
     """Return the answer that a key has, or take it for a request and return the time of that."""
     row = insert(IdempotencyKey).values(key=key, request=request).on_conflict_do_nothing()
-    if (created := session.scalar(row.returning(IdempotencyKey.created_at))) is not None:
-        return created
+    taken: datetime | None = session.scalar(row.returning(IdempotencyKey.created_at))
+    if taken is not None:
+        return taken
     found = session.scalars(select(IdempotencyKey).where(IdempotencyKey.key == key).with_for_update()).one_or_none()
     if found is not None and found.request != request:
         raise RequestError(
