@@ -26,16 +26,17 @@ class Connection:
     Args:
         settings: settings with the addresses of the servers.
         warn: called with a sentence that users must not miss.
+        pool_size: number of connections to the database that are kept; as many more may be open.
 
     Raises:
         SettingsError: no database is known, or its address is invalid.
     """
 
-    def __init__(self, settings: Settings, *, warn: Warn) -> None:
+    def __init__(self, settings: Settings, *, warn: Warn, pool_size: int = 5) -> None:
         self.settings = settings
         self.warn = warn
         # Connects at the first statement.
-        self._engine = connect(settings.require_database_url())
+        self._engine = connect(settings.require_database_url(), pool_size=pool_size)
         self._is_closed = False
         # A thread may still use a connection when the client is closed; it is closed when it comes back.
         event.listen(self._engine, "checkin", self._close_late)

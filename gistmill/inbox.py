@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -170,7 +171,9 @@ class Inbox:
         except NothingSubmittedError:
             self._say(f"{count(len(there), 'file')} without a document that could be read")
         for path in there:
-            self._settle(path, [problem for problem in problems if is_about(problem, path)])
+            # One that was replaced meanwhile is submitted again, and its reasons or its way are those of the new one.
+            if _read_stamp(path) == stamps[path.name]:
+                self._settle(path, [problem for problem in problems if is_about(problem, path)])
         self._state.stamps |= stamps
         self._write(self._state.path, self._state.save)
 
@@ -262,7 +265,8 @@ def _move(path: Path, folder: Path) -> None:
     while target.exists():
         number += 1
         target = folder / f"{path.stem}-{number}{path.suffix}"
-    path.rename(target)
+    # Another folder may be on another disk, to which a file cannot be renamed.
+    shutil.move(path, target)
 
 
 @contextmanager

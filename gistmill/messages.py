@@ -21,6 +21,8 @@ from producer.sources.source import Source
 Answer = TypeVar("Answer")
 # Summaries and batches of a page.
 PAGE_ITEMS = 200
+# Status of a batch, a job or a document that is not there, or not any more.
+NOT_FOUND = 404
 ERRORS: dict[str, type[GistmillError]] = {
     "full_disk": FullDiskError,
     "missing_library": MissingLibraryError,
@@ -35,16 +37,23 @@ ERRORS: dict[str, type[GistmillError]] = {
 ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
+def describe_address(url: httpx.URL) -> str:
+    """Return an address without the name and the password in it, for messages."""
+    return str(url.copy_with(userinfo=b""))
+
+
 def explain_refusal(response: httpx.Response) -> GistmillError:
     """Return the error in an answer of the server."""
     try:
         error = response.json()["error"]
         message, code = str(error["message"]), str(error["code"])
     except (ValueError, KeyError, TypeError):
-        return UnreachableError(f"{response.url} answers with status {response.status_code}, not as Gistmill does")
+        shown = describe_address(response.url)
+        return UnreachableError(f"{shown} answers with status {response.status_code}, not as Gistmill does")
     if response.status_code in (401, 403):
         return SettingsError(f"{message} (gistmill.connect(..., token=...))")
-    return ERRORS.get(code, ProducerError)(message)
+    known = ERRORS.get(code, ProducerError)
+    return UnknownIdError(message) if response.status_code == NOT_FOUND else known(message)
 
 
 def describe_options(options: JobOptions) -> Json:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from gistmill.cluster import OnRead, SummaryPage, Warn
 from gistmill.errors import ClosedError, explain_missing
 from gistmill.messages import (
     PAGE_ITEMS,
+    describe_address,
     describe_choice,
     describe_filter,
     describe_options,
@@ -37,9 +37,9 @@ from producer.preparation import Preparation, Reading, split_options
 from producer.provenance import Provenance
 from producer.retry import RetryOutcome
 from producer.sources.given import Documents
-from producer.sources.source import Source
+from producer.sources.source import ReadEvent, Source
 from producer.status import Snapshot
-from producer.submit import BLOCK_SOURCES, NothingSubmittedError, SubmissionResult, open_events
+from producer.submit import NothingSubmittedError, SubmissionResult, open_events, store_blocks
 from producer.summaries import Summary
 from producer.watch import Outage, WatchEvent
 
@@ -64,23 +64,21 @@ class HttpCluster:
         self._client = client
 
     def __repr__(self) -> str:
-        return repr(str(self._client.base_url))
+        return repr(describe_address(self._client.base_url))
 
     def submit(self, preparation: Preparation, result: SubmissionResult, *, report: OnRead) -> None:
         """Read documents here, and send their texts block by block."""
         with open_events(preparation, report) as (request, events, report_stored):
             result.batch = request.batch
-            sources: list[Source] = []
-            for event in events:
-                if isinstance(event, Source):
-                    sources.append(event)
-                    if len(sources) == BLOCK_SOURCES:
-                        self._send(request, sources, result, webhook=preparation.webhook)
-                        sources = []
+
+            def count_and_report(event: ReadEvent) -> None:
                 result.add(event)
                 report_stored(event)
-            if sources:
-                self._send(request, sources, result, webhook=preparation.webhook)
+
+            def send(block: Sequence[Source]) -> None:
+                self._send(request, block, result, webhook=preparation.webhook)
+
+            store_blocks(events, store=send, report=count_and_report)
         if not result.accepted:
             raise NothingSubmittedError(result)
 
@@ -95,10 +93,13 @@ class HttpCluster:
             "keep_days": request.retention_days,
             "webhook": webhook,
         }
-        answer = self._request("POST", "/api/batches", json=body)
-        result.created += answer["new"]
-        result.existing += answer["existing"]
-        result.unsent += answer["unsent"]
+        record = read_answer(BatchRecord, self._request("POST", "/api/batches", json=body))
+        result.created += record.new
+        result.existing += record.existing
+        result.unsent += record.unsent
+        # The server may have narrower limits.
+        result.problems += record.problems
+        result.duplicates += record.duplicates
 
     def plan(self, documents: Documents, given: Mapping[str, Any], *, on_read: OnRead) -> list[DocumentPlan]:
         """Read documents here, and plan their texts there."""
@@ -106,11 +107,13 @@ class HttpCluster:
 
         of_reading, of_jobs = split_options(given)
         options = describe_options(build_job_options(of_jobs))
-        sources = _report_sources(Reading(documents, **of_reading), on_read)
         plans: list[DocumentPlan] = []
-        while block := list(islice(sources, BLOCK_SOURCES)):
+
+        def plan_block(block: Sequence[Source]) -> None:
             body = {"documents": [describe_source(source) for source in block], "options": options}
-            plans += read_answer(list[DocumentPlan], self._request("POST", "/api/plan", json=body))
+            plans.extend(read_answer(list[DocumentPlan], self._request("POST", "/api/plan", json=body)))
+
+        store_blocks(Reading(documents, **of_reading).read(), store=plan_block, report=on_read)
         return plans
 
     def find_target(self, name: str) -> Target:
@@ -192,7 +195,8 @@ class HttpCluster:
     def _find_only_job(self, target: Target) -> UUID:
         found, _ = self.read_summaries(JobFilter(batch_id=target.batch_id, limit=2), None)
         if len(found) != 1:
-            raise UnknownIdError(f"{target.batch} is a batch; name a job, such as {found[0].id}")
+            such_as = f", such as {found[0].id}" if found else ", of which it has none"
+            raise UnknownIdError(f"{target.batch} is a batch; name a job{such_as}")
         return found[0].id
 
     def cancel(self, target: Target) -> Cancellation:
@@ -240,8 +244,8 @@ class HttpCluster:
             response = self._client.request(method, path, **options)
         except httpx.HTTPError as error:
             raise UnreachableError(
-                f"no server answers at {self._client.base_url} ({error or type(error).__name__}); start it "
-                "(`gistmill serve`) or check the address"
+                f"no server answers at {describe_address(self._client.base_url)} ({error or type(error).__name__}); "
+                "start it (`gistmill serve`) or check the address"
             ) from error
         if response.is_success:
             return response.json()
@@ -264,10 +268,3 @@ def open_remote(address: str, token: str | None, *, warn: Warn) -> HttpCluster:
 
 def _name_path(target: Target) -> str:
     return f"/api/batches/{target.batch_id}" if target.job_id is None else f"/api/jobs/{target.job_id}"
-
-
-def _report_sources(reading: Reading, on_read: OnRead) -> Iterator[Source]:
-    for event in reading.read():
-        on_read(event)
-        if isinstance(event, Source):
-            yield event

@@ -56,6 +56,8 @@ def find_target(session: Session, name: str) -> Target:
     name = unicodedata.normalize("NFC", name)
     if not name.strip():
         raise UnknownIdError("a blank name means no batch and no job; `gistmill status` lists the batches")
+    if "\0" in name:
+        raise UnknownIdError(f"no name of a batch or a job holds NUL characters, as {name!r} does")
     targets = _find_batches(session, name)
     if len(name) < SHOWN_DIGITS:
         targets = targets or _find_jobs_by_source(session, name)
@@ -120,9 +122,14 @@ def list_batches(session: Session, *, limit: int, after: tuple[datetime, UUID] |
 
 
 def read_batch(session: Session, batch_id: UUID) -> BatchProgress:
-    """Return the progress of a batch."""
+    """Return the progress of a batch.
+
+    Raises:
+        UnknownIdError: there is no such batch.
+    """
     view = view_of(BatchProgress)
-    return read_row(session, BatchProgress, select(view).where(view.c.batch_id == batch_id))
+    statement = select(view).where(view.c.batch_id == batch_id)
+    return read_row(session, BatchProgress, statement, name=f"batch {batch_id}")
 
 
 def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
@@ -136,9 +143,13 @@ def list_ended_jobs(session: Session, batch_id: UUID) -> list[UUID]:
 
 
 def read_job(session: Session, job_id: UUID) -> JobSummary:
-    """Return one job."""
+    """Return one job.
+
+    Raises:
+        UnknownIdError: there is no such job.
+    """
     view = view_of(JobSummary)
-    return read_row(session, JobSummary, select(view).where(view.c.job_id == job_id))
+    return read_row(session, JobSummary, select(view).where(view.c.job_id == job_id), name=f"job {job_id}")
 
 
 def list_chunks(session: Session, job_id: UUID) -> list[ChunkText]:

@@ -33,6 +33,14 @@ WEIGHTS_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 BROKER_SCHEMES = ("redis://", "rediss://")
 
 
+def _is_address(url: str) -> bool:
+    try:
+        # urllib parses host and port, and may raise, on access.
+        return ADDRESS.match(url) is not None and urlsplit(url.strip()).port != 0
+    except ValueError:
+        return False
+
+
 class Settings(BaseSettings):
     """All settings; a field is an environment variable."""
 
@@ -146,7 +154,7 @@ class Settings(BaseSettings):
     @field_validator("engine")
     @classmethod
     def _check_engine(cls, engine: str) -> str:
-        if engine not in (TRANSFORMERS, VLLM) and not all(ADDRESS.match(url) for url in engine.split(",")):
+        if engine not in (TRANSFORMERS, VLLM) and not all(map(_is_address, engine.split(","))):
             raise ValueError(f"name {TRANSFORMERS}, {VLLM} or addresses such as http://gpu1:8000/v1")
         return engine
 

@@ -12,6 +12,7 @@ from sqlalchemy import Select, TableClause, column, table
 from sqlalchemy.orm import Session
 
 from models.base import Json
+from models.errors import UnknownIdError
 
 
 class View(Protocol):
@@ -211,6 +212,19 @@ def read_rows(session: Session, kind: type[Row], statement: Select[Any]) -> Iter
             yield kind(**row._mapping)
 
 
-def read_row(session: Session, kind: type[Row], statement: Select[Any]) -> Row:
-    """Run a statement that selects all columns of a view, and return its only row."""
-    return kind(**session.execute(statement).one()._mapping)
+def read_row(session: Session, kind: type[Row], statement: Select[Any], *, name: str) -> Row:
+    """Run a statement that selects all columns of a view, and return its only row.
+
+    Args:
+        session: only read.
+        kind: type of the row.
+        statement: the statement.
+        name: of what the row is about, for the error.
+
+    Raises:
+        UnknownIdError: there is no row, as after a deletion.
+    """
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        raise UnknownIdError(f"there is no {name}; it may have been deleted")
+    return kind(**row._mapping)

@@ -22,7 +22,7 @@ from producer.composition import Composition, compose, group_summaries
 from producer.digest_parts import read_parts
 from producer.errors import SubmissionError
 from producer.intake import SubmissionRequest, check_retention, find_next_position, job_id, name_digest, store_block
-from producer.options import build_job_options
+from producer.options import build_job_options, check_texts
 from producer.preparation import check_days, check_name, describe_asked, find_priority
 from producer.sources.source import Source, SourceNote, TextFormat
 from producer.submit import SubmissionResult
@@ -74,10 +74,11 @@ def prepare_digest(
 
     Raises:
         SubmissionError: the name, the priority or the number of days is invalid.
-        SettingsError: an option is invalid.
+        SettingsError: an option or the column is invalid.
     """
     if name == target.batch:
         raise SubmissionError(f"a digest of batch {name} cannot be in it; give another --batch")
+    check_texts({"by": by})
     asked = {option: value for option, value in given.items() if value is not None}
     is_chosen = "do_sample" in asked or "greedy" in asked
     options = build_job_options(asked if is_chosen else {"greedy": True, **asked})

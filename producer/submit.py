@@ -23,7 +23,7 @@ from producer.wording import count
 
 # Sources per transaction: enough for cheap commits, few enough to hold in memory and to repeat after a failure.
 BLOCK_SOURCES = 200
-# Characters per transaction, which bounds a block of books.
+# Characters per transaction, or of a request over HTTP, which bounds a block of books.
 BLOCK_CHARACTERS = 8_000_000
 
 Report = Callable[[ReadEvent], object]
@@ -106,17 +106,12 @@ class Submission:
             events: events of ``read_sources``, consumed lazily.
             report: called with every event after it was counted.
         """
-        block: list[Source] = []
-        for event in events:
-            if isinstance(event, Source):
-                block.append(event)
-                if len(block) == BLOCK_SOURCES or sum(len(source.text) for source in block) > BLOCK_CHARACTERS:
-                    self._store(block)
-                    block = []
+
+        def count_and_report(event: ReadEvent) -> None:
             self._result.add(event)
             report(event)
-        if block:
-            self._store(block)
+
+        store_blocks(events, store=self._store, report=count_and_report)
         return self._result
 
     def _store(self, block: Sequence[Source]) -> None:
@@ -142,6 +137,31 @@ class Submission:
             else:
                 self._position = position + len(block)
                 return step_messages
+
+
+def store_blocks(events: Iterable[ReadEvent], *, store: Callable[[Sequence[Source]], object], report: Report) -> None:
+    """Store the sources among events block by block.
+
+    Args:
+        events: events of reading, consumed lazily.
+        store: stores a block; only a block of a single source may have more characters than are allowed.
+        report: called with every event; with the source that fills a block after that is stored.
+    """
+    block: list[Source] = []
+    characters = 0
+    for event in events:
+        if isinstance(event, Source):
+            if block and characters + len(event.text) > BLOCK_CHARACTERS:
+                store(block)
+                block, characters = [], 0
+            block.append(event)
+            characters += len(event.text)
+            if len(block) == BLOCK_SOURCES:
+                store(block)
+                block, characters = [], 0
+        report(event)
+    if block:
+        store(block)
 
 
 def submit_prepared(

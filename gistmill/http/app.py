@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -119,10 +120,7 @@ def find_token(settings: Settings) -> str | None:
 async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     connection = SharedConnection(settings, warn=LOGGER.warning)
-    housekeeping = Housekeeping([partial(_advance_batches, connection), partial(delete_old_keys, connection.engine)])
-    policy = make_policy(settings)
-    # A thread of its own, because a receiver may be slow.
-    calls = Housekeeping([] if policy is None else [partial(deliver_webhooks, connection.engine, policy)])
+    threads = _make_threads(settings, connection, stopping := threading.Event())
     app.state.services = Services(
         settings=settings,
         token=find_token(settings),
@@ -130,14 +128,25 @@ async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         hub=ProgressHub(lambda batch_id: poll_batch(connection.engine, batch_id)),
         submissions=CapacityLimiter(SUBMISSIONS),
     )
-    housekeeping.start()
-    calls.start()
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
-        await to_thread.run_sync(housekeeping.close)
-        await to_thread.run_sync(calls.close)
+        stopping.set()
+        for thread in threads:
+            await to_thread.run_sync(thread.join)
         connection.close()
+
+
+def _make_threads(settings: Settings, connection: Connection, stopping: threading.Event) -> list[Housekeeping]:
+    chores = [partial(_advance_batches, connection), partial(delete_old_keys, connection.engine)]
+    threads = [Housekeeping(chores, stopping=stopping)]
+    policy = make_policy(settings)
+    if policy is not None:
+        deliver = partial(deliver_webhooks, connection.engine, policy, stopping=stopping)
+        threads.append(Housekeeping([deliver], stopping=stopping))
+    return threads
 
 
 def _advance_batches(connection: Connection) -> None:

@@ -37,8 +37,6 @@ def read_batches(services: Shared, limit: PageSize = 20, cursor: Cursor = None) 
 @router.get("/find", responses=REFUSALS)
 def find_by_name(services: Shared, name: Annotated[str, Query(min_length=1, max_length=1_000)]) -> Target:
     """Return the batch or the job with a name, the beginning of an id, or a document's name."""
-    if "\0" in name:
-        raise RequestError(422, "a name holds no NUL characters", param="name")
     with services.connection.open_session() as session:
         return find_target(session, name)
 

@@ -7,12 +7,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gistmill.http.errors import answer_error
+from gistmill.http.guard import OPEN_PATHS
 from producer.sources.limits import MIB, ReadLimits, format_bytes
 
 # Largest upload: several files, each as large as on the command line.
 MAX_UPLOAD_BYTES = 512 * MIB
 # Largest body of JSON.
 MAX_JSON_BYTES = ReadLimits().file_bytes
+# Largest body of what is answered without the token, which the form of the login is: anybody may send it.
+MAX_OPEN_BYTES = 16 * 1024
 # The rest of the body is not read.
 CLOSE = {"Connection": "close"}
 
@@ -29,14 +32,21 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        is_upload = headers.get("content-type", "").lower().startswith("multipart/form-data")
-        bound = MAX_UPLOAD_BYTES if is_upload else MAX_JSON_BYTES
+        bound = choose_bound(scope["path"], headers)
         sentence = f"the body is larger than the {format_bytes(bound)} allowed; send the documents in several requests"
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > bound:
             await answer_error(413, sentence, code="too_large", headers=CLOSE)(scope, receive, send)
             return
         await self._app(scope, _limit(receive, bound, sentence), send)
+
+
+def choose_bound(path: str, headers: Headers) -> int:
+    """Return the largest body of a request, in bytes."""
+    if path in OPEN_PATHS:
+        return MAX_OPEN_BYTES
+    is_upload = headers.get("content-type", "").lower().startswith("multipart/form-data")
+    return MAX_UPLOAD_BYTES if is_upload else MAX_JSON_BYTES
 
 
 def _limit(receive: Receive, bound: int, sentence: str) -> Receive:

@@ -71,7 +71,7 @@ def decode_job_place(cursor: str | None) -> Place | None:
     try:
         created_at, batch_id, position, job_id = _decode(cursor)
         return _parse_time(created_at), UUID(batch_id), int(position) % MAX_POSITION, UUID(job_id)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ArithmeticError, ValueError, TypeError, AttributeError) as error:
         raise _refuse_cursor() from error
 
 

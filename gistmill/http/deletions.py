@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from gistmill.http.errors import RequestError, describe_responses
+from gistmill.http.errors import describe_responses
 from gistmill.http.requests import DeletionBody
 from gistmill.http.services import Shared
 from models.deletion import DeletionCounts
@@ -26,11 +26,5 @@ def delete(services: Shared, body: DeletionBody) -> DeletionRecord:
 
 
 def read_choice(body: DeletionBody) -> tuple[str | None, DeletionChoice]:
-    """Return the name of a batch or job, and the choice in place of it.
-
-    Raises:
-        RequestError: the name holds a character that no name has.
-    """
-    if body.name is not None and "\0" in body.name:
-        raise RequestError(422, "a name holds no NUL characters", param="name")
+    """Return the name of a batch or job, and the choice in place of it."""
     return body.name, {"document": body.document, "older_than": body.older_than}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from starlette.responses import StreamingResponse
 
 from gistmill.http.batches import require_batch
 from gistmill.http.errors import describe_responses
-from gistmill.http.services import Services, Shared
+from gistmill.http.progress import ProgressHub
+from gistmill.http.services import Shared
+from models.errors import UnknownIdError
 from producer.status import Snapshot
 from producer.watch import Outage, WatchEvent, has_ended
 
@@ -38,13 +41,16 @@ async def follow_batch(services: Shared, batch_id: UUID) -> StreamingResponse:
     """Follow the progress of a batch until it has ended."""
     await to_thread.run_sync(require_batch, services, batch_id)
     return StreamingResponse(
-        _list_events(services, batch_id), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        list_events(services.hub, batch_id), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
 
 
-async def _list_events(services: Services, batch_id: UUID) -> AsyncIterator[bytes]:
-    async for observed in services.hub.follow(batch_id):
-        yield b": still here\n\n" if observed is None else format_event(observed)
+async def list_events(hub: ProgressHub, batch_id: UUID) -> AsyncIterator[bytes]:
+    """Yield the events of a batch until it has ended or is deleted."""
+    # A client that connects again is told that a deleted batch is not there.
+    with suppress(UnknownIdError):
+        async for observed in hub.follow(batch_id):
+            yield b": still here\n\n" if observed is None else format_event(observed)
 
 
 def format_event(observed: WatchEvent) -> bytes:

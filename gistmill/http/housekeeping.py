@@ -1,7 +1,7 @@
 """Work that no request waits for: chat batches go from status to status, webhooks are delivered, old keys deleted.
 
-One thread does it for a server. All of it begins with what the rows say, so that nothing is lost with the server, and
-several servers at once do nothing twice.
+Webhooks have a thread of their own, because a receiver may be slow. All of it begins with what the rows say, so that
+nothing is lost with the server, and several servers at once do nothing twice.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ class Housekeeping:
 
     Args:
         chores: each does what there is to do now; an error is logged, and the next round tries again.
+        stopping: ends the thread after the chore that it is at.
     """
 
-    def __init__(self, chores: Sequence[Chore]) -> None:
+    def __init__(self, chores: Sequence[Chore], *, stopping: threading.Event) -> None:
         self._chores = chores
-        self._closed = threading.Event()
+        self._stopping = stopping
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def close(self) -> None:
-        """End the thread after the chore that it is at."""
-        self._closed.set()
+    def join(self) -> None:
+        """Wait for the end of the thread."""
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed.wait(INTERVAL):
+        while not self._stopping.wait(INTERVAL):
             for chore in self._chores:
-                if self._closed.is_set():
+                if self._stopping.is_set():
                     return
                 try:
                     chore()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated, TypeVar
 
 from fastapi import Header
 from pydantic import TypeAdapter
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from gistmill.http.errors import RequestError
 from gistmill.http.services import Services
+from models.base import Json
 from models.webhook import IdempotencyKey
 from producer.sources.given import NamedFile
 
@@ -64,26 +65,29 @@ def run_once(
         return run()
     adapter: TypeAdapter[Answer] = TypeAdapter(kind)
     with services.open_transaction() as session:
-        known = _begin(session, key, request)
-    if known is not None:
-        return adapter.validate_python(known)
+        taken = _begin(session, key, request)
+    if not isinstance(taken, datetime):
+        return adapter.validate_python(taken)
+    # A repetition that has taken the key over since has another time.
+    is_ours = (IdempotencyKey.key == key) & (IdempotencyKey.created_at == taken)
     try:
         answer = run()
     except BaseException:
         with services.open_transaction() as session:
-            session.execute(delete(IdempotencyKey).where(IdempotencyKey.key == key, IdempotencyKey.answer.is_(None)))
+            session.execute(delete(IdempotencyKey).where(is_ours))
         raise
     with services.open_transaction() as session:
         values = adapter.dump_python(answer, mode="json")
-        session.execute(update(IdempotencyKey).where(IdempotencyKey.key == key).values(answer=values))
+        session.execute(update(IdempotencyKey).where(is_ours).values(answer=values))
     return answer
 
 
-def _begin(session: Session, key: str, request: str) -> dict[str, Any] | None:
-    """Take a key for a request, or return the answer that it has."""
+def _begin(session: Session, key: str, request: str) -> Json | datetime:
+    """Return the answer that a key has, or take it for a request and return the time of that."""
     row = insert(IdempotencyKey).values(key=key, request=request).on_conflict_do_nothing()
-    if session.scalar(row.returning(IdempotencyKey.key)) is not None:
-        return None
+    taken: datetime | None = session.scalar(row.returning(IdempotencyKey.created_at))
+    if taken is not None:
+        return taken
     found = session.scalars(select(IdempotencyKey).where(IdempotencyKey.key == key).with_for_update()).one_or_none()
     if found is not None and found.request != request:
         raise RequestError(
@@ -99,8 +103,8 @@ def _begin(session: Session, key: str, request: str) -> dict[str, Any] | None:
             code="under_way",
             headers={"Retry-After": str(RETRY_SECONDS)},
         )
-    session.execute(update(IdempotencyKey).where(IdempotencyKey.key == key).values(created_at=func.now()))
-    return None
+    take_over = update(IdempotencyKey).where(IdempotencyKey.key == key).values(created_at=func.now())
+    return session.scalars(take_over.returning(IdempotencyKey.created_at)).one()
 
 
 def digest_request(path: str, body: object, files: Sequence[NamedFile] = ()) -> str:

@@ -56,6 +56,11 @@ class FollowedBatch:
             raise self._error
         return self._version, self._latest
 
+    @property
+    def has_ended(self) -> bool:
+        """True if its state is renewed no longer: the batch has ended, or its state could not be read."""
+        return self._task.done()
+
     def close(self) -> None:
         """End the task."""
         self._task.cancel()
@@ -75,7 +80,8 @@ class ProgressHub:
     async def follow(self, batch_id: UUID) -> AsyncIterator[WatchEvent | None]:
         """Yield the state of a batch now and after each change, until it has ended; None after a time of silence."""
         followed = self._followed.get(batch_id)
-        if followed is None:
+        # A slow follower keeps one that has ended, and the batch may have been retried since.
+        if followed is None or followed.has_ended:
             followed = self._followed[batch_id] = FollowedBatch(lambda: self._poll(batch_id))
         followed.followers += 1
         version = 0

@@ -24,6 +24,9 @@ from models.settings import Settings
 THREADS = 16
 # Submissions that are read at a time: each may take minutes, and a process of its own for its parsers.
 SUBMISSIONS = 4
+# Connections to the database that are kept: one for each thread, housekeeping and webhooks included. Twice as many may
+# be open, so that a thread that needs a second one never waits for another thread's.
+POOL_SIZE = THREADS + SUBMISSIONS + 2
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,7 +36,7 @@ class SharedConnection(Connection):
     """Connection of a server: a larger pool, and a connection to the broker that stays open."""
 
     def __init__(self, settings: Settings, *, warn: Callable[[str], None]) -> None:
-        super().__init__(settings, warn=warn)
+        super().__init__(settings, warn=warn, pool_size=POOL_SIZE)
         self._celery = make_celery(settings.require_broker_url())
 
     @contextmanager

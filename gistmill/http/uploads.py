@@ -15,6 +15,7 @@ from gistmill.http.errors import UPLOAD_REMEDY, RequestError
 from models.full_disk import explain_full_disk
 from producer.sources.given import NamedFile
 from producer.sources.limits import MIB, ReadLimits, format_bytes
+from producer.sources.text import clean_label
 
 CHUNK_BYTES = MIB
 # A suffix tells the kind of a file; no other sign of a name reaches the file system.
@@ -25,7 +26,7 @@ MAX_NAME = 1_000
 def clean_name(name: str | None) -> str:
     """Return the label of an upload: its path without a root and without steps upwards; "" without a name."""
     parts = PurePosixPath((name or "").replace("\\", "/")).parts
-    return "/".join(part for part in parts if part not in ("/", "..", "."))[-MAX_NAME:]
+    return clean_label("/".join(part for part in parts if part not in ("/", "..", "."))[-MAX_NAME:])
 
 
 def find_suffix(name: str) -> str:

@@ -23,6 +23,7 @@ from models.tables import Document, hash_document
 from producer.chat.lines import ChatLine, prepare_chat
 from producer.errors import ChatRequestError
 from producer.intake import job_id
+from producer.sources.text import clean_label
 
 STEP = NewStep(StepKind.CHAT, level=0, index=0)
 TEXT = "text"
@@ -74,7 +75,8 @@ def prepare_job(line: ChatLine, served: Collection[str]) -> ChatJob:
     try:
         request, options = prepare_chat(line.body, served)
     except (ChatRequestError, SettingsError) as error:
-        return ChatJob(line, json.dumps(line.body), make_options(grounding="off"), str(error))
+        # The message may quote the names of fields, which may hold anything.
+        return ChatJob(line, json.dumps(line.body), make_options(grounding="off"), clean_label(str(error)))
     return ChatJob(line, request.dump(), options)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, and_, func, select
 from sqlalchemy.orm import Session
 
 from models.base import Json
+from models.chat import ChatBatch
 from models.files import FilePurpose
 from models.job import SUMMARIZED_STATES, Job, JobState
 from models.step import Step, StepKind
@@ -39,13 +40,15 @@ class RequestCounts:
     failed: int
 
 
-def count_requests(session: Session, batch_id: UUID, *, total: int | None) -> RequestCounts:
-    """Count the requests of a batch that have ended."""
+def count_requests(session: Session, batches: Sequence[ChatBatch]) -> dict[UUID, RequestCounts]:
+    """Count the requests of batches that have ended, by batch."""
     completed, failed = (
         func.count().filter(Job.state.in_(STATES[purpose])) for purpose in (FilePurpose.OUTPUT, FilePurpose.ERRORS)
     )
-    row = session.execute(select(completed, failed).where(Job.batch_id == batch_id)).one()
-    return RequestCounts(total or 0, *row)
+    in_batches = Job.batch_id.in_([batch.id for batch in batches])
+    rows = session.execute(select(Job.batch_id, completed, failed).where(in_batches).group_by(Job.batch_id))
+    counts = {row[0]: row[1:] for row in rows}
+    return {batch.id: RequestCounts(batch.lines or 0, *counts.get(batch.id, (0, 0))) for batch in batches}
 
 
 def write_lines(database: Engine, batch_id: UUID, purpose: str) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from itertools import islice
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, exists, func, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models.chat import OPEN_STATUSES, ChatBatch, ChatBatchStatus
@@ -45,9 +46,22 @@ def list_open(database: Engine) -> Sequence[UUID]:
 
 
 def advance_batches(database: Engine, outbox_publisher: OutboxPublisher) -> None:
-    """Do what the batches that have not ended wait for, as far as it goes now."""
+    """Do what the batches that have not ended wait for, as far as it goes now.
+
+    Raises:
+        Exception: the first error of a batch, after all others were advanced.
+    """
+    errors: list[Exception] = []
     for batch_id in list_open(database):
-        advance_batch(database, outbox_publisher, batch_id)
+        try:
+            advance_batch(database, outbox_publisher, batch_id)
+        except OperationalError:
+            # The database is away for every batch.
+            raise
+        except Exception as error:  # noqa: BLE001 - the fault of one batch must not stop all others
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def advance_batch(database: Engine, outbox_publisher: OutboxPublisher, batch_id: UUID) -> None:
@@ -124,6 +138,22 @@ def _store(database: Engine, outbox_publisher: OutboxPublisher, batch: ChatBatch
             step_messages = store_lines(session, batch.id, block, served)
         stored += len(block)
         outbox_publisher.publish(step_messages)
+    if stored < (batch.lines or 0):
+        _cancel_unreadable(database, batch, stored)
+
+
+def _cancel_unreadable(database: Engine, batch: ChatBatch, stored: int) -> None:
+    """Cancel a batch whose file was deleted before all its lines were jobs: the rest can never be read."""
+    words = f"the file was deleted after {stored:,} of its {batch.lines:,} lines were stored; upload it again"
+    problem = LineProblem("file_deleted", stored + 1, words)
+    with Session(database) as session, session.begin():
+        session.execute(
+            update(ChatBatch)
+            .where(
+                ChatBatch.id == batch.id, ChatBatch.status == ChatBatchStatus.IN_PROGRESS, ChatBatch.stored == stored
+            )
+            .values(status=ChatBatchStatus.CANCELLING, cancelling_at=func.now(), errors=[asdict(problem)])
+        )
 
 
 def _cancel_open(database: Engine, batch_id: UUID) -> None:
@@ -134,18 +164,26 @@ def _cancel_open(database: Engine, batch_id: UUID) -> None:
 
 def _conclude(database: Engine, batch_id: UUID, *, is_late: bool) -> None:
     """End a batch whose jobs have ended, and make its files."""
+    with Session(database) as session:
+        if not _can_end(session, session.get_one(ChatBatch, batch_id), is_late=is_late):
+            return
+    # Without a transaction: Postgres ends one that waits for answers which take minutes to read.
+    purposes = (FilePurpose.OUTPUT, FilePurpose.ERRORS)
+    output, errors = (sum(map(len, write_lines(database, batch_id, purpose))) for purpose in purposes)
     with Session(database) as session, session.begin():
         batch = session.scalars(select(ChatBatch).where(ChatBatch.id == batch_id).with_for_update()).one()
-        is_whole = batch.lines is not None and batch.stored == batch.lines
-        is_cancelling = batch.status == ChatBatchStatus.CANCELLING
-        if batch.status not in OPEN_STATUSES or not (is_whole or is_cancelling or is_late):
-            return
-        if _has_jobs(session, batch_id, OPEN_STATES):
+        if not _can_end(session, batch, is_late=is_late):
             return
         batch.finalizing_at = batch.ended_at = func.now()
-        batch.output_file = _make_file(session, database, batch, FilePurpose.OUTPUT)
-        batch.error_file = _make_file(session, database, batch, FilePurpose.ERRORS)
+        batch.output_file = _make_file(session, batch, FilePurpose.OUTPUT, output)
+        batch.error_file = _make_file(session, batch, FilePurpose.ERRORS, errors)
         batch.status = _choose_status(session, batch, is_late=is_late)
+
+
+def _can_end(session: Session, batch: ChatBatch, *, is_late: bool) -> bool:
+    is_whole = batch.lines is not None and batch.stored == batch.lines
+    is_asked_for = is_whole or is_late or batch.status == ChatBatchStatus.CANCELLING
+    return batch.status in OPEN_STATUSES and is_asked_for and not _has_jobs(session, batch.id, OPEN_STATES)
 
 
 def _choose_status(session: Session, batch: ChatBatch, *, is_late: bool) -> ChatBatchStatus:
@@ -159,9 +197,8 @@ def _has_jobs(session: Session, batch_id: UUID, states: Sequence[JobState]) -> b
     return bool(session.scalar(select(exists().where(Job.batch_id == batch_id, Job.state.in_(states)))))
 
 
-def _make_file(session: Session, database: Engine, batch: ChatBatch, purpose: FilePurpose) -> UUID | None:
+def _make_file(session: Session, batch: ChatBatch, purpose: FilePurpose, size: int) -> UUID | None:
     """Create the file of the answers or of the errors; None if it would be empty."""
-    size = sum(map(len, write_lines(database, batch.id, purpose)))
     if not size:
         return None
     file = StoredFile(id=uuid4(), purpose=purpose, filename=f"{purpose}.jsonl", bytes=size, batch_id=batch.id)

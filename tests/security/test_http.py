@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -296,3 +297,11 @@ def test_secrets_are_no_part_of_messages(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(SettingsError) as caught:
         read_settings()
     assert "too short" not in str(caught.value).removeprefix("GISTMILL_SERVE_TOKEN is not valid")
+
+
+@pytest.mark.parametrize("upload", [{"data": {"token": "x" * 20_000}}, {"files": {"token": b"x" * 20_000}}])
+def test_nobody_sends_a_large_body_without_the_token(guarded: TestClient, upload: dict[str, Any]) -> None:
+    answer = guarded.post("/login", **upload)
+
+    assert answer.status_code == 413
+    assert "16,384 bytes allowed" in answer.json()["error"]["message"]

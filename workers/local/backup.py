@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from migrations.run import upgrade
@@ -48,8 +49,9 @@ def write_backup(database_url: str, path: Path) -> None:
     except OSError as error:
         raise BackupError(f"{path} cannot be written ({error.strerror}); give another file") from error
     try:
+        address, password = split_password(database_url)
         options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
-        _run("pg_dump", *options, database_url, written=path)
+        _run("pg_dump", *options, f"--dbname={address}", password=password, written=path)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -74,8 +76,15 @@ def restore_backup(home: Home, path: Path) -> None:
                 f"the database of {home.folder} is not empty; set GISTMILL_HOME to an empty folder, or remove this one"
             )
         options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
-        _run("pg_restore", *options, f"--dbname={home.postgres.url}", str(path), written=home.folder)
+        address, password = split_password(home.postgres.url)
+        _run("pg_restore", *options, f"--dbname={address}", str(path), password=password, written=home.folder)
         upgrade(engine)
+
+
+def split_password(database_url: str) -> tuple[str, str]:
+    """Return an address in psql's format without its password, and the password; "" without one."""
+    url = make_url(database_url)
+    return url._replace(password=None).render_as_string(), str(url.password or "")
 
 
 @contextmanager
@@ -108,9 +117,15 @@ def _wait_until_up(engine: Engine, server: subprocess.Popen[bytes], home: Home) 
     raise BackupError(f"Postgres did not start; its log is {home.logs / 'postgres.log'}")
 
 
-def _run(program: str, *arguments: str, written: Path | None = None) -> None:
-    """Run a program of Postgres, whose errors name no path that it writes."""
-    done = subprocess.run([str(binaries() / program), *arguments], capture_output=True, text=True, check=False)
+def _run(program: str, *arguments: str, password: str = "", written: Path | None = None) -> None:
+    """Run a program of Postgres, whose errors name no path that it writes.
+
+    The password goes by the environment, because every user sees command lines.
+    """
+    environment = os.environ | ({"PGPASSWORD": password} if password else {})
+    done = subprocess.run(
+        [str(binaries() / program), *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         if written is not None and os.strerror(errno.ENOSPC) in done.stderr:
             raise FullDiskError(f"{written} cannot be written: {os.strerror(errno.ENOSPC)}; {REMEDY}")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID, uuid4, uuid5
 
 from fastapi import APIRouter, Query
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy.orm import Session
 
 from gistmill.http.errors import RequestError, describe_responses
@@ -27,13 +27,27 @@ from models.chat import ChatBatch
 from models.files import FilePurpose
 from models.registry import list_known_names
 from producer.chat.batches import create_chat_batch, list_chat_batches, request_cancel
+from producer.chat.lines import is_storable
 from producer.chat.output import count_requests
 from producer.intake import BATCH_NAMESPACE
 
 router = APIRouter(prefix="/v1", tags=["OpenAI's batches"])
 REFUSALS = describe_responses(404)
-Key = Annotated[str, StringConstraints(max_length=64)]
-Value = Annotated[str, StringConstraints(max_length=512)]
+
+
+def check_storable(text: str) -> str:
+    """Return a text that the database can store.
+
+    Raises:
+        ValueError: it holds NUL characters.
+    """
+    if not is_storable(text):
+        raise ValueError("holds NUL characters; leave them out")
+    return text
+
+
+Key = Annotated[str, StringConstraints(max_length=64), AfterValidator(check_storable)]
+Value = Annotated[str, StringConstraints(max_length=512), AfterValidator(check_storable)]
 
 
 class BatchBody(RequestBody):
@@ -66,14 +80,14 @@ def read_batches(
     with services.connection.open_session() as session:
         place = None if after is None else require_chat_batch(session, after)
         found = list_chat_batches(session, limit=limit + 1, after=place)
-        return describe_list([_describe(session, batch) for batch in found], limit=limit)
+        return describe_list(_describe(session, *found), limit=limit)
 
 
 @router.get("/batches/{batch_id}", responses=REFUSALS)
 def read_batch(services: Shared, batch_id: str) -> BatchObject:
     """Return the state of a batch."""
     with services.connection.open_session() as session:
-        return _describe(session, require_chat_batch(session, batch_id))
+        return _describe(session, require_chat_batch(session, batch_id))[0]
 
 
 @router.post("/batches/{batch_id}/cancel", responses=describe_responses(404, 409))
@@ -84,7 +98,7 @@ def cancel_batch(services: Shared, batch_id: str) -> BatchObject:
         if not request_cancel(session, batch.id):
             raise RequestError(409, f"batch {batch_id} is {batch.status}, so there is nothing to cancel")
         session.refresh(batch)
-        return _describe(session, batch)
+        return _describe(session, batch)[0]
 
 
 @router.get("/models")
@@ -108,8 +122,9 @@ def require_chat_batch(session: Session, batch_id: str) -> ChatBatch:
     return batch
 
 
-def _describe(session: Session, batch: ChatBatch) -> BatchObject:
-    return describe_batch(batch, count_requests(session, batch.id, total=batch.lines))
+def _describe(session: Session, *batches: ChatBatch) -> list[BatchObject]:
+    counts = count_requests(session, batches)
+    return [describe_batch(batch, counts[batch.id]) for batch in batches]
 
 
 def _create(services: Services, batch_id: UUID, body: BatchBody) -> BatchObject:
@@ -125,4 +140,4 @@ def _create(services: Services, batch_id: UUID, body: BatchBody) -> BatchObject:
             window=body.completion_window,
             labels=body.metadata,
         )
-        return _describe(session, batch)
+        return _describe(session, batch)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,11 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 import gistmill
+from gistmill.batch import Batch
+from gistmill.client import Client
 from gistmill.errors import InboxError
 from gistmill.inbox import ERROR_SUFFIX, Inbox, InboxConfig, is_being_written
 from tests.conftest import Cluster, wait_until
@@ -160,3 +164,39 @@ def test_a_column_may_be_named_before_the_first_table_has_come(cluster: Cluster,
     assert run_once(cluster, inbox, options=options) == ["2 new jobs of 2 files in batch inbox"]
     (inbox / "rows.csv").write_text(f"link,writeup\nfirst,{WORDS}\n")
     assert run_once(cluster, inbox, options=options) == ["1 new job of 1 file in batch inbox"]
+
+
+def test_a_file_that_is_replaced_while_it_is_submitted_is_not_moved_unread(
+    cluster: Cluster, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = Client.submit
+
+    def submit_and_replace(*given: Any, **options: Any) -> Batch:
+        monkeypatch.undo()
+        batch = submit(*given, **options)
+        (inbox / "b.txt").write_text(f"The newer text. {WORDS}")
+        return batch
+
+    done = tmp_path / "done"
+    done.mkdir()
+    monkeypatch.setattr(Client, "submit", submit_and_replace)
+    for _ in range(2):
+        run_once(cluster, inbox, done_folder=done)
+
+    assert read_sources(cluster) == ["a.md", "b.txt", "b.txt"]
+    assert (done / "b.txt").read_text().startswith("The newer text.")
+
+
+def test_a_file_moves_to_a_folder_on_another_disk(
+    cluster: Cluster, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    done = tmp_path / "done"
+    done.mkdir()
+    monkeypatch.setattr(os, "rename", refuse)
+    run_once(cluster, inbox, done_folder=done)
+
+    assert sorted(path.name for path in done.iterdir()) == ["a.md", "b.txt"]
+    assert not (inbox / "a.md").exists()

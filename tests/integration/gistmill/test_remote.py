@@ -119,3 +119,12 @@ def test_a_loop_waits_over_http(url: str, driver: Driver) -> None:
             return [summary.text async for summary in batch.summaries()]
 
     assert asyncio.run(run()) == ["Done."]
+
+
+def test_a_batch_that_was_deleted_is_unknown_both_ways(remote: gistmill.Client, direct: gistmill.Client) -> None:
+    sides = [remote.submit(make_documents(), name="pile"), direct.batch("pile")]
+    direct.delete("pile")
+
+    for batch in sides:
+        with pytest.raises(gistmill.UnknownIdError):
+            batch.wait(timeout=1)

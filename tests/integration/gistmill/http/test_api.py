@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 from starlette.testclient import TestClient
 
+from gistmill.http.cursors import encode_cursor
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.gistmill.http_client import open_server
 
 WORDS = "The river rose by four metres in two days. The council closed both bridges on Friday. "
+# A cursor whose position is no whole number.
+ENDLESS = encode_cursor("2026-11-29T12:00:00Z", UUID(int=1), float("inf"), UUID(int=1))
 
 
 @pytest.fixture
@@ -122,6 +126,8 @@ def test_progress_is_followed_to_its_end(http: TestClient) -> None:
         ("/api/jobs/00000000-0000-0000-0000-000000000000", 404, "there is no job"),
         ("/api/batches/no-id", 422, "path.batch_id"),
         ("/api/batches?cursor=bogus", 422, "leave it out for the first page"),
+        (f"/api/summaries?cursor={ENDLESS}", 422, "leave it out for the first page"),
+        ("/api/find?name=a%00b", 404, "NUL"),
         ("/api/find?name=nothing", 404, "there is no batch or job 'nothing'"),
         ("/api/summaries?since=never", 422, "'never' is no moment"),
         ("/nowhere", 404, "/docs lists what there is"),

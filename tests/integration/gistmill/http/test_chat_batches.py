@@ -8,14 +8,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from models.chat import ChatBatch
+from models.files import FilePart
 from models.publisher import OutboxPublisher
+from models.queues import StepMessage
 from models.step import Step, StepState
-from producer.chat.progress import advance_batches
+from producer.chat.intake import store_lines
+from producer.chat.output import write_lines
+from producer.chat.progress import advance_batches, list_open
 from tests.conftest import Cluster, wait_until
 from tests.fake_engine import FakeGenerator
 from tests.hand_driven import Bell, HandDrivenWorker
@@ -334,3 +338,81 @@ def test_a_file_of_another_purpose_and_an_empty_one_are_refused(http: TestClient
 
 def test_the_models_are_the_names_of_weights(http: TestClient) -> None:
     assert [model["id"] for model in http.get("/v1/models").json()["data"]] == ["default"]
+
+
+def test_a_field_that_cannot_be_stored_is_the_error_of_its_request_alone(http: TestClient, cluster: Cluster) -> None:
+    odd_part = {"type": "text", "text": "Say it.", "\0\ud800": 1}
+    lines = [
+        make_line("field", **{"\0": 1}),
+        make_line("part", messages=[{"role": "user", "content": [odd_part]}]),
+        make_line("model", model="\0\ud800"),
+    ]
+    batch = wait_for(http, create(http, lines), *FINAL)
+
+    assert batch["request_counts"] == {"total": 3, "completed": 0, "failed": 3}
+    assert "is not supported here" in json.dumps(read_answers(http, batch["error_file_id"])["field"])
+
+
+def test_the_fault_of_one_batch_stops_no_other(http: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_for_the_first(session: Session, batch_id: UUID, *rest: Any) -> list[StepMessage]:
+        if f"batch_{batch_id.hex}" == first:
+            raise ValueError("a fault")
+        return store_lines(session, batch_id, *rest)
+
+    # Held until both are there.
+    with monkeypatch.context() as patches:
+        patches.setattr("producer.chat.progress.list_open", lambda _: [])
+        first, second = create(http, [make_line("a", n=2)]), create(http, [make_line("b", n=2)])
+        patches.setattr("producer.chat.progress.store_lines", fail_for_the_first)
+        patches.setattr("producer.chat.progress.list_open", list_open)
+        wait_for(http, second, *FINAL)
+
+        assert http.get(f"/v1/batches/{first}").json()["status"] == "in_progress"
+    wait_for(http, first, *FINAL)
+
+
+def test_a_batch_whose_file_is_deleted_before_it_is_read_to_its_end_is_cancelled(
+    http: TestClient, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store_and_lose_the_file(session: Session, *rest: Any) -> list[StepMessage]:
+        session.execute(delete(FilePart))
+        return store_lines(session, *rest)
+
+    monkeypatch.setattr("producer.chat.progress.BLOCK_LINES", 1)
+    monkeypatch.setattr("producer.chat.progress.store_lines", store_and_lose_the_file)
+    # Of several parts, because a part that is read stays in memory.
+    batch_id = create(http, [make_line("a", n=2), make_line("b", user="x" * 2_000_000)])
+    batch = wait_for(http, batch_id, *FINAL)
+
+    assert batch["status"] == "cancelled"
+    assert batch["request_counts"] == {"total": 2, "completed": 0, "failed": 1}
+    assert batch["errors"]["data"][0]["message"] == (
+        "the file was deleted after 1 of its 2 lines were stored; upload it again"
+    )
+
+
+def test_names_and_labels_that_cannot_be_stored_are_cleaned_or_refused(http: TestClient) -> None:
+    parts = (
+        '--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="a\0b.jsonl"\r\n\r\n{}\r\n--x--\r\n'
+    )
+    answer = http.post("/v1/files", content=parts, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert (answer.status_code, answer.json()["filename"]) == (200, "a\ufffdb.jsonl")
+
+    body = {"input_file_id": answer.json()["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    refused = http.post("/v1/batches", json={**body, "metadata": {"owner": "\0"}})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "body.metadata.owner")
+
+
+def test_no_transaction_is_open_while_the_answers_are_measured(
+    http: TestClient, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_unlocked(database: Engine, batch_id: UUID, purpose: str) -> Iterator[bytes]:
+        with Session(database) as session:
+            session.execute(select(ChatBatch).with_for_update(nowait=True)).all()
+        return write_lines(database, batch_id, purpose)
+
+    monkeypatch.setattr("producer.chat.progress.write_lines", write_unlocked)
+    batch = wait_for(http, create(http, [make_line("many", n=2)]), *FINAL)
+
+    assert http.get(f"/v1/files/{batch['error_file_id']}").json()["bytes"] > 0

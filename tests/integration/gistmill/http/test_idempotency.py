@@ -10,8 +10,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+from gistmill.client import Client
 from models.chat import ChatBatch
 from models.webhook import IdempotencyKey
+from producer.errors import SubmissionError
 from tests.conftest import Cluster
 from tests.integration.gistmill.http_client import open_server
 
@@ -83,3 +85,20 @@ def test_a_batch_of_requests_is_created_once(http: TestClient, cluster: Cluster)
     assert http.post("/v1/batches", json=body, headers=KEY).json()["id"] == first
     with Session(cluster.engine) as session:
         assert session.scalar(select(func.count()).select_from(ChatBatch)) == 1
+
+
+def test_a_request_that_was_taken_over_leaves_the_key_to_the_repetition(
+    http: TestClient, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_after_a_repetition(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        forget_answer(cluster, age=timedelta(minutes=2))
+        assert http.post("/api/batches", json=BODY, headers=KEY).json()["new"] == 1
+        # As if the repetition were still under way.
+        forget_answer(cluster)
+        raise SubmissionError("the disk of this server broke")
+
+    monkeypatch.setattr(Client, "submit", fail_after_a_repetition)
+    assert http.post("/api/batches", json=BODY, headers=KEY).status_code == 422
+
+    assert http.post("/api/batches", json=BODY, headers=KEY).status_code == 409

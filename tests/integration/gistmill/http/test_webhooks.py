@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import func, text, update
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook as Verifier
 from starlette.testclient import TestClient
@@ -19,7 +20,8 @@ from starlette.testclient import TestClient
 import gistmill as gm
 import producer.webhooks
 from models.webhook import Webhook
-from producer.webhooks import WebhookPolicy, deliver_webhooks
+from producer.errors import WebhookError
+from producer.webhooks import WebhookPolicy, add_webhook, deliver_webhooks
 from tests.conftest import Cluster, wait_until
 from tests.integration.conftest import Gistmill
 from tests.integration.gistmill.http_client import TOKEN, listen, open_server
@@ -27,6 +29,7 @@ from tests.roles import apply_roles
 
 KEY = base64.b64encode(b"a key of more than sixteen bytes").decode()
 SECRET = f"whsec_{KEY}"
+POLICY = WebhookPolicy(b"key", allow_private=True)
 TEXT = "The river rose by four metres in two days. The council closed both bridges on Friday."
 
 
@@ -37,6 +40,7 @@ class Receiver(HTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.calls: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = []
+        self.on_call: Callable[[], object] = lambda: None
 
     @property
     def url(self) -> str:
@@ -49,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.calls.append((dict(self.headers), body))
+        self.server.on_call()
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("Location", "http://127.0.0.1:1/elsewhere")
         self.end_headers()
@@ -264,3 +269,36 @@ def test_a_role_that_may_not_read_webhooks_sees_the_rest(cluster: Cluster, recei
         with gm.connect(urls[role], cluster.broker_url) as client:
             assert len(client.batch("pile").webhooks()) == number
             assert client.batch("pile").status().progress.jobs == 1
+
+
+def test_a_slow_call_that_another_server_has_made_since_changes_nothing(
+    http: TestClient, cluster: Cluster, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_after_another(*_: object) -> None:
+        monkeypatch.undo()
+        with Session(cluster.engine) as session, session.begin():
+            session.execute(update(Webhook).values(available_at=func.now()))
+        deliver_webhooks(cluster.engine, POLICY)
+        raise WebhookError("the receiver was slow")
+
+    monkeypatch.setattr("gistmill.http.app.deliver_webhooks", lambda *_, **__: None)
+    batch_id = submit_and_end(http, receiver.url)
+    monkeypatch.setattr(producer.webhooks, "call_address", fail_after_another)
+    deliver_webhooks(cluster.engine, POLICY)
+
+    record = read_webhook(http, batch_id)
+    assert (record["state"], record["attempts"], record["error"]) == ("delivered", 2, None)
+
+
+def test_no_further_receiver_is_called_while_the_server_stops(cluster: Cluster, receiver: Receiver) -> None:
+    stopping = threading.Event()
+    receiver.on_call = stopping.set
+    with open_server(cluster) as http:
+        for name in ("one", "two"):
+            batch = http.post("/api/batches", json={"name": name, "documents": [{"text": TEXT}]}).json()["id"]
+            http.post(f"/api/batches/{batch}/cancel")
+            with Session(cluster.engine) as session, session.begin():
+                add_webhook(session, UUID(batch), receiver.url, has_new_jobs=True)
+    deliver_webhooks(cluster.engine, POLICY, stopping=stopping)
+
+    assert len(receiver.calls) == 1
