@@ -5,6 +5,7 @@ A call may be made twice, with the same ``webhook-id``: a server that dies betwe
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib

