@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, event
@@ -10,14 +10,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from gistmill.cluster import Warn
 from gistmill.errors import ClosedError
-from models.lookup import Target, find_target
 from models.publisher import OutboxPublisher, open_publisher
 from models.session import connect, explain_outage
 from models.settings import Settings
 from producer.remarks import describe_unsent
-
-Warn = Callable[[str], None]
 
 
 class Connection:
@@ -79,15 +77,6 @@ class Connection:
             yield outbox_publisher
         if outbox_publisher.unsent:
             self.warn(describe_unsent(outbox_publisher.unsent))
-
-    def find_target(self, name: str) -> Target:
-        """Return the batch or job with a name, an id prefix or a document's name.
-
-        Raises:
-            UnknownIdError: none or several match.
-        """
-        with self.open_session() as session:
-            return find_target(session, name)
 
     def close(self) -> None:
         """Close every connection to the database; the broker's last no longer than their blocks."""

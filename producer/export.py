@@ -116,18 +116,19 @@ def escape_markdown(line: str) -> str:
 def _describe_job(row: Summary, columns: Chosen, data: Fields) -> str:
     job, sentences = row.job, row.sentences
     facts = _list_facts(job) if columns is None else _choose_facts(row, columns, data)
-    lines = [f"- {name}: {' '.join(value.split())}" for name, value in facts.items() if value]
-    title = " ".join(job.source.split())
+    lines = [f"- {clean_line(name)}: {escape_markdown(value)}" for name, value in facts.items() if value]
     summary = mark_summary(job.summary, sentences) if job.summary else "There is no summary."
     cited = list(_describe_citations(sentences))
-    return "\n".join([f"# {title}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""])
+    return "\n".join(
+        [f"# {escape_markdown(job.source)}", "", *lines, "", summary, "", *cited, *([""] if cited else []), ""]
+    )
 
 
 def _choose_facts(row: Summary, columns: Sequence[str], data: Fields) -> dict[str, str]:
     """Return the values of columns as text, but those that a section has anyway."""
     names = [name for name in columns if name not in ("source", "summary", SENTENCES)]
     shown = choose_values(row, names, data)
-    return {clean_line(name): "" if value is None else escape_markdown(str(value)) for name, value in shown.items()}
+    return {name: "" if value is None else str(value) for name, value in shown.items()}
 
 
 def _list_facts(job: JobSummary) -> dict[str, str | None]:

@@ -43,6 +43,8 @@ CALL_SECONDS = 15.0
 # The receiver says that it is gone for good.
 GONE = 410
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
+# As many bytes as a secret without the prefix has characters.
+MIN_KEY_BYTES = 16
 EVENT = "batch.ended"
 
 
@@ -156,14 +158,20 @@ def read_secret(secret: str) -> bytes:
     """Return the key in a secret: base64 behind ``whsec_``, else the text itself.
 
     Raises:
-        WebhookError: it is not base64.
+        WebhookError: it is not base64, or too short.
     """
     if not secret.startswith(SECRET_PREFIX):
         return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except binascii.Error:
         raise WebhookError("GISTMILL_WEBHOOK_SECRET is not base64 behind whsec_; make one of another secret") from None
+    if len(key) < MIN_KEY_BYTES:
+        raise WebhookError(
+            f"GISTMILL_WEBHOOK_SECRET holds {len(key)} bytes in base64; give {MIN_KEY_BYTES} or more, such as "
+            "whsec_ and the output of `openssl rand -base64 24`"
+        )
+    return key
 
 
 def call_address(due: DueWebhook, policy: WebhookPolicy) -> None:

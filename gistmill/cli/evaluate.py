@@ -54,11 +54,12 @@ def request_missing_checks(name: str, *, as_json: bool) -> None:
     """Request a check of every summary of a batch, or of one job, that has none; print their number."""
     from gistmill.cli.database import open_connection
     from models.checks import find_summarized, find_unchecked
+    from models.lookup import find_target
     from producer.checks import request_checks
 
     with open_connection() as connection:
-        target = connection.find_target(name)
         with connection.open_session() as session:
+            target = find_target(session, name)
             summarized = find_summarized(session, target.batch_id, target.job_id)
             jobs = find_unchecked(session, target.batch_id, target.job_id)
         with connection.open_outbox() as outbox_publisher:

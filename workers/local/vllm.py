@@ -85,7 +85,7 @@ def build_command(settings: Settings, served: Sequence[ServedName], *, port: int
         gpus: number of GPUs of the server; 0 for the CPU.
 
     Raises:
-        ServingError: vLLM has no such quantization, or no such adapters.
+        ServingError: vLLM has no such quantization or adapters, or its further options are no command line.
     """
     bases = [one.name for one in served if one.adapter is None] or [BASE_NAME]
     context = "auto" if settings.context_tokens is None else str(settings.context_tokens)
@@ -99,8 +99,22 @@ def build_command(settings: Settings, served: Sequence[ServedName], *, port: int
         *build_memory_options(settings, gpus),
         *build_type_options(settings),
         *build_lora_options([one for one in served if one.adapter is not None], gpus),
-        *shlex.split(settings.vllm_options),
+        *split_options(settings.vllm_options),
     ]
+
+
+def split_options(options: str) -> list[str]:
+    """Return the words of further options, split as a shell does.
+
+    Raises:
+        ServingError: a quotation is not closed.
+    """
+    try:
+        return shlex.split(options)
+    except ValueError as error:
+        raise ServingError(
+            f"GISTMILL_VLLM_OPTIONS cannot be split into words: {str(error).lower()} in {options!r}; close it"
+        ) from None
 
 
 def find_python(settings: Settings) -> Path:

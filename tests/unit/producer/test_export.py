@@ -98,14 +98,13 @@ def test_parquet_keeps_types() -> None:
 def test_markdown_has_a_section_a_job() -> None:
     file = io.BytesIO()
 
-    write_markdown([ROW, Summary(replace(JOB, source="b\n# c", summary=None, reason="it broke"))], file)
+    write_markdown([ROW, Summary(replace(JOB, source="b\n# <c>", summary=None, reason="it [broke](x)"))], file)
 
     text = file.getvalue().decode()
     assert text.startswith("# a.md\n\n- job: 00000000-0000-0000-0000-000000000001\n")
-    assert "# b # c\n" in text
-    assert (
-        "- reason: it broke\n- sentences: 1 sentence verified, 1 flagged\n- consistency: 0.500\n\nThere is no" in text
-    )
+    assert "# b \\# \\<c\\>\n" in text
+    assert "- reason: it \\[broke\\](x)\n- sentences: 1 sentence verified, 1 flagged\n- consistency: 0.500\n" in text
+    assert "\n\nThere is no summary.\n" in text
 
 
 def test_markdown_marks_the_sentences_and_lists_what_they_cite_as_plain_text() -> None:

@@ -118,3 +118,8 @@ def test_a_missing_vllm_is_said_before_anything_starts(tmp_path: Path, monkeypat
         check_vllm(read_settings(vllm=fake))
     with pytest.raises(ServingError, match=r"GISTMILL_VLLM=/nowhere cannot be run \(No such file or directory\)"):
         check_vllm(read_settings(vllm="/nowhere"))
+
+
+def test_further_options_that_are_no_command_line_are_refused_by_name() -> None:
+    with pytest.raises(ServingError, match="GISTMILL_VLLM_OPTIONS cannot be split into words: no closing quotation"):
+        build(vllm_options="--served-model-name 'gemma")
