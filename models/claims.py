@@ -1,4 +1,4 @@
-"""Claiming steps: one statement for any number, which also reads the options of their jobs and the texts of their chunks.
+"""Claiming steps: one statement for any number, which also reads their jobs' options and the texts of their chunks.
 
 The round trips are most of the cost of a step, so there is one, and steps that are claimed at the same time share it.
 Paste ``CLAIM`` behind ``EXPLAIN`` to see its plan.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, column, text
 
 from models.base import Json
 from models.lock_wait import LIMIT_LOCK_WAIT, limit_lock_wait
@@ -29,6 +29,7 @@ class Claim:
     job_id: UUID
     batch_id: UUID
     document_sha256: str
+    document_format: str
     # JSON text, equal for all jobs of a batch, so that its parsed form can be cached.
     options: str = field(repr=False)
     # Set by the plan step; None before it.
@@ -62,7 +63,8 @@ SET state = 'running',
     lease_owner = :worker,
     lease_until = now() + :lease_length,
     started_at = clock_timestamp()
-FROM settings, unnest(CAST(:step_ids AS uuid[]), CAST(:tokens AS uuid[])) AS message (step_id, token), jobs
+FROM settings, unnest(CAST(:step_ids AS uuid[]), CAST(:tokens AS uuid[])) AS message (step_id, token),
+    jobs JOIN documents ON documents.sha256 = jobs.document_sha256
 WHERE steps.id = message.step_id
   -- The same token may ask again after a COMMIT whose reply was lost.
   AND (steps.state = 'ready' AND steps.available_at <= now() OR steps.lease_token = message.token)
@@ -76,6 +78,7 @@ RETURNING
     steps.job_id,
     jobs.batch_id,
     jobs.document_sha256,
+    documents.format,
     jobs.options::text,
     jobs.plan -> 'limits',
     (jobs.plan ->> 'chunks')::integer,
@@ -92,7 +95,6 @@ RETURNING
             chunks.start_at
         ))
         FROM chunks
-        JOIN documents ON documents.sha256 = jobs.document_sha256
         WHERE chunks.job_id = steps.job_id
           AND chunks.index IN (SELECT (jsonb_array_elements(steps.inputs) ->> 'chunk')::integer)
     ),
@@ -101,7 +103,8 @@ RETURNING
     steps.crashes,
     steps.is_solo
 """  # noqa: S608 - all parts are constants
-_CLAIM = text(CLAIM)
+# Named, so that SQLAlchemy reads the description of the result once instead of at every claim.
+_CLAIM = text(CLAIM).columns(*(column(name) for name in Claim.__slots__))
 
 
 def claim_steps(
@@ -124,4 +127,5 @@ def claim_steps(
         "lease_length": timedelta(seconds=lease_seconds),
         "lock_wait": limit_lock_wait(len(steps)),
     }
-    return {row.token: Claim(*row) for row in connection.execute(_CLAIM, values)}
+    found = (Claim(*row) for row in connection.execute(_CLAIM, values))
+    return {claim.token: claim for claim in found}

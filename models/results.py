@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, cast, select, text
+from sqlalchemy import Connection, bindparam, cast, column, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -141,7 +141,7 @@ SELECT done_token FROM ended
 # Headings and data can be long, and no step needs them.
 _JOB_COLUMNS = [column for column in Job.__table__.c if column.name not in ("headings", "data")]
 _FINISH = select(Job).from_statement(text(FINISH).columns(*_JOB_COLUMNS)).execution_options(populate_existing=True)
-_FINISH_SIBLINGS = text(FINISH_SIBLINGS)
+_FINISH_SIBLINGS = text(FINISH_SIBLINGS).columns(column("done_token"))
 
 
 def end_siblings(connection: Connection, results: Sequence[tuple[Claim, StepResult]], *, worker: str) -> set[UUID]:

@@ -134,15 +134,16 @@ def measure_depth(
         begin()
         since = cluster.read_number(NOW)
         until = time.monotonic() + seconds
-        wait_until(lambda: cluster.read_number(ENDED_WITHIN, since=since, until=FOR_EVER) >= WARM_STEPS, "the first steps have ended")
+        wait_until(
+            lambda: cluster.read_number(ENDED_WITHIN, since=since, until=FOR_EVER) >= WARM_STEPS,
+            "the first steps have ended",
+        )
         begun, time_before = cluster.read_number(NOW), read_time()
         while time.monotonic() < until and cluster.read_number(WAITING) == WARM_STEPS:
             time.sleep(0.2)
         ended, time_after = cluster.read_number(NOW), read_time()
     steps = cluster.read_number(ENDED_WITHIN, since=begun, until=ended)
-    return Speed(
-        cluster.read_number(RATE, since=since, skipped=WARM_STEPS), time_after.per_unit(time_before, steps)
-    )
+    return Speed(cluster.read_number(RATE, since=since, skipped=WARM_STEPS), time_after.per_unit(time_before, steps))
 
 
 def measure_depths(arena: Arena, options: argparse.Namespace) -> tuple[dict[int, list[Speed]], dict[str, float]]:
@@ -265,9 +266,7 @@ def main() -> None:
     print(json.dumps(summarize(bare, shallow, deep, submitted) | {"p99_ms_at_half_load": round(latency.p99, 1)}))
 
 
-def summarize(
-    bare: list[Speed], shallow: list[Speed], deep: list[Speed], submitted: Submitted
-) -> dict[str, float]:
+def summarize(bare: list[Speed], shallow: list[Speed], deep: list[Speed], submitted: Submitted) -> dict[str, float]:
     """Return the line of JSON."""
     steps_per_s = median(median(speed.rate for speed in speeds) for speeds in (shallow, deep))
     bare_ms, step_ms = (median(speed.processor.total for speed in speeds) for speeds in (bare, [*shallow, *deep]))

@@ -103,9 +103,7 @@ class Sentence:
 
 def read_words(text: str) -> tuple[Word, ...]:
     """Return the words of a text, without possessive s."""
-    return tuple(
-        Word(text[start:end], find_key(text[start:end]), start, end) for start, end in find_words(text)
-    )
+    return tuple(Word(text[start:end], find_key(text[start:end]), start, end) for start, end in find_words(text))
 
 
 def find_words(text: str) -> Iterator[tuple[int, int]]:
