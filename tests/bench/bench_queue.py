@@ -2,8 +2,9 @@
 
 Steps per second through claim, finish, barrier and messages, one worker process a core, with a thousand and with a
 hundred thousand steps waiting, beside a bare Celery task that does nothing on the same broker, both with the processor
-time of one step; the time from a submission to its first step, alone and at half load; two workers against one when a
-step takes 50 ms; and submitting ten thousand rows of a table.
+time of one step; the same with the sentences of summaries verified, as by default; the time from a submission to its
+first step, alone and at half load; two workers against one when a step takes 50 ms; and submitting ten thousand rows of
+a table.
 
 Examples:
   make bench-queue
@@ -32,7 +33,7 @@ from models.queues import StepMessage
 from models.step import step_id
 from producer.intake import SubmissionRequest
 from tests.bench.processor_time import ProcessorMilliseconds, ProcessorTime, read_processor_time
-from tests.bench.queue_cluster import OPTIONS, Cluster, open_cluster, run_measured, wait_until
+from tests.bench.queue_cluster import OPTIONS, VERIFIED, Cluster, open_cluster, run_measured, wait_until
 from tests.bench.queue_latency import measure_latency
 from tests.chaos.arena import Arena, open_arena
 from tests.fake_worker import describe_command
@@ -146,6 +147,12 @@ def measure_depth(
     return Speed(cluster.read_number(RATE, since=since, skipped=WARM_STEPS), time_after.per_unit(time_before, steps))
 
 
+def measure_verified(arena: Arena, options: argparse.Namespace) -> Speed:
+    """Return the speed of workers that verify the sentences of summaries too."""
+    with open_cluster(arena, 7) as cluster:
+        return measure_depth(cluster, seconds=options.seconds, begin=partial(cluster.fill, SHALLOW, VERIFIED))
+
+
 def measure_depths(arena: Arena, options: argparse.Namespace) -> tuple[dict[int, list[Speed]], dict[str, float]]:
     """Return the speeds of every round at both depths, one after the other, and what a step takes on disk."""
     speeds: dict[int, list[Speed]] = {SHALLOW: [], options.deep: []}
@@ -249,12 +256,14 @@ def main() -> None:
             run_workers(stack, cluster, NULL_WORKER, PROCESSES)
             latency = measure_latency(cluster)
         speeds, facts = measure_depths(arena, options)
+        verified = [measure_verified(arena, options) for _ in range(options.rounds)]
         gains = measure_gain(arena, options)
     shallow, deep = speeds.values()
     print(f"| null engine, {SLOTS} slots of {PROCESSES} processes | median | from to |\n|---|---:|---:|")
     print(*describe_speeds("bare Celery", "task", bare), sep="\n")
     print(*describe_speeds(f"{SHALLOW:,} steps waiting", "step", shallow), sep="\n")
     print(*describe_speeds(f"{options.deep:,} steps waiting", "step", deep), sep="\n")
+    print(*describe_speeds(f"{SHALLOW:,} steps waiting, sentences verified", "step", verified), sep="\n")
     print(*latency.describe(), sep="\n")
     for name, value in facts.items():
         print(f"| {name} | {value:,.0f} | |")

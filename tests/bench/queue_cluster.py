@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from migrations.run import upgrade
 from models.job import Priority
-from models.options import make_options
+from models.options import JobOptions, make_options
 from models.outbox import find_unclaimed
 from models.publisher import CeleryPublisher, make_celery
 from models.queues import StepMessage
@@ -34,7 +34,11 @@ from workers.summarization.planning import Plan, SourceDocument, plan_job
 
 # Map steps of a job: those of the first level on the broker, so that reduce steps come between them all the time.
 CHUNKS = 8
-OPTIONS = make_options(strategy="map-reduce", style="technical", chunk_tokens=60, overlap_tokens=0)
+# Sentences are not verified: that is work on the text, as the engine's is, and would take several times as long as all
+# of the queue's.
+OPTIONS = make_options(strategy="map-reduce", style="technical", chunk_tokens=60, overlap_tokens=0, grounding="off")
+# As jobs are by default.
+VERIFIED = OPTIONS.model_copy(update={"grounding": "strict"})
 # Stands in the text where each job has its number, so that every document is another one with the same spans.
 NUMBER = "00000000"
 PATIENCE_SECONDS = 600
@@ -106,7 +110,7 @@ class Cluster:
     # Process ids of Postgres and the broker.
     servers: tuple[int, ...]
 
-    def fill(self, steps: int) -> float:
+    def fill(self, steps: int, options: JobOptions = OPTIONS) -> float:
         """Store planned jobs with that many ready map steps, send their messages, and return messages per second."""
         body = write_body()
         plan = plan_body(body)
@@ -114,7 +118,7 @@ class Cluster:
             "body": body,
             "mark": NUMBER,
             "jobs": -(-steps // CHUNKS),
-            "options": OPTIONS.model_dump_json(),
+            "options": options.model_dump_json(),
             "plan": json.dumps(
                 {
                     "chunks": CHUNKS,
