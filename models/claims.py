@@ -1,17 +1,20 @@
-"""Claiming a step: one statement, which also reads the options of its job and the texts of its chunks.
+"""Claiming steps: one statement for any number, which also reads their jobs' options and the texts of their chunks.
 
-The round trips are most of the cost of a step, so there is one. Paste ``CLAIM`` behind ``EXPLAIN`` to see its plan.
+The round trips are most of the cost of a step, so there is one, and steps that are claimed at the same time share it.
+Paste ``CLAIM`` behind ``EXPLAIN`` to see its plan.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, column, text
 
 from models.base import Json
+from models.lock_wait import LIMIT_LOCK_WAIT, limit_lock_wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Claim:
     job_id: UUID
     batch_id: UUID
     document_sha256: str
+    document_format: str
     # JSON text, equal for all jobs of a batch, so that its parsed form can be cached.
     options: str = field(repr=False)
     # Set by the plan step; None before it.
@@ -44,27 +48,37 @@ class Claim:
     is_solo: bool
 
 
-# Turns a message into a claimed step. Returns the texts of its chunks, which saves map steps a round trip.
-CLAIM = """
+# Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip.
+CLAIM = f"""
+WITH settings AS MATERIALIZED (
+    SELECT
+        {LIMIT_LOCK_WAIT},
+        -- Does not wait for the disk: what a crash of Postgres takes back is a lease, and its worker notices.
+        set_config('synchronous_commit', 'off', true)
+)
 UPDATE steps
 SET state = 'running',
     attempt = steps.attempt + 1,
-    lease_token = :token,
+    lease_token = message.token,
     lease_owner = :worker,
     lease_until = now() + :lease_length,
     started_at = clock_timestamp()
-FROM jobs
-WHERE steps.id = :step_id
+FROM settings, unnest(CAST(:step_ids AS uuid[]), CAST(:tokens AS uuid[])) AS message (step_id, token),
+    jobs JOIN documents ON documents.sha256 = jobs.document_sha256
+WHERE steps.id = message.step_id
   -- The same token may ask again after a COMMIT whose reply was lost.
-  AND (steps.state = 'ready' AND steps.available_at <= now() OR steps.lease_token = :token)
+  AND (steps.state = 'ready' AND steps.available_at <= now() OR steps.lease_token = message.token)
   AND jobs.id = steps.job_id
   -- A job that has its summary may still have steps: its check, and a second try.
   AND jobs.state IN ('queued', 'running', 'succeeded', 'partial')
   AND jobs.cancel_requested_at IS NULL
 RETURNING
+    steps.id,
+    message.token,
     steps.job_id,
     jobs.batch_id,
     jobs.document_sha256,
+    documents.format,
     jobs.options::text,
     jobs.plan -> 'limits',
     (jobs.plan ->> 'chunks')::integer,
@@ -81,26 +95,37 @@ RETURNING
             chunks.start_at
         ))
         FROM chunks
-        JOIN documents ON documents.sha256 = jobs.document_sha256
         WHERE chunks.job_id = steps.job_id
           AND chunks.index IN (SELECT (jsonb_array_elements(steps.inputs) ->> 'chunk')::integer)
     ),
     steps.attempt,
     steps.errors,
     steps.crashes,
-    steps.is_solo,
-    -- Does not wait for the disk: what a crash of Postgres takes back is a lease, and its worker notices.
-    set_config('synchronous_commit', 'off', true)
-"""
-_CLAIM = text(CLAIM)
+    steps.is_solo
+"""  # noqa: S608 - all parts are constants
+# Named, so that SQLAlchemy reads the description of the result once instead of at every claim.
+_CLAIM = text(CLAIM).columns(*(column(name) for name in Claim.__slots__))
 
 
-def claim_step(connection: Connection, step: UUID, *, token: UUID, worker: str, lease_seconds: float) -> Claim | None:
-    """Claim a ready step; None means that the message is a duplicate or its job has ended, and can be dropped."""
-    length = timedelta(seconds=lease_seconds)
-    values = {"step_id": step, "token": token, "worker": worker, "lease_length": length}
-    row = connection.execute(_CLAIM, values).one_or_none()
-    if row is None:
-        return None
-    *columns, _ = row
-    return Claim(step, token, *columns)
+def claim_steps(
+    connection: Connection, steps: Mapping[UUID, UUID], *, worker: str, lease_seconds: float
+) -> Mapping[UUID, Claim]:
+    """Claim the ready ones of several steps, and return the claims by their tokens.
+
+    A token without a claim means that the message is a duplicate or its job has ended, and can be dropped.
+
+    Args:
+        connection: commits at once.
+        steps: the id of a step by the token of its claim.
+        worker: id of the registered worker.
+        lease_seconds: length of the leases.
+    """
+    values = {
+        "step_ids": list(steps.values()),
+        "tokens": list(steps),
+        "worker": worker,
+        "lease_length": timedelta(seconds=lease_seconds),
+        "lock_wait": limit_lock_wait(len(steps)),
+    }
+    found = (Claim(*row) for row in connection.execute(_CLAIM, values))
+    return {claim.token: claim for claim in found}

@@ -1,21 +1,25 @@
-"""Completion of a step with its result, and lookup of a cached result, in one statement each.
+"""Completion of steps with their results, and lookup of a cached result, in one statement each.
 
-A step with unfinished siblings, as nearly all of a large document have, needs no explicit transaction: its statement
-also counts it. The other ends of an attempt are in ``step_updates``.
+Steps with unfinished siblings, as nearly all of a large document have, need no explicit transaction: one statement ends
+and counts any number of them. The other ends of an attempt are in ``step_updates``.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import Connection, TextClause, bindparam, cast, select, text
+from sqlalchemy import Connection, bindparam, cast, column, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from models.base import Json, constant
 from models.claims import Claim
 from models.job import Job
+from models.lock_wait import LIMIT_LOCK_WAIT, limit_lock_wait
 from models.step import Step, StepState
 
 
@@ -38,33 +42,62 @@ class StepResult:
     sentences: tuple[Json, ...] = ()
 
 
-# Shared by both statements that finish a step, after a CTE ``job`` that locks the job's row: the lock order is job,
-# then step. The lease token is a fence: a worker that lost its lease changes nothing.
+# Ends of steps, as one JSON array: one parameter, however many there are.
+_ENDINGS = """
+WITH ending AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(CAST(:endings AS json)) AS ending (
+        job_id uuid,
+        step_id uuid,
+        token uuid,
+        place integer,
+        crashes integer,
+        output text,
+        output_tokens integer,
+        identity text,
+        cached_from uuid,
+        prompt_fingerprint text,
+        weights_fingerprint text,
+        params jsonb,
+        prompt_tokens integer,
+        completion_tokens integer,
+        finish_reason text,
+        seconds double precision,
+        guards jsonb,
+        sentences jsonb
+    )
+)"""
+# Shared by both statements that finish steps, after a CTE ``job`` that locks the rows of their jobs: the lock order is
+# job, then step. The lease token is a fence: a worker that lost its lease changes nothing.
 _STORE_RESULT = """
 ended AS (
     UPDATE steps
     SET state = 'done',
-        crashes = :crashes,
+        crashes = ending.crashes,
         done_token = lease_token,
         lease_token = NULL,
         lease_until = NULL,
         worker = :worker,
         finished_at = clock_timestamp(),
-        output = :output,
-        output_tokens = :output_tokens,
-        identity = :identity,
-        cached_from = :cached_from,
-        prompt_fingerprint = :prompt_fingerprint,
-        weights_fingerprint = :weights_fingerprint,
-        params = :params,
-        prompt_tokens = :prompt_tokens,
-        completion_tokens = :completion_tokens,
-        finish_reason = :finish_reason,
-        seconds = :seconds,
-        guards = :guards,
-        sentences = :sentences
-    WHERE id = :step_id AND lease_token = :token AND state = 'running' AND EXISTS (SELECT FROM job)
-    RETURNING id, job_id, attempt, lease_owner, started_at
+        output = ending.output,
+        output_tokens = ending.output_tokens,
+        identity = ending.identity,
+        cached_from = ending.cached_from,
+        prompt_fingerprint = ending.prompt_fingerprint,
+        weights_fingerprint = ending.weights_fingerprint,
+        params = ending.params,
+        prompt_tokens = ending.prompt_tokens,
+        completion_tokens = ending.completion_tokens,
+        finish_reason = ending.finish_reason,
+        seconds = ending.seconds,
+        guards = ending.guards,
+        sentences = ending.sentences
+    FROM ending, job
+    WHERE steps.id = ending.step_id
+      AND steps.lease_token = ending.token
+      AND steps.state = 'running'
+      AND job.id = ending.job_id
+      AND ending.place < job.places
+    RETURNING steps.id, steps.job_id, steps.done_token, steps.attempt, steps.lease_owner, steps.started_at
 ),
 attempt AS (
     INSERT INTO step_attempts (step_id, attempt, worker, started_at, outcome)
@@ -72,8 +105,9 @@ attempt AS (
 )"""
 # Finishes any step and returns its job, locked; the caller counts the step and creates the next ones.
 FINISH = f"""
-WITH job AS (
-    SELECT * FROM jobs WHERE id = :job_id FOR UPDATE
+{_ENDINGS},
+job AS (
+    SELECT *, 1 AS places FROM jobs WHERE id = (SELECT job_id FROM ending) FOR UPDATE
 ),{_STORE_RESULT}
 SELECT
     job.id, job.batch_id, job.identity, job.document_sha256, job.source, job.position, job.options, job.weights,
@@ -81,37 +115,49 @@ SELECT
     job.quoted, job.flagged, job.reason, job.review,
     job.cancel_requested_at, job.created_at, job.started_at, job.finished_at
 FROM job, ended
-"""  # noqa: S608 - both parts are constants
-# Finishes a step and counts it, if other steps of its wave are unfinished, so that no new steps are to be created.
-FINISH_AMONG_SIBLINGS = f"""
-WITH job AS (
-    SELECT id FROM jobs WHERE id = :job_id AND pending > 1 AND cancel_requested_at IS NULL FOR UPDATE
-),{_STORE_RESULT}
-UPDATE jobs SET pending = pending - 1 WHERE id IN (SELECT job_id FROM ended) RETURNING id
-"""  # noqa: S608 - both parts are constants
-
-
-def _type_json(statement: str) -> TextClause:
-    return text(statement).bindparams(
-        *(bindparam(name, type_=Step.__table__.c[name].type) for name in ("params", "guards", "sentences"))
-    )
+"""  # noqa: S608 - all parts are constants
+# Finishes steps and counts them, except the last of a wave, after which new steps are to be created.
+FINISH_SIBLINGS = f"""
+{_ENDINGS},
+settings AS MATERIALIZED (
+    SELECT {LIMIT_LOCK_WAIT}
+),
+job AS (
+    SELECT jobs.id, jobs.pending - 1 AS places
+    FROM settings, jobs
+    WHERE jobs.id = ANY (ARRAY(SELECT job_id FROM ending)) AND jobs.pending > 1 AND jobs.cancel_requested_at IS NULL
+    ORDER BY jobs.id
+    FOR UPDATE OF jobs
+),{_STORE_RESULT},
+counted AS (
+    UPDATE jobs SET pending = jobs.pending - siblings.count
+    FROM (SELECT job_id, count(*) FROM ended GROUP BY job_id) AS siblings
+    WHERE jobs.id = siblings.job_id
+)
+SELECT done_token FROM ended
+"""  # noqa: S608 - all parts are constants
 
 
 # Headings and data can be long, and no step needs them.
 _JOB_COLUMNS = [column for column in Job.__table__.c if column.name not in ("headings", "data")]
-_FINISH = (
-    select(Job).from_statement(_type_json(FINISH).columns(*_JOB_COLUMNS)).execution_options(populate_existing=True)
-)
-_FINISH_AMONG_SIBLINGS = _type_json(FINISH_AMONG_SIBLINGS)
+_FINISH = select(Job).from_statement(text(FINISH).columns(*_JOB_COLUMNS)).execution_options(populate_existing=True)
+_FINISH_SIBLINGS = text(FINISH_SIBLINGS).columns(column("done_token"))
 
 
-def end_among_siblings(connection: Connection, claim: Claim, result: StepResult, *, worker: str) -> bool:
-    """Store the result of a step and count it as ended, if other steps of its wave are unfinished.
+def end_siblings(connection: Connection, results: Sequence[tuple[Claim, StepResult]], *, worker: str) -> set[UUID]:
+    """Store the results of steps and count them as ended, as far as other steps of their waves are unfinished.
 
     Returns:
-        False, with nothing written, if it is the last, if its job is being cancelled or if its lease was lost.
+        The tokens of the claims that ended. Nothing is written for the others: the last of a wave, those of a job that
+        is being cancelled, and those whose lease was lost.
     """
-    return connection.execute(_FINISH_AMONG_SIBLINGS, _describe_end(claim, result, worker)).one_or_none() is not None
+    places: Counter[UUID] = Counter()
+    endings = []
+    for claim, result in results:
+        endings.append(_describe_end(claim, result) | {"place": places[claim.job_id]})
+        places[claim.job_id] += 1
+    values = {"endings": _encode(endings), "worker": worker, "lock_wait": limit_lock_wait(len(endings))}
+    return set(connection.scalars(_FINISH_SIBLINGS, values))
 
 
 def end_step(session: Session, claim: Claim, result: StepResult, *, worker: str) -> Job | None:
@@ -120,19 +166,24 @@ def end_step(session: Session, claim: Claim, result: StepResult, *, worker: str)
     Returns:
         The job; None if the lease was lost, and the caller must not write.
     """
-    return session.execute(_FINISH, _describe_end(claim, result, worker)).scalar_one_or_none()
+    values = {"endings": _encode([_describe_end(claim, result)]), "worker": worker}
+    return session.execute(_FINISH, values).scalar_one_or_none()
 
 
-def _describe_end(claim: Claim, result: StepResult, worker: str) -> Json:
+def _describe_end(claim: Claim, result: StepResult) -> Json:
     return {
         "job_id": claim.job_id,
         "step_id": claim.step_id,
         "token": claim.token,
-        "worker": worker,
+        "place": 0,
         # The count before ``begin_alone``, because the attempt ended in order.
         "crashes": claim.crashes,
         **{name: getattr(result, name) for name in StepResult.__slots__},
     }
+
+
+def _encode(endings: Sequence[Json]) -> str:
+    return json.dumps(endings, default=str)
 
 
 CACHED = (

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from models.claims import Claim, claim_steps
 from models.job import Job, Priority
 from models.options import JobOptions, make_options
 from models.outbox import NewStep, add_steps
@@ -68,3 +69,9 @@ def add_jobs(
             step_messages += add_steps(session, job, [NewStep(StepKind.PLAN, 0, 0)])
             jobs.append(job.id)
     return jobs, step_messages
+
+
+def claim_step(connection: Connection, step_id: UUID, *, lease_seconds: float = 60) -> Claim | None:
+    """Claim one step under a new token."""
+    token = uuid4()
+    return claim_steps(connection, {token: step_id}, worker="w1", lease_seconds=lease_seconds).get(token)

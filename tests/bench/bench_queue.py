@@ -1,9 +1,10 @@
 """What the queue can do when the engine takes no time, on servers as ``gistmill up`` starts them.
 
-Steps per second through claim, finish, barrier and doorbell, one worker process a core, with a thousand and with a
-hundred thousand steps waiting, beside a bare Celery task that does nothing on the same broker; the time from a
-submission to its first step; two workers against one when a step takes 50 ms; and submitting ten thousand rows of a
-table.
+Steps per second through claim, finish, barrier and messages, one worker process a core, with a thousand and with a
+hundred thousand steps waiting, beside a bare Celery task that does nothing on the same broker, both with the processor
+time of one step; the same with the sentences of summaries verified, as by default; the time from a submission to its
+first step, alone and at half load; two workers against one when a step takes 50 ms; and submitting ten thousand rows of
+a table.
 
 Examples:
   make bench-queue
@@ -20,20 +21,20 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
+from models.publisher import open_publisher
 from models.queues import StepMessage
 from models.step import step_id
 from producer.intake import SubmissionRequest
-from producer.sources.source import Source
-from producer.submit import Submission, SubmissionResult
-from tests.bench.queue_cluster import CHUNKS, OPTIONS, Cluster, open_cluster, run_measured, write_body
+from tests.bench.processor_time import ProcessorMilliseconds, ProcessorTime, read_processor_time
+from tests.bench.queue_cluster import OPTIONS, VERIFIED, Cluster, open_cluster, run_measured, wait_until
+from tests.bench.queue_latency import measure_latency
 from tests.chaos.arena import Arena, open_arena
 from tests.fake_worker import describe_command
 
@@ -49,9 +50,11 @@ BARE_MESSAGES = 12_000
 WARM_STEPS = 100
 # A slot of a worker that takes 50 ms a step runs 20 of them a second: four keep the process far from its own limit.
 SLOW_SECONDS, SLOW_SLOTS = 0.05, 4
-SUBMISSIONS = 20
-PATIENCE_SECONDS = 600
+# Seconds since 1970.
+FOR_EVER = 1e11
+NOW = "SELECT extract(epoch FROM clock_timestamp())"
 ENDED = "SELECT count(*) FROM steps WHERE state = 'done'"
+ENDED_WITHIN = f"{ENDED} AND finished_at BETWEEN to_timestamp(:since) AND to_timestamp(:until)"
 # As cheap with many waiting as with few, so that who counts takes no time from those who end them.
 WAITING = f"SELECT count(*) FROM (SELECT FROM steps WHERE state = 'ready' LIMIT {WARM_STEPS}) AS waiting"
 # Of the table of steps with its attempts, indexes included.
@@ -65,6 +68,14 @@ WHERE place > :skipped
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """Steps or tasks per second, and the processor time of one."""
+
+    rate: float
+    processor: ProcessorMilliseconds
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """What ``gistmill submit`` of a table took."""
 
@@ -72,35 +83,34 @@ class Submitted:
     peak_mb: float
 
 
-def wait_until(is_true: Callable[[], bool], what: str) -> None:
-    """Wait for a condition."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not is_true():
-        if time.monotonic() > until:
-            raise SystemExit(f"waited {PATIENCE_SECONDS} s in vain until {what}")
-        time.sleep(0.02)
-
-
-def ring_nothing(cluster: Cluster, count: int) -> None:
-    """Send messages that no step belongs to."""
+def publish_nothing(cluster: Cluster, count: int) -> None:
+    """Publish messages that no step belongs to."""
     batch = SubmissionRequest("bare", OPTIONS).batch_id
     step_messages = [StepMessage(step_id(batch, "map", 0, number), "map", "map.default", 3) for number in range(count)]
-    app = make_celery(cluster.broker_url)
-    CeleryPublisher(app).publish(step_messages)
-    app.close()
+    with open_publisher(cluster.broker_url) as publisher:
+        publisher.publish(step_messages)
 
 
-def measure_bare(cluster: Cluster) -> float:
-    """Return tasks per second of a worker whose task does nothing."""
-    ring_nothing(cluster, BARE_MESSAGES)
+def run_workers(stack: ExitStack, cluster: Cluster, module: str, processes: int) -> Callable[[], ProcessorTime]:
+    """Run workers that share all slots, and return how to read the processor time so far."""
+    pids = [
+        stack.enter_context(cluster.run_worker(module, slots=SLOTS // processes, node=f"{number}"))
+        for number in range(processes)
+    ]
+    return lambda: read_processor_time(workers=pids, servers=cluster.servers)
+
+
+def measure_bare(cluster: Cluster) -> Speed:
+    """Return the speed of workers whose task does nothing."""
+    publish_nothing(cluster, BARE_MESSAGES)
     with ExitStack() as stack:
-        for number in range(PROCESSES):
-            stack.enter_context(cluster.run_worker(BARE_WORKER, slots=SLOTS // PROCESSES, node=f"bare{number}"))
+        read_time = run_workers(stack, cluster, BARE_WORKER, PROCESSES)
         first = BARE_MESSAGES * 3 // 4
         wait_until(lambda: cluster.count_messages("map.default") <= first, "all bare workers take messages")
-        before, started = cluster.count_messages("map.default"), time.monotonic()
+        before, started, time_before = cluster.count_messages("map.default"), time.monotonic(), read_time()
         wait_until(lambda: cluster.count_messages("map.default") <= BARE_MESSAGES // 10, "its queue is nearly empty")
-        return (before - cluster.count_messages("map.default")) / (time.monotonic() - started)
+        taken = before - cluster.count_messages("map.default")
+        return Speed(taken / (time.monotonic() - started), read_time().per_unit(time_before, taken))
 
 
 def measure_depth(
@@ -109,8 +119,8 @@ def measure_depth(
     seconds: float,
     processes: int = PROCESSES,
     begin: Callable[[], object] = lambda: None,
-) -> float:
-    """Return steps per second of workers that share all slots, until hardly any wait or that long.
+) -> Speed:
+    """Return the speed of workers that share all slots, until hardly any step waits or that long.
 
     Args:
         cluster: where they work.
@@ -119,33 +129,45 @@ def measure_depth(
         begin: called when all of them are there.
     """
     with ExitStack() as stack:
-        for number in range(processes):
-            stack.enter_context(cluster.run_worker(NULL_WORKER, slots=SLOTS // processes, node=f"null{number}"))
+        read_time = run_workers(stack, cluster, NULL_WORKER, processes)
         alive = "SELECT count(*) FROM workers WHERE stopped_at IS NULL"
         wait_until(lambda: cluster.read_number(alive) == processes, "the workers are there")
         begin()
-        since = cluster.read_number("SELECT extract(epoch FROM clock_timestamp())")
+        since = cluster.read_number(NOW)
         until = time.monotonic() + seconds
+        wait_until(
+            lambda: cluster.read_number(ENDED_WITHIN, since=since, until=FOR_EVER) >= WARM_STEPS,
+            "the first steps have ended",
+        )
+        begun, time_before = cluster.read_number(NOW), read_time()
         while time.monotonic() < until and cluster.read_number(WAITING) == WARM_STEPS:
             time.sleep(0.2)
-    return cluster.read_number(RATE, since=since, skipped=WARM_STEPS)
+        ended, time_after = cluster.read_number(NOW), read_time()
+    steps = cluster.read_number(ENDED_WITHIN, since=begun, until=ended)
+    return Speed(cluster.read_number(RATE, since=since, skipped=WARM_STEPS), time_after.per_unit(time_before, steps))
 
 
-def measure_depths(arena: Arena, options: argparse.Namespace) -> tuple[dict[int, list[float]], dict[str, float]]:
-    """Return the rates of every round at both depths, one after the other, and what a step takes on disk."""
-    rates: dict[int, list[float]] = {SHALLOW: [], options.deep: []}
+def measure_verified(arena: Arena, options: argparse.Namespace) -> Speed:
+    """Return the speed of workers that verify the sentences of summaries too."""
+    with open_cluster(arena, 7) as cluster:
+        return measure_depth(cluster, seconds=options.seconds, begin=partial(cluster.fill, SHALLOW, VERIFIED))
+
+
+def measure_depths(arena: Arena, options: argparse.Namespace) -> tuple[dict[int, list[Speed]], dict[str, float]]:
+    """Return the speeds of every round at both depths, one after the other, and what a step takes on disk."""
+    speeds: dict[int, list[Speed]] = {SHALLOW: [], options.deep: []}
     with open_cluster(arena, 1) as deep:
         facts = {"messages/s sent": deep.fill(options.deep)}
         empty = deep.read_number(STEP_BYTES)
-        facts["steps/s of one process"] = measure_depth(deep, seconds=options.seconds, processes=1)
+        facts["steps/s of one process"] = measure_depth(deep, seconds=options.seconds, processes=1).rate
         for _ in range(options.rounds):
             with open_cluster(arena, 2) as shallow:
                 begin = partial(shallow.fill, SHALLOW)
-                rates[SHALLOW].append(measure_depth(shallow, seconds=options.seconds, begin=begin))
-            rates[options.deep].append(measure_depth(deep, seconds=options.seconds))
+                speeds[SHALLOW].append(measure_depth(shallow, seconds=options.seconds, begin=begin))
+            speeds[options.deep].append(measure_depth(deep, seconds=options.seconds))
         facts["bytes per waiting step"] = empty / deep.read_number("SELECT count(*) FROM steps WHERE kind = 'map'")
         facts["bytes per ended step"] = measure_ended_bytes(deep)
-    return rates, facts
+    return speeds, facts
 
 
 def measure_ended_bytes(cluster: Cluster) -> float:
@@ -154,38 +176,6 @@ def measure_ended_bytes(cluster: Cluster) -> float:
         connection.exec_driver_sql("DELETE FROM steps WHERE state <> 'done'")
         connection.exec_driver_sql("VACUUM FULL steps, step_attempts")
     return cluster.read_number(STEP_BYTES) / cluster.read_number(ENDED)
-
-
-def submit(cluster: Cluster, name: str, texts: list[str]) -> None:
-    """Submit documents as ``gistmill submit`` does."""
-    app = make_celery(cluster.broker_url)
-    sources = [Source(f"{name} {place}", text, "markdown") for place, text in enumerate(texts)]
-    outbox_publisher = OutboxPublisher(cluster.engine, CeleryPublisher(app))
-    Submission(cluster.engine, outbox_publisher, SubmissionRequest(name, OPTIONS), SubmissionResult()).run(sources)
-    app.close()
-
-
-def measure_latency(arena: Arena) -> tuple[float, float, float]:
-    """Return median and longest milliseconds from submit to the first step, and steps per second of whole jobs."""
-    waits = []
-    with open_cluster(arena, 3) as cluster, cluster.run_worker(NULL_WORKER, slots=SLOTS):
-        for number in range(SUBMISSIONS + 1):
-            started = cluster.read_number("SELECT extract(epoch FROM clock_timestamp())")
-            submit(cluster, f"one {number}", [f"Number {number}. {write_body()}"])
-            open_jobs = "SELECT count(*) FROM jobs WHERE state <> 'succeeded'"
-            wait_until(lambda: cluster.read_number(open_jobs) == 0, "the job ends")  # noqa: B023 - called at once
-            first = cluster.read_number(
-                "SELECT extract(epoch FROM min(steps.started_at)) FROM steps JOIN jobs ON jobs.id = job_id"
-                " WHERE source = :source",
-                source=f"one {number} 0",
-            )
-            waits.append((first - started) * 1000)
-        since = cluster.read_number("SELECT extract(epoch FROM clock_timestamp())")
-        submit(cluster, "many", [f"Number {number}. {write_body()}" for number in range(SHALLOW // (CHUNKS + 2))])
-        wait_until(lambda: cluster.read_number(open_jobs) == 0, "all jobs end")
-        rate = cluster.read_number(RATE, since=since, skipped=0)
-    # The first submission waits for the worker to start.
-    return median(waits[1:]), max(waits[1:]), rate
 
 
 def measure_gain(arena: Arena, options: argparse.Namespace) -> list[tuple[float, float]]:
@@ -232,9 +222,17 @@ def measure_submit(arena: Arena, rows: int, folder: Path) -> Submitted:
 WORDS = ("river", "window", "seven", "garden", "morning", "number", "yellow", "paper", "engine", "quiet", "market")
 
 
-def describe(values: list[float]) -> str:
+def describe(values: list[float], digits: int = 0) -> str:
     """Return a median with its spread."""
-    return f"{median(values):,.0f} | {min(values):,.0f} to {max(values):,.0f}"
+    return f"{median(values):,.{digits}f} | {min(values):,.{digits}f} to {max(values):,.{digits}f}"
+
+
+def describe_speeds(name: str, unit: str, speeds: list[Speed]) -> Iterator[str]:
+    """Yield the rows of a table."""
+    yield f"| {name}, {unit}s/s | {describe([speed.rate for speed in speeds])} |"
+    workers, servers = ([getattr(speed.processor, part) for speed in speeds] for part in ("worker", "servers"))
+    yield f"| ... processor ms of the worker per {unit} | {describe(workers, 2)} |"
+    yield f"| ... processor ms of Postgres and Valkey per {unit} | {describe(servers, 2)} |"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -254,16 +252,19 @@ def main() -> None:
         submitted = measure_submit(arena, options.rows, Path(folder))
         with open_cluster(arena, 6) as cluster:
             bare = [measure_bare(cluster) for _ in range(options.rounds)]
-        typical, longest, whole = measure_latency(arena)
-        rates, facts = measure_depths(arena, options)
+        with open_cluster(arena, 3) as cluster, ExitStack() as stack:
+            run_workers(stack, cluster, NULL_WORKER, PROCESSES)
+            latency = measure_latency(cluster)
+        speeds, facts = measure_depths(arena, options)
+        verified = [measure_verified(arena, options) for _ in range(options.rounds)]
         gains = measure_gain(arena, options)
-    shallow, deep = rates.values()
+    shallow, deep = speeds.values()
     print(f"| null engine, {SLOTS} slots of {PROCESSES} processes | median | from to |\n|---|---:|---:|")
-    print(f"| bare Celery, tasks/s | {describe(bare)} |")
-    print(f"| {SHALLOW:,} steps waiting, steps/s | {describe(shallow)} |")
-    print(f"| {options.deep:,} steps waiting, steps/s | {describe(deep)} |")
-    print(f"| whole jobs with their plans, steps/s | {whole:,.0f} | |")
-    print(f"| from submit to the first step, ms | {typical:,.0f} | to {longest:,.0f} |")
+    print(*describe_speeds("bare Celery", "task", bare), sep="\n")
+    print(*describe_speeds(f"{SHALLOW:,} steps waiting", "step", shallow), sep="\n")
+    print(*describe_speeds(f"{options.deep:,} steps waiting", "step", deep), sep="\n")
+    print(*describe_speeds(f"{SHALLOW:,} steps waiting, sentences verified", "step", verified), sep="\n")
+    print(*latency.describe(), sep="\n")
     for name, value in facts.items():
         print(f"| {name} | {value:,.0f} | |")
     print(f"| one worker, 50 ms a step, {SLOW_SLOTS} slots, steps/s | {describe([one for one, _ in gains])} |")
@@ -271,15 +272,22 @@ def main() -> None:
     print(f"| two workers over one | {median(two / one for one, two in gains):.2f} | |")
     print(f"| submit, {options.rows:,} rows of 1 to 4 KB, rows/s | {submitted.rows_per_second:,.0f} | |")
     print(f"| submit, peak MB | {submitted.peak_mb:,.0f} | |")
-    steps_per_s = median([median(shallow), median(deep)])
-    summary = {
+    print(json.dumps(summarize(bare, shallow, deep, submitted) | {"p99_ms_at_half_load": round(latency.p99, 1)}))
+
+
+def summarize(bare: list[Speed], shallow: list[Speed], deep: list[Speed], submitted: Submitted) -> dict[str, float]:
+    """Return the line of JSON."""
+    steps_per_s = median(median(speed.rate for speed in speeds) for speeds in (shallow, deep))
+    bare_ms, step_ms = (median(speed.processor.total for speed in speeds) for speeds in (bare, [*shallow, *deep]))
+    return {
         "steps_per_s": round(steps_per_s, 1),
-        "over_bare_celery": round(steps_per_s / median(bare), 3),
-        "flatness": round(median(b / a for a, b in zip(shallow, deep, strict=True)), 3),
+        "over_bare_celery": round(steps_per_s / median(speed.rate for speed in bare), 3),
+        "processor_ms_per_step": round(step_ms, 2),
+        "processor_over_bare_celery": round(bare_ms / step_ms, 3),
+        "flatness": round(median(b.rate / a.rate for a, b in zip(shallow, deep, strict=True)), 3),
         "submit_rows_per_s": round(submitted.rows_per_second, 1),
         "submit_peak_mb": round(submitted.peak_mb, 1),
     }
-    print(json.dumps(summary))
 
 
 if __name__ == "__main__":

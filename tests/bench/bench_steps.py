@@ -22,8 +22,8 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
 from models import recovery, step_updates
-from models.claims import Claim, claim_step
-from models.results import StepResult, end_among_siblings, find_cached
+from models.claims import Claim, claim_steps
+from models.results import StepResult, end_siblings, find_cached
 from models.session import connect
 from tests.chaos.arena import open_arena
 
@@ -102,8 +102,7 @@ class Bench:
     def claim(self) -> Claim:
         """Take one ready step."""
         with self._statements.connect() as connection:
-            claim = claim_step(connection, self._ready.pop(), token=uuid4(), worker="w", lease_seconds=600)
-        assert claim is not None
+            [claim] = claim_steps(connection, {uuid4(): self._ready.pop()}, worker="w", lease_seconds=600).values()
         return claim
 
     def keep_claim(self) -> None:
@@ -120,7 +119,7 @@ class Bench:
         """Store a result while other steps of the job still run."""
         claim = self._claims.pop()
         with self._statements.connect() as connection:
-            assert end_among_siblings(connection, claim, StepResult(output="A summary."), worker="w")
+            assert end_siblings(connection, [(claim, StepResult(output="A summary."))], worker="w")
 
     def look_into_cache(self) -> None:
         """Look for a result that nobody has made."""

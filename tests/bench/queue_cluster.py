@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from migrations.run import upgrade
 from models.job import Priority
-from models.options import make_options
+from models.options import JobOptions, make_options
 from models.outbox import find_unclaimed
 from models.publisher import CeleryPublisher, make_celery
 from models.queues import StepMessage
@@ -34,9 +34,14 @@ from workers.summarization.planning import Plan, SourceDocument, plan_job
 
 # Map steps of a job: those of the first level on the broker, so that reduce steps come between them all the time.
 CHUNKS = 8
-OPTIONS = make_options(strategy="map-reduce", style="technical", chunk_tokens=60, overlap_tokens=0)
+# Sentences are not verified: that is work on the text, as the engine's is, and would take several times as long as all
+# of the queue's.
+OPTIONS = make_options(strategy="map-reduce", style="technical", chunk_tokens=60, overlap_tokens=0, grounding="off")
+# As jobs are by default.
+VERIFIED = OPTIONS.model_copy(update={"grounding": "strict"})
 # Stands in the text where each job has its number, so that every document is another one with the same spans.
 NUMBER = "00000000"
+PATIENCE_SECONDS = 600
 
 FILL = """
 INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'bench', '{}');
@@ -86,6 +91,15 @@ def plan_body(body: str) -> Plan:
     return plan
 
 
+def wait_until(is_true: Callable[[], bool], what: str) -> None:
+    """Wait for a condition."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not is_true():
+        if time.monotonic() > until:
+            raise SystemExit(f"waited {PATIENCE_SECONDS} s in vain until {what}")
+        time.sleep(0.02)
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A database and a database of the broker, with the addresses that its workers get."""
@@ -93,8 +107,10 @@ class Cluster:
     database_url: str
     broker_url: str
     engine: Engine
+    # Process ids of Postgres and the broker.
+    servers: tuple[int, ...]
 
-    def fill(self, steps: int) -> float:
+    def fill(self, steps: int, options: JobOptions = OPTIONS) -> float:
         """Store planned jobs with that many ready map steps, send their messages, and return messages per second."""
         body = write_body()
         plan = plan_body(body)
@@ -102,8 +118,15 @@ class Cluster:
             "body": body,
             "mark": NUMBER,
             "jobs": -(-steps // CHUNKS),
-            "options": OPTIONS.model_dump_json(),
-            "plan": json.dumps({"chunks": CHUNKS, "limits": asdict(plan.limits), "totals": asdict(plan.totals)}),
+            "options": options.model_dump_json(),
+            "plan": json.dumps(
+                {
+                    "chunks": CHUNKS,
+                    "splitter": plan.split.splitter,
+                    "limits": asdict(plan.limits),
+                    "totals": asdict(plan.totals),
+                }
+            ),
             "chunk_count": CHUNKS,
             "chunks": json.dumps([asdict(chunk) for chunk in plan.split.chunks]),
             "priority": int(Priority.NORMAL),
@@ -156,8 +179,8 @@ class Cluster:
         node: str = "null",
         environment: dict[str, str] | None = None,
         **settings: str,
-    ) -> Iterator[None]:
-        """Run a worker process for the length of a block; it is asked to end in order."""
+    ) -> Iterator[int]:
+        """Run a worker process for the length of a block, and yield its id; it is asked to end in order."""
         settings |= {
             "database_url": self.database_url,
             "broker_url": self.broker_url,
@@ -173,7 +196,8 @@ class Cluster:
             start_new_session=True,
         )
         try:
-            yield
+            # The command replaces itself with the interpreter, which keeps the id.
+            yield process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
@@ -196,7 +220,7 @@ def open_cluster(arena: Arena, place: int) -> Iterator[Cluster]:
     Reclaimer(engine, broker_url, CeleryPublisher(app), redispatch_seconds=30, restart_grace_seconds=60).run_pass()
     app.close()
     try:
-        yield Cluster(database_url, broker_url, engine)
+        yield Cluster(database_url, broker_url, engine, (arena.postgres.pid, arena.valkey.pid))
     finally:
         engine.dispose()
         with psycopg.connect(arena.home.postgres.url, autocommit=True) as connection:

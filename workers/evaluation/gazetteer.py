@@ -91,6 +91,11 @@ def find_codes(words: tuple[str, ...]) -> Codes:
     return found or _NAMES.get(tuple(word.lower() for word in words)) or Codes()
 
 
+def may_begin_place(word: str) -> bool:
+    """Tell whether a name of the tables begins with a word, without looking for the rest of it."""
+    return word in _SHORT or word.lower() in _FIRST_WORDS
+
+
 def _split_table(table: str) -> Iterator[list[str]]:
     for entry in table.strip().replace("\n", "|").split("|"):
         yield entry.split(",")
@@ -128,3 +133,4 @@ def _collect_abbreviations() -> Mapping[str, Codes]:
 
 _NAMES = _collect_names()
 _SHORT = _collect_abbreviations()
+_FIRST_WORDS = frozenset(words[0] for words in _NAMES)

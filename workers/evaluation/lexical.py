@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -103,12 +103,14 @@ class Sentence:
 
 def read_words(text: str) -> tuple[Word, ...]:
     """Return the words of a text, without possessive s."""
-    spans = (match.span() for match in _WORD.finditer(text))
-    return tuple(
-        Word(text[start:end], find_key(text[start:end]), start, end)
-        for start, end in spans
-        if not (text[start:end] in ("s", "S") and _POSSESSIVE.match(text, start - 1))
-    )
+    return tuple(Word(text[start:end], find_key(text[start:end]), start, end) for start, end in find_words(text))
+
+
+def find_words(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of every word of a text, without possessive s."""
+    for match in _WORD.finditer(text):
+        if not (match[0] in ("s", "S") and _POSSESSIVE.match(text, match.start() - 1)):
+            yield match.span()
 
 
 @lru_cache(maxsize=100_000)
@@ -117,6 +119,8 @@ def read_content(text: str) -> frozenset[str]:
     return frozenset(word.key for word in read_words(text) if word.is_content)
 
 
+# Stemming a word takes as long as fifty look-ups, and most words of a text occur again, in it or in its summaries.
+@lru_cache(maxsize=50_000)
 def find_key(word: str) -> str:
     """Return the key of a word."""
     if word[:1].isdecimal():

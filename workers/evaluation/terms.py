@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from workers.evaluation.gazetteer import MAX_PLACE_WORDS, Codes, find_codes
+from workers.evaluation.gazetteer import MAX_PLACE_WORDS, Codes, find_codes, may_begin_place
 from workers.evaluation.lexical import STOP_WORDS, find_key
 from workers.evaluation.writing import MARKS, UNSPACED, fold_accents
 
@@ -106,6 +106,9 @@ def find_places(terms: Sequence[TextTerm]) -> Iterator[PlaceSpan]:
     """Yield the longest names, demonyms and abbreviations of the gazetteer, in order and without overlaps."""
     place = 0
     while place < len(terms):
+        if not may_begin_place(terms[place].text):
+            place += 1
+            continue
         for length in range(min(MAX_PLACE_WORDS, len(terms) - place), 0, -1):
             codes = find_codes(tuple(term.text for term in terms[place : place + length]))
             if codes:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from threading import Lock
+from uuid import UUID
 
 from models.base import Json
 from models.claims import Claim
@@ -81,6 +82,8 @@ class Grounder:
         self._judge = judge
         self._lock = Lock()
         self._kept: OrderedDict[tuple[object, ...], StepSource] = OrderedDict()
+        # Of running steps, by the tokens of their claims: a step asks for its source several times.
+        self._running: dict[UUID, StepSource] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -145,7 +148,17 @@ class Grounder:
         return replace(answer, sentences=tuple(map(source.locate, answer.sentences)))
 
     def find_source(self, claim: Claim) -> StepSource:
-        """Return the indexed text behind a step."""
+        """Return the indexed text behind a step, which is kept until ``forget``."""
+        source = self._running.get(claim.token)
+        if source is None:
+            source = self._running[claim.token] = self._index_source(claim)
+        return source
+
+    def forget(self, claim: Claim) -> None:
+        """Let go of the text behind a step that has ended."""
+        self._running.pop(claim.token, None)
+
+    def _index_source(self, claim: Claim) -> StepSource:
         parts = self._read_parts(claim)
         key = (claim.document_sha256, *((part.start, len(part.text)) for part in parts))
         with self._lock:

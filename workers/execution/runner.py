@@ -122,6 +122,8 @@ class StepRunner:
             return StepOutcome(add_differences(outcome.result, text, self._generator.count_tokens))
         except (SummarizationError, PromptTooLongError, UnsupportedPromptError, UnsupportedRequestError) as error:
             raise PermanentError(str(error)) from error
+        finally:
+            self._grounder.forget(claim)
 
     def _check(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
         source, summary = self._store.read_texts(claim)
@@ -160,8 +162,8 @@ class StepRunner:
         )
         if not is_short:
             return None
-        _, document_format = self._store.read_document(claim)
-        return quote_whole(text, offset=start, headings=find_headings(text, document_format))  # type: ignore[arg-type]  # a constraint of the table
+        headings = find_headings(text, claim.document_format)  # type: ignore[arg-type]  # a constraint of the table
+        return quote_whole(text, offset=start, headings=headings)
 
     def _quote(self, quotation: Quotation) -> StepOutcome:
         """Return an output that no weights made."""

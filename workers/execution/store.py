@@ -33,6 +33,7 @@ from models.tables import Document
 from workers.errors import DeletedJobError
 from workers.execution.check_rate import measure_check_rate
 from workers.execution.checks import conclude_check, fail_check, read_texts
+from workers.execution.group_commit import GroupCommit
 from workers.execution.progression import StepOutcome, advance_job, read_outputs
 from workers.summarization.steps import StepKey
 
@@ -43,7 +44,7 @@ PAUSES = (0.2, 0.5, 1, 2, 4)
 # SQLSTATE classes of transient errors: connections, serialization failures, exhausted disks and clients, shutdowns.
 # An unreachable server or a broken connection has no SQLSTATE.
 TRANSIENT_STATES = ("08", IDLE_TIMEOUT_STATE, "40", "53", "57P")
-# Kinds of which a wave may have several steps.
+# Kinds of which a wave may have several steps: those of one worker that end together are stored together.
 SIBLING_KINDS = (StepKind.MAP, StepKind.COLLAPSE)
 # Fields of a result that are logged, never a text.
 LOGGED = ("prompt_tokens", "completion_tokens", "seconds", "finish_reason")
@@ -75,12 +76,12 @@ class StepStore:
         self._statements = database
         self._transactions = database.execution_options(isolation_level="READ COMMITTED")
         self._publisher = OutboxPublisher(self._transactions, publisher, keeps_trying=True, mark=self._mark)
+        self._claims = GroupCommit(self._claim_all)
+        self._endings = GroupCommit(self._end_all)
 
     def claim(self, step_id: UUID) -> Claim | None:
         """Claim a step if it is ready; None if another worker has it or it has ended."""
-        return self._run(
-            claims.claim_step, step_id, token=uuid.uuid4(), worker=self.worker_id, lease_seconds=self._lease_seconds
-        )
+        return self._claims.call(step_id)
 
     def read_document(self, claim: Claim) -> tuple[str, str]:
         """Return the text and the format of the document of a step's job."""
@@ -114,9 +115,7 @@ class StepStore:
 
     def complete(self, claim: Claim, outcome: StepOutcome) -> list[StepMessage]:
         """Store a step's result, create the next steps and return their messages."""
-        if claim.kind in SIBLING_KINDS and self._run(
-            results.end_among_siblings, claim, outcome.result, worker=self.worker_id
-        ):
+        if claim.kind in SIBLING_KINDS and self._endings.call((claim, outcome.result)):
             _log_done(claim, outcome)
             return []
         return self._write(self._complete, claim, outcome)
@@ -138,6 +137,15 @@ class StepStore:
     def publish(self, step_messages: Sequence[StepMessage]) -> None:
         """Publish the messages of committed steps; the reclaimer publishes those that fail."""
         self._publisher.publish(step_messages)
+
+    def _claim_all(self, steps: Sequence[UUID]) -> list[Claim | None]:
+        tokens = {uuid.uuid4(): step for step in steps}
+        found = self._run(claims.claim_steps, tokens, worker=self.worker_id, lease_seconds=self._lease_seconds)
+        return [found.get(token) for token in tokens]
+
+    def _end_all(self, endings: Sequence[tuple[Claim, StepResult]]) -> list[bool]:
+        ended = self._run(results.end_siblings, endings, worker=self.worker_id)
+        return [claim.token in ended for claim, _ in endings]
 
     def _mark(self, steps: Sequence[UUID]) -> None:
         self._write(outbox.mark_undispatched, steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from workers.evaluation.lexical import read_words, split_sentences
+from workers.evaluation.lexical import find_words, split_sentences
 
 # A summary may be this much longer than asked before sentences are left out.
 MAX_EXCESS = 1.3
@@ -15,7 +15,7 @@ TOKENS_PER_WORD = 3
 
 def count_words(text: str) -> int:
     """Return the number of words of a text; in scripts without spaces each character is one."""
-    return len(read_words(text))
+    return sum(1 for _ in find_words(text))
 
 
 def limit_tokens(max_new_tokens: int, words: int | None) -> int:

@@ -10,19 +10,19 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models import claims, outbox, results, step_updates
+from models import outbox, results, step_updates
 from models.claims import Claim
 from models.job import Job, JobState
 from models.outbox import NewStep
 from models.results import StepResult
 from models.step import AttemptOutcome, Step, StepAttempt, StepState, step_id
 from tests.conftest import Cluster
-from tests.jobs import add_jobs
+from tests.jobs import add_jobs, claim_step
 
 
 def claim(cluster: Cluster, step, *, lease_seconds: float = 60) -> Claim | None:
     with cluster.engine.begin() as connection:
-        return claims.claim_step(connection, step, token=uuid4(), worker="w1", lease_seconds=lease_seconds)
+        return claim_step(connection, step, lease_seconds=lease_seconds)
 
 
 def test_a_ready_step_is_claimed_once_however_many_try(cluster: Cluster) -> None:
@@ -43,10 +43,10 @@ def test_a_claim_alone_does_not_wait_for_the_disk(cluster: Cluster) -> None:
     _, step_messages = add_jobs(cluster.engine, ["One.", "Two."])
     show = text("SHOW synchronous_commit")
     with cluster.engine.begin() as transaction:
-        claims.claim_step(transaction, step_messages[0].step_id, token=uuid4(), worker="w1", lease_seconds=60)
+        claim_step(transaction, step_messages[0].step_id)
         assert transaction.scalar(show) == "off"
     with cluster.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        claims.claim_step(connection, step_messages[1].step_id, token=uuid4(), worker="w1", lease_seconds=60)
+        claim_step(connection, step_messages[1].step_id)
         assert connection.scalar(show) == "on"
 
 

@@ -1,22 +1,29 @@
-"""The statements that claim and finish a step: their plans, and how many threads use them."""
+"""The statements that claim and finish steps: their plans, how many threads use them, and steps that end together."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from models import claims, results
+from models import claims, outbox, results, step_updates
+from models.claims import Claim
 from models.job import Job
+from models.outbox import NewStep
 from models.results import StepResult
+from models.step import Step, StepAttempt
 from tests.conftest import Cluster
-from tests.jobs import add_jobs
+from tests.hand_driven import lose_lease
+from tests.jobs import add_jobs, claim_step
 from tests.processes import PATIENCE
 
 # What SQLAlchemy fills while it builds a statement is filled by one thread, or another may see it half full.
@@ -29,17 +36,16 @@ def fill(self):
     raise AssertionError("an index of columns is filled late")
 
 WriteableColumnCollection._init_proxy_index = fill
-for statement in (claims._CLAIM, results._FINISH, results._FINISH_AMONG_SIBLINGS, results.CACHED):
+for statement in (claims._CLAIM, results._FINISH, results._FINISH_SIBLINGS, results.CACHED):
     print(len(str(statement.compile())) > 100)
 """
 VALUES = {
-    "step_id": uuid4(),
-    "token": uuid4(),
-    "job_id": uuid4(),
+    "step_ids": [uuid4(), uuid4()],
+    "tokens": [uuid4(), uuid4()],
+    "endings": json.dumps([{name: str(uuid4()) for name in ("job_id", "step_id", "token")}]),
     "worker": "w1",
     "lease_length": timedelta(seconds=60),
-    "crashes": 0,
-    **dict.fromkeys(StepResult.__slots__),
+    "lock_wait": "200ms",
 }
 # So many that a partial index of running steps is no shortcut.
 FILL = """
@@ -54,7 +60,7 @@ def test_nothing_that_threads_share_is_filled_while_they_build_a_statement() -> 
     assert (built.returncode, built.stdout, built.stderr) == (0, "True\n" * 4, "")
 
 
-@pytest.mark.parametrize("statement", [claims.CLAIM, results.FINISH, results.FINISH_AMONG_SIBLINGS])
+@pytest.mark.parametrize("statement", [claims.CLAIM, results.FINISH, results.FINISH_SIBLINGS])
 def test_a_statement_of_a_step_reads_every_table_by_an_index(cluster: Cluster, statement: str) -> None:
     add_jobs(cluster.engine, ["A text."])
     with cluster.engine.begin() as connection:
@@ -71,9 +77,7 @@ def test_a_statement_of_a_step_reads_every_table_by_an_index(cluster: Cluster, s
 def test_the_job_of_a_finished_step_is_read_with_every_column(cluster: Cluster) -> None:
     [job_id], [step_message] = add_jobs(cluster.engine, ["A text."])
     with Session(cluster.engine) as session, session.begin():
-        claim = claims.claim_step(
-            session.connection(), step_message.step_id, token=uuid4(), worker="w1", lease_seconds=60
-        )
+        claim = claim_step(session.connection(), step_message.step_id)
         assert claim is not None
         session.execute(
             text("UPDATE jobs SET reason = 'a reason', strategy = 'stuff', plan = '{\"reason\": \"short\"}'")
@@ -83,3 +87,73 @@ def test_the_job_of_a_finished_step_is_read_with_every_column(cluster: Cluster) 
         read = {column.name: getattr(job, column.name) for column in Job.__table__.c}
         assert read == dict(session.execute(text("SELECT * FROM jobs")).mappings().one())
     assert read["id"] == job_id
+
+
+def claim_maps(cluster: Cluster, count: int) -> tuple[UUID, list[Claim]]:
+    """Claim all steps of a wave of a new job, together."""
+    [job_id], _ = add_jobs(cluster.engine, ["A text."])
+    with Session(cluster.engine) as session, session.begin():
+        job = step_updates.lock_job(session, job_id)
+        assert job is not None
+        job.pending = count
+        step_messages = outbox.add_steps(session, job, [NewStep("map", 0, index) for index in range(count)])
+    tokens = {uuid4(): step_message.step_id for step_message in step_messages}
+    with cluster.engine.begin() as connection:
+        found = claims.claim_steps(connection, tokens, worker="w1", lease_seconds=60)
+    assert {token: claim.step_id for token, claim in found.items()} == tokens
+    return job_id, list(found.values())
+
+
+def end_together(cluster: Cluster, ended: Sequence[Claim]) -> set[UUID]:
+    """End steps in one statement, and return the tokens of those that it ended."""
+    with cluster.engine.begin() as connection:
+        return results.end_siblings(
+            connection, [(claim, StepResult(output=f"part {claim.index}")) for claim in ended], worker="w1"
+        )
+
+
+def test_steps_that_end_together_are_counted_together_and_leave_the_last_of_their_wave(cluster: Cluster) -> None:
+    jobs = [claim_maps(cluster, 4) for _ in range(2)]
+    ended = end_together(cluster, [*jobs[0][1], *jobs[1][1][:2]])
+    assert ended == {claim.token for claim in (*jobs[0][1][:3], *jobs[1][1][:2])}
+    with Session(cluster.engine) as session:
+        pending = {job_id: session.get_one(Job, job_id).pending for job_id, _ in jobs}
+        outputs = session.scalars(select(Step.output).where(Step.state == "done").order_by(Step.output)).all()
+        attempts = session.scalars(select(StepAttempt.step_id)).all()
+    assert pending == {jobs[0][0]: 1, jobs[1][0]: 2}
+    assert outputs == ["part 0", "part 0", "part 1", "part 1", "part 2"]
+    assert len(attempts) == 5
+
+
+def test_a_step_whose_lease_was_lost_does_not_keep_its_siblings_from_ending(cluster: Cluster) -> None:
+    job_id, taken = claim_maps(cluster, 4)
+    lose_lease(cluster.engine, taken[0].step_id)
+    assert end_together(cluster, taken) == {taken[1].token, taken[2].token}
+    with Session(cluster.engine) as session:
+        assert session.get_one(Job, job_id).pending == 2
+
+
+def test_a_message_that_came_twice_is_claimed_once_in_one_statement(cluster: Cluster) -> None:
+    _, [step_message] = add_jobs(cluster.engine, ["A text."])
+    with cluster.engine.begin() as connection:
+        tokens = {uuid4(): step_message.step_id for _ in range(3)}
+        found = claims.claim_steps(connection, tokens, worker="w1", lease_seconds=60)
+    assert len(found) == 1
+
+
+def test_steps_that_end_together_do_not_wait_for_a_job_that_another_has_locked(cluster: Cluster) -> None:
+    locked, taken = claim_maps(cluster, 3)
+    _, others = claim_maps(cluster, 3)
+    with Session(cluster.engine) as session, session.begin():
+        step_updates.lock_job(session, locked)
+        with pytest.raises(OperationalError) as raised:
+            end_together(cluster, [taken[0], others[0]])
+        assert raised.value.orig.sqlstate == "55P03"
+        assert end_together(cluster, [others[0]]) == {others[0].token}
+
+
+def test_the_limit_on_the_wait_for_locks_ends_with_its_statement(cluster: Cluster) -> None:
+    _, taken = claim_maps(cluster, 3)
+    with cluster.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        results.end_siblings(connection, [(claim, StepResult(output="part")) for claim in taken], worker="w1")
+        assert connection.scalar(text("SHOW lock_timeout")) == "0"

@@ -37,10 +37,14 @@ def make_grounder(document: str, spans: list[tuple[int, int]]) -> tuple[Grounder
     merged = read_source_spans(connection, uuid4())
     store: Any = SimpleNamespace(read_source=lambda _: [(start, document[start:end]) for start, end in merged])
     if len(spans) > 1:
-        return Grounder(store, None), SimpleNamespace(chunks=None, inputs=[{}], document_sha256="sha")
+        return Grounder(store, None), make_claim(chunks=None, inputs=[{}])
     [(start, end)] = spans
-    chunks = [(0, (), document[start:end], start)]
-    return Grounder(store, None), SimpleNamespace(chunks=chunks, inputs=[{"chunk": 0}], document_sha256="sha")
+    return Grounder(store, None), make_claim(chunks=[(0, (), document[start:end], start)], inputs=[{"chunk": 0}])
+
+
+def make_claim(**values: object) -> SimpleNamespace:
+    """Return what a grounder reads of a claim."""
+    return SimpleNamespace(document_sha256="sha", token=uuid4(), **values)
 
 
 @given(DOCUMENTS, CHUNKS)

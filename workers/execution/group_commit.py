@@ -1,0 +1,83 @@
+"""Group commit: calls of concurrent threads share one statement, and so its round trip, its commit and its Python.
+
+A call that finds no other running begins at once, so that nothing waits to form a group. The calls that arrive while
+one runs form the next group; one of their threads runs it for all of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Call(Generic[T, R]):
+    """One call that waits for its result, or for its turn to run the next group."""
+
+    __slots__ = ("has_ended", "item", "result", "turn")
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.has_ended = False
+        # None if the group failed.
+        self.result: tuple[R] | None = None
+        # Released to wake the thread.
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+
+class GroupCommit(Generic[T, R]):
+    """Runs calls in groups; thread-safe.
+
+    Args:
+        run: runs a group in one transaction and returns the results in order.
+    """
+
+    def __init__(self, run: Callable[[Sequence[T]], Sequence[R]]) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._is_busy = False
+        self._waiting: list[_Call[T, R]] = []
+
+    def call(self, item: T) -> R:
+        """Run a call, with others or alone, and return its result.
+
+        A group of several that fails has changed nothing; each of its calls is run alone, so that an error is raised
+        only where it belongs.
+        """
+        call = _Call[T, R](item)
+        with self._lock:
+            self._waiting.append(call)
+            is_free, self._is_busy = not self._is_busy, True
+        if not is_free:
+            call.turn.acquire()
+        if not call.has_ended:
+            self._run_waiting()
+        return self._run([item])[0] if call.result is None else call.result[0]
+
+    def _run_waiting(self) -> None:
+        with self._lock:
+            group, self._waiting = self._waiting, []
+        try:
+            results = self._run([call.item for call in group])
+            for call, result in zip(group, results, strict=True):
+                call.result = (result,)
+        except DBAPIError:
+            if len(group) == 1:
+                raise
+        finally:
+            self._end(group)
+
+    def _end(self, group: Sequence[_Call[T, R]]) -> None:
+        for call in group:
+            call.has_ended = True
+            call.turn.release()
+        with self._lock:
+            self._is_busy = bool(self._waiting)
+            if self._is_busy:
+                self._waiting[0].turn.release()
