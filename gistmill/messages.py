@@ -81,10 +81,12 @@ def describe_filter(wanted: JobFilter) -> Json:
     """Return a filter as the parameters of a request."""
     size = PAGE_ITEMS if wanted.limit is None else min(wanted.limit, PAGE_ITEMS)
     since = {} if wanted.since is None else {"since": wanted.since.isoformat()}
+    job = {} if wanted.job_id is None else {"job_id": str(wanted.job_id)}
     names = {"status": list(wanted.states), "strategy": list(wanted.strategies), "weights": list(wanted.weights)}
     return {
         **names,
         **since,
+        **job,
         "needs_review": wanted.needs_review,
         "flagged": wanted.flagged,
         "marked": wanted.marked,

@@ -162,10 +162,8 @@ class HttpCluster:
 
     def read_summaries(self, wanted: JobFilter, cursor: str | None) -> SummaryPage:
         """Return the page of summaries at a cursor."""
-        if wanted.job_id is not None:
-            shown = self.show(str(wanted.job_id))
-            return (Summary(shown.job, shown.sentences),), None
-        path = "/api/summaries" if wanted.batch_id is None else f"/api/batches/{wanted.batch_id}/summaries"
+        is_batch = wanted.batch_id is not None and wanted.job_id is None
+        path = f"/api/batches/{wanted.batch_id}/summaries" if is_batch else "/api/summaries"
         params = describe_filter(wanted) | ({"cursor": cursor} if cursor else {})
         page = self._request("GET", path, params=params)
         found = read_answer(tuple[Summary, ...], page["data"])

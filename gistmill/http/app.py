@@ -120,7 +120,8 @@ def find_token(settings: Settings) -> str | None:
 async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     connection = SharedConnection(settings, warn=LOGGER.warning)
-    threads = _make_threads(settings, connection, stopping := threading.Event())
+    stopping = threading.Event()
+    threads = _make_threads(settings, connection, stopping)
     app.state.services = Services(
         settings=settings,
         token=find_token(settings),

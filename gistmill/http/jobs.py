@@ -57,12 +57,13 @@ def read_filters(
 Filters = Annotated[dict[str, Any], Depends(read_filters)]
 
 
-@router.get("/summaries")
+@router.get("/summaries", responses=REFUSALS)
 def read_all_summaries(
-    services: Shared, filters: Filters, limit: PageSize = 50, cursor: Cursor = None
+    services: Shared, filters: Filters, limit: PageSize = 50, cursor: Cursor = None, job_id: UUID | None = None
 ) -> ListPage[Summary]:
-    """List the jobs of all batches with their summaries and citations, the latest batch first."""
-    return _read_summaries(services, None, filters, limit, cursor)
+    """List the jobs of all batches, or a single one, with summaries and citations, the latest batch first."""
+    target = None if job_id is None else require_job(services, job_id)
+    return _read_summaries(services, target, filters, limit, cursor)
 
 
 @router.get("/batches/{batch_id}/summaries", responses=REFUSALS)

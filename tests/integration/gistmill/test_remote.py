@@ -128,3 +128,14 @@ def test_a_batch_that_was_deleted_is_unknown_both_ways(remote: gistmill.Client, 
     for batch in sides:
         with pytest.raises(gistmill.UnknownIdError):
             batch.wait(timeout=1)
+
+
+def test_the_summary_of_one_job_is_filtered_and_has_its_document_s_facts(
+    remote: gistmill.Client, direct: gistmill.Client
+) -> None:
+    [job, *_] = remote.submit(make_documents(), name="pile").summaries()
+
+    [found] = remote.summaries(job)
+    assert found.details == {"of": "test"}
+    assert [found] == list(direct.summaries(job))
+    assert list(remote.summaries(job, status="failed")) == []
