@@ -212,7 +212,7 @@ def test_up_is_stopped_by_down_keeps_its_data_and_starts_again_where_its_home_wa
     ):
         assert second.query("SELECT name FROM batches") == batches
         printed = (tmp_path / "copy" / "up.log").read_text()
-        assert "default are other weights than at the last start" in printed
+        assert "default stands for other weights than at the last start: weights, " in printed
         assert "another program listens on port 5555, so Flower takes " in printed
         assert second.servers["flower_url"] != "http://127.0.0.1:5555"
 
