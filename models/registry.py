@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from models.errors import NameInUseError, UnknownIdError
@@ -32,7 +32,7 @@ def list_weights(session: Session) -> list[Weights]:
 
 def list_latest_served(session: Session) -> dict[str, str]:
     """Return what the latest worker of each name has served, in words."""
-    latest = select(Worker).distinct(Worker.weights).order_by(Worker.weights, Worker.started_at.desc())
+    latest = select(Worker).ext(distinct_on(Worker.weights)).order_by(Worker.weights, Worker.started_at.desc())
     return {worker.weights: describe_served(worker) for worker in session.scalars(latest)}
 
 

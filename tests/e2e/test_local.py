@@ -258,7 +258,7 @@ def test_a_server_that_is_away_is_named_with_its_address(tmp_path: Path, tiny_we
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     environment = make_environment(tmp_path / "home", tmp_path / "no-such-weights")
     done = subprocess.run(
-        [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [GISTMILL, "up", "--force"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 78
     assert "no-such-weights" in done.stderr
@@ -276,7 +276,7 @@ def test_weights_that_cannot_be_served_are_refused_once_with_what_to_use(
         (weights / "config.json").write_text(json.dumps({"model_type": kind}))
     environment = make_environment(tmp_path / "home", weights)
     done = subprocess.run(
-        [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [GISTMILL, "up", "--force"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 78
     assert done.stderr.startswith(f"gistmill: error: cpu0 did not start: {weights}")
