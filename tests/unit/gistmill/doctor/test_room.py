@@ -42,7 +42,8 @@ def test_one_sentence_names_all_that_is_short_with_what_is_needed_and_what_is_th
     assert check() == (
         "/data needs 1.6 GB of disk and 1.0 GB are free: make room, or set GISTMILL_HOME to another folder; "
         "the cluster needs about 4.7 GB of memory "
-        "(1 x 1.1 GB of weights and 3.2 GB beside them, 0.4 GB for the servers) and 2.0 GB are free: free some, serve fewer weights, or smaller ones; "
+        "(1 x 1.1 GB of weights and 3.2 GB beside them, 0.4 GB for the servers) and 2.0 GB are free: "
+        "free some, serve fewer weights, or smaller ones; "
         "`gistmill up --force` starts all the same"
     )
 
