@@ -8,6 +8,8 @@ from __future__ import annotations
 from asyncio import sleep, to_thread
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID
@@ -31,6 +33,7 @@ from producer.watch import Deadline, has_ended
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from gistmill.inbox import WatchOptions
     from gistmill.planning import DocumentPlan
     from gistmill.webhooks import WebhookRecord
     from producer.cancel import Cancellation
@@ -206,6 +209,16 @@ class AsyncClient:
     async def delete_expired(self) -> list[DeletionRecord]:
         """Delete the jobs that are kept no longer."""
         return await to_thread(self._sync.delete_expired)
+
+    async def watch_folder(
+        self, folder: str | Path, *, batch: str, once: bool = False, **options: Unpack[WatchOptions]
+    ) -> None:
+        """Submit files of a folder as they come, as ``Client.watch_folder`` does; cancelled, it ends soon."""
+        stop = Event()
+        try:
+            await to_thread(self._sync.watch_folder, folder, batch=batch, once=once, stop=stop, **options)
+        finally:
+            stop.set()
 
     async def compare(self, first: str | UUID | BatchRecord, second: str | UUID | BatchRecord) -> Comparison:
         """Compare two batches over the same documents."""

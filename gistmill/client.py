@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID
 
+from gistmill.addresses import find_cluster
 from gistmill.batch import Batch
 from gistmill.batch_record import BatchRecord
-from gistmill.cluster import Cluster, OnRead, Warn
+from gistmill.cluster import Cluster, OnRead
 from gistmill.summaries import Summaries
-from models.errors import SettingsError
 from models.setting_names import describe_unknown, list_names
-from models.settings import read_settings
 from models.views import BatchProgress
 from producer.deletion import DeletionChoice, DeletionRecord
 from producer.filters import FilterOptions, make_filter
@@ -28,6 +29,7 @@ from producer.summaries import Summary
 from producer.wording import count
 
 if TYPE_CHECKING:
+    from gistmill.inbox import WatchOptions
     from gistmill.planning import DocumentPlan
     from models.deletion import DeletionCounts
     from producer.cancel import Cancellation
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("gistmill")
 # A batch or a job: itself, its name, or the beginning of its id.
 Named = str | UUID | BatchRecord | Summary
-HTTP_SCHEMES = ("http://", "https://")
 
 
 def connect(address: str | None = None, broker_url: str | None = None, *, token: str | None = None) -> Client:
@@ -56,22 +57,6 @@ def connect(address: str | None = None, broker_url: str | None = None, *, token:
     for sentence in describe_unknown(list_names()):
         LOGGER.warning(sentence)
     return Client(find_cluster(address, broker_url, token, warn=LOGGER.warning))
-
-
-def find_cluster(address: str | None, broker_url: str | None, token: str | None, *, warn: Warn) -> Cluster:
-    """Return the cluster at an address; args and errors are those of ``connect``."""
-    if address is not None and address.startswith(HTTP_SCHEMES):
-        from gistmill.remote import open_remote
-
-        if broker_url is not None:
-            raise SettingsError(f"{address} needs no broker; leave its address out")
-        return open_remote(address, token, warn=warn)
-    from gistmill.direct import open_cluster
-
-    if token is not None:
-        raise SettingsError("a token belongs to the address of `gistmill serve`, such as http://host:8000")
-    given = {"database_url": address, "broker_url": broker_url}
-    return open_cluster(read_settings(**{name: url for name, url in given.items() if url is not None}), warn=warn)
 
 
 class Client:
@@ -139,6 +124,32 @@ class Client:
         if on_read is None:
             self._warn_of_problems(result)
         return Batch(cluster=self.cluster, **BatchRecord.make(result).list_values())
+
+    def watch_folder(
+        self,
+        folder: str | Path,
+        *,
+        batch: str,
+        once: bool = False,
+        stop: Event | None = None,
+        **options: Unpack[WatchOptions],
+    ) -> None:
+        """Submit new and changed files of a folder once they are complete.
+
+        Args:
+            folder: folder without its subfolders.
+            batch: name of the batch.
+            once: whether to return when all that is there is submitted, as for a scheduled task.
+            stop: ends the watching when another thread sets it.
+            options: those of ``gistmill watch-folder``, and ``report``, called with sentences that else are logged.
+
+        Raises:
+            InboxError: the folder cannot be read or written, or another process watches it.
+            SettingsError: an option is invalid.
+        """
+        from gistmill.inbox import make_inbox
+
+        make_inbox(self.submit, Path(folder), batch, {"report": LOGGER.info, **options}).run(once=once, stop=stop)
 
     def plan(
         self, documents: Documents, *, on_read: OnRead | None = None, **options: Unpack[PlanningOptions]
@@ -282,9 +293,7 @@ class Client:
 
 def _name_of(named: Named) -> str:
     match named:
-        case BatchRecord():
-            return str(named.id)
-        case Summary():
+        case BatchRecord() | Summary():
             return str(named.id)
         case _:
             return str(named)

@@ -6,19 +6,43 @@ import difflib
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from models.errors import NameInUseError, UnknownIdError
 from models.job import OPEN_STATES, Job
 from models.lookup import NEAREST, list_live_workers
 from models.settings import DEFAULT_NAME
-from models.tables import Weights, Worker
+from models.tables import ClusterFact, Weights, Worker
+
+# Digits of a fingerprint for people.
+FINGERPRINT_DIGITS = 8
+
+
+def describe_served(worker: Worker) -> str:
+    """Return what a worker serves, as the views do, such as ``gemma-3-270m, adapter posts, int8 (1a2b3c4d)``."""
+    words = worker.details.get("served_weights", "weights")
+    return f"{words} ({worker.weights_fingerprint[:FINGERPRINT_DIGITS]})"
 
 
 def list_weights(session: Session) -> list[Weights]:
     """Return all registered weights, a base before the weights trained from it."""
     return list(session.scalars(select(Weights).order_by(Weights.created_at, Weights.name)))
+
+
+def list_latest_served(session: Session) -> dict[str, str]:
+    """Return what the latest worker of each name has served, in words."""
+    latest = select(Worker).ext(distinct_on(Worker.weights)).order_by(Worker.weights, Worker.started_at.desc())
+    return {worker.weights: describe_served(worker) for worker in session.scalars(latest)}
+
+
+def list_served(session: Session) -> dict[str, list[str]]:
+    """Return what stands behind each name, in words: what live workers serve, or else what the latest one served."""
+    live: dict[str, set[str]] = {}
+    for worker in list_live_workers(session):
+        live.setdefault(worker.weights, set()).add(describe_served(worker))
+    latest = {name: [words] for name, words in list_latest_served(session).items()}
+    return latest | {name: sorted(words) for name, words in live.items()}
 
 
 def list_known_names(session: Session) -> set[str]:
@@ -45,6 +69,13 @@ def find_fingerprint(session: Session, fingerprint: str) -> Weights | None:
     return session.scalars(
         select(Weights).where(Weights.fingerprint == fingerprint).order_by(Weights.created_at).limit(1)
     ).one_or_none()
+
+
+def lock_name(session: Session, name: str) -> None:
+    """Lock a name of weights until the transaction ends, so that workers register under it one after the other."""
+    row = f"weights {name}"
+    session.execute(insert(ClusterFact).values(name=row, value="one at a time").on_conflict_do_nothing())
+    session.execute(select(ClusterFact.name).where(ClusterFact.name == row).with_for_update())
 
 
 def add_weights(session: Session, weights: Weights) -> None:

@@ -167,6 +167,7 @@ class Worker(Base):
     """One worker process, live or stopped; ``id`` is unique to one start."""
 
     __tablename__ = "workers"
+    __table_args__ = (Index("ix_workers_weights_fingerprint", "weights_fingerprint", "started_at"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     # Celery node name, such as gpu0@host.

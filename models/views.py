@@ -73,6 +73,9 @@ class JobSummary:
     flagged: int | None
     position: int
     data: Json | None
+    # The weights that generated the summary, in words and by their full fingerprint; of several sets, all.
+    served_weights: str | None
+    weights_fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ HEX_DIGITS = re.compile(r"[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True)
 class DeletionRecord:
-    """What a deletion has taken.
+    """Outcome of a deletion.
 
     Args:
         id: id of its row, which stays.

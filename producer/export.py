@@ -20,7 +20,7 @@ from producer.plain import dump_json
 from producer.sources.page_starts import PAGE_STARTS
 from producer.sources.source import NOTES
 from producer.summaries import Summary
-from producer.wording import EXPORT_FORMATS, clean_line, describe_verdicts
+from producer.wording import EXPORT_FORMATS, clean_line, describe_verdicts, describe_weights
 
 # Spreadsheets evaluate cells with these beginnings as formulas; the last four are the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -136,7 +136,7 @@ def _list_facts(job: JobSummary) -> dict[str, str | None]:
         "job": str(job.job_id),
         "batch": job.batch,
         "state": job.state,
-        "how": f"{job.strategy}, {job.style}, weights {job.weights}",
+        "how": f"{job.strategy}, {job.style}, weights {describe_weights(job.weights, job.served_weights)}",
         "reason": job.reason,
         "sentences": describe_verdicts(job.verified, job.quoted, job.flagged),
         "consistency": None if job.consistency is None else f"{job.consistency:.3f}",

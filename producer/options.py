@@ -12,7 +12,7 @@ from models.errors import SettingsError
 from models.options import JobOptions, make_options
 from models.output_schema import parse_schema, resolve_schema
 from models.sampling_params import PARAMETERS
-from producer.contradictions import check_contradictions, settle_sampling
+from producer.conflicting_options import refuse_conflicts, settle_sampling
 from producer.errors import SourceError
 from producer.sources.decoding import decode_text
 from producer.sources.kinds import FileKind
@@ -101,7 +101,7 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
     _check_names(values)
     check_texts(values)
     values = settle_sampling(values)
-    check_contradictions(values)
+    refuse_conflicts(values)
     values["generation"] = {name: values.pop(name) for name in PARAMETERS if name in values}
     if "prompt" in values:
         values = {"style": "custom"} | values | {"template": _read_prompt(values["prompt"])}

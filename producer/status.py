@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.job import OPEN_STATES, Job, JobState
 from models.lookup import list_live_workers, read_batch
+from models.registry import describe_served
 from models.step import Step, StepKind, StepState
 from models.views import BatchProgress
 from producer.speed import count_remaining_calls, measure_speed
@@ -52,11 +53,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoad:
-    """A live worker and the number of steps it runs."""
+    """A live worker, the weights it serves, by name and in words, and the number of steps it runs."""
 
     node: str
     device: str
     weights: str
+    served_weights: str
     running: int
 
 
@@ -190,7 +192,7 @@ def list_loads(session: Session) -> list[WorkerLoad]:
     counts = select(Step.lease_owner, func.count()).where(Step.state == StepState.RUNNING).group_by(Step.lease_owner)
     running = dict(session.execute(counts).all())
     return [
-        WorkerLoad(worker.node, worker.device, worker.weights, running.get(worker.id, 0))
+        WorkerLoad(worker.node, worker.device, worker.weights, describe_served(worker), running.get(worker.id, 0))
         for worker in list_live_workers(session)
     ]
 

@@ -15,6 +15,7 @@ from models.lookup import read_details
 from models.views import JobSummary
 from producer.citations import CitedSentence
 from producer.cited_documents import read_cited
+from producer.wording import describe_weights
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,6 +68,14 @@ class Summary:
     def review(self) -> str | None:
         """Why a person should review the summary; None if its check found nothing."""
         return self.job.review
+
+    @property
+    def weights(self) -> str:
+        """Name of the weights and, if they generated anything, what it stood for: base, adapter, precision.
+
+        In parentheses stands the beginning of the fingerprint, which ``job.weights_fingerprint`` has whole.
+        """
+        return describe_weights(self.job.weights, self.job.served_weights)
 
     def __repr__(self) -> str:
         return f"Summary(source={self.source!r}, state={str(self.state)!r}, text={self.text!r})"

@@ -77,3 +77,8 @@ def describe_verdicts(verified: int | None, quoted: int | None, flagged: int | N
         return ""
     (number, verdict), *others = counted
     return ", ".join([f"{count(number, 'sentence')} {verdict}", *(f"{more:,} {name}" for more, name in others)])
+
+
+def describe_weights(name: str, served: str | None) -> str:
+    """Return weights for people: their name and, if they generated anything, base, adapter and precision."""
+    return f"{name}: {served}" if served else name

@@ -8,7 +8,7 @@ WorkerError (GistmillError)
 ├── BackupError          a backup cannot be written or restored
 ├── DeviceError          a requested GPU does not exist
 ├── ServingError         the weights cannot be served
-├── ShortageError        too little free memory for the weights, for now
+├── ShortageError        too little free memory or disk, for now
 ├── PlanningError        a dry run finds no valid plan (``planner``)
 ├── FinetuningError      see ``finetuning.errors``
 └── StepError
@@ -62,7 +62,7 @@ class ServingError(WorkerError):
 
 
 class ShortageError(WorkerError):
-    """Too little free memory for the weights; another process may free some, so a restart may help."""
+    """Too little free memory or disk; another process may free some, so a restart may help."""
 
 
 class StepError(WorkerError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,12 +22,13 @@ from models import step_updates
 from models.base import Json
 from models.lookup import list_live_workers
 from models.publisher import CeleryPublisher
+from models.registry import describe_served, lock_name
 from models.session import check_database, connect
 from models.settings import Settings
 from models.tables import Worker
 from workers.execution.executor import StepExecutor
 from workers.execution.leases import Leases
-from workers.execution.reclaim import Reclaimer, ReclaimThread, host_identity
+from workers.execution.reclaim import Reclaimer, ReclaimThread, host_identity, is_dead_neighbour
 from workers.execution.store import StepStore
 from workers.health import StatusServer
 from workers.weights.trained_prompt import UNTRAINED, TrainedPrompt
@@ -39,6 +41,8 @@ log = structlog.get_logger()
 
 # Exit code after a fatal engine error (EX_SOFTWARE); the supervisor logs it and restarts the process.
 ENGINE_DIED_CODE = 70
+# Seconds between looks at workers that serve other weights under the same name.
+NAME_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Served:
         judge: verifier of sentences; None to check their facts only.
         details: further facts about the engine, for the worker's row.
         remark: note on every generated step; None for none.
+        has_adapter: whether an adapter is applied to the weights.
     """
 
     generator: TextGenerator
@@ -64,6 +69,7 @@ class Served:
     judge: ClaimJudge | None = None
     details: Json = field(default_factory=dict)
     remark: str | None = None
+    has_adapter: bool = False
 
 
 class Service:
@@ -111,19 +117,17 @@ class Service:
         self._status = StatusServer(settings.metrics_host, port, self._is_healthy) if port else None
 
     def start(self) -> None:
-        """Register this process and start its lease, reclaim and status threads.
+        """Register this process and start its status, lease and reclaim threads; wait for its weights' name to be free.
 
         Raises:
             UnreachableError: Postgres does not answer or has no tables.
         """
         check_database(self._database)
-        with Session(self._database) as session, session.begin():
-            self._warn_of_other_weights(session)
-            step_updates.register_worker(session, self._describe())
-        self._leases.start()
-        self._reclaimer.start()
         if self._status is not None:
             self._status.start()
+        self._register()
+        self._leases.start()
+        self._reclaimer.start()
         log.info("worker_ready", worker=self.worker_id, device=self._served.device, weights=self._settings.weights_name)
 
     def begin_drain(self) -> None:
@@ -152,17 +156,38 @@ class Service:
     def _is_healthy(self) -> bool:
         return self._drain is None and self._served.seconds_since_progress() <= self._settings.hang_seconds
 
-    def _warn_of_other_weights(self, session: Session) -> None:
-        """Log a warning if a live worker serves other weights under the same name, which must identify one set."""
-        name, ours = self._settings.weights_name, self._served.generator.fingerprint
-        for other in list_live_workers(session):
-            if other.weights == name and other.weights_fingerprint != ours:
+    def _register(self) -> None:
+        """Record the start of this process; wait while live workers serve other weights under the same name."""
+        told: list[str] = []
+        while others := self._try_register():
+            if others != told:
                 log.warning(
-                    "other_weights_under_this_name",
-                    weights=name,
-                    worker=other.id,
-                    action="a batch may be summarized by both; give one a name of its own: gistmill weights add",
+                    "waiting_for_other_weights",
+                    weights=self._settings.weights_name,
+                    ours=describe_served(self._describe()),
+                    theirs=others,
+                    action="a name stands for one set of weights at a time: stop those workers, start all with the "
+                    "same weights, GISTMILL_DTYPE and GISTMILL_QUANTIZATION, or give these a name of their own "
+                    "(gistmill weights add)",
                 )
+            told = others
+            time.sleep(NAME_SECONDS)
+
+    def _try_register(self) -> list[str]:
+        """Record the start of this process, or return the live workers that serve other weights under its name."""
+        ours = self._describe()
+        with Session(self._database) as session, session.begin():
+            lock_name(session, ours.weights)
+            others = [
+                f"{other.node}: {describe_served(other)}"
+                for other in list_live_workers(session)
+                if other.weights == ours.weights
+                and other.weights_fingerprint != ours.weights_fingerprint
+                and not is_dead_neighbour(other)
+            ]
+            if not others:
+                step_updates.register_worker(session, ours)
+        return others
 
     def _describe(self) -> Worker:
         process = psutil.Process()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from workers.errors import ServingError, ShortageError
 from workers.importing import import_without_gc
 from workers.service import Served, end_process
 from workers.started_server import StartedServer, find_started_server
+from workers.weights.description import describe_served_weights, read_names
 from workers.weights.errors import WeightsError
 from workers.weights.fingerprint import begin_hashing, hash_files
 from workers.weights.folder import find_folder, find_tokenizer_folder
@@ -28,6 +29,7 @@ from workers.weights.verifier import VerifierMetadata, find_packaged_verifier
 if TYPE_CHECKING:
     from workers.engine.config import EngineConfig
     from workers.engine.remote.attach import RemoteConfig
+    from workers.engine.remote.server_facts import ServerFacts
     from workers.evaluation.verification import ClaimJudge
 
 log = structlog.get_logger()
@@ -45,12 +47,17 @@ def load_served(settings: Settings) -> Served:
     """
     with open_transaction(settings.require_database_url()) as session:
         settings = resolve_name(settings, session)
+        names = read_names(session)
     try:
-        return load_transformers(settings) if settings.engine == TRANSFORMERS else attach_servers(settings)
+        served = load_transformers(settings) if settings.engine == TRANSFORMERS else attach_servers(settings)
     except (InsufficientMemoryError, ServerUnreachableError) as error:
         raise ShortageError(str(error)) from error
     except WeightsError as error:
         raise ServingError(str(error)) from error
+    words = describe_served_weights(
+        settings, names, has_adapter=served.has_adapter, precision=served.details["precision"]
+    )
+    return replace(served, details=served.details | {"served_weights": words})
 
 
 def load_transformers(settings: Settings) -> Served:
@@ -69,8 +76,17 @@ def load_transformers(settings: Settings) -> Served:
         context_tokens=engine.context_tokens,
     )
     REGISTRY.register(engine.metrics)
-    judge = load_judge(settings)
-    return Served(engine, engine.device, engine.seconds_since_progress, engine.close, trained_prompt, judge)
+    judge, placement = load_judge(settings), engine.weights.placement
+    return Served(
+        engine,
+        engine.device,
+        engine.seconds_since_progress,
+        engine.close,
+        trained_prompt,
+        judge,
+        {"precision": placement.dtype_name if placement.quantization == "none" else placement.quantization},
+        has_adapter=adapter is not None,
+    )
 
 
 def attach_servers(settings: Settings) -> Served:
@@ -105,9 +121,17 @@ def attach_servers(settings: Settings) -> Served:
         engine.close,
         read_trained_prompt(weights, adapter),
         load_judge(settings),
-        {"engine": engine.facts.describe()},
+        {"engine": engine.facts.describe(), "precision": describe_precision(settings, engine.facts, started)},
         engine.remark,
+        has_adapter=adapter is not None,
     )
+
+
+def describe_precision(settings: Settings, facts: ServerFacts, started: StartedServer | None) -> str:
+    """Return the precision of weights that a server has: the settings' own if this process's launcher started it."""
+    server = f"{facts.dialect.name} {facts.version}".strip()
+    chosen = [value for value in (settings.quantization, settings.dtype) if value not in ("auto", "none")]
+    return f"{chosen[0]} on {server}" if started is not None and chosen else f"on {server}"
 
 
 def load_judge(settings: Settings) -> ClaimJudge | None:

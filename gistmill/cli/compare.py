@@ -21,6 +21,9 @@ def compare(first: str, second: str, *, as_json: bool) -> None:
     For each measure that both have: the means, and the mean of the paired differences (second less
     first) with its 95 % bootstrap interval. What could not be paired is named.
 
+    Summaries of two sets of weights that had the same name one after the other are never mixed:
+    each pair of weights is compared by itself, that of most documents first.
+
     \b
     Examples:
       gistmill compare nightly weekly
@@ -41,14 +44,19 @@ def compare(first: str, second: str, *, as_json: bool) -> None:
 def print_comparison(found: Json) -> None:
     """Print the means and paired differences of two batches, and the documents left out."""
     first, second = found["first"], found["second"]
-    click.echo(f"{count(found['documents'], 'document')} in both {first} and {second}")
-    columns = ("measure", "documents", first, second, "difference", "95 % interval", "")
-    rows = [_describe_difference(difference) for difference in found["differences"]]
-    print_table(columns, rows, flexible={first: 10, second: 10, "measure": 16}, droppable=("documents",))
+    for part in (found, *found["others"]):
+        if part is not found:
+            click.echo("\nand, apart because other weights had the same name then:")
+        click.echo(f"{count(part['documents'], 'document')} in both {first} and {second}")
+        for name, weights in zip((first, second), part["weights"], strict=True):
+            click.echo(f"  {name} by {weights}")
+        columns = ("measure", "documents", first, second, "difference", "95 % interval", "")
+        rows = [_describe_difference(difference) for difference in part["differences"]]
+        print_table(columns, rows, flexible={first: 10, second: 10, "measure": 16}, droppable=("documents",))
+        for remark in part["remarks"]:
+            click.echo(remark)
     for reason, sources in found["unpaired"].items():
         click.echo(f"left out, {reason}: {list_names(sources)}")
-    for remark in found["remarks"]:
-        click.echo(remark)
 
 
 def _describe_difference(difference: Json) -> tuple[object, ...]:

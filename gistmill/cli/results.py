@@ -9,7 +9,7 @@ import click
 from gistmill.cli.database import open_client
 from gistmill.cli.options import add_filters
 from gistmill.cli.output import json_option, print_json_array, print_table
-from producer.wording import clean_line, format_seconds
+from producer.wording import clean_line, describe_weights, format_seconds
 
 # Characters of a summary in a table.
 BEGINNING = 100
@@ -18,6 +18,7 @@ COLUMNS = (
     "source",
     "state",
     "strategy",
+    "weights",
     "took",
     "consistency",
     "verified",
@@ -27,8 +28,8 @@ COLUMNS = (
     "summary",
 )
 # On a narrow terminal: columns that are cut, with the width that each keeps, and columns that give way.
-FLEXIBLE = {"source": 18, "summary": 18}
-DROPPABLE = ("strategy", "took", "verified", "consistency", "quoted", "flagged", "review")
+FLEXIBLE = {"source": 18, "weights": 18, "summary": 18}
+DROPPABLE = ("weights", "strategy", "took", "verified", "consistency", "quoted", "flagged", "review")
 
 
 @click.command()
@@ -62,6 +63,7 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
                 job.source,
                 job.state,
                 job.strategy,
+                describe_weights(job.weights, job.served_weights),
                 format_seconds(job.seconds),
                 "" if job.consistency is None else f"{job.consistency:.3f}",
                 job.verified,

@@ -10,7 +10,7 @@ import click
 from gistmill.cli.database import open_client
 from gistmill.cli.output import json_option, print_fields, print_json, print_table, print_wrapped, style_state
 from models.choices import SHOWN_STATES
-from producer.wording import clean_line, count, describe_verdicts, format_moment, format_seconds
+from producer.wording import clean_line, count, describe_verdicts, describe_weights, format_moment, format_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +161,11 @@ def describe_workers(snapshot: Snapshot) -> str:
     """Return the live workers with their load, and the weights that none serves."""
     if not snapshot.workers:
         return "none is running; start one with `gistmill up` or `gistmill worker`"
-    there = ", ".join(f"{worker.node} ({worker.device}, {worker.running} running)" for worker in snapshot.workers)
+    there = ", ".join(
+        f"{worker.node} ({worker.device}, {describe_weights(worker.weights, worker.served_weights)}, "
+        f"{worker.running} running)"
+        for worker in snapshot.workers
+    )
     lacking = "".join(f"; none serves {name}: `gistmill worker --name {name}`" for name in snapshot.unserved)
     return there + lacking
 
@@ -209,7 +213,7 @@ def describe_fields(job: JobSummary) -> dict[str, object]:
         "check": "under way" if job.is_being_checked else None,
         "consistency": None if job.consistency is None else f"{job.consistency:.3f}",
         "strategy": f"{job.strategy}, {job.style}",
-        "weights": job.weights,
+        "weights": describe_weights(job.weights, job.served_weights),
         "document": f"{job.document_characters:,} characters"
         + (f", {count(job.chunks, 'chunk')}, {job.document_tokens:,} tokens" if job.chunks else ""),
         "summary": f"{job.summary_characters:,} characters" if job.summary_characters else None,

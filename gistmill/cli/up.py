@@ -11,9 +11,10 @@ from types import FrameType
 import click
 
 from gistmill.cli.weights_checks import prepare_weights
+from gistmill.doctor.room import check_room
 from gistmill.http.guard import check_address
 from models.full_disk import explain_full_disk
-from models.settings import DEFAULT_NAME, read_settings
+from models.settings import DEFAULT_NAME, Settings, read_settings
 from workers.errors import AlreadyRunningError
 from workers.local.launch import choose_gpus, list_gpus
 from workers.local.stack import REMEDY, Stack
@@ -27,7 +28,8 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
 @click.option("--gpus", metavar="0,2", help="Indexes of the GPUs to use; all visible ones by default.")
 @click.option("--serve", "names", metavar="NAME", multiple=True, help="Weights to serve; may be repeated.")
 @click.option("--show-passwords", is_flag=True, help="Print the addresses with their passwords.")
-def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> None:
+@click.option("--force", is_flag=True, help="Start even if memory or disk is too small for the weights and servers.")
+def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool, force: bool) -> None:
     """Start Postgres, Valkey, workers, the HTTP server with its live page, and Flower on this machine.
 
     Ctrl-C stops them and keeps the data.
@@ -39,6 +41,8 @@ def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> Non
     With --serve every name gets a worker process of its own, so that several weights serve side by
     side: "default" is what the settings say, other names are those of `gistmill weights list`, which
     knows the packaged weights with and without their adapter.
+
+    Nothing is started on a machine whose free memory or disk is too small; --force starts all the same.
 
     \b
     Examples:
@@ -52,9 +56,11 @@ def up(gpus: str | None, names: tuple[str, ...], *, show_passwords: bool) -> Non
     check_address(settings)
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     try:
-        prepare_weights(settings.weights)
         with explain_full_disk(settings.home, remedy=REMEDY):
             stack = Stack(settings, chosen, names=names, report=_print_step)
+        if not force:
+            check_start(stack, settings, has_gpus=bool(chosen), workers=len(names) or 1)
+        prepare_weights(settings.weights)
         click.echo(f"Gistmill on {stack.home.folder}")
         # Jobs without --weights need a worker for the default name.
         weights = f" --weights {names[0]}" if names and DEFAULT_NAME not in names else ""
@@ -88,11 +94,23 @@ def run_missing_cluster() -> Iterator[None]:
     settings = read_settings()
     with ExitStack() as stack:
         if not (settings.database_url and settings.broker_url):
+            gpus = list_gpus(os.environ)
+            local = Stack(settings, gpus, report=_print_step)
+            check_start(local, settings, has_gpus=bool(gpus), workers=1)
             prepare_weights(settings.weights)
-            local = Stack(settings, list_gpus(os.environ), report=_print_step)
             with suppress(AlreadyRunningError):
                 stack.enter_context(local.run())
         yield
+
+
+def check_start(stack: Stack, settings: Settings, *, has_gpus: bool, workers: int) -> None:
+    """Refuse a start that memory or disk is too small for; a cluster that runs has its part already.
+
+    Raises:
+        ShortageError: something is too small.
+    """
+    if stack.home.find_holder() is None:
+        check_room(settings, has_gpus=has_gpus, workers=workers)
 
 
 def _print_step(words: str) -> None:

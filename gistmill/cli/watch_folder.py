@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gistmill.cli.database import open_client
-from gistmill.cli.edge import ExitCode, fail
+from gistmill.cli.edge import ExitCode
 from gistmill.cli.options import COUNT, JOB_SECTIONS, READING_SECTION, add_job_options
 from gistmill.cli.sections import SectionedCommand
 
@@ -52,13 +52,8 @@ def watch_folder(folder: Path, batch: str, move_to: Path | None, interval: float
       gistmill watch-folder inbox --batch incoming --move-to done --style news
       gistmill watch-folder inbox --batch incoming --once
     """
-    from gistmill.inbox import Inbox, InboxConfig
-
-    if move_to is not None and move_to.resolve() == folder.resolve():
-        return fail("--move-to must be another folder than the one that is watched", ExitCode.USAGE)
-    if move_to is not None:
-        move_to.mkdir(parents=True, exist_ok=True)
-    config = InboxConfig(folder, batch, options, done_folder=move_to, interval=interval)
     with open_client() as client:
-        Inbox(client, config, say=click.echo).run(once=once)
+        client.watch_folder(
+            folder, batch=batch, move_to=move_to, interval=interval, once=once, report=click.echo, **options
+        )
     return ExitCode.DONE

@@ -15,8 +15,6 @@ from models.settings import PACKAGED, read_settings
 if TYPE_CHECKING:
     from models.tables import Weights
 
-# Digits of a fingerprint in a table.
-FINGERPRINT_DIGITS = 12
 # Labels of the metrics of a training run.
 METRICS = {"loss": "loss", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rouge_l": "ROUGE-L", "stopped_share": "stopped"}
 
@@ -24,9 +22,11 @@ METRICS = {"loss": "loss", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rouge_l": 
 @click.command("list")
 @json_option
 def list_all(*, as_json: bool) -> None:
-    """List the weights that are registered or served now, and how many workers serve each.
+    """List the weights that are registered or were served, what stands behind each name, and how many workers serve it.
 
-    What is served and not registered, such as "default", is what GISTMILL_WEIGHTS says where it is served.
+    "served as" has base, adapter, precision and the beginning of the fingerprint that summaries have;
+    without live workers it is what the latest one served. What is served and not registered, such as
+    "default", is what GISTMILL_WEIGHTS says where it is served.
 
     \b
     Examples:
@@ -34,22 +34,26 @@ def list_all(*, as_json: bool) -> None:
       gistmill weights list --json
     """
     from models.lookup import list_live_workers
-    from models.registry import list_weights
+    from models.registry import list_served, list_weights
     from models.tables import Weights
 
     with open_session() as session:
-        served = [worker.weights for worker in list_live_workers(session)]
-        registered = list_weights(session)
-        others = sorted(set(served) - {weights.name for weights in registered})
+        workers = [worker.weights for worker in list_live_workers(session)]
+        registered, served = list_weights(session), list_served(session)
+        others = sorted(served.keys() - {weights.name for weights in registered})
         known = [*registered, *(Weights(name=name, kind="unregistered") for name in others)]
-        rows = [describe_weights(weights) | {"workers": served.count(weights.name)} for weights in known]
+        rows = [
+            describe_weights(weights)
+            | {"served_as": served.get(weights.name, []), "workers": workers.count(weights.name)}
+            for weights in known
+        ]
     if as_json:
         print_json(rows)
     else:
-        columns = ("name", "kind", "base", "fingerprint", "workers", "location")
-        cells = [row | {"fingerprint": (row["fingerprint"] or "")[:FINGERPRINT_DIGITS]} for row in rows]
+        columns = ("name", "kind", "base", "served as", "workers", "location")
+        cells = [row | {"served as": " and ".join(row["served_as"])} for row in rows]
         shown = [[row[column] for column in columns] for row in cells]
-        print_table(columns, shown, flexible={"location": 24}, droppable=("fingerprint", "base"))
+        print_table(columns, shown, flexible={"location": 24, "served as": 36}, droppable=("base", "location"))
 
 
 @click.command()
@@ -63,16 +67,17 @@ def show(name: str, *, as_json: bool) -> None:
       gistmill weights show gemma-3-270m
       gistmill weights show reports --json
     """
-    from models.registry import find_weights, list_users
+    from models.registry import find_weights, list_served, list_users
 
     with open_session() as session:
         weights = find_weights(session, name)
         described = describe_weights(weights)
-        users = list_users(session, name)
+        users, served = list_users(session, name), list_served(session).get(name, [])
     if as_json:
-        print_json(described | {"used_by": users})
+        print_json(described | {"served_as": served, "used_by": users})
         return
     training, metrics = described.pop("training"), described.pop("metrics")
+    described |= {"fingerprint of the files": described.pop("fingerprint"), "served as": " and ".join(served)}
     print_fields(described | {"used by": ", ".join(users)} | describe_training(training))
     if metrics.get("after"):
         click.echo("\non the held-out pairs")

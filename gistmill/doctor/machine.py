@@ -33,6 +33,23 @@ class GpuMemory:
     free: int
 
 
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """Disk of the data folder, in bytes.
+
+    Args:
+        folder: the data folder.
+        existing: the folder itself, or the nearest one above it that exists.
+        free: free for this user.
+        needed: needed for a start.
+    """
+
+    folder: Path
+    existing: Path
+    free: float
+    needed: float
+
+
 def examine_gpus() -> Iterator[Diagnosis]:
     """Yield the condition of the GPUs and of what drives them."""
     if shutil.which("nvidia-smi") is None:
@@ -136,24 +153,31 @@ def find_free_memory() -> int | None:
     return limit if free is None else min(free, limit)
 
 
-def examine_disk(settings: Settings) -> Iterator[Diagnosis]:
-    """Yield whether the data folder can be written to and has room."""
+def measure_disk(settings: Settings) -> DiskRoom:
+    """Return the disk that the data folder needs to begin with, and what is free there."""
     folder = settings.home.expanduser()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(there).free
     is_converted = (folder / "weights" / "gemma-3-270m" / "gistmill.json").is_file()
     needed = MIN_DISK_BYTES + (0 if settings.weights != PACKAGED or is_converted else CONVERTED_BYTES)
-    words = f"{free / GB:.1f} GB are free for {folder}"
+    return DiskRoom(folder, there, shutil.disk_usage(there).free, needed)
+
+
+def examine_disk(settings: Settings) -> Iterator[Diagnosis]:
+    """Yield whether the data folder can be written to and has room."""
+    room = measure_disk(settings)
+    words = f"{room.free / GB:.1f} GB are free for {room.folder}"
     advice = "set GISTMILL_HOME to a folder with more room"
     try:
-        probe = there / ".gistmill-doctor"
+        probe = room.existing / ".gistmill-doctor"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        yield report("disk", f"{there} cannot be written to ({error.strerror})", "set GISTMILL_HOME to another folder")
+        yield report(
+            "disk", f"{room.existing} cannot be written to ({error.strerror})", "set GISTMILL_HOME to another folder"
+        )
         return
-    if free < needed:
-        yield report("disk", f"{words}, and {needed / GB:.1f} GB are needed", advice)
+    if room.free < room.needed:
+        yield report("disk", f"{words}, and {room.needed / GB:.1f} GB are needed", advice)
     else:
         yield approve("disk", words)
 

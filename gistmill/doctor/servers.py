@@ -72,7 +72,7 @@ class Servers:
 
         with open_transaction(url) as session:
             workers = list_live_workers(session)
-            self.has_workers_here = any(worker.host == socket.gethostname() for worker in workers)
+            self.has_workers_here = any(worker.details.get("hostname") == socket.gethostname() for worker in workers)
             served = Counter((worker.weights, worker.device) for worker in workers)
             engines = {worker.node: worker.details.get("engine") for worker in workers}
         if not served:

@@ -110,7 +110,7 @@ class SubmissionBody(RequestBody):
 
 
 class DigestBody(RequestBody):
-    """How a digest is to be written."""
+    """Body of a digest: grouping, name and options."""
 
     by: Label | None = Field(None, description="Column of the documents, for a digest of each of its values.")
     name: Annotated[str, StringConstraints(max_length=200)] | None = Field(
@@ -122,7 +122,7 @@ class DigestBody(RequestBody):
 
 
 class DocumentsBody(RequestBody):
-    """Texts and addresses of pages."""
+    """Body with documents: texts, and addresses of pages."""
 
     documents: Annotated[list[TextBody], Field(max_length=MAX_DOCUMENTS)] = []
     urls: Annotated[list[Address], Field(max_length=MAX_URLS)] = []
@@ -133,17 +133,17 @@ class DocumentsBody(RequestBody):
 
 
 class TextSubmissionBody(SubmissionBody, DocumentsBody):
-    """Texts and addresses of pages, and how they are to be summarized."""
+    """Body of a submission: documents with the options of their jobs."""
 
 
 class PlanBody(DocumentsBody):
-    """Texts and addresses of pages, and how they would be summarized."""
+    """Body of a plan: documents with the options that their jobs would have."""
 
     options: OptionsBody = OptionsBody()
 
 
 class DeletionBody(RequestBody):
-    """What is to be deleted: exactly one of the three."""
+    """Choice of the jobs to delete: exactly one of the three fields."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = Field(
         None, description="A batch or a job."
@@ -157,7 +157,7 @@ class DeletionBody(RequestBody):
 
 
 class RetryBody(RequestBody):
-    """Which steps are to run again."""
+    """Body of a retry: its choice of steps beside those that failed or were cancelled."""
 
     marked: bool = Field(False, description="Also run steps again whose output a guard has marked.")
 

@@ -53,7 +53,7 @@ class SharedConnection(Connection):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the requests of a server share.
+    """State of a server that all its requests share.
 
     Args:
         settings: of this process.
@@ -91,10 +91,10 @@ class Services:
 
 
 def get_services(request: Request) -> Services:
-    """Return what the requests of this server share."""
+    """Return the state that all requests of this server share."""
     services: Services = request.app.state.services
     return services
 
 
-# Parameter of a route that needs them.
+# Parameter of a route that needs that state.
 Shared = Annotated[Services, Depends(get_services)]

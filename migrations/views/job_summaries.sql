@@ -41,7 +41,21 @@ SELECT
     jobs.quoted,
     jobs.flagged,
     jobs.position,
-    jobs.data
+    jobs.data,
+    -- Of each set of weights: the words of the latest worker that served it, and the beginning of its fingerprint.
+    (
+        SELECT string_agg(coalesce(latest.words, 'weights') || ' (' || left(served.fingerprint, 8) || ')', ' and '
+            ORDER BY served.fingerprint)
+        FROM unnest(string_to_array(work.weights_fingerprint, ' ')) AS served (fingerprint)
+        LEFT JOIN LATERAL (
+            SELECT workers.details ->> 'served_weights' AS words
+            FROM workers
+            WHERE workers.weights_fingerprint = served.fingerprint
+            ORDER BY workers.started_at DESC
+            LIMIT 1
+        ) AS latest ON true
+    ) AS served_weights,
+    work.weights_fingerprint
 FROM jobs
 JOIN batches ON batches.id = jobs.batch_id
 JOIN documents ON documents.sha256 = jobs.document_sha256
@@ -62,7 +76,11 @@ CROSS JOIN LATERAL (
         coalesce(sum(greatest(steps.attempt - 1, 0)), 0) AS retries,
         count(steps.cached_from) AS cached_steps,
         coalesce(sum(jsonb_array_length(steps.guards)), 0) AS guards,
-        coalesce(bool_or(state IN ('ready', 'running')), false) AS is_at_work
+        coalesce(bool_or(state IN ('ready', 'running')), false) AS is_at_work,
+        -- Of the steps that made the summary; a job that was at work when its name got other weights has two.
+        string_agg(DISTINCT steps.weights_fingerprint, ' ') FILTER (
+            WHERE steps.state = 'done' AND steps.kind <> 'evaluate' AND steps.round = jobs.round
+        ) AS weights_fingerprint
     FROM steps WHERE steps.job_id = jobs.id
 ) AS work
 CROSS JOIN LATERAL (

@@ -1,10 +1,10 @@
 CREATE OR REPLACE VIEW weights_comparison AS
 WITH measured AS (
-    SELECT weights, strategy, style, metric, avg(value) AS mean
+    SELECT weights, strategy, style, weights_fingerprint, metric, avg(value) AS mean
     FROM job_summaries
     JOIN evaluations USING (job_id)
     WHERE value IS NOT NULL
-    GROUP BY weights, strategy, style, metric
+    GROUP BY weights, strategy, style, weights_fingerprint, metric
 )
 SELECT
     weights,
@@ -26,6 +26,7 @@ SELECT
             WHERE measured.weights = job_summaries.weights
                 AND measured.strategy = job_summaries.strategy
                 AND measured.style = job_summaries.style
+                AND measured.weights_fingerprint IS NOT DISTINCT FROM job_summaries.weights_fingerprint
         ),
         '{}'
     ) AS mean_metrics,
@@ -33,8 +34,11 @@ SELECT
     -- Mean shares of the sentences of a summary.
     avg(verified::double precision / (verified + quoted + flagged)) AS mean_verified,
     avg(quoted::double precision / (verified + quoted + flagged)) AS mean_quoted,
-    avg(flagged::double precision / (verified + quoted + flagged)) AS mean_flagged
+    avg(flagged::double precision / (verified + quoted + flagged)) AS mean_flagged,
+    -- Two sets of weights that had the same name one after the other are never mixed.
+    min(served_weights) AS served_weights,
+    weights_fingerprint
 FROM job_summaries
-GROUP BY weights, strategy, style;
+GROUP BY weights, strategy, style, weights_fingerprint;
 
-COMMENT ON VIEW weights_comparison IS 'One row per weights, strategy and style: outcomes, speed, compression, mean metrics and shares of sentences.';
+COMMENT ON VIEW weights_comparison IS 'One row per weights, their fingerprint, strategy and style: outcomes, speed, compression, mean metrics and shares of sentences.';

@@ -40,9 +40,10 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class StrategyComparison:
-    """Results of one combination of weights, strategy and style."""
+    """Results of one combination of weights as they were served, strategy and style."""
 
     weights: str
+    served_weights: str | None
     strategy: str
     style: str
     jobs: int
@@ -125,11 +126,11 @@ def list_lengths(session: Session, batch_id: UUID) -> list[Length]:
 
 
 def compare_ways(session: Session, batch_id: UUID) -> list[StrategyComparison]:
-    """Return the results of a batch by weights, strategy and style."""
+    """Return the results of a batch by weights as they were served, strategy and style."""
     rows = session.execute(
         text(
             """
-            SELECT weights, strategy, style, count(*),
+            SELECT weights, served_weights, strategy, style, count(*),
                 count(*) FILTER (WHERE state = 'succeeded'),
                 count(*) FILTER (WHERE state = 'partial'),
                 count(*) FILTER (WHERE state = 'failed'),
@@ -138,7 +139,7 @@ def compare_ways(session: Session, batch_id: UUID) -> list[StrategyComparison]:
                 avg(consistency), count(*) FILTER (WHERE needs_review),
                 coalesce(sum(verified), 0), coalesce(sum(quoted), 0), coalesce(sum(flagged), 0)
             FROM job_summaries WHERE batch_id = :batch
-            GROUP BY weights, strategy, style ORDER BY weights, strategy, style
+            GROUP BY weights, served_weights, strategy, style ORDER BY weights, served_weights, strategy, style
             """
         ),
         {"batch": batch_id},

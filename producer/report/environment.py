@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from models.batch_counts import BatchCounts
 from models.choices import SHOWN_STATES
 from models.views import BatchProgress
-from producer.wording import describe_verdicts, format_seconds
+from producer.wording import describe_verdicts, describe_weights, format_seconds
 
 FOLDER = Path(__file__).parent
 
@@ -27,7 +27,10 @@ def make_environment(*folders: Path) -> Environment:
     )
     environment.filters.update(seconds=format_seconds, moment=format_utc, share=_format_share, anchor=make_anchor)
     environment.globals.update(
-        states=SHOWN_STATES, describe_states=describe_states, describe_verdicts=describe_verdicts
+        states=SHOWN_STATES,
+        describe_states=describe_states,
+        describe_verdicts=describe_verdicts,
+        describe_weights=describe_weights,
     )
     return environment
 

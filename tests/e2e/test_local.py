@@ -212,7 +212,7 @@ def test_up_is_stopped_by_down_keeps_its_data_and_starts_again_where_its_home_wa
     ):
         assert second.query("SELECT name FROM batches") == batches
         printed = (tmp_path / "copy" / "up.log").read_text()
-        assert "default are other weights than at the last start" in printed
+        assert "default stands for other weights than at the last start: weights, " in printed
         assert "another program listens on port 5555, so Flower takes " in printed
         assert second.servers["flower_url"] != "http://127.0.0.1:5555"
 
@@ -258,7 +258,7 @@ def test_a_server_that_is_away_is_named_with_its_address(tmp_path: Path, tiny_we
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     environment = make_environment(tmp_path / "home", tmp_path / "no-such-weights")
     done = subprocess.run(
-        [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [GISTMILL, "up", "--force"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 78
     assert "no-such-weights" in done.stderr
@@ -276,7 +276,7 @@ def test_weights_that_cannot_be_served_are_refused_once_with_what_to_use(
         (weights / "config.json").write_text(json.dumps({"model_type": kind}))
     environment = make_environment(tmp_path / "home", weights)
     done = subprocess.run(
-        [GISTMILL, "up"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [GISTMILL, "up", "--force"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 78
     assert done.stderr.startswith(f"gistmill: error: cpu0 did not start: {weights}")

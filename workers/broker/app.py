@@ -39,13 +39,13 @@ class EngineStep(bootsteps.StartStopStep):
         """Load the engine and start the service; a failure exits the process before it takes a message."""
         app = parent.app
         try:
-            app.service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
-            app.service.start()
+            service = Service(app.settings, app, app.load_engine(app.settings), node=parent.hostname)
+            service.start()
         except GistmillError as error:
             # Raising would make Celery log a traceback and choose the exit code.
             print(f"gistmill: error: {error}", file=sys.stderr, flush=True)
             os._exit(choose_end_code(error))
-        app.executor = app.service.executor
+        app.service, app.executor = service, service.executor
         # Start-up objects live until the process exits; freezing excludes them from later collections.
         gc.collect()
         gc.freeze()
@@ -118,7 +118,7 @@ def _drain(**_: object) -> None:
 
     service = getattr(current_app, "service", None)
     if service is None:
-        # The engine still loads or waits for its server: no step is claimed, so nothing is lost.
+        # The engine still loads, or waits for its server or its name: no step is claimed, so nothing is lost.
         os._exit(0)
     service.begin_drain()
 

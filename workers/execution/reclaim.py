@@ -28,6 +28,7 @@ from models.deletion import begin_retention, carry_out, list_unfinished, may_del
 from models.publisher import BROKER_OPTIONS, OutboxPublisher, Publisher
 from models.queues import PRIORITY_STEPS
 from models.session import describe_database_error
+from models.tables import Worker
 
 log = structlog.get_logger()
 
@@ -128,8 +129,7 @@ class Reclaimer:
 
     def _expire_dead_neighbours(self, session: Session) -> None:
         # A dead process of this host cannot return, so its leases need not expire first.
-        workers = recovery.find_processes(session, host_identity())
-        dead = [worker.id for worker in workers if not _is_alive(worker.pid, worker.started_at.timestamp())]
+        dead = [worker.id for worker in recovery.find_processes(session, host_identity()) if is_dead_neighbour(worker)]
         if dead:
             recovery.expire_leases_of(session, dead)
 
@@ -248,6 +248,11 @@ def host_identity() -> str:
     boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else "boot"
     namespace = PID_NAMESPACE.readlink().name if PID_NAMESPACE.exists() else "pid"
     return f"{socket.gethostname()} {boot} {namespace}"
+
+
+def is_dead_neighbour(worker: Worker) -> bool:
+    """Return whether a worker was a process of this host that has ended, whatever its heartbeat."""
+    return worker.host == host_identity() and not _is_alive(worker.pid, worker.started_at.timestamp())
 
 
 def _is_alive(pid: int, started_at: float) -> bool:

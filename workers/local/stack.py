@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from migrations.run import upgrade
 from models.full_disk import explain_full_disk
-from models.registry import renew_weights
+from models.registry import list_latest_served, renew_weights
 from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
@@ -185,7 +185,7 @@ class Stack:
         try:
             with Session(engine) as session:
                 before = session.scalar(select(func.count()).select_from(Worker)) or 0
-                fingerprints = _read_fingerprints(session)
+                served = list_latest_served(session)
             for program in self._workers:
                 self._require_supervisor().start(program.name)
             for program in filter(lambda program: program.is_server, self._workers):
@@ -195,7 +195,7 @@ class Stack:
             for started, program in enumerate(workers, start=before + 1):
                 self._wait(lambda wanted=started: _count_workers(engine) >= wanted, program.name, WORKER_SECONDS)  # type: ignore[misc]
             with Session(engine) as session:
-                self._report_changes(fingerprints, _read_fingerprints(session))
+                self._report_changes(served, list_latest_served(session))
         finally:
             engine.dispose()
 
@@ -203,7 +203,7 @@ class Stack:
         """Say which names stand for other weights than at the last start: their results are not comparable."""
         for name in sorted(name for name in now if before.get(name, now[name]) != now[name]):
             self._report(
-                f"{name} are other weights than at the last start ({now[name][:8]}, before {before[name][:8]}); "
+                f"{name} stands for other weights than at the last start: {now[name]}, before {before[name]}; "
                 "their summaries differ, so `gistmill weights add` gives each set a name of its own"
             )
 
@@ -279,12 +279,6 @@ def _is_broker_up(broker: redis.Redis) -> bool:
 def _count_workers(engine: Engine) -> int:
     with Session(engine) as session:
         return session.scalar(select(func.count()).select_from(Worker)) or 0
-
-
-def _read_fingerprints(session: Session) -> dict[str, str]:
-    """Return the fingerprint that the latest worker of each weights name has served."""
-    latest = select(Worker.weights, Worker.weights_fingerprint).order_by(Worker.started_at)
-    return {row.weights: row.weights_fingerprint for row in session.execute(latest)}
 
 
 def _find_error(log: Path) -> str:

@@ -25,7 +25,7 @@ RETRIED_STATES = (JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class PossibleActions:
-    """Which forms a job's page has.
+    """Forms on a job's page: a field is True if its form is shown.
 
     Args:
         cancel: it can be stopped.
@@ -62,7 +62,7 @@ def show_job(services: Shared, job_id: UUID, notice: Notice = "") -> HTMLRespons
 
 
 def list_actions(part: DocumentPart) -> PossibleActions:
-    """Return what can be done with a job."""
+    """Return the forms for a job in its present state."""
     job = part.provenance.job
     is_approved = any(measure.metric == APPROVED and measure.value for measure in part.provenance.evaluations)
     has_marked = any(guard.get("stands") for step in part.provenance.steps for guard in step.guards)

@@ -19,8 +19,8 @@ from gistmill.http.submissions import parse_submission
 from gistmill.http.uploads import store_uploads
 from models.batch_counts import count_batches
 from models.choices import STRATEGIES
-from models.lookup import list_live_workers
 from producer.sources.given import NamedFile
+from producer.status import list_loads
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 SHOWN_BATCHES = 20
@@ -33,7 +33,7 @@ def show_batches(services: Shared, cursor: Cursor = None) -> HTMLResponse:
     """Show the batches."""
     with services.connection.open_session() as session:
         batches = count_batches(session, limit=SHOWN_BATCHES + 1, after=decode_batch_place(cursor))
-        workers = list_live_workers(session)
+        workers = list_loads(session)
     shown, others = batches[:SHOWN_BATCHES], batches[SHOWN_BATCHES:]
     return render(
         "overview.html",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from migrations.run import downgrade
+from models.tables import Worker
 from tests.conftest import Cluster
 from tests.hand_driven import Driver
 from tests.integration.conftest import Done, Gistmill
@@ -31,6 +34,18 @@ def test_a_sound_cluster_has_nothing_broken(gistmill: Gistmill, driver: Driver) 
     shown = gistmill("doctor").out
     assert "1 on cpu for weights default" in shown
     assert shown.endswith("nothing is broken\n")
+
+
+def test_a_worker_that_runs_here_has_its_memory_already(gistmill: Gistmill, cluster: Cluster) -> None:
+    with Session(cluster.engine) as session, session.begin():
+        worker = Worker(id="w", node="cpu@here", host="this boot", pid=1, device="cpu", weights="default")
+        worker.weights_fingerprint, worker.details = "f", {"hostname": socket.gethostname()}
+        session.add(worker)
+
+    [memory] = [one for one in gistmill("doctor", "--json").json["diagnoses"] if one["subject"] == "memory"]
+
+    assert memory["condition"] == "ok"
+    assert memory["words"].endswith("beside the worker that runs here")
 
 
 def test_servers_that_do_not_answer_are_broken_without_their_passwords(

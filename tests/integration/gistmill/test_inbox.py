@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ import gistmill
 from gistmill.batch import Batch
 from gistmill.client import Client
 from gistmill.errors import InboxError
-from gistmill.inbox import ERROR_SUFFIX, Inbox, InboxConfig, is_being_written
+from gistmill.inbox import Inbox, InboxConfig
+from gistmill.inbox_folder import ERROR_SUFFIX, is_being_written
 from tests.conftest import Cluster, wait_until
 from tests.processes import PATIENCE
 
@@ -36,7 +38,7 @@ def run_once(cluster: Cluster, folder: Path, **config: object) -> list[str]:
     said: list[str] = []
     settings = {"interval": 0.05, "settle_seconds": 0.0, **config}
     with gistmill.connect(cluster.database_url, cluster.broker_url) as client:
-        Inbox(client, InboxConfig(folder, "inbox", **settings), say=said.append).run(once=True)  # type: ignore[arg-type]
+        Inbox(client.submit, InboxConfig(folder, "inbox", **settings), say=said.append).run(once=True)  # type: ignore[arg-type]
     return said
 
 
@@ -200,3 +202,27 @@ def test_a_file_moves_to_a_folder_on_another_disk(
 
     assert sorted(path.name for path in done.iterdir()) == ["a.md", "b.txt"]
     assert not (inbox / "a.md").exists()
+
+
+def test_a_program_watches_a_folder_until_it_says_stop(cluster: Cluster, inbox: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    stop = threading.Event()
+    done = tmp_path / "read"
+    with gistmill.connect(cluster.database_url, cluster.broker_url) as client:
+        options = {"move_to": done, "interval": 0.05, "report": said.append, "stop": stop, "strategy": "stuff"}
+        watching = threading.Thread(target=client.watch_folder, args=(inbox,), kwargs={"batch": "inbox", **options})
+        watching.start()
+        wait_until(lambda: len(list(done.glob("*"))) == 2, "the files are read and moved")
+        stop.set()
+        watching.join()
+        assert [job.job.strategy for job in client.summaries("inbox")] == ["stuff", "stuff"]
+        with pytest.raises(gistmill.SettingsError, match="another folder"):
+            client.watch_folder(inbox, batch="inbox", move_to=inbox, once=True)
+    assert said == ["2 new jobs of 2 files in batch inbox"]
+
+
+@pytest.mark.asyncio
+async def test_an_event_loop_watches_a_folder(cluster: Cluster, inbox: Path) -> None:
+    async with gistmill.aconnect(cluster.database_url, cluster.broker_url) as client:
+        await client.watch_folder(inbox, batch="inbox", interval=0.05, once=True)
+    assert read_sources(cluster) == ["a.md", "b.txt"]

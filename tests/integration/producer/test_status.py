@@ -54,7 +54,7 @@ def test_a_batch_shows_steps_by_strategy_speed_and_failures(
     done = gistmill("status", "pile")
 
     assert "batch pile: 4 jobs, 2 succeeded, 1 failed, 1 running" in done.out
-    assert "cpu@test (cpu, 0 running)" in done.out
+    assert "cpu@test (cpu, default: weights (f), 0 running)" in done.out
     assert "tokens/s" in done.out
     assert "time left" in done.out
     assert "map-reduce  map     3        0        3     0" in done.out
@@ -71,7 +71,10 @@ def test_weights_that_nobody_serves_are_named(gistmill: Gistmill, driver: Driver
 
     done = gistmill("status", "pile")
 
-    assert "cpu@test (cpu, 0 running); none serves reports: `gistmill worker --name reports`" in done.out
+    assert (
+        "cpu@test (cpu, default: weights (f), 0 running); none serves reports: `gistmill worker --name reports`"
+        in done.out
+    )
     assert gistmill("status", "pile", "--json").json["unserved"] == ["reports"]
 
 

@@ -118,16 +118,22 @@ def test_the_list_tells_what_is_served(gistmill: Gistmill, registered: Cluster) 
     add_worker(registered, "tuned")
     rows = {row["name"]: row["workers"] for row in gistmill("weights", "list", "--json").json}
     assert rows == {"base": 0, "tuned": 1, "merged": 0}
-    assert gistmill("weights", "list").out.splitlines()[0].split() == [
-        *("name", "kind", "base", "fingerprint", "workers", "location")
-    ]
+    printed = gistmill("weights", "list").out
+    assert printed.splitlines()[0].split() == ["name", "kind", "base", "served", "as", "workers", "location"]
+    assert "weights (f)" in printed
 
 
 def test_what_is_served_and_not_registered_is_listed_too(gistmill: Gistmill, registered: Cluster) -> None:
     add_worker(registered, "default")
     row = gistmill("weights", "list", "--json").json[-1]
     assert (row["name"], row["kind"], row["workers"], row["location"]) == ("default", "unregistered", 1, None)
-    assert gistmill("weights", "list").out.splitlines()[-1].split() == ["default", "unregistered", "1"]
+    assert gistmill("weights", "list").out.splitlines()[-1].split() == [
+        "default",
+        "unregistered",
+        "weights",
+        "(f)",
+        "1",
+    ]
 
 
 def test_what_is_in_use_is_not_removed(gistmill: Gistmill, registered: Cluster, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ JOB = JobSummary(
     prompt_tokens=30, completion_tokens=5, generation_seconds=0.4, retries=0, cached_steps=0, guards=0,
     metrics={"rouge1": 0.5}, needs_review=False, review=None, consistency=0.5, is_being_checked=False, round=0,
     verified=1, quoted=0, flagged=1, position=0, data=None,
+    served_weights="gemma-3-270m, adapter posts, int8 (1a2b3c4d)", weights_fingerprint="1a2b3c4d" * 8,
 )  # fmt: skip
 HOSTILE = "<img src=x onerror=attacked()>\x1b[2J\n# [link](javascript:attacked())"
 SENTENCES = (

@@ -34,7 +34,10 @@ def test_an_interval_of_few_documents_tells_nothing(
     interval = {"count": count, "value": 0.2, "low": low, "high": 0.3}
     difference = {"measure": "rouge1", "first": 0.1, "second": 0.3, "difference": interval}
     compared = {"first": "one", "second": "two", "documents": count, "differences": [difference]}
+    weights = {"weights": ("default: gemma (1a2b3c4d)",) * 2, "others": []}
 
-    print_comparison({**compared, "unpaired": {}, "remarks": []})
+    print_comparison({**compared, **weights, "unpaired": {}, "remarks": []})
 
-    assert capsys.readouterr().out.splitlines()[2].endswith(verdict or "+0.300")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:3] == ["  one by default: gemma (1a2b3c4d)", "  two by default: gemma (1a2b3c4d)"]
+    assert lines[4].endswith(verdict or "+0.300")

@@ -20,6 +20,7 @@ from workers.engine.architectures import REFUSED_KINDS
 from workers.engine.errors import EngineError
 from workers.engine.prompt_counter import PromptCounter
 from workers.errors import FINAL_CODE, ServingError, ShortageError, choose_end_code
+from workers.weights.description import RegisteredNames
 
 # What transformers asks of a drafter's config.
 DRAFTER = {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0, "num_kv_shared_layers": 30}
@@ -54,6 +55,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], object]:
     """Return what loads weights as a worker process does, for a name that no registry knows."""
     monkeypatch.setattr(serving, "open_transaction", lambda _settings: nullcontext())
     monkeypatch.setattr(serving, "resolve_name", lambda settings, _session: settings)
+    monkeypatch.setattr(serving, "read_names", lambda _session: RegisteredNames({}, {}))
     return lambda folder: serving.load_served(read_settings(weights=str(folder), database_url="postgresql://unused"))
 
 

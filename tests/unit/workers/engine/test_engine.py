@@ -330,9 +330,10 @@ def test_an_idle_loop_shows_that_it_is_alive_and_a_stuck_one_does_not(own_engine
         running = pool.submit(own_engine.generate, ask("tell"), replace(GREEDY, max_new_tokens=2))
         try:
             wait_until(lambda: own_engine.seconds_since_progress() > 2, "a stuck loop does not")
+            assert not running.done()
         finally:
             release.set()
-        running.result()
+        assert running.result().completion_tokens > 0
 
 
 def test_beams_find_a_likelier_answer_than_greedy(engine: Engine, prompts: list[Prompt]) -> None:

@@ -1,4 +1,4 @@
-"""Options that contradict each other: refused by name, so that none is silently without effect."""
+"""Conflicting options: refused by name, so that no option is silently without effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def settle_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
         given: options that were given, by name; ``greedy`` is the opposite of ``do_sample``.
 
     Raises:
-        SettingsError: they contradict each other.
+        SettingsError: two of them conflict.
     """
     values = dict(given)
     if "greedy" in values:
@@ -39,7 +39,7 @@ def settle_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def check_contradictions(values: Mapping[str, Any]) -> None:
+def refuse_conflicts(values: Mapping[str, Any]) -> None:
     """Refuse options of which one has no effect beside another.
 
     Args:
