@@ -57,7 +57,9 @@ def is_known(revision: str) -> bool:
 
 def _run(engine: Engine, action: object, revision: str) -> None:
     config = make_config()
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    # The lock has a connection of its own, because each revision is a transaction.
+    with engine.begin() as lock, engine.connect() as connection:
+        lock.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        lock.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         config.attributes["connection"] = connection
         action(config, revision)  # type: ignore[operator]

@@ -2,7 +2,7 @@
 
 The row comes first, so that any worker completes a deletion whose process died. A job goes with its document, unless
 another job needs that, in one transaction, under the lock that ends of steps take too: a running step loses its lease.
-The digests that hold its summary go with it.
+The digests that hold its summary go with it. Triggers delete its steps with their attempts and cached results.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from models.chat import CHAT_STRATEGY, ChatBatch
 from models.digest import DigestPart
 from models.files import StoredFile
 from models.job import OPEN_STATES, Job
-from models.step import Step, StepState
+from models.month_deletion import drop_months
+from models.step import Step, StepState, of_job
 from models.step_updates import affected_rows
 from models.tables import Batch, Deletion, DeletionKind, Document
 
 # Jobs per transaction: their rows are locked until it ends.
 BLOCK_JOBS = 50
+# Kinds that may take every job of a month; of others one look at each job would be too much.
+AGED_KINDS = (DeletionKind.AGE, DeletionKind.RETENTION)
 # SQLSTATEs of a deadlock and of a conflict with a submission: the block is deleted again.
 CONFLICTS = ("40P01", "40001", "23503")
 
@@ -108,7 +111,7 @@ def preview_deletion(session: Session, request: DeletionRequest) -> DeletionCoun
         select(func.count()).select_from(jobs).scalar_subquery(),
         select(func.count()).select_from(jobs).where(~jobs.c.is_chosen).scalar_subquery(),
         select(func.count()).select_from(jobs).where(is_open).scalar_subquery(),
-        select(func.count()).where(Step.job_id.in_(select(jobs.c.id))).scalar_subquery(),
+        select(func.count()).select_from(jobs).join(Step, of_job(jobs.c.id)).scalar_subquery(),
     )
     documents = select(
         func.count().filter(~is_needed),
@@ -155,7 +158,12 @@ def may_delete(session: Session) -> bool:
 
 
 def carry_out(engine: Engine, deletion_id: UUID) -> None:
-    """Delete block by block until nothing is left; another process may do the same at the same time."""
+    """Delete whole months, then block by block until nothing is left; another process may do the same meanwhile."""
+    with Session(engine) as session:
+        deletion = session.get(Deletion, deletion_id)
+        request = None if deletion is None else DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
+    if request is not None and request.kind in AGED_KINDS:
+        drop_months(engine, deletion_id, request.condition)
     while True:
         try:
             with Session(engine) as session, session.begin():
@@ -181,7 +189,7 @@ def delete_block(session: Session, deletion_id: UUID) -> bool:
         digests = _lock_digests(session, list(jobs))
         ids = [*jobs, *digests]
         deletion.jobs += len(ids)
-        deletion.steps += session.scalar(select(func.count()).where(Step.job_id.in_(ids))) or 0
+        deletion.steps += session.scalar(select(func.count()).join(Step, of_job(Job.id)).where(Job.id.in_(ids))) or 0
         batches = session.scalars(select(Job.batch_id).where(Job.id.in_(list(digests))).distinct()).all()
         _delete_uploads(session, ids)
         session.execute(delete(Job).where(Job.id.in_(ids)).execution_options(synchronize_session=False))
@@ -200,7 +208,7 @@ def _days_ago(days: ColumnElement[int]) -> ColumnElement[datetime]:
 
 
 def _has_ended() -> ColumnElement[bool]:
-    is_at_work = exists().where(Step.job_id == Job.id, Step.state.in_((StepState.READY, StepState.RUNNING)))
+    is_at_work = exists().where(of_job(Job.id), Step.state.in_((StepState.READY, StepState.RUNNING)))
     return Job.state.not_in(OPEN_STATES) & ~is_at_work
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from models.base import Json, constant
 from models.claims import Claim
 from models.job import Job
-from models.step import Step, StepState
+from models.step import CachedResult, Step, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,12 @@ ended AS (
         guards = :guards,
         sentences = :sentences
     WHERE id = :step_id AND lease_token = :token AND state = 'running' AND EXISTS (SELECT FROM job)
-    RETURNING id, job_id, attempt, lease_owner, started_at
+    RETURNING id, job_id, attempt, lease_owner, started_at, identity, guards
+),
+cached AS (
+    INSERT INTO cached_results (identity, step_id)
+    SELECT identity, id FROM ended WHERE identity IS NOT NULL AND NOT guards @> '[{"stands": true}]'
+    ON CONFLICT (identity) DO UPDATE SET step_id = excluded.step_id
 ),
 attempt AS (
     INSERT INTO step_attempts (step_id, attempt, worker, started_at, outcome)
@@ -138,6 +143,9 @@ def _describe_end(claim: Claim, result: StepResult, worker: str) -> Json:
 CACHED = (
     select(Step.id, *(getattr(Step, name) for name in StepResult.__slots__))
     .where(
+        Step.id
+        == select(CachedResult.step_id).where(CachedResult.identity == bindparam("this_identity")).scalar_subquery(),
+        # The step may have been started again since.
         Step.identity == bindparam("this_identity"),
         Step.state == constant(StepState.DONE),
         ~Step.guards.contains(cast(constant('[{"stands": true}]'), JSONB)),

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from models.partitions import StepRange
+
 SPANS = """
 WITH RECURSIVE behind AS (
     SELECT steps.inputs, steps.job_id, steps.round FROM steps WHERE steps.id = :step_id
@@ -14,6 +16,7 @@ WITH RECURSIVE behind AS (
     FROM behind
     CROSS JOIN jsonb_array_elements(behind.inputs) AS input
     JOIN steps ON steps.job_id = behind.job_id
+        AND steps.id BETWEEN :first AND :last
         AND steps.round = behind.round
         AND steps.kind = input ->> 'kind'
         AND steps.level = (input ->> 'level')::integer
@@ -35,7 +38,8 @@ _SPANS = text(SPANS)
 def read_source_spans(connection: Connection, step: UUID) -> list[tuple[int, int]]:
     """Return the spans (start, end) of the document behind a step, in order, those that meet or overlap as one."""
     spans: list[tuple[int, int]] = []
-    for start, end in connection.execute(_SPANS, {"step_id": step}):
+    steps = StepRange.of_step(step)
+    for start, end in connection.execute(_SPANS, {"step_id": step, "first": steps.first, "last": steps.last}):
         if spans and start <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:

@@ -63,7 +63,8 @@ CROSS JOIN LATERAL (
         count(steps.cached_from) AS cached_steps,
         coalesce(sum(jsonb_array_length(steps.guards)), 0) AS guards,
         coalesce(bool_or(state IN ('ready', 'running')), false) AS is_at_work
-    FROM steps WHERE steps.job_id = jobs.id
+    FROM steps
+    WHERE steps.job_id = jobs.id AND steps.id BETWEEN first_step_id(jobs.id) AND last_step_id(jobs.id)
 ) AS work
 CROSS JOIN LATERAL (
     SELECT

@@ -27,9 +27,9 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from models.partitions import step_id
 from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
 from models.queues import StepMessage
-from models.step import step_id
 from producer.intake import SubmissionRequest
 from producer.sources.source import Source
 from producer.submit import Submission, SubmissionResult

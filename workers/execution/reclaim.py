@@ -24,8 +24,9 @@ from structlog.contextvars import bind_contextvars
 from models import recovery
 from models.broker_state import BrokerProcess, LossReason, record_broker
 from models.deletion import delete_due, may_delete
+from models.partitions import StepRange, add_partitions
 from models.publisher import BROKER_OPTIONS, OutboxPublisher, Publisher
-from models.queues import PRIORITY_STEPS
+from models.queues import PRIORITY_STEPS, StepMessage
 
 log = structlog.get_logger()
 
@@ -36,6 +37,8 @@ LEVEL_SEPARATOR = "\x06\x16"
 STUCK_SECONDS = 300
 # Seconds between two searches for jobs that are kept no longer, and for deletions whose process died.
 DELETION_SECONDS = 600
+# Seconds between two looks for months without a partition.
+PARTITION_SECONDS = 3600
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 
@@ -80,6 +83,7 @@ class Reclaimer:
         self._next_stuck_search = 0.0
         self._retention_days = retention_days
         self._next_deletion = time.monotonic() + DELETION_SECONDS
+        self._next_partitions = 0.0
 
     def run_pass(self) -> ReclaimReport | None:
         """Run one pass; None if another process holds the lock.
@@ -87,10 +91,12 @@ class Reclaimer:
         Raises:
             redis.RedisError: the broker is unreachable; the work in Postgres alone is done by then.
         """
+        self._add_partitions()
         with Session(self._engine) as session, session.begin():
             if not recovery.try_reclaim_lock(session):
                 return None
-            lost = self._reclaim_leases(session)
+            partitions = recovery.find_open_partitions(session)
+            lost = self._reclaim_leases(session, partitions)
         cancelled = self._finish_cancelled()
         stuck = self._report_stuck()
         self._delete_due()
@@ -106,11 +112,11 @@ class Reclaimer:
             not_sent=failed,
         )
 
-    def _reclaim_leases(self, session: Session) -> int:
-        self._expire_dead_neighbours(session)
+    def _reclaim_leases(self, session: Session, partitions: Sequence[StepRange]) -> int:
+        self._expire_dead_neighbours(session, partitions)
         if recovery.has_restarted_within(session, self._restart_grace_seconds):
             return 0
-        lost = recovery.take_back_lost(session)
+        lost = [step for steps in partitions for step in recovery.take_back_lost(session, steps)]
         for step in lost:
             log.warning(
                 "lease_lost",
@@ -121,12 +127,15 @@ class Reclaimer:
             )
         return len(lost)
 
-    def _expire_dead_neighbours(self, session: Session) -> None:
+    def _expire_dead_neighbours(self, session: Session, partitions: Sequence[StepRange]) -> None:
         # A dead process of this host cannot return, so its leases need not expire first.
         workers = recovery.find_processes(session, host_identity())
         dead = [worker.id for worker in workers if not _is_alive(worker.pid, worker.started_at.timestamp())]
-        if dead:
-            recovery.expire_leases_of(session, dead)
+        if not dead:
+            return
+        recovery.record_stops(session, dead)
+        for steps in partitions:
+            recovery.expire_leases_of(session, steps, dead)
 
     def _finish_cancelled(self) -> int:
         finished = 0
@@ -147,6 +156,15 @@ class Reclaimer:
         for job in jobs:
             log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
         return len(jobs)
+
+    def _add_partitions(self) -> None:
+        """Create the partitions of the next months; without them steps go to the default partition."""
+        if time.monotonic() < self._next_partitions:
+            return
+        self._next_partitions = time.monotonic() + PARTITION_SECONDS
+        with Session(self._engine) as session, session.begin():
+            if added := add_partitions(session):
+                log.info("partitions_added", months=added)
 
     def _delete_due(self) -> None:
         """Delete what is kept no longer, where this worker's role may: a role of its own may do it elsewhere."""
@@ -169,7 +187,7 @@ class Reclaimer:
             loss = record_broker(session, epoch, process)
             if loss is None:
                 return 0
-            forgotten = recovery.forget_dispatches(session, loss)
+            forgotten = recovery.forget_dispatches(session, recovery.find_open_partitions(session), loss)
         if forgotten:
             emit = log.info if loss.why is LossReason.FIRST else log.warning
             emit(str(loss.why), ready_steps=forgotten, action="they are sent again")
@@ -184,11 +202,14 @@ class Reclaimer:
         return BrokerProcess(name, uptime) if isinstance(name, str) and isinstance(uptime, int) else None
 
     def _send(self) -> tuple[int, int, int]:
+        unsent: list[StepMessage] = []
+        resent: list[StepMessage] = []
         with Session(self._engine) as session, session.begin():
-            unsent = recovery.dispatch_waiting(session)
-            empty = self._find_empty(recovery.find_ready_queues(session))
-            resent = recovery.dispatch_forgotten(session, empty, self._redispatch_seconds)
-            resent += recovery.dispatch_old(session)
+            for steps in recovery.find_open_partitions(session):
+                unsent += recovery.dispatch_waiting(session, steps)
+                empty = self._find_empty(recovery.find_ready_queues(session, steps))
+                resent += recovery.dispatch_forgotten(session, steps, empty, self._redispatch_seconds)
+                resent += recovery.dispatch_old(session, steps)
         return len(unsent), len(resent), self._publisher.publish([*unsent, *resent])
 
     def _find_empty(self, queues: Sequence[str]) -> list[tuple[str, int]]:
