@@ -189,7 +189,8 @@ def delete_block(session: Session, deletion_id: UUID) -> bool:
         digests = _lock_digests(session, list(jobs))
         ids = [*jobs, *digests]
         deletion.jobs += len(ids)
-        deletion.steps += session.scalar(select(func.count()).join(Step, of_job(Job.id)).where(Job.id.in_(ids))) or 0
+        steps = select(func.count()).select_from(Job).join(Step, of_job(Job.id)).where(Job.id.in_(ids))
+        deletion.steps += session.scalar(steps) or 0
         batches = session.scalars(select(Job.batch_id).where(Job.id.in_(list(digests))).distinct()).all()
         _delete_uploads(session, ids)
         session.execute(delete(Job).where(Job.id.in_(ids)).execution_options(synchronize_session=False))
