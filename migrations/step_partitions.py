@@ -27,6 +27,7 @@ ALTER INDEX pk_step_attempts RENAME TO pk_step_attempts_old;
 CREATE TABLE steps (LIKE steps_old INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE (id);
 ALTER TABLE steps DROP CONSTRAINT IF EXISTS is_random;
 ALTER TABLE steps ADD CONSTRAINT pk_steps PRIMARY KEY (id);
+CREATE INDEX ix_steps_job_id ON steps (job_id, id);
 CREATE INDEX ix_steps_ready ON steps (dispatched_at) WHERE state = 'ready';
 CREATE INDEX ix_steps_ready_queue ON steps (queue, priority, dispatched_at) WHERE state = 'ready';
 CREATE INDEX ix_steps_lease_until ON steps (lease_until) WHERE state = 'running';
@@ -37,7 +38,6 @@ ALTER TABLE step_attempts DROP CONSTRAINT IF EXISTS is_random;
 ALTER TABLE step_attempts ADD CONSTRAINT pk_step_attempts PRIMARY KEY (step_id, attempt);
 
 CREATE TABLE steps_default (LIKE steps INCLUDING ALL);
-ALTER TABLE steps_default ADD UNIQUE (job_id, round, kind, level, index);
 ALTER TABLE steps ATTACH PARTITION steps_default DEFAULT;
 CREATE TABLE step_attempts_default (LIKE step_attempts INCLUDING ALL);
 ALTER TABLE step_attempts ATTACH PARTITION step_attempts_default DEFAULT;
@@ -63,7 +63,9 @@ ALTER TABLE step_attempts DETACH PARTITION step_attempts_old;
 INSERT INTO steps_old SELECT * FROM steps;
 INSERT INTO step_attempts_old SELECT * FROM step_attempts;
 
+DROP INDEX ix_steps_old_job_id;
 ALTER TABLE steps RENAME TO steps_split;
+ALTER INDEX ix_steps_job_id RENAME TO ix_steps_split_job_id;
 ALTER INDEX pk_steps RENAME TO pk_steps_split;
 ALTER INDEX ix_steps_ready RENAME TO ix_steps_split_ready;
 ALTER INDEX ix_steps_ready_queue RENAME TO ix_steps_split_ready_queue;
@@ -196,7 +198,6 @@ BEGIN
         LOCK TABLE steps_default, step_attempts_default IN ACCESS EXCLUSIVE MODE;
         CONTINUE WHEN to_regclass('steps_' || suffix) IS NOT NULL;
         EXECUTE format('CREATE TABLE steps_%s (LIKE steps INCLUDING ALL)', suffix);
-        EXECUTE format('ALTER TABLE steps_%s ADD UNIQUE (job_id, round, kind, level, index)', suffix);
         EXECUTE format('CREATE TABLE step_attempts_%s (LIKE step_attempts INCLUDING ALL)', suffix);
         EXECUTE format('INSERT INTO steps_%s SELECT * FROM steps_default WHERE id >= $1 AND id < $2', suffix)
         USING low, high;

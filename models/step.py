@@ -51,9 +51,9 @@ class AttemptOutcome(StrEnum):
 class Step(Base):
     """One unit of work; a ready row is also the outbox entry of its message.
 
-    Each partition has a constraint that no two steps have one place in a job; the id, which the place gives, implies it
-    for the whole table. There is no foreign key, with which no partition could be dropped: who adds a step holds the
-    lock on its job, and a trigger deletes the steps of a deleted job.
+    Its primary key implies that no two steps have one place in a job: the place gives the id. There is no foreign key,
+    with which no partition could be dropped: who adds a step holds the lock on its job, and a trigger deletes the steps
+    of a deleted job.
     """
 
     __tablename__ = "steps"
@@ -65,6 +65,8 @@ class Step(Base):
         CheckConstraint("(state = 'done') = (output IS NOT NULL)", "output_when_done"),
         CheckConstraint("(state = 'failed') = (error IS NOT NULL)", "error_when_failed"),
         CheckConstraint("level >= 0 AND index >= 0 AND round >= 0", "place_is_not_negative"),
+        # With the id behind the job, for the limits of ``of_job``.
+        Index("ix_steps_job_id", "job_id", "id"),
         Index("ix_steps_ready", "dispatched_at", postgresql_where="state = 'ready'"),
         Index("ix_steps_ready_queue", "queue", "priority", "dispatched_at", postgresql_where="state = 'ready'"),
         Index("ix_steps_lease_until", "lease_until", postgresql_where="state = 'running'"),

@@ -82,6 +82,8 @@ def _prepare() -> None:
         sa.PrimaryKeyConstraint("identity", name=op.f("pk_cached_results")),
     )
     run_script(FILL_CACHE)
+    op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_steps_old_job_id")
+    op.execute("CREATE INDEX CONCURRENTLY ix_steps_old_job_id ON steps (job_id, id)")
     op.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
     for table, column in KEYS.items():
         _repeat(partial(op.drop_constraint, op.f("is_random"), table, if_exists=True))
