@@ -100,8 +100,8 @@ class Reclaimer:
         cancelled = self._finish_cancelled()
         stuck = self._report_stuck()
         self._delete_due()
-        forgotten = self._detect_broker_loss()
-        unsent, resent, failed = self._send()
+        forgotten = self._detect_broker_loss(partitions)
+        unsent, resent, failed = self._send(partitions)
         return ReclaimReport(
             lost_leases=lost,
             broker_losses=forgotten,
@@ -177,7 +177,7 @@ class Reclaimer:
         for deletion in delete_due(self._engine, retention_days=self._retention_days, by=host_identity()):
             log.info("jobs_deleted", deletion=str(deletion))
 
-    def _detect_broker_loss(self) -> int:
+    def _detect_broker_loss(self, partitions: Sequence[StepRange]) -> int:
         fresh = uuid.uuid4().hex
         epoch = str(self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh)
         process = self._describe_broker()
@@ -187,7 +187,7 @@ class Reclaimer:
             loss = record_broker(session, epoch, process)
             if loss is None:
                 return 0
-            forgotten = recovery.forget_dispatches(session, recovery.find_open_partitions(session), loss)
+            forgotten = recovery.forget_dispatches(session, partitions, loss)
         if forgotten:
             emit = log.info if loss.why is LossReason.FIRST else log.warning
             emit(str(loss.why), ready_steps=forgotten, action="they are sent again")
@@ -201,11 +201,11 @@ class Reclaimer:
         name, uptime = server.get("run_id"), server.get("uptime_in_seconds")
         return BrokerProcess(name, uptime) if isinstance(name, str) and isinstance(uptime, int) else None
 
-    def _send(self) -> tuple[int, int, int]:
+    def _send(self, partitions: Sequence[StepRange]) -> tuple[int, int, int]:
         unsent: list[StepMessage] = []
         resent: list[StepMessage] = []
         with Session(self._engine) as session, session.begin():
-            for steps in recovery.find_open_partitions(session):
+            for steps in partitions:
                 unsent += recovery.dispatch_waiting(session, steps)
                 empty = self._find_empty(recovery.find_ready_queues(session, steps))
                 resent += recovery.dispatch_forgotten(session, steps, empty, self._redispatch_seconds)
