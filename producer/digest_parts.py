@@ -27,10 +27,11 @@ class Parts:
     """Summaries of a batch that a digest can be made of, and how many jobs are left out.
 
     Args:
-        summaries: in the order of the input; of a document that was submitted again the latest, at its first place.
+        summaries: in the order of the input; of a document that was submitted again, under its name or with the same
+            text under another, the latest, at its first place.
         unfinished: number of jobs that have not ended.
         failed: number of jobs that ended without a summary that can be used.
-        outdated: number of earlier summaries of documents that were submitted again under their names.
+        outdated: number of earlier summaries of documents that were submitted again.
         flagged: number of sentences that their documents do not bear out; they are left out.
     """
 
@@ -47,7 +48,7 @@ class Parts:
         if self.failed:
             yield f"{count(self.failed, 'job')} of batch {batch} without a summary: left out"
         if self.outdated:
-            yield f"{count(self.outdated, 'earlier summary', 'earlier summaries')} under the same names: left out"
+            yield f"{count(self.outdated, 'earlier summary', 'earlier summaries')} of the same documents: left out"
         if self.flagged:
             yield f"{count(self.flagged, 'flagged sentence')} of the summaries: left out"
 
@@ -60,7 +61,15 @@ def read_parts(session: Session, batch: UUID, *, by: str | None) -> Parts:
     """
     value = null() if by is None else Document.details[by].astext
     rows = session.execute(
-        select(Job.id, Job.source, Job.state, Job.summary, Document.title, func.coalesce(value, "").label("group"))
+        select(
+            Job.id,
+            Job.source,
+            Job.state,
+            Job.summary,
+            Document.sha256,
+            Document.title,
+            func.coalesce(value, "").label("group"),
+        )
         .join(Document, Document.sha256 == Job.document_sha256)
         .where(Job.batch_id == batch)
         .order_by(Job.position, Job.id)
@@ -68,7 +77,8 @@ def read_parts(session: Session, batch: UUID, *, by: str | None) -> Parts:
     if by is not None and rows and not any(row.group for row in rows):
         raise SubmissionError(_explain_column(session, batch, by))
     sentences, flagged = _read_sentences(session, batch)
-    latest: dict[str, PartSummary] = {}
+    # A key keeps its first place.
+    latest_of_name: dict[str, tuple[str, PartSummary]] = {}
     usable = 0
     for row in rows:
         summary = row.summary if row.state in SUMMARIZED_STATES else ""
@@ -76,8 +86,9 @@ def read_parts(session: Session, batch: UUID, *, by: str | None) -> Parts:
         texts = {index: text for start, end, index in places if (text := summary[start:end]).strip()}
         if texts:
             usable += 1
-            # A key keeps its first place.
-            latest[row.source] = PartSummary(row.id, row.title or row.source, row.group, texts)
+            part = PartSummary(row.id, row.title or row.source, row.group, texts)
+            latest_of_name[row.source] = (row.sha256, part)
+    latest = dict(latest_of_name.values())
     unfinished = sum(row.state in OPEN_STATES for row in rows)
     return Parts(
         summaries=tuple(latest.values()),

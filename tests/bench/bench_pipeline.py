@@ -9,7 +9,7 @@ all peers but the measured one are frozen. Gistmill is measured over servers of 
 Examples:
   make bench DATA=posts.csv DOCS=5 NEW=64
   python -m tests.bench.bench_pipeline --docs 1 --new 8 --rounds 1 --only float32 engine
-  python -m tests.bench.bench_pipeline --only served-vllm vllm served-llamacpp llamacpp-server
+  python -m tests.bench.bench_pipeline --only served-vllm vllm-server vllm served-llamacpp llamacpp-server
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ LABELS = {
     "llamacpp": "(e) llama.cpp, Q4_K_M, 16 slots",
     "engine": "Gistmill's engine alone, float32",
     "served-vllm": "(f) Gistmill over a vLLM server, float32",
+    "vllm-server": "(i) vLLM's server alone, float32",
     "served-llamacpp": "(g) Gistmill over llama.cpp's server, Q4_K_M",
     "llamacpp-server": "(h) llama.cpp's server alone, Q4_K_M",
 }
 # Rows that need a server, with the kind of each.
-SERVED = {"served-vllm": "vllm", "served-llamacpp": "llamacpp", "llamacpp-server": "llamacpp"}
+SERVED = {"served-vllm": "vllm", "vllm-server": "vllm", "served-llamacpp": "llamacpp", "llamacpp-server": "llamacpp"}
 # The script of each peer, and the environment that it needs if it is not ours.
 PEERS = {
     "notebook": ("notebook", None),
@@ -80,6 +81,7 @@ RATIOS = {
     "over_engine": ("float32", "engine"),
     "two_workers_over_one": ("pair", "default"),
     "served_over_vllm": ("served-vllm", "vllm"),
+    "served_over_vllm_server": ("served-vllm", "vllm-server"),
     "served_over_llamacpp": ("served-llamacpp", "llamacpp-server"),
 }
 

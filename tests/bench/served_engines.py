@@ -1,7 +1,8 @@
 """Servers of engines as rows of ``make bench``: what Gistmill makes of each, and each by itself.
 
-vLLM is compared with its offline interface. llama-cpp-python's server has no slots, so it is compared with itself: the
-same prompts, sent to it by threads.
+vLLM is compared with its offline interface, which computes in its own process, and with its server, which on a CPU has
+three processes that wait for one another without sleep. llama-cpp-python's server has no slots, so it is compared with
+itself alone. Servers alone get the same prompts from threads.
 """
 
 from __future__ import annotations

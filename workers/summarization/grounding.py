@@ -114,7 +114,8 @@ def ground_answer(
         return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)
     if language is not None and (spoken := detect_language(source.text)) != find_language(language) and spoken:
         return _flag_translation(text, claims, spoken)
-    verdicts = _refuse_contradictions(claims, source.verify([_strip_quotes(claim.text) for claim in claims]))
+    verdicts = source.verify([_strip_quotes(claim.text) for claim in claims])
+    verdicts = _refuse_headings(text, claims, _refuse_contradictions(claims, verdicts), source)
     failed = sum(not verdict.is_borne_out for verdict in verdicts)
     if mode == "flag":
         return GroundedAnswer(text, tuple(map(_keep, claims, verdicts, [source] * len(claims))), failed)
@@ -166,6 +167,25 @@ def _refuse_contradictions(claims: Sequence[Sentence], verdicts: Sequence[Verifi
         replace(verdict, reason=verdict.reason or reason) if place in refused else verdict
         for place, verdict in enumerate(verdicts)
     ]
+
+
+def _refuse_headings(
+    text: str, claims: Sequence[Sentence], verdicts: Sequence[Verification], source: SourceText
+) -> list[Verification]:
+    """Return the verdicts with a reason against sentences that only repeat a heading, except for headings."""
+    reason = "it repeats a heading of the source, which asserts nothing"
+    return [
+        replace(verdict, reason=reason)
+        if verdict.is_verbatim
+        and all(_is_heading(source.sentences[place]) for place in verdict.support)
+        and not text[: claim.start].rstrip(" \t").endswith("#")
+        else verdict
+        for claim, verdict in zip(claims, verdicts, strict=True)
+    ]
+
+
+def _is_heading(sentence: Sentence) -> bool:
+    return sentence.text.startswith("#")
 
 
 def _flag_translation(text: str, claims: Sequence[Sentence], language: str) -> GroundedAnswer:
@@ -245,8 +265,10 @@ class _Rewriter:
     def _find_quotable(self, place: int) -> Span | None:
         """Return the span of the whole sentence of prose that has a sentence of the source, or else of an item.
 
-        None if it is too short or too long to be quoted.
+        None if it is a heading, or too short or too long to be quoted.
         """
+        if _is_heading(self._source.sentences[place]):
+            return None
         item = skip_marks(self._source.sentences[place])
         prose = _find_prose_spans(self._source.text)
         whole = next((span for span in prose if span[0] < item.end and item.start < span[1]), (item.start, item.end))

@@ -155,9 +155,21 @@ def test_an_added_and_a_changed_document_run_their_chunk_and_what_is_above_it_ag
     # The chunk and the last step.
     assert (added["generated"], changed["generated"]) == (2, 2)
     assert min(added["cached"], changed["cached"]) >= whole["generated"] - 2
-    assert done.json["left_out"] == ["1 earlier summary under the same names: left out"]
+    assert done.json["left_out"] == ["1 earlier summary of the same documents: left out"]
     titles = [line for line in read_document(cluster, done.json["batch"]).splitlines() if line.startswith("## ")]
     assert titles == [f"## Report {name}" for name in (*names, "new")]
+
+
+def test_a_text_under_two_names_counts_once(
+    gistmill: Gistmill, cluster: Cluster, worker: HandDrivenWorker, pile: list[str], tmp_path: Path
+) -> None:
+    submit(gistmill, tmp_path, {"copy": (tmp_path / f"{pile[1]}.md").read_text()})
+    run_all(cluster, worker)
+    done = gistmill("digest", "pile", *DIGEST, "--json")
+
+    assert done.json["left_out"] == ["1 earlier summary of the same documents: left out"]
+    titles = [line for line in read_document(cluster, done.json["batch"]).splitlines() if line.startswith("## ")]
+    assert titles == [f"## Report {name}" for name in pile]
 
 
 def read_document(cluster: Cluster, batch: str) -> str:

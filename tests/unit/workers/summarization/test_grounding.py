@@ -144,3 +144,25 @@ def test_sentences_that_say_the_same_of_two_names_are_both_refused() -> None:
     grounded = ground("Arsenal 2-1 United at Old Trafford. Manchester 2-1 United at Old Trafford.", source=source)
 
     assert list_kinds(grounded) == [(f"\u201c{source}\u201d", "quoted")]
+
+
+HEADED = (
+    "## Rust in the cables of the bridge\n\nEngineers found rust in nine cables. It was old.\n\n## 539eb3c46507\n\n"
+    + SOURCE
+)
+
+
+def test_a_heading_of_the_source_is_no_statement() -> None:
+    grounded = ground(
+        "539eb3c46507. Rust in the cables of the bridge. Engineers found rust in nine cables.", source=HEADED
+    )
+
+    assert list_kinds(grounded) == [("Engineers found rust in nine cables.", "verified")]
+    flagged = ground("Rust in the cables of the bridge.", source=HEADED, mode="flag")
+    assert flagged.sentences[0].reason == "it repeats a heading of the source, which asserts nothing"
+
+
+def test_a_heading_of_the_source_stays_a_heading() -> None:
+    answer = "## Rust in the cables of the bridge\n\nEngineers found rust in nine cables."
+
+    assert ground(answer, source=HEADED).text == answer
