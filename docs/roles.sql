@@ -83,9 +83,15 @@ GRANT INSERT ON chunks, steps, step_attempts, sentences, citations, evaluations,
 GRANT DELETE ON sentences TO gistmill_worker;
 GRANT UPDATE ON jobs, steps, evaluations, workers, cluster_facts TO gistmill_worker;
 
+-- The table of cached results leads from an identity to the step that last had it.
+GRANT INSERT, UPDATE ON cached_results TO gistmill_worker;
+-- Steps are split by month. A function of the owner creates the tables of the next months; it can do nothing else.
+GRANT EXECUTE ON FUNCTION add_step_partitions TO gistmill_worker;
+
 -- Deletion is a right of its own: `gistmill delete` and the daily `gistmill delete --expired`. The update of one column
--- is the right to lock a row; what goes with a job goes by its foreign keys. A batch that stays loses its paths, which
--- name files.
+-- is the right to lock a row; what goes with a job goes by its foreign keys and triggers. A batch that stays loses its
+-- paths, which name files. The function drops the steps of a month that has no job at work.
+GRANT EXECUTE ON FUNCTION drop_step_partition TO gistmill_deleter;
 GRANT DELETE ON jobs, documents, batches, files, idempotency_keys TO gistmill_deleter;
 GRANT UPDATE (options) ON batches TO gistmill_deleter;
 GRANT UPDATE (priority) ON jobs TO gistmill_deleter;

@@ -8,12 +8,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from models.errors import NewerSchemaError
 
 # Key of the lock that serializes concurrent migrations; any constant.
 ADVISORY_LOCK = 7_114_003
+LOCK = f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"
 
 
 def make_config() -> Config:
@@ -55,9 +57,25 @@ def is_known(revision: str) -> bool:
     return any(script.revision == revision for script in ScriptDirectory.from_config(make_config()).walk_revisions())
 
 
+def _try_lock(connection: Connection) -> bool:
+    """Wait a second for the lock, which the transaction of a connection holds until its end."""
+    # Not for longer: a revision that builds an index waits for every statement that began before.
+    connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    try:
+        # Without parameters the statement keeps no snapshot, for which the building of an index would wait.
+        connection.exec_driver_sql(LOCK, execution_options={"no_parameters": True})
+    except OperationalError:
+        connection.rollback()
+        return False
+    return True
+
+
 def _run(engine: Engine, action: object, revision: str) -> None:
     config = make_config()
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    # The lock has a connection of its own, because each revision is a transaction.
+    with engine.connect() as lock, engine.connect() as connection:
+        while not _try_lock(lock):
+            pass
         config.attributes["connection"] = connection
         action(config, revision)  # type: ignore[operator]

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.job import SUMMARIZED_STATES, Job, JobState
-from models.step import Step, StepState
+from models.step import Step, StepState, of_job
 from models.tables import Batch
 
 # Counts of a batch without jobs.
@@ -72,7 +72,7 @@ def _count_checked(session: Session, batches: Sequence[UUID]) -> dict[UUID, int]
     """Count the summaries that are being checked; the open steps have indexes of their own."""
     counts = (
         select(Job.batch_id, func.count(Job.id.distinct()))
-        .join(Step, Step.job_id == Job.id)
+        .join(Step, of_job(Job.id))
         .where(
             Step.state.in_((StepState.READY, StepState.RUNNING)),
             Job.state.in_(SUMMARIZED_STATES),

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.job import Job, JobState
-from models.step import Step, StepKind
+from models.step import Step, StepKind, of_job
 from models.step_updates import end_job
 
 # Finish reason of an answer that reached its maximum of tokens.
@@ -19,7 +19,7 @@ def end_chat(session: Session, job: Job) -> None:
     """End a chat job whose step has ended; the caller holds the lock on the job's row."""
     columns = (Step.output, Step.finish_reason, Step.error, Step.started_at)
     output, finish_reason, error, started_at = session.execute(
-        select(*columns).where(Step.job_id == job.id, Step.kind == StepKind.CHAT)
+        select(*columns).where(of_job(job.id), Step.kind == StepKind.CHAT)
     ).one()
     job.started_at = started_at
     # The step has stored valid JSON.

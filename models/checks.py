@@ -16,7 +16,7 @@ from models.base import Json
 from models.job import SUMMARIZED_STATES, Job
 from models.outbox import NewStep, add_steps, describe_steps, restart_steps
 from models.queues import StepMessage
-from models.step import Step, StepKind, StepState
+from models.step import Step, StepKind, StepState, of_job
 from models.step_updates import lock_job, update_steps
 
 # Round of the second try; the first summary has round 0.
@@ -46,7 +46,7 @@ def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
     if job is None or job.state not in SUMMARIZED_STATES or job.data is not None:
         return []
     poor = select(Step.id).where(
-        Step.job_id == job_id,
+        of_job(job_id),
         Step.kind == StepKind.EVALUATE,
         Step.round == job.round,
         Step.state.in_((StepState.FAILED, StepState.CANCELLED)),
@@ -55,14 +55,14 @@ def request_missing_check(session: Session, job_id: UUID) -> list[StepMessage]:
     if not again:
         return request_check(session, job, round_number=job.round)
     # The second try that was cancelled with the check may follow it again.
-    is_next = and_(Step.job_id == job_id, Step.round > job.round, Step.kind == StepKind.EVALUATE)
+    is_next = and_(of_job(job_id), Step.round > job.round, Step.kind == StepKind.EVALUATE)
     session.execute(delete(Step).where(is_next, Step.state == StepState.CANCELLED))
     return restart_steps(session, again)
 
 
 def is_being_checked() -> ColumnElement[bool]:
     """Return the SQL condition that a job has a summary and a step that is not final."""
-    has_open_step = exists().where(Step.job_id == Job.id, Step.state.in_(OPEN_STEPS))
+    has_open_step = exists().where(of_job(Job.id), Step.state.in_(OPEN_STEPS))
     return and_(Job.state.in_(SUMMARIZED_STATES), has_open_step)
 
 
@@ -74,7 +74,7 @@ def find_summarized(session: Session, batch_id: UUID, job_id: UUID | None = None
 def find_unchecked(session: Session, batch_id: UUID, job_id: UUID | None = None) -> list[UUID]:
     """Return the jobs with a summary whose check is neither done nor under way, of a batch or of one job alone."""
     is_checked = exists().where(
-        Step.job_id == Job.id, Step.kind == StepKind.EVALUATE, Step.state.in_((*OPEN_STEPS, StepState.DONE))
+        of_job(Job.id), Step.kind == StepKind.EVALUATE, Step.state.in_((*OPEN_STEPS, StepState.DONE))
     )
     return list(session.scalars(_select_summarized(batch_id, job_id).where(~is_checked, ~is_being_checked())))
 
@@ -87,7 +87,7 @@ def _select_summarized(batch_id: UUID, job_id: UUID | None) -> Select[UUID]:
 def is_check_cancelled(session: Session, job_id: UUID, round_number: int) -> bool:
     """Return True if the check of a round was cancelled."""
     is_cancelled = exists().where(
-        Step.job_id == job_id,
+        of_job(job_id),
         Step.round == round_number,
         Step.kind == StepKind.EVALUATE,
         Step.state == StepState.CANCELLED,
@@ -103,11 +103,11 @@ def cancel_check(session: Session, job_id: UUID) -> bool:
     job = lock_job(session, job_id)
     if job is None or job.state not in SUMMARIZED_STATES:
         return False
-    is_open = and_(Step.job_id == job_id, Step.state.in_(OPEN_STEPS))
+    is_open = and_(of_job(job_id), Step.state.in_(OPEN_STEPS))
     if not session.scalar(select(exists().where(is_open))):
         return False
     now = func.clock_timestamp()
-    waiting = update_steps().where(Step.job_id == job_id, Step.state == StepState.READY)
+    waiting = update_steps().where(of_job(job_id), Step.state == StepState.READY)
     session.execute(waiting.values(state=StepState.CANCELLED, finished_at=now))
     # A cancelled last step cancels the whole second try: ``add_wave`` then creates none of its other steps.
     [last] = describe_steps(job, [NewStep(StepKind.EVALUATE, 0, 0, round=SECOND_ROUND)])

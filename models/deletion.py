@@ -2,7 +2,7 @@
 
 The row comes first, so that any worker completes a deletion whose process died. A job goes with its document, unless
 another job needs that, in one transaction, under the lock that ends of steps take too: a running step loses its lease.
-The digests that hold its summary go with it.
+The digests that hold its summary go with it. Triggers delete its steps with their attempts and cached results.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ from sqlalchemy.orm import Session, aliased
 from models.digest import DigestPart
 from models.erasure import delete_batches, delete_documents, delete_jobs, delete_unused_uploads, is_being_filled
 from models.job import OPEN_STATES, Job
-from models.step import Step, StepState
+from models.month_deletion import drop_months
+from models.step import Step, StepState, of_job
 from models.tables import Batch, Deletion, DeletionKind, Document
 
 # Jobs per transaction: their rows are locked until it ends.
 BLOCK_JOBS = 50
+# Kinds that may take every job of a month; of others one look at each job would be too much.
+AGED_KINDS = (DeletionKind.AGE, DeletionKind.RETENTION)
 # SQLSTATEs of a deadlock and of a conflict with a submission: the block is deleted again.
 CONFLICTS = ("40P01", "40001", "23503")
 
@@ -108,7 +111,7 @@ def preview_deletion(session: Session, request: DeletionRequest) -> DeletionCoun
         select(func.count()).select_from(jobs).scalar_subquery(),
         select(func.count()).select_from(jobs).where(~jobs.c.is_chosen).scalar_subquery(),
         select(func.count()).select_from(jobs).where(is_open).scalar_subquery(),
-        select(func.count()).where(Step.job_id.in_(select(jobs.c.id))).scalar_subquery(),
+        select(func.count()).select_from(jobs).join(Step, of_job(jobs.c.id)).scalar_subquery(),
     )
     documents = select(
         func.count().filter(~is_needed),
@@ -153,7 +156,7 @@ def may_delete(session: Session) -> bool:
 
 
 def carry_out(engine: Engine, deletion_id: UUID, *, seconds: float = inf, waits: bool = True) -> bool:
-    """Delete block by block until nothing is left, or until the time is over.
+    """Delete whole months, then block by block until nothing is left, or until the time is over.
 
     Args:
         engine: of the results database.
@@ -165,6 +168,11 @@ def carry_out(engine: Engine, deletion_id: UUID, *, seconds: float = inf, waits:
         Whether this call has finished the deletion.
     """
     until = time.monotonic() + seconds
+    with Session(engine) as session:
+        deletion = session.get(Deletion, deletion_id)
+        request = None if deletion is None else DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
+    if request is not None and request.kind in AGED_KINDS:
+        drop_months(engine, deletion_id, request.condition)
     while True:
         try:
             with Session(engine) as session, session.begin():
@@ -191,7 +199,8 @@ def delete_block(session: Session, deletion: Deletion) -> bool:
     if jobs:
         jobs |= _lock_digests(session, list(jobs))
         deletion.jobs += len(jobs)
-        deletion.steps += session.scalar(select(func.count()).where(Step.job_id.in_(jobs))) or 0
+        steps = select(func.count()).select_from(Job).join(Step, of_job(Job.id)).where(Job.id.in_(jobs))
+        deletion.steps += session.scalar(steps) or 0
         delete_jobs(session, list(jobs))
         deletion.documents += delete_documents(session, sorted(set(jobs.values())))
         return True
@@ -213,7 +222,7 @@ def _days_ago(days: ColumnElement[int]) -> ColumnElement[datetime]:
 
 
 def _has_ended() -> ColumnElement[bool]:
-    is_at_work = exists().where(Step.job_id == Job.id, Step.state.in_((StepState.READY, StepState.RUNNING)))
+    is_at_work = exists().where(of_job(Job.id), Step.state.in_((StepState.READY, StepState.RUNNING)))
     return Job.state.not_in(OPEN_STATES) & ~is_at_work
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.job import Job
+from models.partitions import group_by_partition, step_id
 from models.queues import QUEUE_OF_KIND, StepMessage, message_priority, queue_name
-from models.step import Step, StepKind, StepState, step_id
+from models.step import Step, StepKind, StepState, of_job
 from models.step_updates import update_steps
 
 
@@ -47,7 +48,7 @@ def find_unclaimed(session: Session, job_id: UUID) -> list[StepMessage]:
     """Return the messages of a job's ready steps."""
     return [
         message_of(row)
-        for row in session.execute(select(*MESSAGE).where(Step.job_id == job_id, Step.state == StepState.READY))
+        for row in session.execute(select(*MESSAGE).where(of_job(job_id), Step.state == StepState.READY))
     ]
 
 
@@ -94,9 +95,10 @@ def message_of(row: Row[UUID, str, str, int, str, str]) -> StepMessage:
 
 def mark_undispatched(session: Session, steps: Iterable[UUID]) -> None:
     """Mark steps as not dispatched, because their messages could not be published."""
-    session.execute(
-        update_steps().where(Step.id.in_(list(steps)), Step.state == StepState.READY).values(dispatched_at=None)
-    )
+    for group in group_by_partition(steps):
+        session.execute(
+            update_steps().where(Step.id.in_(group), Step.state == StepState.READY).values(dispatched_at=None)
+        )
 
 
 # Columns that a restart sets to NULL. ``attempt`` is not among them, because attempts are numbered across restarts.

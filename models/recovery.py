@@ -1,4 +1,7 @@
-"""Queries that reclaim lost work: steps whose lease expired, and ready steps whose message may be lost."""
+"""Queries that reclaim lost work: steps whose lease expired, and ready steps whose message may be lost.
+
+Each reads one partition. ``find_open_partitions`` finds those that have anything to reclaim.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from models.broker_state import SuspectedLoss
 from models.job import OPEN_STATES, Job, JobState
 from models.outbox import MESSAGE, message_of
+from models.partitions import StepRange, list_ranges
 from models.queues import StepMessage
-from models.step import AttemptOutcome, Step, StepState
+from models.step import AttemptOutcome, Step, StepState, in_range, of_job
 from models.step_updates import affected_rows, end_job, lock_job, record_attempt, update_steps
 from models.tables import ClusterFact, Worker
 
@@ -56,18 +60,37 @@ def try_reclaim_lock(session: Session) -> bool:
     return session.scalar(free) is not None
 
 
+def find_open_partitions(session: Session) -> list[StepRange]:
+    """Return the partitions with a ready or running step, newest first; each is asked by itself, over an index."""
+    return [steps for steps in list_ranges(session) if _has_open_step(session, steps)]
+
+
+def _has_open_step(session: Session, steps: StepRange) -> bool:
+    found = (exists().where(in_range(steps), Step.state == state) for state in (StepState.READY, StepState.RUNNING))
+    return bool(session.scalar(select(or_(*found))))
+
+
 def has_restarted_within(session: Session, seconds: float) -> bool:
     """Return True if Postgres started within so many seconds: workers may not have been able to renew leases."""
     started = func.pg_postmaster_start_time()
     return bool(session.scalar(select(started > func.now() - timedelta(seconds=seconds))))
 
 
-def expire_leases_of(session: Session, workers: Sequence[str]) -> int:
-    """Expire the leases of dead worker processes, record their stop, and return the number of leases."""
+def record_stops(session: Session, workers: Sequence[str]) -> None:
+    """Record the stop of dead worker processes."""
     session.execute(update(Worker).where(Worker.id.in_(workers)).values(stopped_at=func.now()))
+
+
+def expire_leases_of(session: Session, steps: StepRange, workers: Sequence[str]) -> int:
+    """Expire the leases of dead worker processes, and return their number."""
     changed = session.execute(
         update_steps()
-        .where(Step.lease_owner.in_(workers), Step.state == StepState.RUNNING, Step.lease_until > func.now())
+        .where(
+            in_range(steps),
+            Step.lease_owner.in_(workers),
+            Step.state == StepState.RUNNING,
+            Step.lease_until > func.now(),
+        )
         .values(lease_until=func.now() - timedelta(microseconds=1))
     )
     return affected_rows(changed)
@@ -78,7 +101,7 @@ def find_processes(session: Session, host: str) -> list[Worker]:
     return list(session.scalars(select(Worker).where(Worker.host == host, Worker.stopped_at.is_(None))))
 
 
-def take_back_lost(session: Session) -> list[LostStep]:
+def take_back_lost(session: Session, steps: StepRange) -> list[LostStep]:
     """Return steps with an expired lease to ready, each to run alone after an exponential backoff.
 
     Any of the steps that shared the dead worker may have killed it; running alone identifies the one
@@ -86,7 +109,7 @@ def take_back_lost(session: Session) -> list[LostStep]:
     """
     expired = (
         select(Step.id)
-        .where(Step.state == StepState.RUNNING, Step.lease_until < func.now())
+        .where(in_range(steps), Step.state == StepState.RUNNING, Step.lease_until < func.now())
         .order_by(Step.lease_until)
         .limit(BATCH_ROWS)
         .with_for_update(skip_locked=True)
@@ -113,40 +136,39 @@ def take_back_lost(session: Session) -> list[LostStep]:
     return [LostStep(row.id, row.job_id, row.crashes, row.lease_owner) for row in rows]
 
 
-def dispatch_waiting(session: Session) -> list[StepMessage]:
+def dispatch_waiting(session: Session, steps: StepRange) -> list[StepMessage]:
     """Mark ready steps that have no message as dispatched, and return the messages to publish after the commit."""
-    waiting = select(Step.id).where(
-        Step.state == StepState.READY, Step.dispatched_at.is_(None), Step.available_at <= func.now()
-    )
-    return _dispatch(session, waiting)
+    waiting = and_(Step.state == StepState.READY, Step.dispatched_at.is_(None), Step.available_at <= func.now())
+    return _dispatch(session, steps, waiting)
 
 
-def find_ready_queues(session: Session) -> list[str]:
+def find_ready_queues(session: Session, steps: StepRange) -> list[str]:
     """Return the queues that have a ready step, by a loose index scan."""
-    is_ready = Step.state == StepState.READY
+    is_ready = and_(in_range(steps), Step.state == StepState.READY)
     first = select(func.min(Step.queue).label("queue")).where(is_ready).cte("queues", recursive=True)
     following = select(func.min(Step.queue)).where(is_ready, Step.queue > first.c.queue).scalar_subquery()
     queues = first.union_all(select(following).where(first.c.queue.is_not(None)))
     return list(session.scalars(select(queues.c.queue).where(queues.c.queue.is_not(None))))
 
 
-def dispatch_forgotten(session: Session, empty: Sequence[tuple[str, int]], seconds: float) -> list[StepMessage]:
+def dispatch_forgotten(
+    session: Session, steps: StepRange, empty: Sequence[tuple[str, int]], seconds: float
+) -> list[StepMessage]:
     """Dispatch again the ready steps whose message must be lost, because the broker's list for it is empty.
 
     Args:
         session: holds the reclaim lock.
+        steps: ids of the partition.
         empty: queues and priority levels whose list is empty.
         seconds: minimum age of the last dispatch.
     """
-    lost = select(Step.id).where(tuple_(Step.queue, Step.priority).in_(empty), _is_dispatched_before(seconds))
-    return _dispatch(session, lost)
+    lost = and_(tuple_(Step.queue, Step.priority).in_(empty), _is_dispatched_before(seconds))
+    return _dispatch(session, steps, lost)
 
 
-def dispatch_old(session: Session) -> list[StepMessage]:
+def dispatch_old(session: Session, steps: StepRange) -> list[StepMessage]:
     """Dispatch again a few steps whose message is old and may be lost, although its queue is not empty."""
-    return _dispatch(
-        session, select(Step.id).where(_is_dispatched_before(BUSY_REDISPATCH.total_seconds())), rows=BUSY_ROWS
-    )
+    return _dispatch(session, steps, _is_dispatched_before(BUSY_REDISPATCH.total_seconds()), rows=BUSY_ROWS)
 
 
 def _is_dispatched_before(seconds: float) -> ColumnElement[bool]:
@@ -157,46 +179,52 @@ def _is_dispatched_before(seconds: float) -> ColumnElement[bool]:
     )
 
 
-def _dispatch(session: Session, steps: Select[UUID], *, rows: int = BATCH_ROWS) -> list[StepMessage]:
-    ids = steps.order_by(Step.dispatched_at).limit(rows).with_for_update(skip_locked=True)
+def _dispatch(
+    session: Session, steps: StepRange, chosen: ColumnElement[bool], *, rows: int = BATCH_ROWS
+) -> list[StepMessage]:
+    candidates: Select[UUID] = select(Step.id).where(in_range(steps), chosen)
+    ids = candidates.order_by(Step.dispatched_at).limit(rows).with_for_update(skip_locked=True)
     sent = session.execute(
         update_steps()
-        .where(Step.id.in_(ids.scalar_subquery()))
+        .where(in_range(steps), Step.id.in_(ids.scalar_subquery()))
         .values(dispatched_at=func.now(), dispatches=Step.dispatches + 1)
         .returning(*MESSAGE)
     )
     return [message_of(row) for row in sent]
 
 
-def forget_dispatches(session: Session, loss: SuspectedLoss) -> int:
+def forget_dispatches(session: Session, partitions: Sequence[StepRange], loss: SuspectedLoss) -> int:
     """Mark ready steps as not dispatched: all, or those of the last seconds before a restart that kept the data."""
-    sent = update_steps().where(Step.state == StepState.READY, Step.dispatched_at.is_not(None))
-    if loss.started is not None:
-        sent = sent.where(Step.dispatched_at > _find_last_dispatch(loss.started) - BROKER_LOSS_WINDOW)
-    return affected_rows(session.execute(sent.values(dispatched_at=None)))
+    latest = [] if loss.started is None else [_find_last_dispatch(session, part, loss.started) for part in partitions]
+    since = max((found for found in latest if found is not None), default=None)
+    is_sent = and_(Step.state == StepState.READY, Step.dispatched_at.is_not(None))
+    if since is not None:
+        is_sent = and_(is_sent, Step.dispatched_at > since - BROKER_LOSS_WINDOW)
+    forgotten = 0
+    for steps in partitions:
+        sent = update_steps().where(in_range(steps), is_sent)
+        forgotten += affected_rows(session.execute(sent.values(dispatched_at=None)))
+    return forgotten
 
 
-def _find_last_dispatch(started: datetime) -> ColumnElement[datetime]:
+def _find_last_dispatch(session: Session, steps: StepRange, started: datetime) -> datetime | None:
     """Return the time of the last dispatch before the broker's process started."""
-    earlier = and_(Step.state == StepState.READY, Step.dispatched_at <= started - START_ERROR)
-    last = select(func.max(Step.dispatched_at)).where(earlier).scalar_subquery()
-    return func.coalesce(last, text("'-infinity'::timestamptz"))
+    earlier = and_(in_range(steps), Step.state == StepState.READY, Step.dispatched_at <= started - START_ERROR)
+    return session.scalar(select(func.max(Step.dispatched_at)).where(earlier))
 
 
 def find_cancelling(session: Session) -> list[UUID]:
-    """Return open jobs that have a request to cancel and no running step."""
-    is_running = select(Step.id).where(Step.job_id == Job.id, Step.state == StepState.RUNNING).exists()
-    return list(
-        session.scalars(
-            select(Job.id).where(Job.state.in_(OPEN_STATES), Job.cancel_requested_at.is_not(None), ~is_running)
-        )
-    )
+    """Return open jobs that have a request to cancel."""
+    return list(session.scalars(select(Job.id).where(Job.state.in_(OPEN_STATES), Job.cancel_requested_at.is_not(None))))
 
 
 def find_stuck(session: Session) -> list[UUID]:
     """Return open jobs without a ready or running step; one means that an invariant is broken."""
-    can_move = select(Step.id).where(Step.job_id == Job.id, Step.state.in_((StepState.READY, StepState.RUNNING)))
-    return list(session.scalars(select(Job.id).where(Job.state.in_(OPEN_STATES), ~can_move.exists())))
+    can_move = of_job(Job.id) & Step.state.in_((StepState.READY, StepState.RUNNING))
+    # The limit makes Postgres ask job by job, each in the partition of its steps.
+    moving = select(Step.id.label("step_id")).where(can_move).limit(1).lateral()
+    jobs = select(Job.id).outerjoin(moving, true()).where(Job.state.in_(OPEN_STATES), moving.c.step_id.is_(None))
+    return list(session.scalars(jobs))
 
 
 def finish_cancel(session: Session, job_id: UUID) -> bool:
@@ -206,11 +234,11 @@ def finish_cancel(session: Session, job_id: UUID) -> bool:
         return False
     session.execute(
         update_steps()
-        .where(Step.job_id == job_id, Step.state == StepState.READY)
+        .where(of_job(job_id), Step.state == StepState.READY)
         .values(state=StepState.CANCELLED, finished_at=func.clock_timestamp())
     )
     # Queried after the update, which waits for uncommitted claims; an earlier query would miss them.
-    if session.scalar(select(exists().where(Step.job_id == job_id, Step.state == StepState.RUNNING))):
+    if session.scalar(select(exists().where(of_job(job_id), Step.state == StepState.RUNNING))):
         return False
     end_job(job, JobState.CANCELLED, reason="cancelled by request")
     return True

@@ -20,7 +20,7 @@ from models.base import Json, constant
 from models.claims import Claim
 from models.job import Job
 from models.lock_wait import LIMIT_LOCK_WAIT, limit_lock_wait
-from models.step import Step, StepState
+from models.step import CachedResult, Step, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,17 @@ ended AS (
       AND steps.state = 'running'
       AND job.id = ending.job_id
       AND ending.place < job.places
-    RETURNING steps.id, steps.job_id, steps.done_token, steps.attempt, steps.lease_owner, steps.started_at
+    RETURNING
+        steps.id, steps.job_id, steps.done_token, steps.attempt, steps.lease_owner, steps.started_at,
+        steps.identity, steps.guards
+),
+cached AS (
+    -- In order, so that two workers cannot deadlock.
+    INSERT INTO cached_results (identity, step_id)
+    SELECT DISTINCT ON (identity) identity, id FROM ended
+    WHERE identity IS NOT NULL AND NOT guards @> '[{"stands": true}]'
+    ORDER BY identity
+    ON CONFLICT (identity) DO UPDATE SET step_id = excluded.step_id
 ),
 attempt AS (
     INSERT INTO step_attempts (step_id, attempt, worker, started_at, outcome)
@@ -189,6 +199,9 @@ def _encode(endings: Sequence[Json]) -> str:
 CACHED = (
     select(Step.id, *(getattr(Step, name) for name in StepResult.__slots__))
     .where(
+        Step.id
+        == select(CachedResult.step_id).where(CachedResult.identity == bindparam("this_identity")).scalar_subquery(),
+        # The step may have been started again since.
         Step.identity == bindparam("this_identity"),
         Step.state == constant(StepState.DONE),
         ~Step.guards.contains(cast(constant('[{"stands": true}]'), JSONB)),

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select
 
-SPANS = """
-WITH RECURSIVE behind AS (
-    SELECT steps.inputs, steps.job_id, steps.round FROM steps WHERE steps.id = :step_id
-    UNION
-    SELECT steps.inputs, steps.job_id, steps.round
-    FROM behind
-    CROSS JOIN jsonb_array_elements(behind.inputs) AS input
-    JOIN steps ON steps.job_id = behind.job_id
-        AND steps.round = behind.round
-        AND steps.kind = input ->> 'kind'
-        AND steps.level = (input ->> 'level')::integer
-        AND steps.index = (input ->> 'index')::integer
-)
-SELECT chunks.start_at, chunks.end_at
-FROM chunks
-WHERE (chunks.job_id, chunks.index) IN (
-    SELECT behind.job_id, (input ->> 'chunk')::integer
-    FROM behind
-    CROSS JOIN jsonb_array_elements(behind.inputs) AS input
-    WHERE input ? 'chunk'
-)
-ORDER BY chunks.start_at
-"""
-_SPANS = text(SPANS)
+from models.base import Json
+from models.claims import Claim
+from models.job import Chunk
+from models.partitions import step_id
+from models.step import Step
 
 
-def read_source_spans(connection: Connection, step: UUID) -> list[tuple[int, int]]:
+def read_source_spans(connection: Connection, claim: Claim) -> list[tuple[int, int]]:
     """Return the spans (start, end) of the document behind a step, in order, those that meet or overlap as one."""
+    chunks = _find_chunks(connection, claim)
+    found = select(Chunk.start_at, Chunk.end_at).where(Chunk.job_id == claim.job_id, Chunk.index.in_(chunks))
     spans: list[tuple[int, int]] = []
-    for start, end in connection.execute(_SPANS, {"step_id": step}):
+    for start, end in connection.execute(found.order_by(Chunk.start_at)):
         if spans and start <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
             spans.append((start, end))
     return spans
+
+
+def _find_chunks(connection: Connection, claim: Claim) -> set[int]:
+    """Return the indexes of the chunks behind a step, wave by wave backwards."""
+    chunks: set[int] = set()
+    inputs: Iterable[Json] = claim.inputs
+    seen: set[UUID] = set()
+    while inputs := list(inputs):
+        chunks |= {source["chunk"] for source in inputs if "chunk" in source}
+        places = ((source["kind"], source["level"], source["index"]) for source in inputs if "kind" in source)
+        steps = {step_id(claim.job_id, *place, round_number=claim.round) for place in places} - seen
+        seen |= steps
+        read = connection.scalars(select(Step.inputs).where(Step.id.in_(steps))) if steps else ()
+        inputs = [source for listed in read for source in listed]
+    return chunks

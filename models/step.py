@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ColumnElement, ColumnExpressionArgument, Index, Uuid, and_, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Json, one_of
-
-STEP_NAMESPACE = uuid5(NAMESPACE_URL, "gistmill:step")
+from models.partitions import StepRange
 
 
 class StepState(StrEnum):
@@ -50,11 +49,15 @@ class AttemptOutcome(StrEnum):
 
 
 class Step(Base):
-    """One unit of work; a ready row is also the outbox entry of its message."""
+    """One unit of work; a ready row is also the outbox entry of its message.
+
+    Its primary key implies that no two steps have one place in a job: the place gives the id. There is no foreign key,
+    with which no partition could be dropped: who adds a step holds the lock on its job, and a trigger deletes the steps
+    of a deleted job.
+    """
 
     __tablename__ = "steps"
     __table_args__ = (
-        UniqueConstraint("job_id", "round", "kind", "level", "index"),
         CheckConstraint(one_of("state", StepState), "state_is_known"),
         CheckConstraint(one_of("kind", StepKind), "kind_is_known"),
         CheckConstraint("(state = 'running') = (lease_token IS NOT NULL)", "lease_while_running"),
@@ -62,15 +65,17 @@ class Step(Base):
         CheckConstraint("(state = 'done') = (output IS NOT NULL)", "output_when_done"),
         CheckConstraint("(state = 'failed') = (error IS NOT NULL)", "error_when_failed"),
         CheckConstraint("level >= 0 AND index >= 0 AND round >= 0", "place_is_not_negative"),
+        # With the id behind the job, for the limits of ``of_job``.
+        Index("ix_steps_job_id", "job_id", "id"),
         Index("ix_steps_ready", "dispatched_at", postgresql_where="state = 'ready'"),
         Index("ix_steps_ready_queue", "queue", "priority", "dispatched_at", postgresql_where="state = 'ready'"),
         Index("ix_steps_lease_until", "lease_until", postgresql_where="state = 'running'"),
         Index("ix_steps_lease_owner", "lease_owner", postgresql_where="state = 'running'"),
-        Index("ix_steps_identity", "identity", postgresql_where="state = 'done' AND identity IS NOT NULL"),
+        {"postgresql_partition_by": "RANGE (id)"},
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    job_id: Mapped[UUID]
     # 1 for the steps of the second try, which the check of the first summary requested.
     round: Mapped[int] = mapped_column(default=0, server_default="0")
     kind: Mapped[str]
@@ -123,12 +128,15 @@ class Step(Base):
 
 
 class StepAttempt(Base):
-    """One ended attempt at a step."""
+    """One ended attempt at a step; a trigger deletes it with the step."""
 
     __tablename__ = "step_attempts"
-    __table_args__ = (CheckConstraint(one_of("outcome", AttemptOutcome), "outcome_is_known"),)
+    __table_args__ = (
+        CheckConstraint(one_of("outcome", AttemptOutcome), "outcome_is_known"),
+        {"postgresql_partition_by": "RANGE (step_id)"},
+    )
 
-    step_id: Mapped[UUID] = mapped_column(ForeignKey("steps.id", ondelete="CASCADE"), primary_key=True)
+    step_id: Mapped[UUID] = mapped_column(primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
     worker: Mapped[str | None]
     started_at: Mapped[datetime | None]
@@ -137,6 +145,21 @@ class StepAttempt(Base):
     error: Mapped[Json | None]
 
 
-def step_id(job_id: UUID, kind: str, level: int = 0, index: int = 0, *, round_number: int = 0) -> UUID:
-    """Return a step's id, derived from its place in the job, so that no step can be created twice."""
-    return uuid5(STEP_NAMESPACE, f"{job_id}/{round_number}/{kind}/{level}/{index}")
+class CachedResult(Base):
+    """Latest step with an identity, whose output answers the next step with it: one row leads to one partition."""
+
+    __tablename__ = "cached_results"
+
+    identity: Mapped[str] = mapped_column(primary_key=True)
+    step_id: Mapped[UUID]
+
+
+def of_job(job_id: UUID | ColumnExpressionArgument[UUID]) -> ColumnElement[bool]:
+    """Return the SQL condition that a step belongs to a job, which limits a statement to one partition."""
+    first, last = (function(job_id, type_=Uuid()) for function in (func.first_step_id, func.last_step_id))
+    return and_(Step.job_id == job_id, Step.id.between(first, last))
+
+
+def in_range(steps: StepRange) -> ColumnElement[bool]:
+    """Return the SQL condition that a step is in a partition."""
+    return Step.id.between(steps.first, steps.last)

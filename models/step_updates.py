@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from models.base import Json
 from models.claims import Claim
 from models.job import Job, JobState
+from models.partitions import group_by_partition
 from models.step import AttemptOutcome, Step, StepAttempt, StepState
 from models.tables import Worker
 
@@ -33,19 +34,31 @@ def affected_rows(result: object) -> int:
     return cast("CursorResult[Any]", result).rowcount
 
 
-def renew_leases(session: Session, tokens: Sequence[UUID], *, lease_seconds: float) -> dict[UUID, bool]:
+def renew_leases(session: Session, held: Sequence[Claim], *, lease_seconds: float) -> dict[UUID, bool]:
     """Extend the leases that this worker still holds.
 
     Returns:
         For each token that still holds its step: True if the job has a request to cancel.
     """
-    rows = session.execute(
-        update_steps()
-        .where(Step.lease_token.in_(tokens), Step.state == StepState.RUNNING, Job.id == Step.job_id)
-        .values(lease_until=func.now() + timedelta(seconds=lease_seconds))
-        .returning(Step.lease_token, Job.cancel_requested_at)
-    )
-    return {row.lease_token: row.cancel_requested_at is not None for row in rows}
+    renewed: dict[UUID, bool] = {}
+    for claimed in _claim_conditions(held):
+        rows = session.execute(
+            update_steps()
+            .where(claimed, Step.state == StepState.RUNNING, Job.id == Step.job_id)
+            .values(lease_until=func.now() + timedelta(seconds=lease_seconds))
+            .returning(Step.lease_token, Job.cancel_requested_at)
+        )
+        renewed |= {row.lease_token: row.cancel_requested_at is not None for row in rows}
+    return renewed
+
+
+def _claim_conditions(held: Sequence[Claim]) -> list[ColumnElement[bool]]:
+    """Return the conditions that a step is one of the claims, one condition a partition."""
+    tokens = [claim.token for claim in held]
+    return [
+        and_(Step.id.in_(steps), Step.lease_token.in_(tokens))
+        for steps in group_by_partition(claim.step_id for claim in held)
+    ]
 
 
 # Built once, because building SQL costs as much as a round trip.
@@ -150,15 +163,18 @@ def end_job(
     job.pending, job.finished_at = 0, func.clock_timestamp()
 
 
-def find_cancelled(session: Session, tokens: Sequence[UUID]) -> list[UUID]:
-    """Return those of the lease tokens whose job has a request to cancel."""
-    return list(
-        session.scalars(
+def find_cancelled(session: Session, held: Sequence[Claim]) -> list[UUID]:
+    """Return the lease tokens of those claims whose job has a request to cancel."""
+    return [
+        token
+        for claimed in _claim_conditions(held)
+        for token in session.scalars(
             select(Step.lease_token)
             .join(Job, Job.id == Step.job_id)
-            .where(Step.lease_token.in_(tokens), Job.cancel_requested_at.is_not(None))
+            .where(claimed, Job.cancel_requested_at.is_not(None))
         )
-    )
+        if token is not None
+    ]
 
 
 def register_worker(session: Session, worker: Worker) -> None:

@@ -16,12 +16,13 @@ from models.digest import DigestPart
 from models.files import FilePart, StoredFile
 from models.job import Chunk, Job
 from models.sentence import Citation, SummarySentence
-from models.step import Step, StepAttempt
+from models.step import CachedResult, Step, StepAttempt
 from models.webhook import IdempotencyKey, Webhook
 
 __all__ = [
     "Base",
     "Batch",
+    "CachedResult",
     "ChatBatch",
     "Chunk",
     "Citation",

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models.deletion import CONFLICTS
+from models.job import Job
 from models.lookup import Target
 from models.publisher import OutboxPublisher
 from models.queues import StepMessage
@@ -21,7 +22,7 @@ from models.tables import DigestPart, hash_document
 from producer.composition import Composition, compose, group_summaries
 from producer.digest_parts import read_parts
 from producer.errors import SubmissionError
-from producer.intake import SubmissionRequest, check_retention, find_next_position, job_id, name_digest, store_block
+from producer.intake import SubmissionRequest, check_retention, find_next_position, name_digest, store_block
 from producer.options import build_job_options, check_texts
 from producer.preparation import check_days, check_name, describe_asked, find_priority
 from producer.sources.source import Source, SourceNote, TextFormat
@@ -153,9 +154,17 @@ def _name(request: DigestRequest, texts: Sequence[str]) -> SubmissionRequest:
 def _store_parts(
     session: Session, submission: SubmissionRequest, sources: Sequence[Source], compositions: Sequence[Composition]
 ) -> None:
-    rows = []
-    for source, composition in zip(sources, compositions, strict=True):
-        identity = submission.options.identify(hash_document(source.text, source.format), source.name)
-        digest = job_id(submission.batch_id, identity)
-        rows += [{"digest_id": digest, **part} for part in composition.parts]
+    identities = [
+        submission.options.identify(hash_document(source.text, source.format), source.name) for source in sources
+    ]
+    digests = dict(
+        session.execute(
+            select(Job.identity, Job.id).where(Job.batch_id == submission.batch_id, Job.identity.in_(identities))
+        ).all()
+    )
+    rows = [
+        {"digest_id": digests[identity], **part}
+        for identity, composition in zip(identities, compositions, strict=True)
+        for part in composition.parts
+    ]
     session.execute(insert(DigestPart).on_conflict_do_nothing(), rows)

@@ -10,6 +10,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -21,6 +22,7 @@ from models.base import Json
 from models.job import Job, Priority
 from models.options import JobOptions
 from models.outbox import NewStep, describe_steps, insert_steps
+from models.partitions import stamp_month
 from models.queues import StepMessage
 from models.step import StepKind
 from models.tables import Batch, Document, hash_document
@@ -39,8 +41,8 @@ def batch_id(name: str) -> UUID:
 
 
 def job_id(batch: UUID, identity: str) -> UUID:
-    """Return the id of the job with an identity in a batch."""
-    return uuid5(batch, identity)
+    """Return an id for a new job with an identity in a batch; one that exists may have the month of another time."""
+    return stamp_month(uuid5(batch, identity), datetime.now(UTC))
 
 
 def name_batch(paths: Sequence[str], asked: dict[str, object]) -> str:
@@ -155,7 +157,7 @@ def store_block(
         _describe_job(request, source, sha256, place)
         for place, (source, sha256) in enumerate(zip(sources, hashes, strict=True), start=position)
     ]
-    created = _insert_jobs(session, jobs)
+    created = insert_jobs(session, jobs)
     new = {job["id"]: Job(**job) for job in jobs if job["id"] in created}
     rows = [row for job in new.values() for row in describe_steps(job, [PLAN])]
     # Postgres returns rows in any order; the broker serves equal priorities in the order of publishing.
@@ -193,7 +195,7 @@ def _describe_job(request: SubmissionRequest, source: Source, sha256: str, posit
     }
 
 
-def _insert_jobs(session: Session, jobs: list[Json]) -> set[UUID]:
+def insert_jobs(session: Session, jobs: list[Json]) -> set[UUID]:
     """Insert the jobs that do not exist, and return their ids."""
     rows = sorted(jobs, key=lambda job: job["id"])
     return set(session.scalars(insert(Job).on_conflict_do_nothing().returning(Job.id), rows))

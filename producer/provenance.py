@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from models.base import Json
 from models.lookup import list_chunks, list_details, read_job
 from models.sentence import SentenceKind
-from models.step import Step, StepAttempt, StepKind
+from models.step import Step, StepAttempt, StepKind, of_job
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
 from producer.citations import CitedSentence
@@ -178,7 +178,7 @@ def read_steps(session: Session, job_id: UUID) -> list[StepRecord]:
     """Return the steps of a job in topological order: a step follows its inputs."""
     columns = [getattr(Step, field.name) for field in fields(StepRecord)]
     rows = session.execute(
-        select(*columns).where(Step.job_id == job_id).order_by(Step.round, Step.created_at, Step.level, Step.index)
+        select(*columns).where(of_job(job_id)).order_by(Step.round, Step.created_at, Step.level, Step.index)
     )
     return [StepRecord(*row) for row in rows]
 
@@ -189,7 +189,7 @@ def read_tries(session: Session, job_id: UUID) -> dict[str, list[AttemptRecord]]
     rows = session.execute(
         select(StepAttempt.step_id, *columns)
         .join(Step, Step.id == StepAttempt.step_id)
-        .where(Step.job_id == job_id, StepAttempt.outcome != "done")
+        .where(of_job(job_id), StepAttempt.outcome != "done")
         .order_by(StepAttempt.attempt)
     )
     tries: dict[str, list[AttemptRecord]] = defaultdict(list)

@@ -16,7 +16,7 @@ from models.outbox import restart_steps
 from models.publisher import OutboxPublisher
 from models.queues import StepMessage
 from models.sentence_updates import delete_sentences
-from models.step import Step, StepKind, StepState
+from models.step import Step, StepKind, StepState, of_job
 from models.step_updates import lock_job
 from models.tables import Evaluation
 
@@ -102,14 +102,14 @@ def retry_job(session: Session, job_id: UUID, *, with_marked: bool = False) -> t
 
 
 def _has_running(session: Session, job_id: UUID) -> bool:
-    return bool(session.scalar(select(exists().where(Step.job_id == job_id, Step.state == StepState.RUNNING))))
+    return bool(session.scalar(select(exists().where(of_job(job_id), Step.state == StepState.RUNNING))))
 
 
 def _read_places(session: Session, job_id: UUID) -> Iterator[PlacedStep]:
     is_marked = Step.guards.contains([{"stands": True}])
     rows = session.execute(
         select(Step.id, Step.kind, Step.level, Step.index, Step.state, is_marked)
-        .where(Step.job_id == job_id, Step.round == 0, Step.kind != StepKind.EVALUATE)
+        .where(of_job(job_id), Step.round == 0, Step.kind != StepKind.EVALUATE)
         .order_by(Step.level, Step.index)
     )
     return (PlacedStep(*row) for row in rows)
@@ -131,7 +131,7 @@ def _choose_steps(steps: Sequence[PlacedStep], state: str, *, with_marked: bool)
 
 def _delete_later(session: Session, job_id: UUID, later: Sequence[UUID]) -> None:
     session.execute(delete(Step).where(Step.id.in_(later)))
-    session.execute(delete(Step).where(Step.job_id == job_id, or_(Step.kind == StepKind.EVALUATE, Step.round > 0)))
+    session.execute(delete(Step).where(of_job(job_id), or_(Step.kind == StepKind.EVALUATE, Step.round > 0)))
     session.execute(delete(Evaluation).where(Evaluation.job_id == job_id))
 
 

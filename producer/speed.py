@@ -10,7 +10,7 @@ from sqlalchemy import Integer, case, func, select
 from sqlalchemy.orm import Session
 
 from models.job import Job, JobState
-from models.step import Step, StepKind, StepState
+from models.step import Step, StepKind, StepState, of_job
 from models.views import BatchProgress
 
 # Window of the measurement: long enough for a few steps on a CPU, short enough to follow changes.
@@ -33,7 +33,7 @@ def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
             func.count(),
             func.extract("epoch", func.least(WINDOW, func.now() - func.min(Step.started_at))),
         )
-        .join(Job, Job.id == Step.job_id)
+        .join(Job, of_job(Job.id))
         .where(
             Job.batch_id == batch_id,
             # Plans, checks and quotations generate nothing.
@@ -59,7 +59,7 @@ def count_remaining_calls(session: Session, progress: BatchProgress) -> float:
     ended = (
         select(func.count())
         .select_from(Step)
-        .join(Job, Job.id == Step.job_id)
+        .join(Job, of_job(Job.id))
         .where(
             Job.batch_id == progress.batch_id,
             Job.state == JobState.RUNNING,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from models.job import OPEN_STATES, Job, JobState
 from models.lookup import list_live_workers, read_batch
 from models.registry import describe_served
-from models.step import Step, StepKind, StepState
+from models.step import Step, StepKind, StepState, of_job
 from models.views import BatchProgress
 from producer.speed import count_remaining_calls, measure_speed
 
@@ -148,7 +148,7 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
 
 def find_end(session: Session, batch_id: UUID) -> datetime | None:
     """Return the end of the last step of a batch: checks and second tries come after the end of their job."""
-    last = select(func.max(Step.finished_at)).join(Job, Job.id == Step.job_id).where(Job.batch_id == batch_id)
+    last = select(func.max(Step.finished_at)).join(Job, of_job(Job.id)).where(Job.batch_id == batch_id)
     return session.scalar(last)
 
 
@@ -158,7 +158,7 @@ def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:
     strategy = func.coalesce(Job.strategy, "auto").label("strategy")
     rows = session.execute(
         select(strategy, Step.kind, *counts)
-        .join(Job, Job.id == Step.job_id)
+        .join(Job, of_job(Job.id))
         .where(Job.batch_id == batch_id)
         .group_by(strategy, Step.kind)
         .order_by(strategy, func.min(Step.created_at), Step.kind)
@@ -200,7 +200,7 @@ def list_loads(session: Session) -> list[WorkerLoad]:
 def find_unserved(session: Session, batch_id: UUID, workers: Sequence[WorkerLoad]) -> list[str]:
     """Return the weights that open jobs and checks of a batch need and no worker serves."""
     waiting = select(Step.job_id).where(
-        Step.job_id == Job.id, Step.kind == StepKind.EVALUATE, Step.state.in_((StepState.READY, StepState.RUNNING))
+        of_job(Job.id), Step.kind == StepKind.EVALUATE, Step.state.in_((StepState.READY, StepState.RUNNING))
     )
     asked = select(Job.weights).where(Job.batch_id == batch_id, or_(Job.state.in_(OPEN_STATES), waiting.exists()))
     served = {worker.weights for worker in workers}

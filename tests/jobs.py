@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine
@@ -13,6 +14,7 @@ from models.claims import Claim, claim_steps
 from models.job import Job, Priority
 from models.options import JobOptions, make_options
 from models.outbox import NewStep, add_steps
+from models.partitions import stamp_month
 from models.queues import StepMessage
 from models.step import StepKind
 from models.tables import Batch, Document, hash_document
@@ -35,8 +37,19 @@ def add_jobs(
     options: JobOptions | None = None,
     priority: Priority = Priority.NORMAL,
     document_format: str = "markdown",
+    submitted: datetime | None = None,
+    is_old: bool = False,
 ) -> tuple[list[UUID], list[StepMessage]]:
     """Store one job per text with its plan step; nothing is sent.
+
+    Args:
+        engine: of the results database.
+        texts: the documents.
+        options: of every job.
+        priority: of every job.
+        document_format: of every document.
+        submitted: time in the ids of the jobs; now by default.
+        is_old: give ids without a time, as they were before steps were split by month.
 
     Returns:
         The jobs' ids, and the messages that a producer would send.
@@ -53,7 +66,7 @@ def add_jobs(
             row = {"sha256": sha256, "format": document_format, "text": text, "details": {}}
             session.execute(insert(Document).values(row).on_conflict_do_nothing())
             job = Job(
-                id=uuid4(),
+                id=uuid4() if is_old else stamp_month(uuid4(), submitted or datetime.now(UTC)),
                 batch_id=batch.id,
                 identity=options.identify(sha256, f"text {number}"),
                 document_sha256=sha256,

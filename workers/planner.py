@@ -17,7 +17,7 @@ from models.job import Job
 from models.options import JobOptions
 from models.session import open_transaction
 from models.settings import DEFAULT_NAME, Settings
-from models.step import Step, StepState
+from models.step import Step, StepState, of_job
 from workers.engine.prompt_counter import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.check_rate import measure_check_rate
@@ -159,11 +159,11 @@ def measure_rates(session: Session, weights: str) -> Rates | None:
     same time shared the machine, so the rates are of the time in which any of them ran.
     """
     started = select(Job.id).where(Job.weights == weights, Job.started_at.is_not(None))
-    latest = started.order_by(Job.started_at.desc()).limit(MEASURED_JOBS)
+    latest = started.order_by(Job.started_at.desc()).limit(MEASURED_JOBS).subquery()
     measured = (
         select(Step.prompt_tokens, Step.completion_tokens, Step.worker, Step.finished_at, Step.seconds)
+        .join(latest, of_job(latest.c.id))
         .where(
-            Step.job_id.in_(latest),
             Step.state == StepState.DONE,
             # Plans, checks and quotations generate nothing.
             Step.completion_tokens.is_not(None),

@@ -1,6 +1,6 @@
 """name the weights: which weights made a summary, in words and by their fingerprint.
 
-Revision: 0014, after 0012
+Revision: 0014, after 0013
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from alembic import op
 from migrations.views import apply_view
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
 # The views that change, with the revision of the definition before.
-CHANGED_VIEWS = {"job_summaries": "0010", "weights_comparison": "0006"}
+CHANGED_VIEWS = {"job_summaries": "0013", "weights_comparison": "0006"}
 
 
 def upgrade() -> None:

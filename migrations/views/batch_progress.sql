@@ -57,7 +57,8 @@ CROSS JOIN LATERAL (
         count(DISTINCT steps.job_id) FILTER (
             WHERE steps.state IN ('ready', 'running') AND jobs.state IN ('succeeded', 'partial')
         ) AS being_checked
-    FROM jobs JOIN steps ON steps.job_id = jobs.id
+    FROM jobs
+    JOIN steps ON steps.job_id = jobs.id AND steps.id BETWEEN first_step_id(jobs.id) AND last_step_id(jobs.id)
     WHERE jobs.batch_id = batches.id
 ) AS work;
 

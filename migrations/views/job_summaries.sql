@@ -81,7 +81,8 @@ CROSS JOIN LATERAL (
         string_agg(DISTINCT steps.weights_fingerprint, ' ') FILTER (
             WHERE steps.state = 'done' AND steps.kind <> 'evaluate' AND steps.round = jobs.round
         ) AS weights_fingerprint
-    FROM steps WHERE steps.job_id = jobs.id
+    FROM steps
+    WHERE steps.job_id = jobs.id AND steps.id BETWEEN first_step_id(jobs.id) AND last_step_id(jobs.id)
 ) AS work
 CROSS JOIN LATERAL (
     SELECT

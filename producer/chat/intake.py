@@ -22,7 +22,7 @@ from models.step import StepKind
 from models.tables import Document, hash_document
 from producer.chat.lines import ChatLine, prepare_chat
 from producer.errors import ChatRequestError
-from producer.intake import job_id
+from producer.intake import insert_jobs, job_id
 from producer.sources.text import clean_label
 
 STEP = NewStep(StepKind.CHAT, level=0, index=0)
@@ -63,9 +63,8 @@ def store_lines(
     if refused:
         ended = insert(Job).values(finished_at=func.now()).on_conflict_do_nothing()
         session.execute(ended, [row | {"state": JobState.FAILED, "pending": 0} for row in refused])
-    if accepted:
-        session.execute(insert(Job).on_conflict_do_nothing(), accepted)
-    rows = [row for job in accepted for row in describe_steps(Job(**job), [STEP])]
+    created = insert_jobs(session, accepted) if accepted else set()
+    rows = [row for job in accepted if job["id"] in created for row in describe_steps(Job(**job), [STEP])]
     places = {row["id"]: place for place, row in enumerate(rows)}
     return sorted(insert_steps(session, rows), key=lambda step_message: places[step_message.step_id])
 

@@ -15,7 +15,7 @@ from models.base import Json
 from models.chat import ChatBatch
 from models.files import FilePurpose
 from models.job import SUMMARIZED_STATES, Job, JobState
-from models.step import Step, StepKind
+from models.step import Step, StepKind, of_job
 
 # Jobs per query.
 BLOCK_JOBS = 500
@@ -65,7 +65,7 @@ def write_lines(database: Engine, batch_id: UUID, purpose: str) -> Iterator[byte
 
 def read_block(session: Session, batch_id: UUID, purpose: str, position: int) -> Sequence[Any]:
     """Return the next jobs of a file after a position, in the order of the input."""
-    step = and_(Step.job_id == Job.id, Step.kind == StepKind.CHAT)
+    step = and_(of_job(Job.id), Step.kind == StepKind.CHAT)
     statement = select(*COLUMNS).outerjoin(Step, step).order_by(Job.position).limit(BLOCK_JOBS)
     is_next = (Job.batch_id == batch_id, Job.position > position, Job.state.in_(STATES[purpose]))
     return session.execute(statement.where(*is_next)).all()

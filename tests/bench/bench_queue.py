@@ -28,9 +28,9 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from models.partitions import step_id
 from models.publisher import open_publisher
 from models.queues import StepMessage
-from models.step import step_id
 from producer.intake import SubmissionRequest
 from tests.bench.processor_time import ProcessorMilliseconds, ProcessorTime, read_processor_time
 from tests.bench.queue_cluster import OPTIONS, VERIFIED, Cluster, open_cluster, run_measured, wait_until

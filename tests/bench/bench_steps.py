@@ -1,4 +1,4 @@
-"""What one step costs in Postgres when the table of steps is small and when it has a million rows.
+"""What a step, a page and a deletion cost in Postgres with a thousand steps and with ten million in twelve months.
 
 Examples:
   python -m tests.bench.bench_steps
@@ -12,197 +12,199 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.orm import Session
 
 from models import recovery, step_updates
+from models.batch_counts import count_batches
 from models.claims import Claim, claim_steps
+from models.deletion import DeletionRequest, begin_deletion, carry_out
+from models.listing import JobFilter, read_page
+from models.month_deletion import drop_months
+from models.partitions import list_ranges
 from models.results import StepResult, end_siblings, find_cached
 from models.session import connect
-from tests.chaos.arena import open_arena
+from models.tables import DeletionKind
+from producer.status import take_snapshot
+from producer.summaries import read_summaries
+from tests.bench.step_tables import JOBS_PER_BATCH, STEPS_PER_JOB, fill_tables
+from tests.chaos.arena import Arena, open_arena
 
 SMALL = 1_000
-LARGE = 1_000_000
-STEPS_PER_JOB = 10
-# The steps of one job in so many are ready; the rest are done, as in a cluster that has worked for a while.
-DONE_TO_READY = 10
-# So that the small table has enough to claim.
-MIN_READY_JOBS = 50
+LARGE = 10_000_000
+MONTHS = 12
 RUNNING = 100
 REPEATS = 200
-
-FILL = """
-INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'bench', '{}');
-INSERT INTO documents (sha256, format, text, details) VALUES (repeat('0', 64), 'text', 'A text.', '{}');
-INSERT INTO jobs (id, batch_id, identity, document_sha256, source, options, weights, priority, state, pending)
-SELECT gen_random_uuid(), (SELECT id FROM batches), number, repeat('0', 64), 'source', '{}', 'default', 3, 'running',
-    1000
-FROM generate_series(1, :jobs) AS number;
-INSERT INTO chunks (job_id, index, start_at, end_at, headings, tokens)
-SELECT id, place, 0, 7, '[]', 2 FROM jobs CROSS JOIN generate_series(0, :last) AS place;
-INSERT INTO steps (
-    id, job_id, kind, level, index, inputs, state, queue, priority, dispatched_at, dispatches, available_at, output)
-SELECT gen_random_uuid(), jobs.id, 'map', 0, place, jsonb_build_array(jsonb_build_object('chunk', place)),
-    CASE WHEN is_ready THEN 'ready' ELSE 'done' END, 'map.default', 3 + place % 3,
-    now() - random() * interval '20 minutes', 1, now() - interval '1 hour',
-    CASE WHEN is_ready THEN NULL ELSE repeat('A sentence of a summary. ', 20) END
-FROM (SELECT id, row_number() OVER () > :done_jobs AS is_ready FROM jobs) AS jobs
-CROSS JOIN generate_series(0, :last) AS place;
-"""
-
-
-@contextmanager
-def record_statements(engine: Engine) -> Iterator[list[tuple[str, object]]]:
-    """Collect the statements that run on steps."""
-    seen: list[tuple[str, object]] = []
-
-    def keep(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        seen.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", keep)
-    yield seen
-    event.remove(engine, "before_cursor_execute", keep)
+# So that the filling is short.
+SETTINGS = {
+    "maintenance_work_mem": "512MB",
+    "max_wal_size": "4GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
 
 
 class Bench:
-    """One table of steps and what is done with it."""
+    """One database of steps and what is done with it."""
 
-    def __init__(self, engine: Engine, rows: int) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._fill(rows)
+        self._claims: list[Claim] = []
         with engine.connect() as connection:
-            self._ready: list[UUID] = list(
-                connection.scalars(text("SELECT id FROM steps WHERE state = 'ready' ORDER BY random() LIMIT 3000"))
-            )
+            ready = text("SELECT id FROM steps WHERE state = 'ready' ORDER BY random() LIMIT 3000")
+            self._ready: list[UUID] = list(connection.scalars(ready))
+            batches = text("SELECT id FROM batches ORDER BY created_at DESC, id LIMIT 1")
+            self._batch: UUID = connection.execute(batches).scalar_one()
+            cached = text("SELECT identity FROM cached_results LIMIT 1")
+            self._identity: str = connection.execute(cached).scalar_one()
         for _ in range(min(RUNNING, len(self._ready) // 4)):
             self.claim()
-        self._claims: list[Claim] = []
-
-    def _fill(self, rows: int) -> None:
-        jobs = rows // STEPS_PER_JOB
-        values = {
-            "jobs": jobs,
-            "last": STEPS_PER_JOB - 1,
-            "done_jobs": jobs - max(MIN_READY_JOBS, jobs // DONE_TO_READY),
-        }
-        with self._engine.begin() as connection:
-            for statement in filter(str.strip, FILL.split(";")):
-                used = {name: value for name, value in values.items() if f":{name}" in statement}
-                connection.execute(text(statement), used)
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
 
     def claim(self) -> Claim:
-        """Take one ready step."""
+        """Claim a ready step."""
         with self._statements.connect() as connection:
             [claim] = claim_steps(connection, {uuid4(): self._ready.pop()}, worker="w", lease_seconds=600).values()
         return claim
 
     def keep_claim(self) -> None:
-        """Take one ready step and keep it for ``finish``."""
+        """Claim a ready step and keep it for ``finish``."""
         self._claims.append(self.claim())
 
     def renew(self) -> None:
         """Renew the leases of a worker with sixteen slots."""
-        tokens = [claim.token for claim in self._claims[-16:]]
         with Session(self._engine) as session, session.begin():
-            step_updates.renew_leases(session, tokens, lease_seconds=600)
+            step_updates.renew_leases(session, self._claims[-16:], lease_seconds=600)
 
     def finish(self) -> None:
-        """Store a result while other steps of the job still run."""
-        claim = self._claims.pop()
+        """Store a result while other steps of the job are unfinished."""
+        result = StepResult(output="A summary.", identity=uuid4().hex)
         with self._statements.connect() as connection:
-            assert end_siblings(connection, [(claim, StepResult(output="A summary."))], worker="w")
+            assert end_siblings(connection, [(self._claims.pop(), result)], worker="w")
 
-    def look_into_cache(self) -> None:
-        """Look for a result that nobody has made."""
+    def miss_cache(self) -> None:
+        """Look for a result that no step has."""
         with self._statements.connect() as connection:
             assert find_cached(connection, "0" * 64) is None
 
+    def hit_cache(self) -> None:
+        """Look for a result that a step has."""
+        with self._statements.connect() as connection:
+            assert find_cached(connection, self._identity)
+
     def rescue(self) -> None:
-        """Ask everything that a quiet pass of the rescue asks."""
+        """Run the statements of a pass of the rescue that finds nothing."""
         with Session(self._engine) as session, session.begin():
-            recovery.take_back_lost(session)
             recovery.find_cancelling(session)
-            recovery.dispatch_waiting(session)
-            recovery.find_ready_queues(session)
-            recovery.dispatch_forgotten(session, [("reduce.default", 3), ("map.default", 0)], 30)
+            for steps in recovery.find_open_partitions(session):
+                recovery.take_back_lost(session, steps)
+            for steps in recovery.find_open_partitions(session):
+                recovery.dispatch_waiting(session, steps)
+                recovery.find_ready_queues(session, steps)
+                recovery.dispatch_forgotten(session, steps, [("reduce.default", 3), ("map.default", 0)], 30)
 
     def take_back(self) -> None:
-        """Take back the lease of one dead worker with sixteen steps."""
+        """Take back the leases of one dead worker with sixteen steps."""
         with self._engine.begin() as connection:
-            connection.execute(
-                text("UPDATE steps SET lease_until = now() - interval '1 s' WHERE id = ANY(:ids)"),
-                {"ids": [self._claims.pop().step_id for _ in range(min(16, len(self._claims)))]},
-            )
+            lost = [self._claims.pop().step_id for _ in range(min(16, len(self._claims)))]
+            expire = text("UPDATE steps SET lease_until = now() - interval '1 s' WHERE id = ANY(:ids)")
+            connection.execute(expire, {"ids": lost})
         with Session(self._engine) as session, session.begin():
-            assert recovery.take_back_lost(session)
+            assert sum(len(recovery.take_back_lost(session, steps)) for steps in recovery.find_open_partitions(session))
 
     def resend(self) -> None:
         """Send the oldest messages again."""
         with Session(self._engine) as session, session.begin():
-            recovery.dispatch_old(session)
+            for steps in recovery.find_open_partitions(session):
+                recovery.dispatch_old(session, steps)
 
-    def look_for_stuck(self) -> None:
+    def find_stuck(self) -> None:
         """Look at every open job."""
         with Session(self._engine) as session:
             recovery.find_stuck(session)
 
-    def time(self, act: Callable[[], None], repeats: int) -> float:
-        """Return the median milliseconds of an operation."""
-        spent = []
-        for _ in range(repeats):
-            started = time.perf_counter()
-            act()
-            spent.append(time.perf_counter() - started)
-        return statistics.median(spent) * 1000
+    def show_status(self) -> None:
+        """Read what the page of one batch shows: a hundred jobs of ten steps."""
+        with Session(self._engine) as session:
+            assert take_snapshot(session, self._batch).progress.steps
 
-    def explain(self, act: Callable[[], None]) -> list[str]:
-        """Return the lines of an operation's plans that read a whole table of steps or jobs."""
-        with record_statements(self._engine) as seen:
-            act()
-        scans: list[str] = []
+    def list_batches(self) -> None:
+        """Read what the list of batches shows."""
+        with Session(self._engine) as session:
+            assert count_batches(session, limit=20)
+
+    def show_results(self) -> None:
+        """Read a page of results: the first jobs of one batch."""
+        with Session(self._engine) as session:
+            assert read_summaries(session, read_page(session, JobFilter(batch_id=self._batch, limit=50)))
+
+    def delete_batch(self) -> None:
+        """Delete a batch of a hundred jobs and a thousand steps."""
+        with Session(self._engine) as session, session.begin():
+            deletion = begin_deletion(session, DeletionRequest(DeletionKind.BATCH, str(self._batch)), by="bench")
+        carry_out(self._engine, deletion)
+
+    def drop_month(self) -> int:
+        """Drop the steps of the oldest month, and return their number."""
+        with Session(self._engine) as session, session.begin():
+            oldest = min(steps.month for steps in list_ranges(session) if steps.month is not None)
+            # Everything that ended in its month.
+            end = datetime(1970 + (oldest + 1) // 12, (oldest + 1) % 12 + 1, 1, tzinfo=UTC)
+            request = DeletionRequest(DeletionKind.AGE, end.isoformat())
+            deletion = begin_deletion(session, request, by="bench")
+        drop_months(self._engine, deletion, request.condition)
         with self._engine.connect() as connection:
-            for statement, parameters in seen:
-                if statement.startswith(("SELECT", "UPDATE", "WITH")) and "steps" in statement + "jobs":
-                    rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
-                    scans += [row[0].strip() for row in rows if "Seq Scan on steps" in row[0]]
-        return scans
+            steps = connection.execute(text("SELECT steps FROM deletions WHERE id = :id"), {"id": deletion})
+            return int(steps.scalar_one())
 
     def measure(self) -> dict[str, float]:
         """Return milliseconds by operation; the order makes each find what it needs."""
         count = min(REPEATS, len(self._ready) // 4)
-        figures = {"claim": self.time(self.keep_claim, count)}
-        figures["renew 16 leases"] = self.time(self.renew, 50)
-        figures["finish"] = self.time(self.finish, count // 2)
-        figures["look into cache"] = self.time(self.look_into_cache, 50)
-        figures["quiet rescue pass"] = self.time(self.rescue, 20)
-        figures["take back 16 leases"] = self.time(self.take_back, min(5, len(self._claims) // 16))
-        figures["resend 100 messages"] = self.time(self.resend, 5)
-        figures["look for stuck jobs"] = self.time(self.look_for_stuck, 3)
+        figures = {"claim": measure_median(self.keep_claim, count)}
+        figures["renew 16 leases"] = measure_median(self.renew, 50)
+        figures["finish"] = measure_median(self.finish, count // 2)
+        figures["cache, no result"] = measure_median(self.miss_cache, 50)
+        figures["cache, a result"] = measure_median(self.hit_cache, 50)
+        figures["quiet rescue pass"] = measure_median(self.rescue, 20)
+        figures["take back 16 leases"] = measure_median(self.take_back, min(5, len(self._claims) // 16))
+        figures["resend 100 messages"] = measure_median(self.resend, 5)
+        figures["look for stuck jobs"] = measure_median(self.find_stuck, 3)
+        figures["status page"] = measure_median(self.show_status, 10)
+        figures["list of batches"] = measure_median(self.list_batches, 10)
+        figures["results page"] = measure_median(self.show_results, 10)
+        figures[f"delete {JOBS_PER_BATCH} jobs, {JOBS_PER_BATCH * STEPS_PER_JOB:,} steps"] = measure_median(
+            self.delete_batch, 1
+        )
         return figures
 
-    def find_scans(self) -> dict[str, list[str]]:
-        """Return the operations that read the whole table, with the lines that say so."""
-        for _ in range(17):
-            self.keep_claim()
-        acts = {
-            "claim": self.keep_claim,
-            "renew": self.renew,
-            "finish": self.finish,
-            "look into cache": self.look_into_cache,
-            "rescue": self.rescue,
-            "take back": self.take_back,
-            "resend": self.resend,
-        }
-        return {name: lines for name, act in acts.items() if (lines := self.explain(act))}
+
+def measure_median(act: Callable[[], object], repeats: int) -> float:
+    """Return the median milliseconds of an operation."""
+    spent = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        act()
+        spent.append(time.perf_counter() - started)
+    return statistics.median(spent) * 1000
+
+
+def prepare_server(arena: Arena) -> str:
+    """Set Postgres up for a large database, and return its address for psycopg."""
+    url = make_url(arena.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, value in SETTINGS.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    arena.restart_postgres()
+    return url
 
 
 def main() -> int:
@@ -210,21 +212,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=LARGE)
     rows = parser.parse_args().rows
-    figures, scans = {}, {}
-    for size in (SMALL, rows):
+    figures, dropped = {}, {}
+    for size, months in ((SMALL, 1), (rows, MONTHS)):
         with open_arena() as arena:
+            url = prepare_server(arena)
+            started = time.perf_counter()
+            fill_tables(url, size, months=months)
+            print(f"{size:,} steps stored in {time.perf_counter() - started:.0f} s", flush=True)
             engine = connect(arena.database_url, pool_size=2)
-            bench = Bench(engine, size)
+            bench = Bench(engine)
             figures[size] = bench.measure()
-            scans = bench.find_scans()
+            if months > 1:
+                started = time.perf_counter()
+                dropped = {"steps": bench.drop_month(), "seconds": round(time.perf_counter() - started, 2)}
             engine.dispose()
-    table = Table("operation, median ms", f"{SMALL:,} rows", f"{rows:,} rows")
+    table = Table("operation, median ms", f"{SMALL:,} steps", f"{rows:,} steps")
     for name in figures[rows]:
         table.add_row(name, *(f"{figures[size][name]:.2f}" for size in (SMALL, rows)))
     Console().print(table)
-    print(f"sequential scans of steps at {rows:,} rows: {scans or 'none'}")
-    print(json.dumps({"rows": rows, "ms": figures[rows], "ms_small": figures[SMALL], "sequential_scans": len(scans)}))
-    return int(bool(scans))
+    print(f"a month dropped: {dropped}")
+    print(json.dumps({"rows": rows, "ms": figures[rows], "ms_small": figures[SMALL], "month_dropped": dropped}))
+    return 0
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ from migrations.run import upgrade
 from models.job import Priority
 from models.options import JobOptions, make_options
 from models.outbox import find_unclaimed
+from models.partitions import step_id
 from models.publisher import CeleryPublisher, make_celery
 from models.queues import StepMessage
 from models.session import connect
-from models.step import step_id
 from tests.chaos.arena import Arena
 from tests.fake_engine import FakeGenerator
 from tests.fake_worker import describe_command

@@ -27,7 +27,7 @@ FROM (
     ORDER BY finished_at DESC
     LIMIT :max_jobs
 ) AS latest
-JOIN steps ON steps.job_id = latest.id
+JOIN steps ON steps.job_id = latest.id AND steps.id BETWEEN first_step_id(latest.id) AND last_step_id(latest.id)
 CROSS JOIN jsonb_array_elements(steps.sentences) AS sentence
 WHERE steps.weights_fingerprint IS NOT NULL
   AND (CAST(:fingerprint AS text) IS NULL OR steps.weights_fingerprint = :fingerprint)

@@ -142,7 +142,8 @@ class Leases:
         held = self._snapshot()
         with Session(self._engine) as session, session.begin():
             step_updates.record_heartbeat(session, self._worker_id)
-            alive = step_updates.renew_leases(session, list(held), lease_seconds=self._lease_seconds) if held else {}
+            claims = [lease.claim for lease in held.values()]
+            alive = step_updates.renew_leases(session, claims, lease_seconds=self._lease_seconds)
         for token, lease in held.items():
             if token not in alive:
                 lease.stop(StopReason.LOST)
@@ -154,5 +155,5 @@ class Leases:
         if not held:
             return
         with Session(self._engine) as session:
-            for token in step_updates.find_cancelled(session, list(held)):
+            for token in step_updates.find_cancelled(session, [lease.claim for lease in held.values()]):
                 held[token].stop(StopReason.CANCELLED)

@@ -23,11 +23,12 @@ from models.checks import SECOND_ROUND, is_check_cancelled, request_check
 from models.job import Chunk, Job, JobState
 from models.options import JobOptions
 from models.outbox import NewStep, add_steps
+from models.partitions import step_id
 from models.queues import StepMessage
 from models.results import StepResult
 from models.sentence_updates import store_sentences
 from models.session import describe_database_error
-from models.step import Step, StepKind, StepState, step_id
+from models.step import Step, StepKind, StepState, of_job
 from models.step_updates import end_job
 from workers.evaluation.metric import Metric
 from workers.summarization.limits import Limits
@@ -177,7 +178,7 @@ def join_reasons(conclusion: Conclusion) -> str | None:
 _PROGRESS = (
     select(Step.kind, Step.level, Step.index, Step.inputs, Step.state, Step.output_tokens, Step.guards, Step.error)
     .where(
-        Step.job_id == bindparam("job"),
+        of_job(bindparam("job", type_=Uuid())),
         Step.round == bindparam("round"),
         Step.kind.not_in((StepKind.PLAN, StepKind.EVALUATE)),
     )

@@ -25,8 +25,9 @@ from structlog.contextvars import bind_contextvars
 from models import recovery
 from models.broker_state import BrokerProcess, LossReason, record_broker
 from models.deletion import begin_retention, carry_out, list_unfinished, may_delete
+from models.partitions import StepRange, add_partitions
 from models.publisher import BROKER_OPTIONS, OutboxPublisher, Publisher
-from models.queues import PRIORITY_STEPS
+from models.queues import PRIORITY_STEPS, StepMessage
 from models.session import describe_database_error
 from models.tables import Worker
 
@@ -41,6 +42,8 @@ STUCK_SECONDS = 300
 RETENTION_SECONDS = 600
 # Seconds of a pass for a deletion whose process died: lost work is reclaimed in the same thread.
 DELETION_SECONDS = 1.0
+# Seconds between two looks for months without a partition.
+PARTITION_SECONDS = 3600
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 
@@ -86,6 +89,7 @@ class Reclaimer:
         self._retention_days = retention_days
         self._next_retention = 0.0
         self._may_delete = False
+        self._next_partitions = 0.0
 
     def run_pass(self) -> ReclaimReport | None:
         """Run one pass; None if another process holds the lock.
@@ -93,15 +97,17 @@ class Reclaimer:
         Raises:
             redis.RedisError: the broker is unreachable; the work in Postgres alone is done by then.
         """
+        self._add_partitions()
         with Session(self._engine) as session, session.begin():
             if not recovery.try_reclaim_lock(session):
                 return None
-            lost = self._reclaim_leases(session)
+            partitions = recovery.find_open_partitions(session)
+            lost = self._reclaim_leases(session, partitions)
         cancelled = self._finish_cancelled()
         stuck = self._report_stuck()
         self._delete_due()
-        forgotten = self._detect_broker_loss()
-        unsent, resent, failed = self._send()
+        forgotten = self._detect_broker_loss(partitions)
+        unsent, resent, failed = self._send(partitions)
         return ReclaimReport(
             lost_leases=lost,
             broker_losses=forgotten,
@@ -112,11 +118,11 @@ class Reclaimer:
             not_sent=failed,
         )
 
-    def _reclaim_leases(self, session: Session) -> int:
-        self._expire_dead_neighbours(session)
+    def _reclaim_leases(self, session: Session, partitions: Sequence[StepRange]) -> int:
+        self._expire_dead_neighbours(session, partitions)
         if recovery.has_restarted_within(session, self._restart_grace_seconds):
             return 0
-        lost = recovery.take_back_lost(session)
+        lost = [step for steps in partitions for step in recovery.take_back_lost(session, steps)]
         for step in lost:
             log.warning(
                 "lease_lost",
@@ -127,11 +133,14 @@ class Reclaimer:
             )
         return len(lost)
 
-    def _expire_dead_neighbours(self, session: Session) -> None:
+    def _expire_dead_neighbours(self, session: Session, partitions: Sequence[StepRange]) -> None:
         # A dead process of this host cannot return, so its leases need not expire first.
         dead = [worker.id for worker in recovery.find_processes(session, host_identity()) if is_dead_neighbour(worker)]
-        if dead:
-            recovery.expire_leases_of(session, dead)
+        if not dead:
+            return
+        recovery.record_stops(session, dead)
+        for steps in partitions:
+            recovery.expire_leases_of(session, steps, dead)
 
     def _finish_cancelled(self) -> int:
         finished = 0
@@ -153,6 +162,15 @@ class Reclaimer:
             log.error("job_stuck", job=str(job), action="please report this with the job's rows of table steps")
         return len(jobs)
 
+    def _add_partitions(self) -> None:
+        """Create the partitions of the next months; without them steps go to the default partition."""
+        if time.monotonic() < self._next_partitions:
+            return
+        self._next_partitions = time.monotonic() + PARTITION_SECONDS
+        with Session(self._engine) as session, session.begin():
+            if added := add_partitions(session):
+                log.info("partitions_added", months=added)
+
     def _delete_due(self) -> None:
         """Delete for a moment what must go, where this worker's role may: a role of its own may do it elsewhere."""
         with Session(self._engine) as session, session.begin():
@@ -171,7 +189,7 @@ class Reclaimer:
                 reason = describe_database_error(error)
                 log.warning("deletion_postponed", deletion=str(deletion), error=reason)
 
-    def _detect_broker_loss(self) -> int:
+    def _detect_broker_loss(self, partitions: Sequence[StepRange]) -> int:
         fresh = uuid.uuid4().hex
         epoch = str(self._broker.set(EPOCH_KEY, fresh, nx=True, get=True) or fresh)
         process = self._describe_broker()
@@ -181,7 +199,7 @@ class Reclaimer:
             loss = record_broker(session, epoch, process)
             if loss is None:
                 return 0
-            forgotten = recovery.forget_dispatches(session, loss)
+            forgotten = recovery.forget_dispatches(session, partitions, loss)
         if forgotten:
             emit = log.info if loss.why is LossReason.FIRST else log.warning
             emit(str(loss.why), ready_steps=forgotten, action="they are sent again")
@@ -195,12 +213,15 @@ class Reclaimer:
         name, uptime = server.get("run_id"), server.get("uptime_in_seconds")
         return BrokerProcess(name, uptime) if isinstance(name, str) and isinstance(uptime, int) else None
 
-    def _send(self) -> tuple[int, int, int]:
+    def _send(self, partitions: Sequence[StepRange]) -> tuple[int, int, int]:
+        unsent: list[StepMessage] = []
+        resent: list[StepMessage] = []
         with Session(self._engine) as session, session.begin():
-            unsent = recovery.dispatch_waiting(session)
-            empty = self._find_empty(recovery.find_ready_queues(session))
-            resent = recovery.dispatch_forgotten(session, empty, self._redispatch_seconds)
-            resent += recovery.dispatch_old(session)
+            for steps in partitions:
+                unsent += recovery.dispatch_waiting(session, steps)
+                empty = self._find_empty(recovery.find_ready_queues(session, steps))
+                resent += recovery.dispatch_forgotten(session, steps, empty, self._redispatch_seconds)
+                resent += recovery.dispatch_old(session, steps)
         return len(unsent), len(resent), self._publisher.publish([*unsent, *resent])
 
     def _find_empty(self, queues: Sequence[str]) -> list[tuple[str, int]]:

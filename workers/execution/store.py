@@ -93,7 +93,7 @@ class StepStore:
 
     def read_source(self, claim: Claim) -> list[tuple[int, str]]:
         """Return the parts of the document behind a step, each with its offset in code points."""
-        spans = self._run(read_source_spans, claim.step_id)
+        spans = self._run(read_source_spans, claim)
         text, _ = self.read_document(claim)
         return [(start, text[start:end]) for start, end in spans]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -14,8 +15,9 @@ from models import outbox, results, step_updates
 from models.claims import Claim
 from models.job import Job, JobState
 from models.outbox import NewStep
+from models.partitions import step_id
 from models.results import StepResult
-from models.step import AttemptOutcome, Step, StepAttempt, StepState, step_id
+from models.step import AttemptOutcome, Step, StepAttempt, StepState
 from tests.conftest import Cluster
 from tests.jobs import add_jobs, claim_step
 
@@ -89,10 +91,11 @@ def test_leases_are_renewed_only_while_they_are_ours(cluster: Cluster) -> None:
     taken = claim(cluster, step_message.step_id)
     assert taken is not None
     with Session(cluster.engine) as session, session.begin():
-        assert step_updates.renew_leases(session, [taken.token, uuid4()], lease_seconds=60) == {taken.token: False}
+        lost = replace(taken, token=uuid4())
+        assert step_updates.renew_leases(session, [taken, lost], lease_seconds=60) == {taken.token: False}
         session.execute(update(Job).where(Job.id == job).values(cancel_requested_at=text("now()")))
-        assert step_updates.renew_leases(session, [taken.token], lease_seconds=60) == {taken.token: True}
-        assert step_updates.find_cancelled(session, [taken.token]) == [taken.token]
+        assert step_updates.renew_leases(session, [taken], lease_seconds=60) == {taken.token: True}
+        assert step_updates.find_cancelled(session, [taken]) == [taken.token]
 
 
 def test_creating_the_same_steps_twice_creates_them_once(cluster: Cluster) -> None:

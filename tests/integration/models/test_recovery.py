@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from models.broker_state import BrokerProcess, LossReason, SuspectedLoss, record_broker
-from models.recovery import forget_dispatches
+from models.recovery import find_open_partitions, forget_dispatches
 from models.step import Step
 from tests.conftest import Cluster
 from tests.jobs import add_jobs
@@ -76,7 +76,8 @@ def test_a_restart_puts_what_was_sent_last_in_doubt(
         session.execute(update(Step).where(Step.id == step_message.step_id).values(dispatched_at=sent))
     # It was down from 60 to 30 seconds ago, except in the life of the youngest.
     started = session.execute(select(func.now() - timedelta(seconds=30))).scalar_one()
-    assert forget_dispatches(session, SuspectedLoss(LossReason.RESTARTED, started)) == len(forgotten)
+    loss = SuspectedLoss(LossReason.RESTARTED, started)
+    assert forget_dispatches(session, find_open_partitions(session), loss) == len(forgotten)
     unsent = set(session.scalars(select(Step.id).where(Step.dispatched_at.is_(None))))
     assert unsent == {
         step_message.step_id for step_message, age in zip(step_messages, ages, strict=True) if age in forgotten

@@ -21,6 +21,8 @@ SENTENCES = st.tuples(st.lists(WORDS, min_size=1, max_size=9), ENDS).map(lambda 
 DOCUMENTS = st.lists(SENTENCES, min_size=1, max_size=14).map("".join)
 # Length of a chunk, and how far the next one begins before its end; negative for text between two chunks.
 CHUNKS = st.lists(st.tuples(st.integers(1, 60), st.integers(-20, 40)), min_size=1, max_size=8)
+# Its chunks are what the connection of a test returns.
+WAVE: Any = SimpleNamespace(job_id=uuid4(), round=0, inputs=[])
 INVENTED = "Boris replaced 9173 rusty cables of the bridge. Zhukov painted 8264 old nights in Aldbury."
 
 
@@ -34,7 +36,7 @@ def cut(document: str, chunks: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def make_grounder(document: str, spans: list[tuple[int, int]]) -> tuple[Grounder, Any]:
     """Return a grounder of a step that reads these chunks, and the step's claim."""
     connection: Any = SimpleNamespace(execute=lambda *_: spans)
-    merged = read_source_spans(connection, uuid4())
+    merged = read_source_spans(connection, WAVE)
     store: Any = SimpleNamespace(read_source=lambda _: [(start, document[start:end]) for start, end in merged])
     if len(spans) > 1:
         return Grounder(store, None), make_claim(chunks=None, inputs=[{}])
@@ -76,7 +78,7 @@ def test_a_quotation_is_what_the_document_has_at_its_span(document: str, chunks:
 
 def merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     connection: Any = SimpleNamespace(execute=lambda *_: spans)
-    return read_source_spans(connection, uuid4())
+    return read_source_spans(connection, WAVE)
 
 
 @given(DOCUMENTS)
