@@ -99,8 +99,11 @@ def read_states(engine: Engine) -> dict[str, tuple[str, str | None]]:
 def finish_open_jobs(engine: Engine) -> None:
     """Take back the steps of workers that died, and run steps until no job is open."""
     with Session(engine) as session, session.begin():
-        recovery.expire_leases_of(session, [WORKER])
-        assert len(recovery.take_back_lost(session)) == 1
+        lost = []
+        for steps in recovery.find_open_partitions(session):
+            recovery.expire_leases_of(session, steps, [WORKER])
+            lost += recovery.take_back_lost(session, steps)
+        assert len(lost) == 1
         session.execute(update(Step).where(Step.state == StepState.READY).values(available_at=text("now()")))
     worker = HandDrivenWorker(engine, FakeGenerator())
     waiting = select(Step.id).where(Step.state == StepState.READY).order_by(Step.level, Step.index).limit(1)
