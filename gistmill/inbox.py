@@ -17,7 +17,16 @@ from threading import Event
 from typing import Any, Self
 
 from gistmill.batch import Batch
-from gistmill.inbox_folder import ERROR_SUFFIX, Stamp, is_being_written, list_files, lock_folder, move_file, read_stamp
+from gistmill.inbox_folder import (
+    ERROR_SUFFIX,
+    Stamp,
+    is_being_written,
+    list_files,
+    lock_folder,
+    make_folder,
+    move_file,
+    read_stamp,
+)
 from models.errors import SettingsError, UnreachableError
 from models.full_disk import find_write_error
 from producer.options import SubmitOptions
@@ -126,7 +135,7 @@ class Inbox:
         """
         stop = stop or Event()
         if self._config.done_folder is not None:
-            self._config.done_folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._config.done_folder)
         with lock_folder(self._config.folder):
             while not stop.is_set():
                 ready = self._find_ready()

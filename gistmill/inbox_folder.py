@@ -67,8 +67,26 @@ def read_stamp(path: Path) -> Stamp | None:
     return status.st_size, status.st_mtime_ns
 
 
+def make_folder(folder: Path) -> None:
+    """Create the folder of read files, unless it is there.
+
+    Raises:
+        InboxError: it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InboxError(f"{folder} cannot be created ({error.strerror}); give another folder by --move-to") from error
+
+
 def move_file(path: Path, folder: Path) -> None:
-    """Move a file; an earlier one of the same name is kept beside it."""
+    """Move a file; an earlier one of the same name is kept beside it.
+
+    Raises:
+        InboxError: the folder is gone.
+    """
+    if not folder.is_dir():
+        raise InboxError(f"{folder} is gone, where read files are moved to; create it, or give another by --move-to")
     target, number = folder / path.name, 1
     while target.exists():
         number += 1

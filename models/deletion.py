@@ -14,7 +14,7 @@ from datetime import datetime
 from math import inf
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Engine, Select, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Engine, exists, func, literal, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
@@ -195,8 +195,11 @@ def delete_block(session: Session, deletion: Deletion) -> bool:
         False if nothing was left to delete, and the deletion is marked as finished.
     """
     request = DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
-    jobs = _lock_jobs(session, request)
-    if jobs:
+    while ids := _choose_jobs(session, request):
+        jobs = _lock_jobs(session, request, ids)
+        if not jobs:
+            # Others have changed all of them meanwhile, as a retry of a batch does: there may be more behind them.
+            continue
         jobs |= _lock_digests(session, list(jobs))
         deletion.jobs += len(jobs)
         steps = select(func.count()).select_from(Job).join(Step, of_job(Job.id)).where(Job.id.in_(jobs))
@@ -226,13 +229,15 @@ def _has_ended() -> ColumnElement[bool]:
     return Job.state.not_in(OPEN_STATES) & ~is_at_work
 
 
-def _lock_jobs(session: Session, request: DeletionRequest) -> dict[UUID, str]:
-    """Lock the next jobs to delete and return the document of each."""
-    chosen: Select[UUID] = select(Job.id).where(request.condition).limit(BLOCK_JOBS)
-    ids = sorted(session.scalars(chosen))
+def _choose_jobs(session: Session, request: DeletionRequest) -> Sequence[UUID]:
+    return session.scalars(select(Job.id).where(request.condition).limit(BLOCK_JOBS)).all()
+
+
+def _lock_jobs(session: Session, request: DeletionRequest, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Lock the jobs that are still to be deleted and return the document of each."""
     # In order of ids, so that two deletions cannot deadlock; asked again, because a job may have been retried.
     locked = select(Job.id, Job.document_sha256).where(Job.id.in_(ids), request.condition).order_by(Job.id)
-    rows = session.execute(locked.with_for_update(of=Job)).all() if ids else ()
+    rows = session.execute(locked.with_for_update(of=Job)).all()
     return {row.id: row.document_sha256 for row in rows}
 
 

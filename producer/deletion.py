@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
 
-from models.deletion import DeletionRequest, begin_deletion, begin_retention, carry_out, list_unfinished
+from models.deletion import DeletionRequest, begin_deletion, begin_retention, carry_out, list_unfinished, may_delete
 from models.errors import SettingsError, UnknownIdError
 from models.lookup import Target, find_target
 from models.session import explain_outage
@@ -112,6 +112,9 @@ def delete_requested(engine: Engine, request: DeletionRequest) -> DeletionRecord
         SettingsError: the role may not delete.
     """
     with explain_outage(engine), Session(engine) as session, session.begin():
+        # Before the row: a worker whose role may delete would carry it out.
+        if not may_delete(session):
+            raise SettingsError("the role of this database address may not delete; use that of gistmill_deleter")
         deletion_id = begin_deletion(session, request, by=_name_caller())
     with explain_outage(engine):
         carry_out(engine, deletion_id)

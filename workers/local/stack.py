@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -254,11 +254,13 @@ def _end_orphans(home: Home) -> None:
         is_ours = command[1:3] == ["-m", "workers"] or command[1:4] == ["-m", "gistmill", "serve"]
         is_worker = environment.get("GISTMILL_HOME") == str(home.folder) and is_ours
         if process.pid != os.getpid() and (is_worker or marks & set(command)):
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except psutil.TimeoutExpired:
-                process.kill()
+            # It may end by itself meanwhile, as others do at the end of their supervisor.
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+                try:
+                    process.wait(timeout=20)
+                except psutil.TimeoutExpired:
+                    process.kill()
 
 
 def _is_database_up(engine: Engine) -> bool:

@@ -226,3 +226,20 @@ async def test_an_event_loop_watches_a_folder(cluster: Cluster, inbox: Path) -> 
     async with gistmill.aconnect(cluster.database_url, cluster.broker_url) as client:
         await client.watch_folder(inbox, batch="inbox", interval=0.05, once=True)
     assert read_sources(cluster) == ["a.md", "b.txt"]
+
+
+def test_a_folder_of_read_files_that_cannot_be_made_or_is_gone_is_said(
+    cluster: Cluster, inbox: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(InboxError, match="taken cannot be created"):
+        run_once(cluster, inbox, done_folder=tmp_path / "taken")
+    done = tmp_path / "done"
+
+    def remove(_: object) -> None:
+        done.rmdir()
+
+    with gistmill.connect(cluster.database_url, cluster.broker_url) as client:
+        config = InboxConfig(inbox, "inbox", done_folder=done, interval=0.05, settle_seconds=0)
+        with pytest.raises(InboxError, match="done is gone"):
+            Inbox(client.submit, config, say=remove).run(once=True)
