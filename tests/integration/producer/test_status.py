@@ -71,7 +71,10 @@ def test_weights_that_nobody_serves_are_named(gistmill: Gistmill, driver: Driver
 
     done = gistmill("status", "pile")
 
-    assert "cpu@test (cpu, default: weights (f), 0 running); none serves reports: `gistmill worker --name reports`" in done.out
+    assert (
+        "cpu@test (cpu, default: weights (f), 0 running); none serves reports: `gistmill worker --name reports`"
+        in done.out
+    )
     assert gistmill("status", "pile", "--json").json["unserved"] == ["reports"]
 
 
