@@ -127,9 +127,7 @@ def test_roles_keep_their_rights_to_steps(cluster: Cluster) -> None:
         "SELECT grantee, privilege_type, column_name FROM information_schema.column_privileges "
         "WHERE table_name IN ('steps', 'step_attempts') AND grantee LIKE 'gistmill\\_%' ORDER BY 1, 2, 3"
     )
-    policies = text(
-        "SELECT policyname, cmd, roles FROM pg_policies WHERE tablename = 'steps' ORDER BY 1"
-    )
+    policies = text("SELECT policyname, cmd, roles FROM pg_policies WHERE tablename = 'steps' ORDER BY 1")
     with cluster.engine.connect() as connection:
         before = [connection.execute(statement).all() for statement in (granted, policies)]
     assert all(before)
