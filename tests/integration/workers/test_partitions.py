@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -99,7 +100,7 @@ def test_no_statement_of_a_worker_reads_more_than_one_partition(cluster: Cluster
             worker.run_all(run_rescue(cluster))
         store = StepStore(cluster.engine, worker.bell, worker_id="w1", lease_seconds=60)
         store.find_check_rate("default", "f")
-        store.read_source(claim)
+        store.read_source(replace(claim, inputs=[{"kind": "map", "level": 0, "index": 0}]))
         with Session(cluster.engine) as session:
             measure_rates(session, "default")
             mark_undispatched(session, [step_messages[0].step_id])
