@@ -7,10 +7,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import redis
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, text
 
+# Without partitions, whose rows are those of their tables.
+TABLES = """
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+"""
 # Matches in the text of whole rows; table is a name of our own schema.
 SEARCH = "SELECT DISTINCT hit[1] FROM {table} AS row, regexp_matches(row::text, :pattern, 'gi') AS hit"
+
+
+def list_tables(engine: Engine) -> set[str]:
+    """Return the names of all tables."""
+    with engine.connect() as connection:
+        return set(connection.scalars(text(TABLES)))
 
 
 def find_in_tables(engine: Engine, pattern: str) -> dict[str, set[str]]:
@@ -19,7 +30,7 @@ def find_in_tables(engine: Engine, pattern: str) -> dict[str, set[str]]:
     with engine.connect() as connection:
         # Uploaded files are bytes, which would be shown as hex digits.
         connection.execute(text("SET bytea_output = 'escape'"))
-        for table in inspect(engine).get_table_names():
+        for table in connection.scalars(text(TABLES)).all():
             found[table] = set(connection.scalars(text(SEARCH.format(table=table)), {"pattern": pattern}))
     return {table: hits for table, hits in found.items() if hits}
 
