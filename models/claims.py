@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, column, text
 
 from models.base import Json
-from models.lock_wait import LIMIT_LOCK_WAIT, limit_lock_wait
+from models.lock_wait import LIMIT_LOCK_WAIT, NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,12 @@ _CLAIM = text(CLAIM).columns(*(column(name) for name in Claim.__slots__))
 
 
 def claim_steps(
-    connection: Connection, steps: Mapping[UUID, UUID], *, worker: str, lease_seconds: float
+    connection: Connection,
+    steps: Mapping[UUID, UUID],
+    *,
+    worker: str,
+    lease_seconds: float,
+    lock_wait: str = NO_LIMIT,
 ) -> Mapping[UUID, Claim]:
     """Claim the ready ones of several steps, and return the claims by their tokens.
 
@@ -119,13 +124,14 @@ def claim_steps(
         steps: the id of a step by the token of its claim.
         worker: id of the registered worker.
         lease_seconds: length of the leases.
+        lock_wait: longest wait for a step's row (see ``lock_wait``).
     """
     values = {
         "step_ids": list(steps.values()),
         "tokens": list(steps),
         "worker": worker,
         "lease_length": timedelta(seconds=lease_seconds),
-        "lock_wait": limit_lock_wait(len(steps)),
+        "lock_wait": lock_wait,
     }
     found = (Claim(*row) for row in connection.execute(_CLAIM, values))
     return {claim.token: claim for claim in found}

@@ -1,7 +1,8 @@
-"""Limit on the wait for a row lock in statements that write several steps at once.
+"""Limit on the wait for a row lock in statements that others wait for.
 
-Such a statement holds the locks that it has while it waits for the next one, so one locked row, of a transaction that
-a frozen process left open, would stop all of its steps. Two such statements could also wait for each other.
+A statement that writes several steps holds the locks that it has while it waits for the next one, and further steps
+wait for it, so one locked row, of a transaction that a frozen process left open, would stop all steps of a worker. Two
+such statements could also wait for each other.
 """
 
 from __future__ import annotations
@@ -11,8 +12,3 @@ LIMIT_LOCK_WAIT = "set_config('lock_timeout', :lock_wait, true)"
 # Longer than the transactions of other workers, shorter than Postgres waits before it looks for a deadlock (1 s).
 GROUP_WAIT = "200ms"
 NO_LIMIT = "0"
-
-
-def limit_lock_wait(steps: int) -> str:
-    """Return the limit of a statement that writes so many steps; one alone waits for as long as it takes."""
-    return GROUP_WAIT if steps > 1 else NO_LIMIT

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from models.base import Json, constant
 from models.claims import Claim
 from models.job import Job
-from models.lock_wait import LIMIT_LOCK_WAIT, limit_lock_wait
+from models.lock_wait import LIMIT_LOCK_WAIT, NO_LIMIT
 from models.step import CachedResult, Step, StepState
 
 
@@ -154,8 +154,16 @@ _FINISH = select(Job).from_statement(text(FINISH).columns(*_JOB_COLUMNS)).execut
 _FINISH_SIBLINGS = text(FINISH_SIBLINGS).columns(column("done_token"))
 
 
-def end_siblings(connection: Connection, results: Sequence[tuple[Claim, StepResult]], *, worker: str) -> set[UUID]:
+def end_siblings(
+    connection: Connection, results: Sequence[tuple[Claim, StepResult]], *, worker: str, lock_wait: str = NO_LIMIT
+) -> set[UUID]:
     """Store the results of steps and count them as ended, as far as other steps of their waves are unfinished.
+
+    Args:
+        connection: commits at once.
+        results: the claims of the steps with their results.
+        worker: id of the registered worker.
+        lock_wait: longest wait for a job's row (see ``lock_wait``).
 
     Returns:
         The tokens of the claims that ended. Nothing is written for the others: the last of a wave, those of a job that
@@ -166,7 +174,7 @@ def end_siblings(connection: Connection, results: Sequence[tuple[Claim, StepResu
     for claim, result in results:
         endings.append(_describe_end(claim, result) | {"place": places[claim.job_id]})
         places[claim.job_id] += 1
-    values = {"endings": _encode(endings), "worker": worker, "lock_wait": limit_lock_wait(len(endings))}
+    values = {"endings": _encode(endings), "worker": worker, "lock_wait": lock_wait}
     return set(connection.scalars(_FINISH_SIBLINGS, values))
 
 

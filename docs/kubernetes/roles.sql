@@ -89,10 +89,11 @@ GRANT INSERT, UPDATE ON cached_results TO gistmill_worker;
 GRANT EXECUTE ON FUNCTION add_step_partitions TO gistmill_worker;
 
 -- Deletion is a right of its own: `gistmill delete` and the daily `gistmill delete --expired`. The update of one column
--- is the right to lock a row; what goes with a job goes by its foreign keys and triggers. The function drops the steps of a
--- month that has no job at work.
+-- is the right to lock a row; what goes with a job goes by its foreign keys and triggers. A batch that stays loses its
+-- paths, which name files. The function drops the steps of a month that has no job at work.
 GRANT EXECUTE ON FUNCTION drop_step_partition TO gistmill_deleter;
-GRANT DELETE ON jobs, documents, batches, files TO gistmill_deleter;
+GRANT DELETE ON jobs, documents, batches, files, idempotency_keys TO gistmill_deleter;
+GRANT UPDATE (options) ON batches TO gistmill_deleter;
 GRANT UPDATE (priority) ON jobs TO gistmill_deleter;
 GRANT UPDATE (created_at) ON documents TO gistmill_deleter;
 GRANT INSERT, UPDATE ON deletions TO gistmill_deleter;

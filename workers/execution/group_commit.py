@@ -10,7 +10,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+import structlog
 from sqlalchemy.exc import DBAPIError
+
+from models.lock_wait import GROUP_WAIT, NO_LIMIT
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,10 +40,11 @@ class GroupCommit(Generic[T, R]):
     """Runs calls in groups; thread-safe.
 
     Args:
-        run: runs a group in one transaction and returns the results in order.
+        run: runs a group in one transaction, which may wait for a row lock as long as its second argument says, and
+            returns the results in order.
     """
 
-    def __init__(self, run: Callable[[Sequence[T]], Sequence[R]]) -> None:
+    def __init__(self, run: Callable[[Sequence[T], str], Sequence[R]]) -> None:
         self._run = run
         self._lock = threading.Lock()
         self._is_busy = False
@@ -47,8 +53,8 @@ class GroupCommit(Generic[T, R]):
     def call(self, item: T) -> R:
         """Run a call, with others or alone, and return its result.
 
-        A group of several that fails has changed nothing; each of its calls is run alone, so that an error is raised
-        only where it belongs.
+        A group that fails has changed nothing; each of its calls is run alone then, beside the next group, so that an
+        error is raised only where it belongs, and a locked row stops only those who need it.
         """
         call = _Call[T, R](item)
         with self._lock:
@@ -58,18 +64,17 @@ class GroupCommit(Generic[T, R]):
             call.turn.acquire()
         if not call.has_ended:
             self._run_waiting()
-        return self._run([item])[0] if call.result is None else call.result[0]
+        return self._run([item], NO_LIMIT)[0] if call.result is None else call.result[0]
 
     def _run_waiting(self) -> None:
         with self._lock:
             group, self._waiting = self._waiting, []
         try:
-            results = self._run([call.item for call in group])
+            results = self._run([call.item for call in group], GROUP_WAIT)
             for call, result in zip(group, results, strict=True):
                 call.result = (result,)
-        except DBAPIError:
-            if len(group) == 1:
-                raise
+        except DBAPIError as error:
+            log.debug("group_run_call_by_call", calls=len(group), error=type(error.orig).__name__)
         finally:
             self._end(group)
 

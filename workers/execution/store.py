@@ -138,13 +138,19 @@ class StepStore:
         """Publish the messages of committed steps; the reclaimer publishes those that fail."""
         self._publisher.publish(step_messages)
 
-    def _claim_all(self, steps: Sequence[UUID]) -> list[Claim | None]:
+    def _claim_all(self, steps: Sequence[UUID], lock_wait: str) -> list[Claim | None]:
         tokens = {uuid.uuid4(): step for step in steps}
-        found = self._run(claims.claim_steps, tokens, worker=self.worker_id, lease_seconds=self._lease_seconds)
+        found = self._run(
+            claims.claim_steps,
+            tokens,
+            worker=self.worker_id,
+            lease_seconds=self._lease_seconds,
+            lock_wait=lock_wait,
+        )
         return [found.get(token) for token in tokens]
 
-    def _end_all(self, endings: Sequence[tuple[Claim, StepResult]]) -> list[bool]:
-        ended = self._run(results.end_siblings, endings, worker=self.worker_id)
+    def _end_all(self, endings: Sequence[tuple[Claim, StepResult]], lock_wait: str) -> list[bool]:
+        ended = self._run(results.end_siblings, endings, worker=self.worker_id, lock_wait=lock_wait)
         return [claim.token in ended for claim, _ in endings]
 
     def _mark(self, steps: Sequence[UUID]) -> None:

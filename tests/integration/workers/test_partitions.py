@@ -113,7 +113,7 @@ def test_no_statement_of_a_worker_reads_more_than_one_partition(cluster: Cluster
     read_otherwise = [read for statement, read in seen if not statement.startswith("SELECT (EXISTS")]
     assert set().union(*read_otherwise) == {f"{NOW:%Y_%m}"}
     statements = " ".join(statement for statement, _ in seen)
-    for part in ("attempt = steps.attempt + 1", "WITH job AS", "cached_results", "SELECT steps.inputs", "LATERAL"):
+    for part in ("attempt = steps.attempt + 1", "WITH ending AS", "cached_results", "SELECT steps.inputs", "LATERAL"):
         assert part in statements
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from sqlalchemy.exc import DataError
 
+from models.lock_wait import GROUP_WAIT, NO_LIMIT
 from tests.processes import PATIENCE
 from workers.execution.group_commit import GroupCommit
 
@@ -20,11 +21,13 @@ class Statement:
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
+        self.limits: list[str] = []
         self.has_begun = threading.Event()
         self.may_end = threading.Event()
 
-    def run(self, numbers: Sequence[int]) -> list[str]:
+    def run(self, numbers: Sequence[int], lock_wait: str) -> list[str]:
         self.groups.append(list(numbers))
+        self.limits.append(lock_wait)
         self.has_begun.set()
         assert self.may_end.wait(PATIENCE)
         if FAULTY in numbers:
@@ -59,13 +62,15 @@ def test_a_group_that_fails_is_run_call_by_call_so_that_only_the_faulty_one_rais
     with pytest.raises(DataError):
         calls[1].result()
     assert [len(group) for group in statement.groups] == [1, 3, 1, 1, 1]
+    assert statement.limits == [GROUP_WAIT] * 2 + [NO_LIMIT] * 3
 
 
-def test_a_call_alone_raises_its_error_and_lets_the_next_one_run() -> None:
+def test_a_call_alone_that_fails_is_run_again_without_a_limit_and_raises_its_error() -> None:
     statement = Statement()
     statement.may_end.set()
     commit = GroupCommit(statement.run)
     with pytest.raises(DataError):
         commit.call(FAULTY)
     assert commit.call(1) == "result 1"
-    assert statement.groups == [[FAULTY], [1]]
+    assert statement.groups == [[FAULTY], [FAULTY], [1]]
+    assert statement.limits == [GROUP_WAIT, NO_LIMIT, GROUP_WAIT]
