@@ -55,18 +55,19 @@ class DeletionRequest:
                 return Job.id == UUID(self.subject)
             case DeletionKind.DOCUMENT:
                 return Job.document_sha256 == self.subject
-            case DeletionKind.AGE:
-                return (Job.finished_at < datetime.fromisoformat(self.subject)) & _has_ended()
-            case DeletionKind.RETENTION:
-                days = int(self.subject) if self.subject else None
-                # What no batch keeps less long is not looked at.
-                least = select(func.least(func.min(Batch.retention_days), days)).scalar_subquery()
-                is_past = Job.finished_at < _days_ago(func.coalesce(Batch.retention_days, days))
-                return (
-                    (Job.finished_at < _days_ago(least))
-                    & exists().where(Batch.id == Job.batch_id, is_past)
-                    & _has_ended()
-                )
+            case DeletionKind.AGE | DeletionKind.RETENTION:
+                return self.age_condition & _has_ended()
+
+    @property
+    def age_condition(self) -> ColumnElement[bool]:
+        """SQL condition that a job, which may be at work again, ended long enough ago."""
+        if self.kind is DeletionKind.AGE:
+            return Job.finished_at < datetime.fromisoformat(self.subject)
+        days = int(self.subject) if self.subject else None
+        # What no batch keeps less long is not looked at.
+        least = select(func.least(func.min(Batch.retention_days), days)).scalar_subquery()
+        is_past = Job.finished_at < _days_ago(func.coalesce(Batch.retention_days, days))
+        return (Job.finished_at < _days_ago(least)) & exists().where(Batch.id == Job.batch_id, is_past)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def carry_out(engine: Engine, deletion_id: UUID, *, seconds: float = inf, waits:
         deletion = session.get(Deletion, deletion_id)
         request = None if deletion is None else DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
     if request is not None and request.kind in AGED_KINDS:
-        drop_months(engine, deletion_id, request.condition)
+        drop_months(engine, deletion_id, request.age_condition)
     while True:
         try:
             with Session(engine) as session, session.begin():

@@ -22,7 +22,7 @@ MAX_CLOCK_ERROR = timedelta(days=1)
 DROP = "drop_step_partition(integer, timestamptz)"
 
 
-def drop_months(engine: Engine, deletion_id: UUID, is_chosen: ColumnElement[bool]) -> None:
+def drop_months(engine: Engine, deletion_id: UUID, is_old: ColumnElement[bool]) -> None:
     """Drop the steps of the past months of which no job stays.
 
     A month whose table is in use, or whose job has just been retried, keeps its rows: the blocks delete them.
@@ -30,7 +30,7 @@ def drop_months(engine: Engine, deletion_id: UUID, is_chosen: ColumnElement[bool
     Args:
         engine: of the results database.
         deletion_id: the deletion, which counts the steps.
-        is_chosen: SQL condition that a job is to be deleted.
+        is_old: SQL condition that a job ended long enough ago; the function finds those that are at work again.
     """
     this_month = month_of(datetime.now(UTC) - MAX_CLOCK_ERROR)
     with Session(engine) as session:
@@ -39,13 +39,13 @@ def drop_months(engine: Engine, deletion_id: UUID, is_chosen: ColumnElement[bool
         ranges = [steps for steps in list_ranges(session) if (steps.month or this_month) < this_month]
     for steps in ranges:
         with Session(engine) as session, session.begin():
-            _drop_month(session, deletion_id, steps, is_chosen)
+            _drop_month(session, deletion_id, steps, is_old)
 
 
-def _drop_month(session: Session, deletion_id: UUID, steps: StepRange, is_chosen: ColumnElement[bool]) -> None:
+def _drop_month(session: Session, deletion_id: UUID, steps: StepRange, is_old: ColumnElement[bool]) -> None:
     checked_at = session.scalar(select(func.clock_timestamp()))
     is_of_month = func.first_step_id(Job.id, type_=Uuid()) == steps.first
-    if session.scalar(select(exists().where(is_of_month, is_chosen.is_not(True)))):
+    if session.scalar(select(exists().where(is_of_month, is_old.is_not(True)))):
         return
     count = session.scalar(select(func.count()).select_from(Step).where(in_range(steps))) or 0
     if session.scalar(select(func.drop_step_partition(steps.month, checked_at))):

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, t
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from models.base import constant
 from models.broker_state import SuspectedLoss
 from models.job import OPEN_STATES, Job, JobState
 from models.outbox import MESSAGE, message_of
@@ -31,6 +32,9 @@ BATCH_ROWS = 1_000
 BROKER_LOSS_WINDOW = timedelta(seconds=10)
 # ... and an error of 3 s in a start time that is computed from the uptime, which is in whole seconds.
 START_ERROR = timedelta(seconds=3)
+# Written as constants: a plan that Postgres keeps for all parameters could use no index of open steps.
+IS_READY = Step.state == constant(StepState.READY)
+IS_RUNNING = Step.state == constant(StepState.RUNNING)
 # Longest pause after a crash of a step; the pauses are 1, 2, 4, ... seconds.
 MAX_BACKOFF_SECONDS = 60
 # A message may wait for hours behind others. It is sent again after this time in case it was lost, ...
@@ -66,7 +70,7 @@ def find_open_partitions(session: Session) -> list[StepRange]:
 
 
 def _has_open_step(session: Session, steps: StepRange) -> bool:
-    found = (exists().where(in_range(steps), Step.state == state) for state in (StepState.READY, StepState.RUNNING))
+    found = (exists().where(in_range(steps), is_open) for is_open in (IS_READY, IS_RUNNING))
     return bool(session.scalar(select(or_(*found))))
 
 
@@ -88,7 +92,7 @@ def expire_leases_of(session: Session, steps: StepRange, workers: Sequence[str])
         .where(
             in_range(steps),
             Step.lease_owner.in_(workers),
-            Step.state == StepState.RUNNING,
+            IS_RUNNING,
             Step.lease_until > func.now(),
         )
         .values(lease_until=func.now() - timedelta(microseconds=1))
@@ -109,7 +113,7 @@ def take_back_lost(session: Session, steps: StepRange) -> list[LostStep]:
     """
     expired = (
         select(Step.id)
-        .where(in_range(steps), Step.state == StepState.RUNNING, Step.lease_until < func.now())
+        .where(in_range(steps), IS_RUNNING, Step.lease_until < func.now())
         .order_by(Step.lease_until)
         .limit(BATCH_ROWS)
         .with_for_update(skip_locked=True)
@@ -138,13 +142,13 @@ def take_back_lost(session: Session, steps: StepRange) -> list[LostStep]:
 
 def dispatch_waiting(session: Session, steps: StepRange) -> list[StepMessage]:
     """Mark ready steps that have no message as dispatched, and return the messages to publish after the commit."""
-    waiting = and_(Step.state == StepState.READY, Step.dispatched_at.is_(None), Step.available_at <= func.now())
+    waiting = and_(IS_READY, Step.dispatched_at.is_(None), Step.available_at <= func.now())
     return _dispatch(session, steps, waiting)
 
 
 def find_ready_queues(session: Session, steps: StepRange) -> list[str]:
     """Return the queues that have a ready step, by a loose index scan."""
-    is_ready = and_(in_range(steps), Step.state == StepState.READY)
+    is_ready = and_(in_range(steps), IS_READY)
     first = select(func.min(Step.queue).label("queue")).where(is_ready).cte("queues", recursive=True)
     following = select(func.min(Step.queue)).where(is_ready, Step.queue > first.c.queue).scalar_subquery()
     queues = first.union_all(select(following).where(first.c.queue.is_not(None)))
@@ -173,7 +177,7 @@ def dispatch_old(session: Session, steps: StepRange) -> list[StepMessage]:
 
 def _is_dispatched_before(seconds: float) -> ColumnElement[bool]:
     return and_(
-        Step.state == StepState.READY,
+        IS_READY,
         Step.dispatched_at < func.now() - timedelta(seconds=seconds),
         Step.available_at <= func.now(),
     )
@@ -197,7 +201,7 @@ def forget_dispatches(session: Session, partitions: Sequence[StepRange], loss: S
     """Mark ready steps as not dispatched: all, or those of the last seconds before a restart that kept the data."""
     latest = [] if loss.started is None else [_find_last_dispatch(session, part, loss.started) for part in partitions]
     since = max((found for found in latest if found is not None), default=None)
-    is_sent = and_(Step.state == StepState.READY, Step.dispatched_at.is_not(None))
+    is_sent = and_(IS_READY, Step.dispatched_at.is_not(None))
     if since is not None:
         is_sent = and_(is_sent, Step.dispatched_at > since - BROKER_LOSS_WINDOW)
     forgotten = 0
@@ -209,7 +213,7 @@ def forget_dispatches(session: Session, partitions: Sequence[StepRange], loss: S
 
 def _find_last_dispatch(session: Session, steps: StepRange, started: datetime) -> datetime | None:
     """Return the time of the last dispatch before the broker's process started."""
-    earlier = and_(in_range(steps), Step.state == StepState.READY, Step.dispatched_at <= started - START_ERROR)
+    earlier = and_(in_range(steps), IS_READY, Step.dispatched_at <= started - START_ERROR)
     return session.scalar(select(func.max(Step.dispatched_at)).where(earlier))
 
 
@@ -234,11 +238,11 @@ def finish_cancel(session: Session, job_id: UUID) -> bool:
         return False
     session.execute(
         update_steps()
-        .where(of_job(job_id), Step.state == StepState.READY)
+        .where(of_job(job_id), IS_READY)
         .values(state=StepState.CANCELLED, finished_at=func.clock_timestamp())
     )
     # Queried after the update, which waits for uncommitted claims; an earlier query would miss them.
-    if session.scalar(select(exists().where(of_job(job_id), Step.state == StepState.RUNNING))):
+    if session.scalar(select(exists().where(of_job(job_id), IS_RUNNING))):
         return False
     end_job(job, JobState.CANCELLED, reason="cancelled by request")
     return True

@@ -51,8 +51,8 @@ def measure_speed(session: Session, batch_id: UUID) -> Speed | None:
 
 def count_remaining_calls(session: Session, progress: BatchProgress) -> float:
     """Estimate the remaining calls: the rest of running jobs, the mean of planned jobs per queued job, and checks."""
-    calls_of_job = Job.plan["chunks"].astext.cast(Integer) + case((Job.strategy == "map-reduce", 1), else_=0)
-    planned = select(func.avg(calls_of_job), func.sum(calls_of_job).filter(Job.state == JobState.RUNNING)).where(
+    calls = Job.plan["chunks"].astext.cast(Integer) + case((Job.strategy == "map-reduce", 1), else_=0)
+    planned = select(func.avg(calls), func.sum(calls).filter(Job.state == JobState.RUNNING)).where(
         Job.batch_id == progress.batch_id, Job.plan.is_not(None)
     )
     per_job, of_running = session.execute(planned).one()

@@ -107,7 +107,6 @@ class Bench:
             recovery.find_cancelling(session)
             for steps in recovery.find_open_partitions(session):
                 recovery.take_back_lost(session, steps)
-            for steps in recovery.find_open_partitions(session):
                 recovery.dispatch_waiting(session, steps)
                 recovery.find_ready_queues(session, steps)
                 recovery.dispatch_forgotten(session, steps, [("reduce.default", 3), ("map.default", 0)], 30)
@@ -161,7 +160,7 @@ class Bench:
             end = datetime(1970 + (oldest + 1) // 12, (oldest + 1) % 12 + 1, 1, tzinfo=UTC)
             request = DeletionRequest(DeletionKind.AGE, end.isoformat())
             deletion = begin_deletion(session, request, by="bench")
-        drop_months(self._engine, deletion, request.condition)
+        drop_months(self._engine, deletion, request.age_condition)
         with self._engine.connect() as connection:
             steps = connection.execute(text("SELECT steps FROM deletions WHERE id = :id"), {"id": deletion})
             return int(steps.scalar_one())
