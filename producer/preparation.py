@@ -140,7 +140,7 @@ def prepare_submission(
         webhook: address that is called when the batch has ended.
 
     Raises:
-        SubmissionError: the name, the priority or the number of days is invalid.
+        SubmissionError: a path, the name, the priority or the number of days is invalid.
         SettingsError: an option is invalid.
     """
     of_reading, of_jobs = split_options(given)
@@ -148,6 +148,9 @@ def prepare_submission(
     reading = Reading(documents, **of_reading)
     options = build_job_options(of_jobs)
     paths = list_paths(documents)
+    for number, path in enumerate(paths or (), 1):
+        if "\0" in path:
+            raise SubmissionError(f"document {number}: {path!r} is no path or URL, because it holds a NUL character")
     if name is not None:
         batch = check_name(name)
     else:

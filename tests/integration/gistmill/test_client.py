@@ -177,6 +177,7 @@ def test_a_reader_of_the_events_is_told_all_and_nothing_is_warned_of(
         (make_documents(), {"name": " "}, "--batch needs a name that is not blank"),
         (make_documents(), {"name": "a\0"}, "cannot be stored as the name of a batch"),
         (make_documents(), {"id_column": "a\0"}, "option id_column holds NUL characters"),
+        (["a\0.md"], {}, "because it holds a NUL character"),
         (make_documents(), {"priority": "urgent"}, "priority 'urgent' is not one of low, normal, high"),
         (make_documents(), {"style": "few-shot"}, r"style few-shot and examples \(--examples\) go together"),
         (make_documents(), {"temperature": 99}, "generation.temperature"),
