@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from models import claims, outbox, results, step_updates
 from models.claims import Claim
 from models.job import Job
+from models.lock_wait import GROUP_WAIT
 from models.outbox import NewStep
 from models.results import StepResult
 from models.step import Step, StepAttempt
@@ -108,9 +109,8 @@ def claim_maps(cluster: Cluster, count: int) -> tuple[UUID, list[Claim]]:
 def end_together(cluster: Cluster, ended: Sequence[Claim]) -> set[UUID]:
     """End steps in one statement, and return the tokens of those that it ended."""
     with cluster.engine.begin() as connection:
-        return results.end_siblings(
-            connection, [(claim, StepResult(output=f"part {claim.index}")) for claim in ended], worker="w1"
-        )
+        endings = [(claim, StepResult(output=f"part {claim.index}")) for claim in ended]
+        return results.end_siblings(connection, endings, worker="w1", lock_wait=GROUP_WAIT)
 
 
 def test_steps_that_end_together_are_counted_together_and_leave_the_last_of_their_wave(cluster: Cluster) -> None:
@@ -156,5 +156,6 @@ def test_steps_that_end_together_do_not_wait_for_a_job_that_another_has_locked(c
 def test_the_limit_on_the_wait_for_locks_ends_with_its_statement(cluster: Cluster) -> None:
     _, taken = claim_maps(cluster, 3)
     with cluster.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        results.end_siblings(connection, [(claim, StepResult(output="part")) for claim in taken], worker="w1")
+        endings = [(claim, StepResult(output="part")) for claim in taken]
+        results.end_siblings(connection, endings, worker="w1", lock_wait=GROUP_WAIT)
         assert connection.scalar(text("SHOW lock_timeout")) == "0"
