@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from models.lock_wait import GROUP_WAIT, NO_LIMIT
 
-log = structlog.get_logger()
+# SQLSTATE of a wait for a lock that took too long.
+LOCKED_STATE = "55P03"
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,8 +53,9 @@ class GroupCommit(Generic[T, R]):
     def call(self, item: T) -> R:
         """Run a call, with others or alone, and return its result.
 
-        A group that fails has changed nothing; each of its calls is run alone then, beside the next group, so that an
-        error is raised only where it belongs, and a locked row stops only those who need it.
+        A group that fails has changed nothing. If it has several calls, or waited too long for a lock, each call is run
+        alone, beside the next group, so that an error is raised only where it belongs, and a locked row stops only
+        those who need it.
         """
         call = _Call[T, R](item)
         with self._lock:
@@ -74,7 +75,8 @@ class GroupCommit(Generic[T, R]):
             for call, result in zip(group, results, strict=True):
                 call.result = (result,)
         except DBAPIError as error:
-            log.debug("group_run_call_by_call", calls=len(group), error=type(error.orig).__name__)
+            if len(group) == 1 and getattr(error.orig, "sqlstate", None) != LOCKED_STATE:
+                raise
         finally:
             self._end(group)
 

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from sqlalchemy.exc import DataError
+from psycopg.errors import LockNotAvailable
+from sqlalchemy.exc import DataError, OperationalError
 
 from models.lock_wait import GROUP_WAIT, NO_LIMIT
 from tests.processes import PATIENCE
 from workers.execution.group_commit import GroupCommit
 
 FAULTY = 7
+LOCKED = 8
 
 
 class Statement:
@@ -30,6 +32,8 @@ class Statement:
         self.limits.append(lock_wait)
         self.has_begun.set()
         assert self.may_end.wait(PATIENCE)
+        if LOCKED in numbers and lock_wait != NO_LIMIT:
+            raise OperationalError("a statement", None, LockNotAvailable())
         if FAULTY in numbers:
             raise DataError("a statement", None, Exception("invalid"))
         return [f"result {number}" for number in numbers]
@@ -65,12 +69,19 @@ def test_a_group_that_fails_is_run_call_by_call_so_that_only_the_faulty_one_rais
     assert statement.limits == [GROUP_WAIT] * 2 + [NO_LIMIT] * 3
 
 
-def test_a_call_alone_that_fails_is_run_again_without_a_limit_and_raises_its_error() -> None:
+def test_a_call_alone_raises_its_error_and_lets_the_next_one_run() -> None:
     statement = Statement()
     statement.may_end.set()
     commit = GroupCommit(statement.run)
     with pytest.raises(DataError):
         commit.call(FAULTY)
     assert commit.call(1) == "result 1"
-    assert statement.groups == [[FAULTY], [FAULTY], [1]]
-    assert statement.limits == [GROUP_WAIT, NO_LIMIT, GROUP_WAIT]
+    assert statement.groups == [[FAULTY], [1]]
+
+
+def test_a_call_alone_that_finds_a_locked_row_waits_for_it_beside_the_next_calls() -> None:
+    statement = Statement()
+    statement.may_end.set()
+    commit = GroupCommit(statement.run)
+    assert commit.call(LOCKED) == f"result {LOCKED}"
+    assert statement.limits == [GROUP_WAIT, NO_LIMIT]
