@@ -171,8 +171,9 @@ def carry_out(engine: Engine, deletion_id: UUID, *, seconds: float = inf, waits:
     until = time.monotonic() + seconds
     with Session(engine) as session:
         deletion = session.get(Deletion, deletion_id)
-        request = None if deletion is None else DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
-    if request is not None and request.kind in AGED_KINDS:
+    # Once, before the first block: the search of a month reads all its jobs.
+    if deletion is not None and deletion.kind in AGED_KINDS and deletion.jobs == 0:
+        request = DeletionRequest(DeletionKind(deletion.kind), deletion.subject)
         drop_months(engine, deletion_id, request.age_condition)
     while True:
         try:

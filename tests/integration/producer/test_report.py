@@ -275,6 +275,7 @@ def test_a_link_leads_to_its_document_however_many_stand_before_it(page_file: Pa
 
     place = "() => document.querySelector('#copy-20').getBoundingClientRect().top"
     wait_until(lambda: 0 <= page.evaluate(place) < 60, "the document is at the top")
+    assert page.url.endswith("#copy-20")
     page.context.close()
 
 
