@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: install browser documents demo test test-all test-engines lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
-	bench-submit bench-faults bench-serve bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
+	bench-submit bench-faults bench-memory bench-serve bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
 
 install: $(STAMP)
 
@@ -117,6 +117,14 @@ bench-submit: install
 # Worker crashes, restarts of Postgres, connections that drop, strangers' transactions: what is lost, and for how long.
 bench-faults: install
 	$(BIN)/python -m tests.bench.bench_faults
+
+ENGINE ?= null
+STEPS ?= 50000
+WORKERS ?= 1
+
+# Memory, open files, threads and connections while STEPS steps of ENGINE (null, tiny or packaged) go through WORKERS processes.
+bench-memory: install
+	$(BIN)/python -m tests.bench.bench_memory --engine $(ENGINE) --steps $(STEPS) --workers $(WORKERS)
 
 bench-serve: install
 	$(BIN)/python -m tests.bench.bench_serve

@@ -60,7 +60,23 @@ class Behaviour:
     seconds: tuple[float, float] = (0.0, 0.0)
 
 
-class SwitchedGenerator(FakeGenerator):
+class ForgetfulGenerator(FakeGenerator):
+    """Keeps no prompts, as nobody reads them in a worker and they would fill its memory."""
+
+    def generate(
+        self,
+        prompt: Prompt,
+        params: GenerationParams,
+        *,
+        deadline: float | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Generation:
+        generation = super().generate(prompt, params, deadline=deadline, cancelled=cancelled)
+        self.prompts.clear()
+        return generation
+
+
+class SwitchedGenerator(ForgetfulGenerator):
     """Answers at once, or as its switches say; half of what it writes is true."""
 
     def __init__(self, behaviour: Behaviour) -> None:
@@ -88,9 +104,7 @@ class SwitchedGenerator(FakeGenerator):
         reason = self._hold(deadline, cancelled)
         if reason is not None:
             return self._end(prompt, "", reason, time.monotonic())
-        generation = super().generate(prompt, params, deadline=deadline, cancelled=cancelled)
-        self.prompts.clear()
-        return generation
+        return super().generate(prompt, params, deadline=deadline, cancelled=cancelled)
 
     def _hang(self) -> bool:
         """Stand still while a switch says so; return whether one did."""
@@ -189,7 +203,7 @@ def describe_command(*arguments: str, **environment: str) -> list[str]:
 def load_fake(_: Settings) -> Served:
     """Return an engine that takes as long for a step as the command line says."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
-    generator = FakeGenerator(seconds=lambda: seconds)
+    generator = ForgetfulGenerator(seconds=lambda: seconds)
     return Served(generator, device="cpu", seconds_since_progress=lambda: 0.0, close=lambda: None)
 
 

@@ -69,6 +69,10 @@ STOP_WORDS = frozenset(STOPWORDS_EN_PLUS) - NUMERALS.keys()
 
 _stemmer = PorterStemmer()
 
+# Characters of a text whose content words are kept: a sentence is compared with many others, a summary only once, and
+# thousands of summaries would fill the memory of a worker.
+MAX_KEPT_CHARACTERS = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -113,9 +117,18 @@ def find_words(text: str) -> Iterator[tuple[int, int]]:
             yield match.span()
 
 
-@lru_cache(maxsize=100_000)
 def read_content(text: str) -> frozenset[str]:
     """Return the keys of the content words of a text."""
+    return _read_sentence_content(text) if len(text) <= MAX_KEPT_CHARACTERS else _read_content(text)
+
+
+# Enough for the sentences of a long document; each takes about 1 KB.
+@lru_cache(maxsize=8_192)
+def _read_sentence_content(text: str) -> frozenset[str]:
+    return _read_content(text)
+
+
+def _read_content(text: str) -> frozenset[str]:
     return frozenset(word.key for word in read_words(text) if word.is_content)
 
 
