@@ -1,8 +1,9 @@
 import unicodedata
+import weakref
 
 import pytest
 
-from workers.evaluation.lexical import Overlap, index_source, read_words, split_sentences
+from workers.evaluation.lexical import Overlap, index_source, read_content, read_words, split_sentences
 
 
 def keys(text: str) -> list[str]:
@@ -186,3 +187,11 @@ def test_a_stop_within_a_sentence_ends_none(sentence: str) -> None:
 
 def test_letters_without_case_begin_sentences_behind_short_words() -> None:
     assert len(split_sentences("پل باز شد. آیا مردم خوشحالند؟ بله. می\u200cروند.")) == 4
+
+
+def test_the_words_of_a_sentence_are_kept_and_those_of_a_whole_text_are_not() -> None:
+    sentence = "The council closed the northern bridge on Friday."
+    content = weakref.ref(read_content(sentence * 20))
+
+    assert content() is None
+    assert read_content(sentence) is read_content(sentence)
