@@ -34,7 +34,8 @@ STATUS_OF_ERROR: tuple[tuple[type[GistmillError], int], ...] = (
 UPLOAD_REMEDY = "free some space there, or start the server with TMPDIR on a larger disk, and send the request again"
 # A request that is well formed and cannot be done: the status of every other error.
 UNPROCESSABLE = 422
-TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error"}
+TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error",
+         429: "rate_limit_error"}  # fmt: skip
 SERVER_ERROR = 500
 
 
@@ -95,6 +96,7 @@ DESCRIPTIONS = {
     413: "The body is larger than is allowed.",
     415: "The body has another type than is read here.",
     422: "A value is not allowed, or the documents cannot be used.",
+    429: "Too many wrong tokens came from the address; the header Retry-After says when to try again.",
     501: "The server lacks a library for this.",
     503: "A server of the cluster does not answer, or has no room.",
     507: "The server has no room for an upload.",
