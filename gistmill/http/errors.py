@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 from gistmill.errors import MissingLibraryError
 from models.errors import FullDiskError, GistmillError, NameInUseError, UnknownIdError, UnreachableError
 from models.full_disk import find_write_error
+from models.validation import describe_first_error
 
 LOGGER = logging.getLogger("gistmill.http")
 
@@ -148,9 +149,8 @@ def _answer_ours(_: Request, error: Exception) -> JSONResponse:
 def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return answer_error(UNPROCESSABLE, f"{place}: {first['msg'].removeprefix('Value error, ')}", param=place)
+    place, words = describe_first_error(error)
+    return answer_error(UNPROCESSABLE, f"{place}: {words}", param=place)
 
 
 def _answer_http(_: Request, error: Exception) -> JSONResponse:
