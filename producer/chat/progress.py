@@ -17,6 +17,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models.chat import OPEN_STATUSES, ChatBatch, ChatBatchStatus
+from models.deletion import may_delete
+from models.erasure import delete_spared_upload
 from models.files import FilePurpose, StoredFile
 from models.job import OPEN_STATES, Job, JobState
 from models.lookup import Target
@@ -136,6 +138,8 @@ def _store(database: Engine, outbox_publisher: OutboxPublisher, batch: ChatBatch
             if not affected_rows(changed):
                 return
             step_messages = store_lines(session, batch.id, block, served)
+            if stored + len(block) == batch.lines and may_delete(session):
+                delete_spared_upload(session, batch.id, lines=batch.lines)
         stored += len(block)
         outbox_publisher.publish(step_messages)
     if stored < (batch.lines or 0):
