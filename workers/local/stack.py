@@ -113,7 +113,7 @@ class Stack:
         self._settings = choose_metrics_port(self._settings, processes=processes, report=self._report)
         environment = self._environment()
         self._workers = plan_processes(
-            self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
+            self._settings, self._gpus, home.folder, names=self._names, is_automatic=False, environment=environment
         )
         programs = self._describe_programs(environment, flower_port, http_port)
         self._supervisor = Supervisor(home.folder, programs, logs=home.logs)
