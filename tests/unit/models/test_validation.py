@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 from models.validation import describe_first_error
 
 
-class Part(BaseModel):
+class Box(BaseModel):
     """A value with a validator of ours."""
 
     size: int
@@ -22,15 +22,15 @@ class Part(BaseModel):
         return size
 
 
-class Whole(BaseModel):
+class Pile(BaseModel):
     """A value with parts."""
 
-    parts: list[Part]
+    parts: list[Box]
 
 
 def test_the_place_and_the_words_of_the_first_error_are_told() -> None:
     with pytest.raises(ValidationError) as failed:
-        Whole.model_validate({"parts": [{"size": 1}, {"size": -1}, {}]})
+        Pile.model_validate({"parts": [{"size": 1}, {"size": -1}, {}]})
 
     assert describe_first_error(failed.value) == ("parts.1.size", "give a size of 0 or more")
     assert describe_first_error(failed.value, within=["request"])[0] == "request.parts.1.size"

@@ -16,7 +16,7 @@ from gistmill.http.documentation import tell_health
 from models.settings import Settings
 
 
-class Handler(BaseHTTPRequestHandler):
+class HealthHandler(BaseHTTPRequestHandler):
     """Answers each request with the server's health."""
 
     health: dict[str, str]
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[HTTPServer]:
     """A server whose answer a test sets."""
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HTTPServer(("127.0.0.1", 0), HealthHandler) as server:
         threading.Thread(target=server.serve_forever).start()
         yield server
         server.shutdown()
@@ -50,7 +50,7 @@ def server() -> Iterator[HTTPServer]:
 def test_a_port_that_is_taken_is_noted_unless_by_our_server(
     server: HTTPServer, health: dict[str, str], condition: Condition, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Handler, "health", health, raising=False)
+    monkeypatch.setattr(HealthHandler, "health", health, raising=False)
 
     [found] = examine_http_port(Settings(serve_port=server.server_port))
 
