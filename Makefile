@@ -9,11 +9,14 @@ STAMP := $(VENV)/.installed
 
 install: $(STAMP)
 
-# Built anew when the dependencies change; pip is told every version.
+# Built anew when the dependencies change; pip is told every version. Setuptools warns of every editable installation that
+# folders beside a package may hide it, which pip prints even when quiet; here there is nothing to do about it.
 $(STAMP): pyproject.toml constraints.txt
+	@echo "installing Python packages into $(VENV): 3 GB, which takes some minutes without another message"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt pip setuptools wheel
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --constraint constraints.txt --editable '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation \
+		--constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
 demo: install

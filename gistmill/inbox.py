@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from gistmill.batch import Batch
 from gistmill.inbox_folder import (
-    ERROR_SUFFIX,
     Stamp,
+    find_reasons,
     is_being_written,
     list_files,
     lock_folder,
@@ -151,7 +151,10 @@ class Inbox:
         ready = []
         files = list(list_files(self._config.folder))
         there = {path.name for path, _ in files}
-        self._state.stamps = {name: stamp for name, stamp in self._state.stamps.items() if name in there}
+        for name in self._state.stamps.keys() - there:
+            # Its reasons go with a file that was removed; one that was moved as read has none.
+            del self._state.stamps[name]
+            find_reasons(self._config.folder / name).unlink(missing_ok=True)
         for path, stamp in files:
             if self._state.stamps.get(path.name) == stamp:
                 continue
@@ -205,7 +208,7 @@ class Inbox:
 
     def _settle(self, path: Path, problems: Sequence[SourceProblem]) -> None:
         """Write the reasons beside a file that could not be read whole, or move the file if that is configured."""
-        reasons = path.with_name(path.name + ERROR_SUFFIX)
+        reasons = find_reasons(path)
         if problems:
             text = "".join(f"{problem.message}\n" for problem in problems)
             self._write(reasons, lambda: replace_text(reasons, text))

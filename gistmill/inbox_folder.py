@@ -58,6 +58,11 @@ def list_files(folder: Path) -> Iterator[tuple[Path, Stamp]]:
             yield path, stamp
 
 
+def find_reasons(path: Path) -> Path:
+    """Return the path of the file that says why the file beside it could not be read."""
+    return path.with_name(path.name + ERROR_SUFFIX)
+
+
 def read_stamp(path: Path) -> Stamp | None:
     """Return size and time of change; None if the file is gone."""
     try:

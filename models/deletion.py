@@ -206,7 +206,7 @@ def delete_block(session: Session, deletion: Deletion) -> bool:
         deletion.jobs += len(jobs)
         steps = select(func.count()).select_from(Job).join(Step, of_job(Job.id)).where(Job.id.in_(jobs))
         deletion.steps += session.scalar(steps) or 0
-        delete_jobs(session, list(jobs))
+        delete_jobs(session, list(jobs), are_whole_batches=request.kind is DeletionKind.BATCH)
         deletion.documents += delete_documents(session, sorted(set(jobs.values())))
         return True
     if request.kind is DeletionKind.DOCUMENT:

@@ -26,11 +26,17 @@ PATHS = "paths"
 UNSYNCHRONIZED = {"synchronize_session": False}
 
 
-def delete_jobs(session: Session, jobs: Sequence[UUID]) -> None:
-    """Delete jobs and what tells of them elsewhere, with the batches that hold no other job."""
+def delete_jobs(session: Session, jobs: Sequence[UUID], *, are_whole_batches: bool = False) -> None:
+    """Delete jobs and what tells of them elsewhere, with the batches that hold no other job.
+
+    Args:
+        session: the caller commits.
+        jobs: ids of the jobs.
+        are_whole_batches: whether all other jobs of their batches are deleted next, those that are still to come too.
+    """
     batches = session.scalars(select(Job.batch_id).where(Job.id.in_(jobs)).distinct()).all()
     chats = select(Job.batch_id).where(Job.id.in_(jobs), Job.strategy == CHAT_STRATEGY)
-    _delete_uploads(session, chats)
+    _delete_uploads(session, chats, being_read=are_whole_batches)
     _delete_answers(session, batches)
     session.execute(delete(Job).where(Job.id.in_(jobs)).execution_options(**UNSYNCHRONIZED))
     # Before the paths are removed: no row is written that goes at once.
@@ -58,7 +64,7 @@ def delete_batches(session: Session, chosen: ColumnElement[bool]) -> None:
     empty = session.scalars(select(Batch.id).where(is_empty)).all()
     if not empty:
         return
-    _delete_uploads(session, empty)
+    _delete_uploads(session, empty, being_read=True)
     _delete_answers(session, empty)
     session.execute(delete(Batch).where(Batch.id.in_(empty), is_empty).execution_options(**UNSYNCHRONIZED))
 
@@ -76,13 +82,33 @@ def delete_unused_uploads(session: Session, before: ColumnElement[datetime] | da
     session.execute(unused.execution_options(**UNSYNCHRONIZED))
 
 
-def _delete_uploads(session: Session, batches: Sequence[UUID] | Select[UUID]) -> None:
+def delete_spared_upload(session: Session, batch_id: UUID, *, lines: int) -> None:
+    """Delete the file of a chat batch of which jobs were deleted while it was read; the caller commits.
+
+    Args:
+        session: of a role that may delete.
+        batch_id: a batch whose lines have all become jobs.
+        lines: their number.
+    """
+    jobs = session.scalar(select(func.count()).select_from(Job).where(Job.batch_id == batch_id))
+    if jobs != lines:
+        _delete_uploads(session, [batch_id], being_read=False)
+
+
+def _delete_uploads(session: Session, batches: Sequence[UUID] | Select[UUID], *, being_read: bool) -> None:
     """Delete the uploaded files that chat batches come from, with all requests in them.
 
-    A file that another batch still reads stays, because that would lose the requests which are no jobs yet.
+    A file that a batch still reads stays, because the requests which are no jobs yet would be lost.
+
+    Args:
+        session: the caller commits.
+        batches: ids of the batches.
+        being_read: delete a file too that none but these batches still reads.
     """
-    others = aliased(ChatBatch)
-    is_needed = exists().where(others.input_file == StoredFile.id, others.id.not_in(batches), is_being_read(others))
+    readers = aliased(ChatBatch)
+    is_needed = exists().where(readers.input_file == StoredFile.id, is_being_read(readers))
+    if being_read:
+        is_needed = is_needed.where(readers.id.not_in(batches))
     uploads = select(ChatBatch.input_file).where(ChatBatch.id.in_(batches))
     session.execute(
         delete(StoredFile).where(StoredFile.id.in_(uploads), ~is_needed).execution_options(**UNSYNCHRONIZED)

@@ -51,6 +51,7 @@ class Job(Base):
         Index("ix_jobs_document_sha256", "document_sha256"),
         Index("ix_jobs_position", "batch_id", "position"),
         Index("ix_jobs_finished_at", "finished_at", postgresql_where="finished_at IS NOT NULL"),
+        Index("ix_jobs_output_schema", "created_at", postgresql_where="(options ->> 'output_schema') IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -231,7 +231,7 @@ def _suggest_nearest(session: Session, name: str) -> str:
     nearest += [target.describe() for target in _find_nearest_jobs(session, name)]
     if not nearest:
         return "; `gistmill status` lists the batches"
-    return f"; the nearest are {', '.join(nearest[: 2 * NEAREST])}"
+    return f"; the nearest {'are' if len(nearest) > 1 else 'is'} {', '.join(nearest[: 2 * NEAREST])}"
 
 
 def _find_jobs_by_source(session: Session, source: str) -> list[Target]:

@@ -14,6 +14,7 @@ from models.errors import SettingsError
 from models.output_schema import read_schema
 from models.sampling_params import RANGES, SamplingParams
 from models.schema_limits import measure_shortest
+from models.validation import describe_first_error
 
 # workers.summarization has both once more, because it may import nothing of models; a test compares them.
 LANGUAGE = re.compile(r"[^\W\d_][^\W\d_ ()-]*(?:[ ()-]+[^\W\d_]+)*\)?")
@@ -193,6 +194,5 @@ def make_options(**values: object) -> JobOptions:
     try:
         return JobOptions.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = ".".join(str(part) for part in first["loc"]) or "options"
-        raise SettingsError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
+        option, words = describe_first_error(error)
+        raise SettingsError(f"{option or 'options'}: {words}") from None

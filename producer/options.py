@@ -119,7 +119,8 @@ def _check_names(values: Mapping[str, Any]) -> None:
     known = SummarizingOptions.__annotations__.keys()
     for name in values.keys() - known:
         nearest = difflib.get_close_matches(name, SubmitOptions.__annotations__, n=3, cutoff=0.5)
-        advice = f"; the nearest are {', '.join(nearest)}" if nearest else "; `gistmill submit --help` lists all"
+        are = "are" if len(nearest) > 1 else "is"
+        advice = f"; the nearest {are} {', '.join(nearest)}" if nearest else "; `gistmill submit --help` lists all"
         raise SettingsError(f"there is no option {name!r}{advice}")
 
 

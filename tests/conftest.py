@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -24,6 +25,10 @@ from workers.local.home import Home, open_home
 
 # A run in the background of a script inherits an ignored SIGINT, and would pass it on to every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# By default an example that takes 0.2 s fails, as it may on a machine under load.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 TEMPLATE = "gistmill_template"
 

@@ -131,7 +131,7 @@ class Rates:
     is_of_all: bool = False
 
 
-USUAL_RATES = Rates(USUAL_PROMPT_RATE, USUAL_COMPLETION_RATE, "as the packaged weights on two cores")
+USUAL_RATES = Rates(USUAL_PROMPT_RATE, USUAL_COMPLETION_RATE, "at the speed of the packaged weights on two cores")
 
 
 def find_rates(settings: Settings, weights: str) -> Rates:
@@ -181,7 +181,7 @@ def measure_rates(session: Session, weights: str) -> Rates | None:
     if not (prefilled and decoded and seconds):
         return None
     speed = (prefilled / USUAL_PROMPT_RATE + decoded / USUAL_COMPLETION_RATE) / seconds
-    origin = f"as the latest {len(calls):,} calls of weights {weights} together"
+    origin = f"at the speed of the latest {len(calls):,} calls of weights {weights} together"
     return Rates(USUAL_PROMPT_RATE * speed, USUAL_COMPLETION_RATE * speed, origin, is_of_all=True)
 
 

@@ -8,8 +8,9 @@ import click
 
 from gistmill.cli.database import open_client
 from gistmill.cli.edge import ExitCode
-from gistmill.cli.options import COUNT, add_job_options
+from gistmill.cli.options import COUNT, JOB_SECTIONS, add_job_options
 from gistmill.cli.output import json_option, print_json
+from gistmill.cli.sections import SectionedCommand
 from gistmill.cli.watch import explain_interrupt, follow
 from producer.wording import count
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from gistmill.batch_record import BatchRecord
     from producer.options import PriorityName
 
+SECTIONS = {"Digest": ("by", "batch", "priority", "keep_days", "wait", "as_json"), **JOB_SECTIONS}
 
-@click.command()
+
+@click.command(cls=SectionedCommand, sections=SECTIONS)
 @click.argument("name", metavar="BATCH")
 @click.option("--by", metavar="COLUMN", help="Make a digest for each value of this column of the documents' table.")
 @add_job_options
@@ -57,6 +60,12 @@ def digest(
         if not (wait and as_json):
             _print_outcome(digests, as_json=as_json)
         return follow(digests.name, is_live=False, as_json=as_json) if wait else ExitCode.DONE
+
+
+# Equal steps are reused only where they are deterministic, so a digest is not sampled like other jobs.
+for option in digest.params:
+    if isinstance(option, click.Option) and option.name == "do_sample":
+        option.help = "Sample, or take the likeliest token.  [default: greedy]"
 
 
 def _print_outcome(digests: BatchRecord, *, as_json: bool) -> None:

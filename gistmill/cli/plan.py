@@ -73,6 +73,8 @@ def print_plans(plans: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(plans)
         return
+    if not plans:
+        return
     rows = [[*(str(plan[column]) for column in COLUMNS.values()), format_seconds(plan["seconds"])] for plan in plans]
     print_table((*COLUMNS, "time"), rows, flexible={"source": 18}, droppable=("depth", "splitter", "written", "read"))
     by_reason: dict[str, list[str]] = defaultdict(list)

@@ -21,7 +21,8 @@ class SectionedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section, in the order of the sections' names."""
-        shown = {param.name: record for param in self.get_params(ctx) if (record := param.get_help_record(ctx))}
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        shown = {option.name: record for option in options if (record := option.get_help_record(ctx))}
         for heading, names in self.sections.items():
             records = [shown.pop(name) for name in names if name in shown]
             if records:

@@ -11,6 +11,7 @@ import click
 from gistmill.cli.weights_checks import explain_engine, prepare_weights
 from models.session import open_transaction
 from models.settings import VLLM, read_settings
+from workers.local.daemon import REMOVE_FOLDER
 from workers.local.launch import choose_gpus, count_workers, list_gpus, plan_processes
 from workers.local.ports import choose_metrics_port
 from workers.local.supervisor import Supervisor
@@ -66,8 +67,10 @@ def worker(gpus: str | None, engine: str | None, slots: int | None, names: tuple
     chosen = choose_gpus(list_gpus(os.environ), gpus)
     processes = count_workers(settings, chosen, len(wanted))
     settings = choose_metrics_port(settings, processes=processes, report=click.echo)
-    programs = plan_processes(settings, chosen, names=names, is_automatic=True)
-    folder = Path(tempfile.mkdtemp(prefix="gistmill-worker-"))
-    command = Supervisor(folder, programs, logs=None).command
-    # Replace this process by the supervisor, so that it receives signals directly.
-    os.execv(command[0], command)  # noqa: S606 - our own interpreter
+    # An error removes the folder; the supervisor, which this process becomes, does so at its end.
+    with tempfile.TemporaryDirectory(prefix="gistmill-worker-") as name:
+        folder = Path(name)
+        programs = plan_processes(settings, chosen, folder, names=names, is_automatic=True)
+        command = [*Supervisor(folder, programs, logs=None).command, REMOVE_FOLDER]
+        # Replace this process by the supervisor, so that it receives signals directly.
+        os.execv(command[0], command)  # noqa: S606 - our own interpreter

@@ -26,6 +26,11 @@ def has_worker() -> bool:
     return not list_missing("worker")
 
 
+def has_server() -> bool:
+    """Return whether the part of `gistmill serve` is installed."""
+    return not list_missing("serve")
+
+
 def list_missing(extra: str) -> list[str]:
     """Return the libraries of an extra that are not installed."""
     return [name for name in EXTRAS[extra][0] if find_spec(name) is None]

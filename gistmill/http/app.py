@@ -26,6 +26,7 @@ from gistmill.http.openai import files
 from gistmill.http.pages import assets, batch_page, job_page, overview, steering
 from gistmill.http.progress import ProgressHub
 from gistmill.http.services import SUBMISSIONS, THREADS, Services, SharedConnection
+from gistmill.http.token_check import TokenCheck
 from gistmill.http.webhooks import make_policy
 from models.settings import Settings
 from producer.chat.progress import advance_batches
@@ -90,12 +91,13 @@ def make_app(settings: Settings) -> FastAPI:
     settings.require_database_url()
     settings.require_broker_url()
     make_policy(settings)
+    token_check = make_token_check(settings)
     app = FastAPI(
         title="Gistmill",
         version=version("gistmill"),
         summary=SUMMARY,
-        responses=describe_responses(400, 401, 403, 413, 422, 503),
-        lifespan=lambda app: _run(app, settings),
+        responses=describe_responses(400, 401, 403, 413, 422, 429, 503),
+        lifespan=lambda app: _run(app, settings, token_check),
         # Their pages load scripts from elsewhere; ours is in ``documentation``.
         docs_url=None,
         redoc_url=None,
@@ -106,25 +108,25 @@ def make_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     # The last one added is the first one passed.
     app.add_middleware(BodyLimit)
-    app.add_middleware(Guard, token=find_token(settings))
+    app.add_middleware(Guard, token_check=token_check)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def find_token(settings: Settings) -> str | None:
-    """Return the token of the settings; None without one."""
-    return None if settings.serve_token is None else settings.serve_token.get_secret_value()
+def make_token_check(settings: Settings) -> TokenCheck | None:
+    """Return the check of the settings' token; None without one."""
+    return None if settings.serve_token is None else TokenCheck(settings.serve_token.get_secret_value())
 
 
 @asynccontextmanager
-async def _run(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+async def _run(app: FastAPI, settings: Settings, token_check: TokenCheck | None) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     connection = SharedConnection(settings, warn=LOGGER.warning)
     stopping = threading.Event()
     threads = _make_threads(settings, connection, stopping)
     app.state.services = Services(
         settings=settings,
-        token=find_token(settings),
+        token_check=token_check,
         cluster=DirectCluster(connection),
         hub=ProgressHub(lambda batch_id: poll_batch(connection.engine, batch_id)),
         submissions=CapacityLimiter(SUBMISSIONS),

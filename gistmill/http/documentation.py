@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.responses import HTMLResponse
 
 from gistmill.http.pages.assets import find_asset
+from models.serve_address import HEALTH, HEALTH_PATH
 
 Schema = Mapping[str, Any]
 
@@ -49,10 +50,10 @@ def show_documentation(request: Request) -> HTMLResponse:
     return HTMLResponse(render_documentation(app.openapi()))
 
 
-@router.get("/healthz")
+@router.get(HEALTH_PATH)
 def tell_health() -> dict[str, str]:
     """Tell a probe that the server answers."""
-    return {"status": "ok"}
+    return HEALTH
 
 
 def render_documentation(document: Schema) -> str:

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 from gistmill.errors import MissingLibraryError
 from models.errors import FullDiskError, GistmillError, NameInUseError, UnknownIdError, UnreachableError
 from models.full_disk import find_write_error
+from models.validation import describe_first_error
 
 LOGGER = logging.getLogger("gistmill.http")
 
@@ -34,7 +35,8 @@ STATUS_OF_ERROR: tuple[tuple[type[GistmillError], int], ...] = (
 UPLOAD_REMEDY = "free some space there, or start the server with TMPDIR on a larger disk, and send the request again"
 # A request that is well formed and cannot be done: the status of every other error.
 UNPROCESSABLE = 422
-TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error"}
+TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error",
+         429: "rate_limit_error"}  # fmt: skip
 SERVER_ERROR = 500
 
 
@@ -95,6 +97,7 @@ DESCRIPTIONS = {
     413: "The body is larger than is allowed.",
     415: "The body has another type than is read here.",
     422: "A value is not allowed, or the documents cannot be used.",
+    429: "Too many wrong tokens came from the address; the header Retry-After says when to try again.",
     501: "The server lacks a library for this.",
     503: "A server of the cluster does not answer, or has no room.",
     507: "The server has no room for an upload.",
@@ -146,9 +149,8 @@ def _answer_ours(_: Request, error: Exception) -> JSONResponse:
 def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return answer_error(UNPROCESSABLE, f"{place}: {first['msg'].removeprefix('Value error, ')}", param=place)
+    place, words = describe_first_error(error)
+    return answer_error(UNPROCESSABLE, f"{place}: {words}", param=place)
 
 
 def _answer_http(_: Request, error: Exception) -> JSONResponse:

@@ -7,8 +7,6 @@ server's own is refused, whatever the method.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
@@ -17,7 +15,8 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gistmill.http.errors import answer_error
+from gistmill.http.errors import RequestError, answer_error
+from gistmill.http.token_check import TokenCheck, find_address
 from models.errors import SettingsError
 from models.settings import Settings
 
@@ -56,28 +55,17 @@ def check_address(settings: Settings) -> None:
         )
 
 
-def make_session(token: str) -> str:
-    """Return the value of the session cookie, from which the token cannot be told."""
-    return hmac.new(token.encode(), b"gistmill session", hashlib.sha256).hexdigest()
-
-
-def is_same(given: str, expected: str) -> bool:
-    """Compare a secret in a time that does not depend on where the two differ."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
-
-
 class Guard:
     """Middleware that refuses requests without the token, to other hosts' names, or from other origins.
 
     Args:
         app: the application behind it.
-        token: the token; None where this machine alone can connect.
+        token_check: check of the token; None where this machine alone can connect.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, *, token_check: TokenCheck | None) -> None:
         self._app = app
-        self._token = token
-        self._session = None if token is None else make_session(token)
+        self._token_check = token_check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -89,7 +77,7 @@ class Guard:
         await (refusal or self._app)(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> Response | None:
-        if self._token is not None:
+        if self._token_check is not None:
             return None
         host = split_host(headers.get("host", ""))
         if host is not None and is_loopback(host):
@@ -102,8 +90,13 @@ class Guard:
 
     def _check(self, scope: Scope, headers: Headers) -> Response | None:
         path = scope["path"]
-        if self._token is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER) or self._is_known(headers):
+        if self._token_check is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return None
+        try:
+            if is_known(self._token_check, scope, headers):
+                return None
+        except RequestError as error:
+            return answer_error(error.status, str(error), code=error.code, headers=error.headers)
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse(f"{LOGIN_PATH}?next={quote(path)}", 303)
         return answer_error(
@@ -113,13 +106,17 @@ class Guard:
             headers={"WWW-Authenticate": "Bearer"},
         )
 
-    def _is_known(self, headers: Headers) -> bool:
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if self._token is None or self._session is None:
-            return False
-        if kind.lower() == "bearer" and is_same(given.strip(), self._token):
-            return True
-        return is_same(read_cookie(headers, SESSION_COOKIE), self._session)
+
+def is_known(token_check: TokenCheck, scope: Scope, headers: Headers) -> bool:
+    """Tell whether a request carries the cookie of a login, or the token.
+
+    Raises:
+        RequestError: its address has sent too many wrong tokens.
+    """
+    if token_check.is_session(read_cookie(headers, SESSION_COOKIE)):
+        return True
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    return kind.lower() == "bearer" and token_check.is_token(given.strip(), find_address(scope))
 
 
 def check_origin(headers: Headers, method: str) -> Response | None:

@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gistmill.http.guard import LOGIN_PATH, LOGOUT_PATH, SESSION_COOKIE, is_same, make_session
+from gistmill.http.errors import RequestError
+from gistmill.http.guard import LOGIN_PATH, LOGOUT_PATH, SESSION_COOKIE
 from gistmill.http.pages.rendering import PageRoute, render
 from gistmill.http.services import Shared
+from gistmill.http.token_check import find_address
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 # Seconds that a browser keeps the cookie: 30 days.
@@ -30,15 +32,21 @@ def log_in(
     next: Annotated[str, Form(max_length=1_000)] = "/",  # noqa: A002 - the name of the field
 ) -> Response:
     """Set the cookie for the right token, and show the page that was asked for."""
-    expected = services.token
-    if expected is None or not is_same(token, expected):
+    token_check = services.token_check
+    try:
+        is_right = token_check is not None and token_check.is_token(token, find_address(request.scope))
+    except RequestError as error:
+        answer: Response = render("login.html", status=error.status, next=next, words=f"{str(error).capitalize()}.")
+        answer.headers.update(error.headers or {})
+        return answer
+    if token_check is None or not is_right:
         return render("login.html", status=401, next=next, words="This is not the token.")
     # A path of this server: "//host" and "/\host" would lead to another.
     is_path = next.startswith("/") and next[1:2] not in ("/", "\\")
     answer = RedirectResponse(next if is_path else "/", 303)
     answer.set_cookie(
         SESSION_COOKIE,
-        make_session(expected),
+        token_check.session,
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="strict",

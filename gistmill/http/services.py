@@ -16,6 +16,7 @@ from gistmill.client import Client
 from gistmill.connection import Connection
 from gistmill.direct import DirectCluster
 from gistmill.http.progress import ProgressHub
+from gistmill.http.token_check import TokenCheck
 from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
 from models.session import explain_outage
 from models.settings import Settings
@@ -57,14 +58,14 @@ class Services:
 
     Args:
         settings: of this process.
-        token: that requests must carry; None where this machine alone can connect.
+        token_check: check of the token that requests must carry; None where this machine alone can connect.
         cluster: the cluster.
         hub: followers of batches.
         submissions: bound on the submissions that are read at a time.
     """
 
     settings: Settings
-    token: str | None
+    token_check: TokenCheck | None
     cluster: DirectCluster
     hub: ProgressHub
     submissions: CapacityLimiter

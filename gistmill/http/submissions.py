@@ -16,6 +16,7 @@ from gistmill.http.services import Services, Shared
 from gistmill.http.uploads import store_uploads
 from gistmill.http.webhooks import require_secret
 from gistmill.planning import DocumentPlan
+from models.validation import describe_first_error
 from producer.sources.given import GivenItem, NamedFile
 
 router = APIRouter(prefix="/api", tags=["submit"])
@@ -59,9 +60,8 @@ def parse_submission(text: str) -> SubmissionBody:
     try:
         return SubmissionBody.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in ("request", *first["loc"]))
-        raise RequestError(422, f"{place}: {first['msg']}", param=place) from error
+        place, words = describe_first_error(error, within=["request"])
+        raise RequestError(422, f"{place}: {words}", param=place) from error
 
 
 def _submit_once(

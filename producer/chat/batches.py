@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.chat import ChatBatch, ChatBatchStatus
+from models.chat import OPEN_STATUSES, ChatBatch, ChatBatchStatus
 from models.files import StoredFile
 from models.step_updates import affected_rows
 from models.tables import Batch
@@ -87,7 +87,8 @@ def request_cancel(session: Session, batch_id: UUID) -> bool:
         update(ChatBatch)
         .where(
             ChatBatch.id == batch_id,
-            ChatBatch.status.in_((ChatBatchStatus.VALIDATING, ChatBatchStatus.IN_PROGRESS)),
+            ChatBatch.status.in_(OPEN_STATUSES),
+            ChatBatch.status != ChatBatchStatus.CANCELLING,
         )
         .values(status=ChatBatchStatus.CANCELLING, cancelling_at=func.now())
         .execution_options(synchronize_session=False)

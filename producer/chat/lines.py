@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.chat import ChatMessage, ChatRequest
 from models.options import JobOptions, make_options
 from models.sampling_params import RANGES, SamplingParams
+from models.validation import describe_first_error
 from producer.chat.files import MAX_LINE_BYTES
 from producer.chat.response_formats import ResponseFormat, choose_schema
 from producer.errors import ChatRequestError
@@ -142,9 +143,8 @@ def prepare_chat(body: Mapping[str, Any], served: Collection[str]) -> tuple[Chat
     try:
         chat = ChatBody.model_validate(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ChatRequestError(f"{place}: {first['msg']}", param=place) from None
+        place, words = describe_first_error(error)
+        raise ChatRequestError(f"{place}: {words}", param=place) from None
     _check_extra(chat.model_extra or {})
     if chat.model not in served:
         names = ", ".join(sorted(served))

@@ -17,6 +17,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models.chat import OPEN_STATUSES, ChatBatch, ChatBatchStatus
+from models.deletion import may_delete
+from models.erasure import delete_spared_upload
 from models.files import FilePurpose, StoredFile
 from models.job import OPEN_STATES, Job, JobState
 from models.lookup import Target
@@ -136,6 +138,8 @@ def _store(database: Engine, outbox_publisher: OutboxPublisher, batch: ChatBatch
             if not affected_rows(changed):
                 return
             step_messages = store_lines(session, batch.id, block, served)
+            if stored + len(block) == batch.lines and may_delete(session):
+                delete_spared_upload(session, batch.id, lines=batch.lines)
         stored += len(block)
         outbox_publisher.publish(step_messages)
     if stored < (batch.lines or 0):
@@ -167,6 +171,7 @@ def _conclude(database: Engine, batch_id: UUID, *, is_late: bool) -> None:
     with Session(database) as session:
         if not _can_end(session, session.get_one(ChatBatch, batch_id), is_late=is_late):
             return
+    _begin_finalizing(database, batch_id)
     # Without a transaction: Postgres ends one that waits for answers which take minutes to read.
     purposes = (FilePurpose.OUTPUT, FilePurpose.ERRORS)
     output, errors = (sum(map(len, write_lines(database, batch_id, purpose))) for purpose in purposes)
@@ -174,10 +179,20 @@ def _conclude(database: Engine, batch_id: UUID, *, is_late: bool) -> None:
         batch = session.scalars(select(ChatBatch).where(ChatBatch.id == batch_id).with_for_update()).one()
         if not _can_end(session, batch, is_late=is_late):
             return
-        batch.finalizing_at = batch.ended_at = func.now()
+        batch.ended_at = func.now()
         batch.output_file = _make_file(session, batch, FilePurpose.OUTPUT, output)
         batch.error_file = _make_file(session, batch, FilePurpose.ERRORS, errors)
         batch.status = _choose_status(session, batch, is_late=is_late)
+
+
+def _begin_finalizing(database: Engine, batch_id: UUID) -> None:
+    """Show that all requests have ended and the files are being made; a cancelled batch is shown as that."""
+    with Session(database) as session, session.begin():
+        session.execute(
+            update(ChatBatch)
+            .where(ChatBatch.id == batch_id, ChatBatch.status == ChatBatchStatus.IN_PROGRESS)
+            .values(status=ChatBatchStatus.FINALIZING, finalizing_at=func.now())
+        )
 
 
 def _can_end(session: Session, batch: ChatBatch, *, is_late: bool) -> bool:

@@ -83,7 +83,7 @@ class VllmCluster:
         environment = {f"GISTMILL_{name.upper()}": str(value) for name, value in given.items()}
         environment |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
         launcher, worker = plan_processes(
-            read_settings(**given, engine=VLLM), (), is_automatic=True, environment=environment
+            read_settings(**given, engine=VLLM), (), scene.folder, is_automatic=True, environment=environment
         )
         names = [f"w{number}" for number in range(workers)]
         programs = [

@@ -13,14 +13,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from httpx import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 import producer.chat.files
-from gistmill.http import bodies
-from gistmill.http.guard import SESSION_COOKIE, check_address, make_session
+from gistmill.http import bodies, token_check
+from gistmill.http.guard import SESSION_COOKIE, check_address
 from models.errors import SettingsError
 from models.files import FilePart
 from models.settings import Settings, read_settings
@@ -75,8 +77,9 @@ def test_nothing_is_told_without_the_token(guarded: TestClient, headers: Mapping
     for path, methods in document["paths"].items():
         for method in methods:
             answer = guarded.request(method, path.replace("{", "").replace("}", ""), headers=raw)
-            assert answer.status_code == 401, (method, path)
-            assert answer.json()["error"]["type"] == "authentication_error"
+            # With wrong tokens for many paths, the address soon has to wait.
+            assert answer.status_code in (401, 429), (method, path)
+            assert answer.json()["error"]["type"] in ("authentication_error", "rate_limit_error")
 
 
 def test_the_token_and_the_cookie_of_the_login_open_everything(guarded: TestClient) -> None:
@@ -91,7 +94,46 @@ def test_the_token_and_the_cookie_of_the_login_open_everything(guarded: TestClie
     assert "HttpOnly" in answer.headers["Set-Cookie"]
     assert "samesite=strict" in answer.headers["Set-Cookie"].lower()
     assert guarded.get("/api/batches").status_code == 200
-    assert make_session(TOKEN) in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/batches"])
+def test_guesses_of_the_token_are_slowed(guarded: TestClient, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # None is forgotten while the test runs.
+    monkeypatch.setattr(token_check, "SECONDS_PER_GUESS", 3_600)
+    guarded.post("/login", data={"token": TOKEN})
+    session = dict(guarded.cookies)
+    guarded.cookies.clear()
+
+    def ask(token: str) -> Response:
+        if path == "/login":
+            return guarded.post(path, data={"token": token}, follow_redirects=False)
+        return guarded.get(path, headers={"Authorization": f"Bearer {token}"})
+
+    assert {ask(f"wrong token {number}").status_code for number in range(token_check.FREE_GUESSES)} == {401}
+    for token in ("another wrong token", TOKEN):
+        answer = ask(token)
+        assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (429, True)
+        assert "too many wrong tokens" in answer.text.lower()
+        assert "set-cookie" not in answer.headers
+    assert guarded.get("/healthz").status_code == 200
+    guarded.cookies.update(session)
+    assert guarded.get("/api/batches").status_code == 200
+
+
+def test_guesses_through_a_trusted_proxy_are_those_of_the_address_that_it_names(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_check, "SECONDS_PER_GUESS", 3_600)
+    with listen(cluster, serve_token=TOKEN) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+
+        def ask(token: str, address: str) -> int:
+            headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": address}
+            return client.get("/api/batches", headers=headers, timeout=120).status_code
+
+        for number in range(token_check.FREE_GUESSES):
+            assert ask(f"wrong token {number}", "192.0.2.1") == 401
+        assert ask(TOKEN, "192.0.2.1") == 429
+        assert ask(TOKEN, "192.0.2.2") == 200
 
 
 @pytest.mark.parametrize(

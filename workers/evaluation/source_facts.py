@@ -21,8 +21,8 @@ Places = frozenset[int]
 # Names are abbreviated to this many letters; shorter and longer runs of initials are chance.
 MIN_INITIALS, MAX_INITIALS = 2, 6
 
-# Forms of one word share this many letters, and at most this many letters follow in either.
-MIN_SHARED_LETTERS, MAX_ENDING = 5, 3
+# The shorter of two forms of a word has this many letters, and the longer one at most this many more.
+MIN_FORM_LETTERS, MAX_ENDING = 5, 3
 
 # Words of this many letters may be spelled with one letter changed.
 MIN_SPELLED_LETTERS = 6
@@ -39,6 +39,7 @@ class SourceFacts:
         sentences: the source's sentences.
         terms: words of each sentence.
         places: indices of the sentences with a word, by its key; places of the gazetteer are keys too.
+        words: indices of the sentences with a word, by the whole word in lower case.
         acronyms: indices of the sentences with an acronym.
         initials: indices of the sentences with a run of words, by the run's initials.
         capitals: words with a capital inside a sentence, in lower case.
@@ -51,6 +52,7 @@ class SourceFacts:
     sentences: tuple[Sentence, ...]
     terms: tuple[tuple[TextTerm, ...], ...]
     places: Mapping[str, Places]
+    words: Mapping[str, Places]
     acronyms: Mapping[str, Places]
     initials: Mapping[str, Places]
     capitals: frozenset[str]
@@ -130,9 +132,10 @@ class SourceFacts:
             found |= self.initials.get(term.text, Places())
         if found:
             return found
-        if term.text.isalpha() and term.is_acronym and len(term.text) < MIN_SHARED_LETTERS:
+        if term.text.isalpha() and term.is_acronym and len(term.text) < MIN_FORM_LETTERS:
             return Places()
-        return Places().union(*(places for key, places in self.places.items() if _are_forms(term.key, key)))
+        wanted = term.text.lower()
+        return Places().union(*(places for word, places in self.words.items() if _are_forms(wanted, word)))
 
     def _find_identifier(self, text: str) -> Places:
         wanted = _squeeze(text)
@@ -157,6 +160,7 @@ def read_source(text: str) -> SourceFacts:
         sentences=sentences,
         terms=terms,
         places=_index(_list_keys(sentence.text, words) for sentence, words in zip(sentences, terms, strict=True)),
+        words=_index(_list_words(sentence.text, words) for sentence, words in zip(sentences, terms, strict=True)),
         acronyms=_index((term.text for term in words if term.is_acronym) for words in terms),
         initials=_index(_list_initials(words) for words in terms),
         capitals=frozenset(
@@ -184,6 +188,16 @@ def _index(rows: Iterable[Iterable[str]]) -> Mapping[str, Places]:
 def _list_keys(text: str, terms: Sequence[TextTerm]) -> Iterator[str]:
     yield from (term.key for term in terms)
     yield from (f"@{code}" for span in find_places(terms) for code in span.codes)
+    yield from _list_joined(text, terms)
+
+
+def _list_words(text: str, terms: Sequence[TextTerm]) -> Iterator[str]:
+    yield from (term.text.lower() for term in terms)
+    yield from _list_joined(text, terms)
+
+
+def _list_joined(text: str, terms: Sequence[TextTerm]) -> Iterator[str]:
+    """Yield, in lower case, neighbours as one word, which others may write them as."""
     for one, other in pairwise(terms):
         if text[one.end : other.start] in ("-", "\u2010", "\u2011", "'", "\u2019", "/", ".", " "):
             yield (one.text + other.text).lower()
@@ -201,8 +215,12 @@ def _list_initials(terms: Sequence[TextTerm]) -> Iterator[str]:
 
 
 def _are_forms(one: str, other: str) -> bool:
+    """Tell whether one whole word is the other with an ending, or with another letter.
+
+    Of stems it would not do: a stem lacks so much of "Ouarzazate" that "Ouarzate" seems to be a form of it.
+    """
     shared = min(len(one), len(other))
-    if shared < MIN_SHARED_LETTERS or one[:2] != other[:2] or abs(len(one) - len(other)) > MAX_ENDING:
+    if shared < MIN_FORM_LETTERS or one[:2] != other[:2] or abs(len(one) - len(other)) > MAX_ENDING:
         return False
     return one[:shared] == other[:shared] or (shared >= MIN_SPELLED_LETTERS and _differ_by_letter(one, other))
 

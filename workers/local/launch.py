@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -81,6 +80,7 @@ def choose_gpus(gpus: Sequence[Gpu], wanted: str | None) -> list[Gpu]:
 def plan_processes(
     settings: Settings,
     gpus: Sequence[Gpu],
+    folder: Path,
     *,
     names: Sequence[str] = (),
     is_automatic: bool,
@@ -91,6 +91,7 @@ def plan_processes(
     Args:
         settings: settings of this machine.
         gpus: GPUs to use; empty for the CPU.
+        folder: folder of the supervisor, for the files that a vLLM server and its workers share.
         names: names of the weights to serve, with the GPUs assigned in turn; by default the settings' own name.
         is_automatic: start the programs together with the supervisor.
         environment: environment variables of every process.
@@ -103,7 +104,7 @@ def plan_processes(
         settings = settings.model_copy(update={"slots": GPU_SLOTS})
     environment = {**(environment or {}), "GISTMILL_SLOTS": str(settings.slots)}
     if settings.engine == VLLM:
-        return plan_vllm(settings, gpus, names=names, is_automatic=is_automatic, environment=environment)
+        return plan_vllm(settings, gpus, folder, names=names, is_automatic=is_automatic, environment=environment)
     if settings.engine_urls:
         gpus = ()  # those of the servers compute
     if gpus and len(names) > len(gpus) and settings.kv_cache_gb is None:
@@ -157,6 +158,7 @@ def describe_worker(
 def plan_vllm(
     settings: Settings,
     gpus: Sequence[Gpu],
+    folder: Path,
     *,
     names: Sequence[str],
     is_automatic: bool,
@@ -172,10 +174,10 @@ def plan_vllm(
     programs: list[Program] = []
     for number, (devices, port) in enumerate(zip(groups, free_ports(len(groups)), strict=True)):
         key = secrets.token_urlsafe(24)
-        shared = {
-            **environment,
-            FILE_VARIABLE: str(Path(tempfile.mkdtemp(prefix="gistmill-vllm-")) / "server.json"),
-        }
+        file = folder / f"vllm-{number}.json"
+        # The end of an earlier server is none of this one's.
+        file.unlink(missing_ok=True)
+        shared = {**environment, FILE_VARIABLE: str(file)}
         secret = {**shared, "VLLM_API_KEY": key}
         programs.append(describe_server(devices, names, secret, port=port, is_automatic=is_automatic))
         attached = {**shared, "GISTMILL_ENGINE": f"http://127.0.0.1:{port}/v1", "GISTMILL_ENGINE_KEY": key}

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from migrations.run import upgrade
 from models.full_disk import explain_full_disk
 from models.registry import list_latest_served, renew_weights
+from models.serve_address import describe_http_url
 from models.session import connect
 from models.settings import Settings
 from models.tables import Worker
@@ -29,7 +30,7 @@ from workers.local.home import Home, open_home
 from workers.local.launch import Gpu, count_workers, plan_processes
 from workers.local.ports import Report, choose_metrics_port, choose_port
 from workers.local.supervisor import Program, Supervisor
-from workers.local.web import describe_http, describe_http_url
+from workers.local.web import describe_http
 from workers.started_server import FILE_VARIABLE, StartedServer
 from workers.weights.registration import describe_packaged, resolve_name
 
@@ -112,7 +113,7 @@ class Stack:
         self._settings = choose_metrics_port(self._settings, processes=processes, report=self._report)
         environment = self._environment()
         self._workers = plan_processes(
-            self._settings, self._gpus, names=self._names, is_automatic=False, environment=environment
+            self._settings, self._gpus, home.folder, names=self._names, is_automatic=False, environment=environment
         )
         programs = self._describe_programs(environment, flower_port, http_port)
         self._supervisor = Supervisor(home.folder, programs, logs=home.logs)

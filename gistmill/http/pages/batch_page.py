@@ -79,5 +79,5 @@ def show_batch(
         is_first=cursor is None,
         next_cursor=None if page.end is None else encode_cursor(*page.end),
         notice=describe_notice(notice),
-        has_token=services.token is not None,
+        has_token=services.token_check is not None,
     )

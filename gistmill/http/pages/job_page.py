@@ -57,7 +57,7 @@ def show_job(services: Shared, job_id: UUID, notice: Notice = "") -> HTMLRespons
         before=before,
         after=after,
         notice=describe_notice(notice),
-        has_token=services.token is not None,
+        has_token=services.token_check is not None,
     )
 
 

@@ -43,7 +43,7 @@ def show_batches(services: Shared, cursor: Cursor = None) -> HTMLResponse:
         workers=workers,
         strategies=STRATEGIES,
         styles=STYLES,
-        has_token=services.token is not None,
+        has_token=services.token_check is not None,
     )
 
 
@@ -69,7 +69,7 @@ async def upload_files(
     async with store_uploads(chosen) as documents:
         batch = await services.read_documents(_submit, services, documents, body)
     if batch.problems or batch.duplicates:
-        return render("submitted.html", status=201, batch=batch, has_token=services.token is not None)
+        return render("submitted.html", status=201, batch=batch, has_token=services.token_check is not None)
     return redirect_with_notice(f"/batches/{batch.id}", "submitted", batch.new)
 
 

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from gistmill.http.errors import UNPROCESSABLE, RequestError, find_status
 from gistmill.http.pages.assets import find_asset
 from models.errors import GistmillError
+from models.validation import describe_first_error
 from producer.report.environment import make_environment
 from producer.wording import count
 
@@ -44,8 +45,9 @@ class PageRoute(APIRoute):
             except HTTPException as error:
                 return render_error(error.status_code, str(error.detail))
             except RequestValidationError as error:
-                first = error.errors()[0]
-                return render_error(UNPROCESSABLE, f"{first['loc'][-1]}: {first['msg']}")
+                place, words = describe_first_error(error)
+                # The name of the field in its form.
+                return render_error(UNPROCESSABLE, f"{place.rpartition('.')[2]}: {words}")
 
         return handle_with_errors
 

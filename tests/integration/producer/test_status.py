@@ -194,7 +194,7 @@ def test_an_unknown_name_gets_the_nearest(name: str, gistmill: Gistmill, submitt
     done = gistmill("status", name)
 
     assert done.code == 2
-    assert f"there is no batch or job {name!r}; the nearest are " in done.err
+    assert f"there is no batch or job {name!r}; the nearest " in done.err
 
 
 @pytest.mark.parametrize(

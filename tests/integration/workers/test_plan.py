@@ -29,7 +29,7 @@ def test_a_plan_without_servers_takes_as_long_as_is_usual(
 
     (plan,) = gistmill("plan", "a.md", "--max-new-tokens", "64", "--json").json
 
-    assert plan["rates"]["origin"] == "as the packaged weights on two cores"
+    assert plan["rates"]["origin"] == "at the speed of the packaged weights on two cores"
     assert plan["seconds"] == plan["prompt_tokens"] / 1000 + 64 / 10
 
 
@@ -53,7 +53,7 @@ def test_a_plan_takes_as_long_as_the_latest_jobs_of_its_weights(
 
     (plan,) = gistmill("plan", "a.md", "--max-new-tokens", "64", "--json").json
 
-    assert plan["rates"]["origin"] == "as the latest 4 calls of weights default together"
+    assert plan["rates"]["origin"] == "at the speed of the latest 4 calls of weights default together"
     assert plan["seconds"] == pytest.approx((plan["prompt_tokens"] / 1000 + 6.4) * busy / 8.4)
 
 

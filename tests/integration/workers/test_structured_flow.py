@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.base import Json
 from models.job import Job
-from models.listing import JobFilter, list_schemas, read_page
+from models.listing import JobFilter, list_schemas, read_page, select_schemas
 from models.options import JobOptions, make_options
 from models.output_schema import resolve_schema
 from models.schema_fields import list_columns
@@ -193,6 +193,18 @@ def test_the_fields_are_columns_in_the_order_of_the_schema(cluster: Cluster) -> 
     assert json.loads(row["data.towns"]) == list(TOWNS)
     assert summary.data is not None
     assert list(summary.data) == ["summary", "towns", "cost", "topic"]
+
+
+def test_the_schemas_of_all_batches_are_found_by_an_index(cluster: Cluster) -> None:
+    run(cluster, FakeGenerator(describe_towns), schema_options(strategy="stuff"))
+
+    with Session(cluster.engine) as session:
+        assert len(list_schemas(session, JobFilter())) == 1
+        # So small a table is read whole otherwise.
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        query = select_schemas(JobFilter()).compile(cluster.engine, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(session.scalars(text(f"EXPLAIN {query}")))
+    assert "ix_jobs_output_schema" in plan
 
 
 def test_a_job_that_is_run_again_loses_its_data_first(cluster: Cluster) -> None:

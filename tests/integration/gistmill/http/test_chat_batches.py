@@ -404,15 +404,19 @@ def test_names_and_labels_that_cannot_be_stored_are_cleaned_or_refused(http: Tes
     assert (refused.status_code, refused.json()["error"]["param"]) == (422, "body.metadata.owner")
 
 
-def test_no_transaction_is_open_while_the_answers_are_measured(
+def test_a_batch_is_finalizing_and_no_transaction_is_open_while_the_answers_are_measured(
     http: TestClient, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    statuses = set()
+
     def write_unlocked(database: Engine, batch_id: UUID, purpose: str) -> Iterator[bytes]:
         with Session(database) as session:
-            session.execute(select(ChatBatch).with_for_update(nowait=True)).all()
+            statuses.add(session.scalars(select(ChatBatch).with_for_update(nowait=True)).one().status)
         return write_lines(database, batch_id, purpose)
 
     monkeypatch.setattr("producer.chat.progress.write_lines", write_unlocked)
     batch = wait_for(http, create(http, [make_line("many", n=2)]), *FINAL)
 
     assert http.get(f"/v1/files/{batch['error_file_id']}").json()["bytes"] > 0
+    assert statuses == {"finalizing"}
+    assert batch["in_progress_at"] <= batch["finalizing_at"] <= batch["completed_at"]

@@ -102,6 +102,7 @@ def test_every_option_of_a_submission_or_a_plan_stands_in_a_section_of_the_help(
     shown = CliRunner().invoke(command, ["--help"]).output
     places = [shown.index(f"\n{heading}:\n") for heading in (*command.sections, "Other")]
     assert places == sorted(places)
+    assert "PATH" not in shown[places[0] :].replace("made from PATH", "")
     assert all(kind in shown for kind in ("PDF", "DOCX", "EPUB"))
 
 

@@ -25,6 +25,12 @@ def test_every_reason_of_a_plan_names_its_documents(capsys: pytest.CaptureFixtur
     assert "a.md, b.md, c.md and 2 more: stuff, because it has 200 tokens; no chunks" in lines
 
 
+def test_no_plan_prints_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_plans([], as_json=False)
+
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("count", "low", "verdict"), [(2, 0.1, "too few documents"), (40, 0.1, ""), (40, -0.1, "may be chance")]
 )

@@ -108,6 +108,7 @@ def test_a_fact_in_another_notation_is_not_missing(sentence: str, source: str) -
         ("It fell on Tuesday.", "It came on Monday.", ["Tuesday"]),
         ("They won 3-1.", "The game ended 2-1.", ["3-1"]),
         ("They saw the Turkish plane.", "It was a Greek plane.", ["Turkish"]),
+        ("They filmed in Ouarzate.", "They filmed in Ouarzazate.", ["Ouarzate"]),
         ("The BNP lost.", "The White House lost.", ["BNP"]),
         ("They came to West Ham.", "They came to the White House.", ["West Ham"]),
         ("Then Elizabeth Warren left.", "Rand Paul left.", ["Elizabeth Warren"]),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from models.settings import read_settings
 from workers.errors import DeviceError
 from workers.local.launch import Gpu, count_workers, plan_processes
 from workers.local.supervisor import Program
+from workers.started_server import StartedServer
 
+# Of files that tests do not write.
+FOLDER = Path("not", "there")
 GPUS = [Gpu(0, "uuid-0"), Gpu(2, "uuid-2")]
 
 
 def plan(gpus: list[Gpu], *names: str, **settings: object) -> list[tuple[str, str, str]]:
     """Return each process's node, its GPU and what it serves."""
-    programs = plan_processes(read_settings(**settings), gpus, names=names, is_automatic=True)
+    programs = plan_processes(read_settings(**settings), gpus, FOLDER, names=names, is_automatic=True)
     return [
         (each.name, each.environment.get("CUDA_VISIBLE_DEVICES", ""), each.environment["GISTMILL_WEIGHTS_NAME"])
         for each in programs
@@ -47,7 +52,7 @@ def test_names_that_have_one_gpu_or_none_each_are_placed_as_if_nothing_were_spre
 
 def test_on_a_cpu_every_name_has_a_process_and_ports_of_its_own() -> None:
     assert plan([], "default", "tuned") == [("cpu0", "", "default"), ("cpu0-tuned", "", "tuned")]
-    programs = plan_processes(read_settings(metrics_port=9000), [], names=("base", "tuned"), is_automatic=True)
+    programs = plan_processes(read_settings(metrics_port=9000), [], FOLDER, names=("base", "tuned"), is_automatic=True)
     assert [each.environment["GISTMILL_METRICS_PORT"] for each in programs] == ["9000", "9001"]
 
 
@@ -60,7 +65,7 @@ def test_more_names_than_gpus_need_a_word_on_how_they_share_memory() -> None:
 
 def plan_servers(gpus: list[Gpu], *names: str, **settings: object) -> tuple[list[Program], list[Program]]:
     """Return the vLLM servers and the workers."""
-    programs = plan_processes(read_settings(engine="vllm", **settings), gpus, names=names, is_automatic=True)
+    programs = plan_processes(read_settings(engine="vllm", **settings), gpus, FOLDER, names=names, is_automatic=True)
     return [each for each in programs if each.is_server], [each for each in programs if not each.is_server]
 
 
@@ -84,8 +89,21 @@ def test_workers_know_the_address_and_the_key_of_their_server_alone() -> None:
     assert len({server.environment["VLLM_API_KEY"] for server in servers}) == 2
 
 
+def test_a_server_and_its_workers_share_a_file_in_the_folder_of_the_supervisor_without_the_last_end(
+    tmp_path: Path,
+) -> None:
+    for number in range(2):
+        StartedServer(tmp_path / f"vllm-{number}.json").write(error="of an earlier start")
+
+    programs = plan_processes(read_settings(engine="vllm"), GPUS, tmp_path, is_automatic=True)
+
+    files = [Path(program.environment["GISTMILL_ENGINE_FILE"]) for program in programs]
+    assert [file.parent for file in files] == [tmp_path] * 4
+    assert (len(set(files)), list(tmp_path.iterdir())) == (2, [])
+
+
 def test_servers_begin_before_their_workers_and_so_are_stopped_after_them() -> None:
-    programs = plan_processes(read_settings(engine="vllm"), GPUS, is_automatic=True)
+    programs = plan_processes(read_settings(engine="vllm"), GPUS, FOLDER, is_automatic=True)
     assert [each.name for each in programs] == ["vllm-gpu0", "gpu0", "vllm-gpu2", "gpu2"]
 
 
