@@ -35,8 +35,13 @@ STATUS_OF_ERROR: tuple[tuple[type[GistmillError], int], ...] = (
 UPLOAD_REMEDY = "free some space there, or start the server with TMPDIR on a larger disk, and send the request again"
 # A request that is well formed and cannot be done: the status of every other error.
 UNPROCESSABLE = 422
-TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error",
-         429: "rate_limit_error"}  # fmt: skip
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+}
 SERVER_ERROR = 500
 
 
