@@ -112,7 +112,7 @@ def test_the_job_of_a_finished_step_is_read_with_every_column(cluster: Cluster) 
 
 
 def claim_maps(cluster: Cluster, count: int) -> tuple[UUID, list[Claim]]:
-    """Claim all steps of a wave of a new job, together."""
+    """Claim all steps of a wave of a new job, together, and return the claims in the order of the steps."""
     [job_id], _ = add_jobs(cluster.engine, ["A text."])
     with Session(cluster.engine) as session, session.begin():
         job = step_updates.lock_job(session, job_id)
@@ -123,7 +123,7 @@ def claim_maps(cluster: Cluster, count: int) -> tuple[UUID, list[Claim]]:
     with cluster.engine.begin() as connection:
         found = claims.claim_steps(connection, tokens, worker="w1", lease_seconds=60)
     assert {token: claim.step_id for token, claim in found.items()} == tokens
-    return job_id, list(found.values())
+    return job_id, sorted(found.values(), key=lambda claim: claim.index)
 
 
 def end_together(cluster: Cluster, ended: Sequence[Claim]) -> set[UUID]:
