@@ -48,9 +48,9 @@ class Claim:
     is_solo: bool
 
 
-# Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip. The arrays are
-# subqueries, so that Postgres does not know their lengths when it plans: it keeps one plan for all lengths then. It would
-# plan every claim anew, which takes longer than the claim.
+# Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip. The arrays
+# are subqueries, so that Postgres does not know their lengths when it plans: it keeps one plan for all lengths then. It
+# would plan every claim anew, which takes longer than the claim.
 CLAIM = f"""
 WITH settings AS MATERIALIZED (
     SELECT

@@ -94,8 +94,8 @@ ended AS (
         sentences = ending.sentences
     FROM ending, job
     WHERE steps.id = ending.step_id
-      -- Only a running step has a token, by a constraint of the table. To ask for its state too would make Postgres read
-      -- all running steps by their index.
+      -- Only a running step has a token, by a constraint of the table. To ask for its state too would make Postgres
+      -- read all running steps by their index.
       AND steps.lease_token = ending.token
       AND job.id = ending.job_id
       AND ending.place < job.places

@@ -1,8 +1,8 @@
 """Group commit: calls of concurrent threads share one statement, and so its round trip, its commit and its Python.
 
 The calls that arrive while one runs form the next group; one of their threads runs it for all of them. A call after a
-quiet moment begins at once; while calls follow each other, each group waits for further ones a little longer than a call
-takes to arrive, as a group of eight costs little more than a single call.
+quiet moment begins at once. While calls follow each other, each group waits for further ones a little longer than a
+call takes to arrive: a group of four costs little more than a single call.
 """
 
 from __future__ import annotations

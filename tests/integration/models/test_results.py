@@ -83,7 +83,9 @@ def test_postgres_keeps_one_plan_for_claims_and_ends_of_any_number(cluster: Clus
     _, step_messages = add_jobs(cluster.engine, ["A text."])
     with cluster.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         for number in range(1, 15):
-            found = claims.claim_steps(connection, {uuid4(): uuid4() for _ in range(number)}, worker="w", lease_seconds=60)
+            found = claims.claim_steps(
+                connection, {uuid4(): uuid4() for _ in range(number)}, worker="w", lease_seconds=60
+            )
             assert not found
         [taken] = claims.claim_steps(
             connection, {uuid4(): step_messages[0].step_id}, worker="w", lease_seconds=60
