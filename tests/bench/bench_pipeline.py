@@ -4,7 +4,8 @@ The same documents, splits, prompts, weights and number of new tokens per call f
 starts them, one worker) in float32 and as it serves by default on a CPU; the notebook's LangChain chain over a
 transformers pipeline; transformers' ``generate_batch``; vLLM; llama.cpp on the GGUF with four bits; and our own engine
 without queue, database and executor. Every peer loads its weights before the first round; rounds are interleaved, and
-all peers but the measured one are frozen. Gistmill is measured over servers of vLLM and llama.cpp too.
+all peers but the measured one are frozen. Gistmill over servers of vLLM and llama.cpp, beside those servers alone, are
+rows to ask for by name, so that the usual seven fit into 24 GB of memory.
 
 Examples:
   make bench DATA=posts.csv DOCS=5 NEW=64
@@ -247,14 +248,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--weights", type=Path, help="a weights folder; the packaged Gemma 3 270M by default")
     parser.add_argument("--without", nargs="*", default=[], choices=list(LABELS), help="rows to leave out")
-    parser.add_argument("--only", nargs="+", default=[], choices=list(LABELS), help="rows to measure and no other")
+    parser.add_argument("--only", nargs="+", default=[], choices=list(LABELS), help="rows to measure, and no other")
     parser.add_argument("--pair", action="store_true", help="also two workers on half of the cores each")
     return parser.parse_args()
 
 
 def choose_rows(given: argparse.Namespace) -> list[str]:
-    """Return the names of the rows to measure."""
-    usual = [name for name in LABELS if name != "pair" or given.pair]
+    """Return the names of the rows to measure; those of servers and of a pair of workers only if asked for."""
+    extra = SERVED.keys() | (set() if given.pair else {"pair"})
+    usual = [name for name in LABELS if name not in extra]
     return [name for name in given.only or usual if name not in given.without]
 
 
