@@ -48,7 +48,9 @@ class Claim:
     is_solo: bool
 
 
-# Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip.
+# Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip. The arrays
+# are subqueries, so that Postgres does not know their lengths when it plans: it keeps one plan for all lengths then. It
+# would plan every claim anew, which takes longer than the claim.
 CLAIM = f"""
 WITH settings AS MATERIALIZED (
     SELECT
@@ -63,7 +65,8 @@ SET state = 'running',
     lease_owner = :worker,
     lease_until = now() + :lease_length,
     started_at = clock_timestamp()
-FROM settings, unnest(CAST(:step_ids AS uuid[]), CAST(:tokens AS uuid[])) AS message (step_id, token),
+FROM settings,
+    unnest((SELECT CAST(:step_ids AS uuid[])), (SELECT CAST(:tokens AS uuid[]))) AS message (step_id, token),
     jobs JOIN documents ON documents.sha256 = jobs.document_sha256
 WHERE steps.id = message.step_id
   -- The same token may ask again after a COMMIT whose reply was lost.

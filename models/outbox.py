@@ -73,7 +73,7 @@ def describe_steps(job: Job, steps: Iterable[NewStep]) -> list[Json]:
             "inputs": list(step.inputs),
             "state": StepState.READY,
             "queue": queue_name(QUEUE_OF_KIND[StepKind(step.kind)], job.weights),
-            "priority": message_priority(step.kind, step.index, job.priority),
+            "priority": message_priority(step.kind, step.index, job.priority, position=job.position or 0),
             "dispatches": 1,
         }
         for step in steps

@@ -12,9 +12,9 @@ from uuid import UUID
 from models.job import Priority
 from models.step import StepKind
 
-# In the order of service at one level: steps that combine outputs, map steps, plans, checks. A level outranks this
+# In the order of service at one level: steps that combine outputs, plans, map steps, checks. A level outranks this
 # order: the plan of an urgent job is served before the reduce step of a normal one.
-QUEUES = ("reduce", "map", "plan", "evaluate")
+QUEUES = ("reduce", "plan", "map", "evaluate")
 QUEUE_OF_KIND = {
     StepKind.PLAN: "plan",
     StepKind.MAP: "map",
@@ -34,6 +34,9 @@ LABEL_CHARACTERS = 100
 PRIORITY_STEPS = list(range(max(Priority) + 3))
 # Map indexes at which the level rises: the plan and first chunks of a new job overtake the last of a huge one.
 LEVEL_ENDS = (8, 64)
+# Position in a batch at which the level of plans rises: a small batch begins at once, and the rest of a large one after
+# the first chunks of the jobs that have begun, so that these end before all others are planned.
+PLAN_LEVEL_END = 8
 
 
 def queue_name(queue: str, weights: str) -> str:
@@ -46,11 +49,25 @@ def task_name(kind: str) -> str:
     return f"{TASK_PREFIX}{kind}"
 
 
-def message_priority(kind: str, index: int, job_priority: int) -> int:
-    """Return the broker level of a step: the job's priority, raised (served later) for the last chunks of a job."""
-    if kind != StepKind.MAP:
-        return job_priority
-    return job_priority + sum(index >= end for end in LEVEL_ENDS)
+def message_priority(kind: str, index: int, job_priority: int, *, position: int = 0) -> int:
+    """Return the broker level of a step: the job's priority, raised where it is served later.
+
+    Args:
+        kind: of the step.
+        index: of the step in its wave.
+        job_priority: priority of its job.
+        position: of its job in the batch.
+    """
+    match kind:
+        case StepKind.MAP:
+            return job_priority + sum(index >= end for end in LEVEL_ENDS)
+        case StepKind.PLAN:
+            return job_priority + (position >= PLAN_LEVEL_END)
+        case StepKind.EVALUATE:
+            # With the last plans, before which their queue puts no check.
+            return job_priority + 1
+        case _:
+            return job_priority
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,11 @@ class StepResult:
     sentences: tuple[Json, ...] = ()
 
 
-# Ends of steps, as one JSON array: one parameter, however many there are.
+# Ends of steps, as one array of JSON: one parameter, however many there are. Postgres expects ten elements of an array
+# that it does not know; of a JSON array it expects a hundred, and would scan whole tables while they are small.
 _ENDINGS = """
 WITH ending AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(CAST(:endings AS json)) AS ending (
+    SELECT ending.* FROM unnest((SELECT CAST(:endings AS json[]))) AS stored, json_to_record(stored) AS ending (
         job_id uuid,
         step_id uuid,
         token uuid,
@@ -93,8 +94,9 @@ ended AS (
         sentences = ending.sentences
     FROM ending, job
     WHERE steps.id = ending.step_id
+      -- Only a running step has a token, by a constraint of the table. To ask for its state too would make Postgres
+      -- read all running steps by their index.
       AND steps.lease_token = ending.token
-      AND steps.state = 'running'
       AND job.id = ending.job_id
       AND ending.place < job.places
     RETURNING
@@ -200,8 +202,8 @@ def _describe_end(claim: Claim, result: StepResult) -> Json:
     }
 
 
-def _encode(endings: Sequence[Json]) -> str:
-    return json.dumps(endings, default=str)
+def _encode(endings: Sequence[Json]) -> list[str]:
+    return [json.dumps(ending, default=str) for ending in endings]
 
 
 CACHED = (

@@ -1,12 +1,14 @@
 """Group commit: calls of concurrent threads share one statement, and so its round trip, its commit and its Python.
 
-A call that finds no other running begins at once, so that nothing waits to form a group. The calls that arrive while
-one runs form the next group; one of their threads runs it for all of them.
+The calls that arrive while one runs form the next group; one of their threads runs it for all of them. A call after a
+quiet moment begins at once. While calls follow each other, each group waits for further ones a little longer than a
+call takes to arrive: a group of four costs little more than a single call.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -16,6 +18,9 @@ from models.lock_wait import GROUP_WAIT, NO_LIMIT
 
 # SQLSTATE of a wait for a lock that took too long.
 LOCKED_STATE = "55P03"
+# Seconds after a group in which the next one is expected to have company, and that it then waits for it.
+BUSY_SECONDS = 0.01
+GATHERING_SECONDS = 0.002
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,6 +54,7 @@ class GroupCommit(Generic[T, R]):
         self._lock = threading.Lock()
         self._is_busy = False
         self._waiting: list[_Call[T, R]] = []
+        self._ended_at = 0.0
 
     def call(self, item: T) -> R:
         """Run a call, with others or alone, and return its result.
@@ -68,6 +74,8 @@ class GroupCommit(Generic[T, R]):
         return self._run([item], NO_LIMIT)[0] if call.result is None else call.result[0]
 
     def _run_waiting(self) -> None:
+        if time.monotonic() - self._ended_at < BUSY_SECONDS:
+            time.sleep(GATHERING_SECONDS)
         with self._lock:
             group, self._waiting = self._waiting, []
         try:
@@ -81,6 +89,7 @@ class GroupCommit(Generic[T, R]):
             self._end(group)
 
     def _end(self, group: Sequence[_Call[T, R]]) -> None:
+        self._ended_at = time.monotonic()
         for call in group:
             call.has_ended = True
             call.turn.release()

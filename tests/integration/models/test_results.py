@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -43,7 +44,7 @@ for statement in (claims._CLAIM, results._FINISH, results._FINISH_SIBLINGS, resu
 VALUES = {
     "step_ids": [uuid4(), uuid4()],
     "tokens": [uuid4(), uuid4()],
-    "endings": json.dumps([{name: str(uuid4()) for name in ("job_id", "step_id", "token")}]),
+    "endings": [json.dumps({name: str(uuid4()) for name in ("job_id", "step_id", "token")})],
     "worker": "w1",
     "lease_length": timedelta(seconds=60),
     "lock_wait": "200ms",
@@ -54,6 +55,8 @@ INSERT INTO steps (id, job_id, kind, level, index, state, queue, priority, lease
 SELECT gen_random_uuid(), id, 'map', 0, place, 'running', 'map.default', 3, gen_random_uuid(), now()
 FROM jobs, generate_series(1, 2000) AS place
 """
+
+PLANNED = "SELECT custom_plans FROM pg_prepared_statements WHERE statement LIKE '%UPDATE steps%'"
 
 
 def test_nothing_that_threads_share_is_filled_while_they_build_a_statement() -> None:
@@ -76,6 +79,25 @@ def test_a_statement_of_a_step_reads_every_table_by_an_index(cluster: Cluster, s
     assert not re.findall(r"Seq Scan on (?:steps|jobs|chunks|documents)", plan)
 
 
+def test_postgres_keeps_one_plan_for_claims_and_ends_of_any_number(cluster: Cluster) -> None:
+    _, step_messages = add_jobs(cluster.engine, ["A text."])
+    with cluster.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        for number in range(1, 15):
+            found = claims.claim_steps(
+                connection, {uuid4(): uuid4() for _ in range(number)}, worker="w", lease_seconds=60
+            )
+            assert not found
+        [taken] = claims.claim_steps(
+            connection, {uuid4(): step_messages[0].step_id}, worker="w", lease_seconds=60
+        ).values()
+        for number in range(1, 15):
+            late = [(replace(taken, token=uuid4()), StepResult(output="late"))] * number
+            assert not results.end_siblings(connection, late, worker="w")
+        planned = connection.scalars(text(PLANNED)).all()
+    # The first five runs of a prepared statement are planned for their values, to learn what that is worth.
+    assert planned == [5, 5]
+
+
 def test_the_job_of_a_finished_step_is_read_with_every_column(cluster: Cluster) -> None:
     [job_id], [step_message] = add_jobs(cluster.engine, ["A text."])
     with Session(cluster.engine) as session, session.begin():
@@ -92,7 +114,7 @@ def test_the_job_of_a_finished_step_is_read_with_every_column(cluster: Cluster) 
 
 
 def claim_maps(cluster: Cluster, count: int) -> tuple[UUID, list[Claim]]:
-    """Claim all steps of a wave of a new job, together."""
+    """Claim all steps of a wave of a new job, together, and return the claims in the order of the steps."""
     [job_id], _ = add_jobs(cluster.engine, ["A text."])
     with Session(cluster.engine) as session, session.begin():
         job = step_updates.lock_job(session, job_id)
@@ -103,7 +125,7 @@ def claim_maps(cluster: Cluster, count: int) -> tuple[UUID, list[Claim]]:
     with cluster.engine.begin() as connection:
         found = claims.claim_steps(connection, tokens, worker="w1", lease_seconds=60)
     assert {token: claim.step_id for token, claim in found.items()} == tokens
-    return job_id, list(found.values())
+    return job_id, sorted(found.values(), key=lambda claim: claim.index)
 
 
 def end_together(cluster: Cluster, ended: Sequence[Claim]) -> set[UUID]:
