@@ -212,11 +212,11 @@ class AsyncClient:
 
     async def watch_folder(
         self, folder: str | Path, *, batch: str, once: bool = False, **options: Unpack[WatchOptions]
-    ) -> None:
+    ) -> int:
         """Submit files of a folder as they come, as ``Client.watch_folder`` does; cancelled, it ends soon."""
         stop = Event()
         try:
-            await to_thread(self._sync.watch_folder, folder, batch=batch, once=once, stop=stop, **options)
+            return await to_thread(self._sync.watch_folder, folder, batch=batch, once=once, stop=stop, **options)
         finally:
             stop.set()
 

@@ -133,8 +133,8 @@ class Client:
         once: bool = False,
         stop: Event | None = None,
         **options: Unpack[WatchOptions],
-    ) -> None:
-        """Submit new and changed files of a folder once they are complete.
+    ) -> int:
+        """Submit new and changed files of a folder once they are complete, and return how many could not be read whole.
 
         Args:
             folder: folder without its subfolders.
@@ -149,7 +149,8 @@ class Client:
         """
         from gistmill.inbox import make_inbox
 
-        make_inbox(self.submit, Path(folder), batch, {"report": LOGGER.info, **options}).run(once=once, stop=stop)
+        inbox = make_inbox(self.submit, Path(folder), batch, {"report": LOGGER.info, **options})
+        return inbox.run(once=once, stop=stop)
 
     def plan(
         self, documents: Documents, *, on_read: OnRead | None = None, **options: Unpack[PlanningOptions]

@@ -121,9 +121,10 @@ class Inbox:
         self._state = InboxState.load(config.folder)
         # Stamps at the last look, of files that have changed since they were submitted.
         self._seen: dict[str, Stamp] = {}
+        self._unread = 0
 
-    def run(self, *, once: bool = False, stop: Event | None = None) -> None:
-        """Submit files as they come, for ever or until there is none that is new.
+    def run(self, *, once: bool = False, stop: Event | None = None) -> int:
+        """Submit files as they come, for ever or until there is none that is new; return how many were not read whole.
 
         Args:
             once: whether to end when there is no new file.
@@ -142,8 +143,9 @@ class Inbox:
                 for start in range(0, len(ready), BLOCK_FILES):
                     self._submit_until_stored(ready[start : start + BLOCK_FILES], stop)
                 if once and not self._seen:
-                    return
+                    break
                 stop.wait(self._config.interval)
+        return self._unread
 
     def _find_ready(self) -> list[Path]:
         """Return the new and changed files that are complete, by name."""
@@ -210,6 +212,7 @@ class Inbox:
         """Write the reasons beside a file that could not be read whole, or move the file if that is configured."""
         reasons = find_reasons(path)
         if problems:
+            self._unread += 1
             text = "".join(f"{problem.message}\n" for problem in problems)
             self._write(reasons, lambda: replace_text(reasons, text))
             self._say(problems[0].message)

@@ -105,10 +105,12 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other processes from watching a folder for a block.
 
     Raises:
-        InboxError: one watches it already, or the folder cannot be written to.
+        InboxError: one watches it already, or the folder is not there or cannot be written to.
     """
     try:
         handle = os.open(folder / ".gistmill-inbox.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    except FileNotFoundError:
+        raise InboxError(f"there is no folder {folder}; create it, or check its name") from None
     except OSError as error:
         raise InboxError(f"{folder} cannot be written to ({error.strerror}), where failures are noted") from error
     try:

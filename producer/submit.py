@@ -25,6 +25,8 @@ from producer.wording import count
 BLOCK_SOURCES = 200
 # Characters per transaction, or of a request over HTTP, which bounds a block of books.
 BLOCK_CHARACTERS = 8_000_000
+# Words of a path; what has more is a text that was given as one.
+MAX_NAME_WORDS = 4
 
 Report = Callable[[ReadEvent], object]
 
@@ -245,7 +247,6 @@ def _describe_nothing(result: SubmissionResult) -> str:
     unread = [*(problem.message for problem in result.problems), *skipped]
     if not unread:
         return "nothing was submitted: there is no document"
-    return (
-        f"nothing was submitted: {count(len(unread), 'source')} could not be read; the first: {unread[0]} "
-        "A text itself is given as gistmill.Document(text)"
-    )
+    words = f"nothing was submitted: {count(len(unread), 'source')} could not be read; the first: {unread[0]}"
+    is_text = any(len(problem.name.split()) > MAX_NAME_WORDS for problem in result.problems[:1])
+    return f"{words} A text itself is given as gistmill.Document(text)" if is_text else words

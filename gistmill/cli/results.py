@@ -77,7 +77,7 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
     if rows:
         print_table(COLUMNS, rows, flexible=FLEXIBLE, droppable=DROPPABLE)
     else:
-        click.echo("no job is like that")
+        click.echo("no job matches")
 
 
 def _shorten(text: str) -> str:

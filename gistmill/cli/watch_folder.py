@@ -14,7 +14,6 @@ from gistmill.cli.sections import SectionedCommand
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
-
 SECTIONS = {
     "Folder": ("batch", "move_to", "interval", "once", "priority", "keep_days"),
     **READING_SECTION,
@@ -23,7 +22,7 @@ SECTIONS = {
 
 
 @click.command("watch-folder", cls=SectionedCommand, sections=SECTIONS)
-@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--batch", required=True, help="Name of the batch that the files go into.")
 @click.option(
     "--move-to", type=FOLDER, help="Folder, made if missing, for files that have been read.  [default: they stay]"
@@ -43,8 +42,8 @@ def watch_folder(folder: Path, batch: str, move_to: Path | None, interval: float
 
     A file is complete when it has not changed between two looks and no program has it open for
     writing; names that begin with a dot or end with .part or .tmp are left alone, and so are
-    subfolders. Beside a file that cannot be read appears NAME.gistmill-error.txt with the reason. A
-    restart submits nothing twice.
+    subfolders. Beside a file that cannot be read appears NAME.gistmill-error.txt with the reason, and the
+    exit code with --once is 3. A restart submits nothing twice.
 
     \b
     Examples:
@@ -53,7 +52,7 @@ def watch_folder(folder: Path, batch: str, move_to: Path | None, interval: float
       gistmill watch-folder inbox --batch incoming --once
     """
     with open_client() as client:
-        client.watch_folder(
+        unread = client.watch_folder(
             folder, batch=batch, move_to=move_to, interval=interval, once=once, report=click.echo, **options
         )
-    return ExitCode.DONE
+    return ExitCode.INCOMPLETE if unread else ExitCode.DONE

@@ -156,7 +156,7 @@ class Columns:
             "the names are taken": (self.id, "--id-column", self.is_id_guessed),
         }
         return " and ".join(
-            f"{words} from column {clean_label(column, max_chars=SHOWN_CHARS)!r} (change it by {option})"
+            f"{words} from column {clean_label(column, max_chars=SHOWN_CHARS)!r} (change it with {option})"
             for words, (column, option, is_guessed) in guesses.items()
             if is_guessed
         )

@@ -23,6 +23,7 @@ from gistmill.errors import InboxError
 from gistmill.inbox import Inbox, InboxConfig
 from gistmill.inbox_folder import ERROR_SUFFIX, is_being_written
 from tests.conftest import Cluster, wait_until
+from tests.integration.conftest import Gistmill
 from tests.processes import PATIENCE
 
 WORDS = "The council closed both bridges while engineers measured the piers. " * 20
@@ -120,6 +121,29 @@ def test_a_file_that_is_being_written_waits(cluster: Cluster, inbox: Path) -> No
         texts = connection.execute(text("SELECT text FROM documents WHERE text LIKE '%The end.%'"))
         assert len(texts.all()) == 1
     assert len(read_sources(cluster)) == 3
+
+
+def test_a_watch_tells_how_many_files_could_not_be_read_and_its_command_by_the_exit_code(
+    client: Client, gistmill: Gistmill, inbox: Path
+) -> None:
+    def add(name: str) -> None:
+        (inbox / name).write_bytes(b"%PDF-1.7 and no more")
+        # Long enough ago to be complete.
+        os.utime(inbox / name, (1, 1))
+
+    add("c.pdf")
+    words = ("watch-folder", str(inbox), "--batch", "inbox", "--interval", "0.1", "--once")
+    refused = gistmill(*words)
+    assert (refused.code, "c.pdf" in refused.out) == (3, True)
+    assert gistmill(*words).code == 0
+
+    add("d.pdf")
+    assert client.watch_folder(inbox, batch="inbox", interval=0.1, once=True) == 1
+
+
+def test_a_folder_that_is_not_there_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(InboxError, match=r"there is no folder .*nowhere; create it"):
+        run_once(cluster, tmp_path / "nowhere")
 
 
 def test_a_folder_has_one_watcher(cluster: Cluster, inbox: Path) -> None:

@@ -98,7 +98,7 @@ def test_an_export_has_the_sentences_with_the_passages_that_they_cite(
 
 
 def test_no_match_is_said(gistmill: Gistmill, ended: list[JobSummary]) -> None:
-    assert gistmill("results", "--weights", "other").out == "no job is like that\n"
+    assert gistmill("results", "--weights", "other").out == "no job matches\n"
 
 
 def test_a_job_alone_can_be_named(gistmill: Gistmill, ended: list[JobSummary]) -> None:

@@ -46,7 +46,7 @@ def test_neighbouring_mappings_are_the_rows_of_one_table() -> None:
     given = [{"id": 7, "text": "One.", 1999: "year"}, {"text": None}, Document("Two."), {"body": "Three."}]
 
     assert read(given, id_column="id")[:3] == [
-        SourceNote("the input", "the input: the text is taken from column 'text' (change it by --text-column)."),
+        SourceNote("the input", "the input: the text is taken from column 'text' (change it with --text-column)."),
         Source("7", "One.", "text", metadata={"row": "1", "1999": "year"}),
         SourceProblem("row 2", "row 2 has no text in column 'text'; fill it in or leave the row out."),
     ]

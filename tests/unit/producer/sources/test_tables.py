@@ -94,8 +94,8 @@ def test_cells_with_html_become_markdown_and_others_stay(tmp_path: Path) -> None
 
 def test_a_guessed_column_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ID,article\nfirst,one\n,two\n")
-    text = "the text is taken from column 'article' (change it by --text-column)"
-    ident = "the names are taken from column 'ID' (change it by --id-column)"
+    text = "the text is taken from column 'article' (change it with --text-column)"
+    ident = "the names are taken from column 'ID' (change it with --id-column)"
 
     note, first, second = read_sources([tmp_path / "a.csv"])
     assert isinstance(note, SourceNote)
