@@ -32,6 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from sqlalchemy import text
+
 from models.choices import Grounding
 from models.options import JobOptions, make_options
 from models.publisher import OutboxPublisher, open_publisher
@@ -71,7 +73,7 @@ SELECT coalesce(sum(completion_tokens), 0) AS tokens,
     coalesce(avg((completion_tokens > 0)::int), 0) AS share
 FROM steps WHERE state = 'done' AND kind <> 'plan'
 """
-JOBS_BY_STATE = "SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state"
+JOBS_BY_STATE = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state ORDER BY state"
 
 
 @dataclass(slots=True)
@@ -171,11 +173,11 @@ def write_document(chance: random.Random) -> str:
 def choose_options(weights: Path | None, given: argparse.Namespace) -> JobOptions:
     """Return options under which each section is a chunk, too long to stand for its own summary."""
     counter = FakeGenerator() if weights is None else PromptCounter(str(weights))
-    text = write_document(random.Random(1))
+    document = write_document(random.Random(1))
     return make_options(
         strategy="map-reduce",
         style="technical",
-        chunk_tokens=int(1.4 * counter.count_tokens(text) / SECTIONS),
+        chunk_tokens=int(1.4 * counter.count_tokens(document) / SECTIONS),
         overlap_tokens=0,
         grounding=given.grounding,
         generation={"max_new_tokens": given.new},
@@ -233,7 +235,7 @@ def report(soak: Soak, cluster: Cluster, given: argparse.Namespace, seconds: flo
     """Print the table, the facts of the work, and the line of JSON."""
     with cluster.engine.connect() as connection:
         tokens, share = connection.exec_driver_sql(GENERATED).one()
-        jobs = dict(connection.exec_driver_sql(JOBS_BY_STATE).tuples().all())
+        jobs = {row.state: row.jobs for row in connection.execute(text(JOBS_BY_STATE))}
     slopes = soak.series.fit(given.warm)
     print(*describe_slopes(slopes), sep="\n")
     print(
