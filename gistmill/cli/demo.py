@@ -7,14 +7,19 @@ from pathlib import Path
 
 import click
 
-from gistmill.cli.database import open_session
-from gistmill.cli.edge import ExitCode, run
-from gistmill.cli.main import make_group
+from gistmill.cli.database import open_client, open_session
+from gistmill.cli.edge import ExitCode
+from models.choices import Strategy
+from producer.options import SubmitOptions
 
 # Samples, and the strategy that each demonstrates.
-SAMPLES = {"clean_writeup.html": "stuff", "messy_notes.txt": "refine", "field_report.md": "map-reduce"}
+SAMPLES: dict[str, Strategy] = {
+    "clean_writeup.html": "stuff",
+    "messy_notes.txt": "refine",
+    "field_report.md": "map-reduce",
+}
 # Short and greedy: takes a minute on two cores, with nearly reproducible summaries.
-DEMO_OPTIONS = ("--style", "news", "--greedy", "--max-new-tokens", "128", "--no-cache")
+DEMO_OPTIONS: SubmitOptions = {"style": "news", "do_sample": False, "max_new_tokens": 128, "cache": False}
 
 
 @click.command()
@@ -34,10 +39,10 @@ def demo() -> int:
     batch = f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     with run_missing_cluster():
         folder = Path(producer.__file__).parent / "samples"
-        for sample, strategy in SAMPLES.items():
-            words = ["submit", str(folder / sample), "--batch", batch, "--strategy", strategy, *DEMO_OPTIONS]
-            if code := run(make_group(), name="gistmill", arguments=words):
-                return code
+        with open_client() as client:
+            for sample, strategy in SAMPLES.items():
+                options: SubmitOptions = {**DEMO_OPTIONS, "strategy": strategy}
+                client.submit(folder / sample, name=batch, **options)
         follow(batch, is_live=True, as_json=False)
         is_whole = print_summaries(batch)
     click.echo(
