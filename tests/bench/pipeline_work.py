@@ -58,6 +58,8 @@ def make_task(sources: list[Source], *, weights: Path, gguf: Path, new_tokens: i
         generation={"do_sample": False, "max_new_tokens": new_tokens},
         # Every round does all of the work.
         cache=False,
+        # As the peers, which combine what the weights have written.
+        grounding="off",
     )
     counter = PromptCounter(str(weights))
     prompts = make_prompts(options, counter.prompt_format)
