@@ -57,8 +57,11 @@ ENDED = "SELECT count(*) FROM steps WHERE state = 'done'"
 ENDED_WITHIN = f"{ENDED} AND finished_at BETWEEN to_timestamp(:since) AND to_timestamp(:until)"
 # As cheap with many waiting as with few, so that who counts takes no time from those who end them.
 WAITING = f"SELECT count(*) FROM (SELECT FROM steps WHERE state = 'ready' LIMIT {WARM_STEPS}) AS waiting"
-# Of the table of steps with its attempts, indexes included.
-STEP_BYTES = "SELECT pg_total_relation_size('steps') + pg_total_relation_size('step_attempts')"
+# Of all partitions of the steps and of their attempts, indexes included.
+STEP_BYTES = """
+SELECT sum(pg_total_relation_size(relid))
+FROM (SELECT relid FROM pg_partition_tree('steps') UNION ALL SELECT relid FROM pg_partition_tree('step_attempts')) AS part
+"""
 RATE = """
 SELECT (count(*) - 1) / extract(epoch FROM max(finished_at) - min(finished_at))
 FROM (SELECT finished_at, row_number() OVER (ORDER BY finished_at) AS place FROM steps
