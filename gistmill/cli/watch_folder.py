@@ -22,7 +22,7 @@ SECTIONS = {
 
 
 @click.command("watch-folder", cls=SectionedCommand, sections=SECTIONS)
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--batch", required=True, help="Name of the batch that the files go into.")
 @click.option(
     "--move-to", type=FOLDER, help="Folder, made if missing, for files that have been read.  [default: they stay]"
