@@ -59,8 +59,8 @@ ENDED_WITHIN = f"{ENDED} AND finished_at BETWEEN to_timestamp(:since) AND to_tim
 WAITING = f"SELECT count(*) FROM (SELECT FROM steps WHERE state = 'ready' LIMIT {WARM_STEPS}) AS waiting"
 # Of all partitions of the steps and of their attempts, indexes included.
 STEP_BYTES = """
-SELECT sum(pg_total_relation_size(relid))
-FROM (SELECT relid FROM pg_partition_tree('steps') UNION ALL SELECT relid FROM pg_partition_tree('step_attempts')) AS part
+SELECT sum(pg_total_relation_size(part.relid))
+FROM (VALUES ('steps'), ('step_attempts')) AS parent (name), pg_partition_tree(parent.name::regclass) AS part
 """
 RATE = """
 SELECT (count(*) - 1) / extract(epoch FROM max(finished_at) - min(finished_at))
