@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.errors import UnknownIdError
+from models.errors import UnknownIdError, describe_nearest
 from models.job import Job, JobState
 from models.tables import Batch, Document, Worker
 from models.views import BatchProgress, ChunkText, JobSummary, SentenceText, read_row, read_rows, view_of
@@ -231,7 +231,7 @@ def _suggest_nearest(session: Session, name: str) -> str:
     nearest += [target.describe() for target in _find_nearest_jobs(session, name)]
     if not nearest:
         return "; `gistmill status` lists the batches"
-    return f"; the nearest {'are' if len(nearest) > 1 else 'is'} {', '.join(nearest[: 2 * NEAREST])}"
+    return f"; {describe_nearest(nearest[: 2 * NEAREST])}"
 
 
 def _find_jobs_by_source(session: Session, source: str) -> list[Target]:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
-from models.errors import NameInUseError, UnknownIdError
+from models.errors import NameInUseError, UnknownIdError, describe_nearest
 from models.job import OPEN_STATES, Job
 from models.lookup import NEAREST, list_live_workers
 from models.settings import DEFAULT_NAME
@@ -140,4 +140,4 @@ def suggest_nearest(name: str, names: Sequence[str]) -> str:
     nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4) or names[:NEAREST]
     if not nearest:
         return "; register them with `gistmill weights add`"
-    return f"; the nearest {'is' if len(nearest) == 1 else 'are'} {', '.join(nearest)}"
+    return f"; {describe_nearest(nearest)}"

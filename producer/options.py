@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from models.choices import Grounding, Splitter, Strategy, Style
-from models.errors import SettingsError
+from models.errors import SettingsError, describe_nearest
 from models.options import JobOptions, make_options
 from models.output_schema import parse_schema, resolve_schema
 from models.sampling_params import PARAMETERS
@@ -119,8 +119,7 @@ def _check_names(values: Mapping[str, Any]) -> None:
     known = SummarizingOptions.__annotations__.keys()
     for name in values.keys() - known:
         nearest = difflib.get_close_matches(name, SubmitOptions.__annotations__, n=3, cutoff=0.5)
-        are = "are" if len(nearest) > 1 else "is"
-        advice = f"; the nearest {are} {', '.join(nearest)}" if nearest else "; `gistmill submit --help` lists all"
+        advice = f"; {describe_nearest(nearest)}" if nearest else "; `gistmill submit --help` lists all"
         raise SettingsError(f"there is no option {name!r}{advice}")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from gistmill.doctor.diagnosis import Diagnosis, approve, remark, report
 from gistmill.doctor.engine_servers import examine_engine
-from gistmill.doctor.http_port import examine_http_port
-from gistmill.doctor.machine import examine_disk, examine_gpus, examine_memory, examine_port
+from gistmill.doctor.machine import examine_disk, examine_gpus, examine_memory
 from gistmill.doctor.parts import examine_parts, examine_weights, has_server, has_worker
+from gistmill.doctor.ports import examine_flower_port, examine_http_port
 from gistmill.doctor.servers import Servers
 from models.errors import SettingsError
 from models.setting_names import describe_unknown, list_names
@@ -30,7 +30,7 @@ def examine() -> Iterator[Diagnosis]:
     servers = Servers(settings)
     yield from servers.examine()
     if not servers.are_named:
-        yield from examine_port(settings)
+        yield from examine_flower_port(settings)
     if has_server():
         yield from examine_http_port(settings)
     if has_worker():

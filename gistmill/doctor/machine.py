@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -180,16 +179,3 @@ def examine_disk(settings: Settings) -> Iterator[Diagnosis]:
         yield report("disk", f"{words}, and {room.needed / GB:.1f} GB are needed", advice)
     else:
         yield approve("disk", words)
-
-
-def examine_port(settings: Settings) -> Iterator[Diagnosis]:
-    """Yield a remark if another program has the port that Flower is to have."""
-    if not settings.flower_port:
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", settings.flower_port))
-        except OSError as error:
-            taken = f"port {settings.flower_port} cannot be had ({error.strerror}), so `gistmill up` takes another"
-            yield remark("Flower", taken, "set GISTMILL_FLOWER_PORT to choose it")

@@ -13,8 +13,8 @@ from gistmill.doctor.machine import (
     examine_disk,
     examine_gpus,
     examine_memory,
-    examine_port,
 )
+from gistmill.doctor.ports import examine_flower_port
 from gistmill.doctor.weight_files import find_local_weights, measure_bytes
 from models.settings import Settings
 
@@ -112,10 +112,10 @@ def test_a_port_that_another_program_has_is_noted() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        [taken] = examine_port(Settings(flower_port=port))
+        [taken] = examine_flower_port(Settings(flower_port=port))
     assert taken.condition is Condition.NOTE
     assert f"port {port}" in taken.words
-    assert list(examine_port(Settings(flower_port=0))) == []
+    assert list(examine_flower_port(Settings(flower_port=0))) == []
 
 
 def test_weights_are_measured_by_their_headers_dtype_and_quantization(tiny_weights: Path) -> None:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from gistmill.doctor.diagnosis import Condition
-from gistmill.doctor.http_port import examine_http_port
+from gistmill.doctor.ports import examine_http_port
 from gistmill.http.documentation import tell_health
 from models.settings import Settings
 

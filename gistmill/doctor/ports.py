@@ -1,4 +1,4 @@
-"""Examination of the port of the HTTP server: free, taken by the server itself, or taken by another program."""
+"""Examination of the ports of Flower and of the HTTP server: free, the server's own, or taken by another program."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from models.settings import Settings
 SUBJECT = "HTTP server"
 # Seconds for the program at the port to answer.
 ANSWER_SECONDS = 3
+
+
+def examine_flower_port(settings: Settings) -> Iterator[Diagnosis]:
+    """Yield a remark if another program has the port that Flower is to have."""
+    if not settings.flower_port:
+        return
+    reason = find_obstacle("127.0.0.1", settings.flower_port)
+    if reason is not None:
+        taken = f"port {settings.flower_port} cannot be had ({reason}), so `gistmill up` takes another"
+        yield remark("Flower", taken, "set GISTMILL_FLOWER_PORT to choose it")
 
 
 def examine_http_port(settings: Settings) -> Iterator[Diagnosis]:
@@ -34,7 +44,7 @@ def find_obstacle(host: str, port: int) -> str | None:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
-            # As the server does: a port whose last connections are still closing is free.
+            # As the servers do: a port whose last connections are still closing is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
