@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Modules of an editable installation are compiled at their first import, and kept: tests start hundreds of interpreters.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install browser documents demo test test-all test-engines lint docs audit up bench bench-engine bench-queue bench-scaling bench-start \
 	bench-submit bench-faults bench-memory bench-serve bench-quality bench-strategies bench-gpu gpu-wheels chaos clean
