@@ -29,6 +29,7 @@ from workers.engine.quantization import (
     build_bitsandbytes_config,
     convert_to_bfloat16,
     convert_to_float16,
+    limit_repacking,
     prepack_linears,
     quantize_linears,
 )
@@ -183,7 +184,10 @@ def _load_tensors(folder: Path, placement: Placement, device_map: str | None, qu
         quantization_config=quantization_config,
         device_map=(device_map or placement.device) if is_placed else "cpu",
     )
-    return network if is_placed else convert_network(network, dtype=placement.dtype, device=placement.device)
+    if not is_placed:
+        return convert_network(network, dtype=placement.dtype, device=placement.device)
+    limit_repacking(network)
+    return network
 
 
 def check_memory(folder: Path, weights_config: Any, placement: Placement, *, has_adapter: bool = False) -> None:

@@ -23,6 +23,8 @@ from workers.engine.device import Placement
 
 # Largest error of an int8 layer's output on the sample, relative to its size.
 MAX_ERROR = 0.02
+# Outputs of a block of bitsandbytes' repacked layers.
+REPACKED_OUTPUTS = 32
 # Rows of the sample on which the error of a layer is measured.
 MEASURED_ROWS = 32
 
@@ -54,6 +56,22 @@ def build_bitsandbytes_config(placement: Placement) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=placement.dtype,
     )
+
+
+def limit_repacking(network: Any) -> None:
+    """Turn off bitsandbytes' repacking, in place, for 4-bit layers of sizes that it cannot repack.
+
+    On a CPU with bfloat16 instructions it repacks each layer at its first call, and stops with an error unless the
+    layer's outputs and inputs fill its blocks.
+    """
+    for module in network.modules():
+        if getattr(module, "support_avx512bf16_for_cpu", False):
+            state = getattr(module.weight, "quant_state", None)
+            module.support_avx512bf16_for_cpu = (
+                state is not None
+                and module.out_features % REPACKED_OUTPUTS == 0
+                and module.in_features % state.blocksize == 0
+            )
 
 
 def quantize_linears(network: Any, *, run_sample: Callable[[], object], head: nn.Module | None = None) -> None:

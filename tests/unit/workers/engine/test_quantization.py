@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from bitsandbytes.nn import Linear4bit
 from torch import nn
 
 from workers.engine.cpu.half import Float16Linear
 from workers.engine.cpu.int8 import Int8Linear
-from workers.engine.quantization import convert_to_float16, observe_inputs, quantize_linears
+from workers.engine.quantization import convert_to_float16, limit_repacking, observe_inputs, quantize_linears
 
 
 def build_network() -> nn.Sequential:
@@ -44,3 +46,20 @@ def test_the_largest_value_of_every_channel_is_observed() -> None:
     assert torch.equal(observed[network[1]].largest, network[0].weight.abs().amax(dim=0))
     assert observed[network[1]].rows.shape == (32, 64)
     assert not network[1]._forward_pre_hooks
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "is_repacked"), [(64, 64, True), (64, 4, False), (96, 32, False), (128, 32, True)]
+)
+def test_only_4_bit_layers_that_fill_the_blocks_of_the_cpu_kernel_are_repacked(
+    inputs: int, outputs: int, is_repacked: bool
+) -> None:
+    layer = Linear4bit(inputs, outputs, quant_type="nf4").to("cpu")
+    rows = torch.randn(3, inputs)
+    # As on a CPU with bfloat16 instructions, which the machine of this test may lack.
+    layer.support_avx512bf16_for_cpu = True
+    limit_repacking(layer)
+    assert layer.support_avx512bf16_for_cpu is is_repacked
+    if not is_repacked:
+        with torch.inference_mode():
+            assert torch.isfinite(layer.eval()(rows)).all()
