@@ -19,7 +19,7 @@ from workers.started_server import StartedServer, find_started_server
 from workers.weights.description import describe_served_weights, read_names
 from workers.weights.errors import WeightsError
 from workers.weights.fingerprint import begin_hashing, hash_files
-from workers.weights.folder import find_folder, find_tokenizer_folder
+from workers.weights.folder import find_folder, find_tokenizer_folder, has_same_tokenizer
 from workers.weights.packaged import NAME as PACKAGED_NAME
 from workers.weights.packaged import has_packaged_weights, packaged_folder
 from workers.weights.registration import resolve_name
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workers.engine.config import EngineConfig
     from workers.engine.remote.attach import RemoteConfig
     from workers.engine.remote.server_facts import ServerFacts
+    from workers.engine.tokenizer import PromptTokenizer
     from workers.evaluation.verification import ClaimJudge
 
 log = structlog.get_logger()
@@ -76,14 +77,14 @@ def load_transformers(settings: Settings) -> Served:
         context_tokens=engine.context_tokens,
     )
     REGISTRY.register(engine.metrics)
-    judge, placement = load_judge(settings), engine.weights.placement
+    placement = engine.weights.placement
     return Served(
         engine,
         engine.device,
         engine.seconds_since_progress,
         engine.close,
         trained_prompt,
-        judge,
+        load_judge(settings, weights, engine.weights.tokenizer),
         {"precision": placement.dtype_name if placement.quantization == "none" else placement.quantization},
         has_adapter=adapter is not None,
     )
@@ -120,7 +121,7 @@ def attach_servers(settings: Settings) -> Served:
         engine.seconds_since_progress,
         engine.close,
         read_trained_prompt(weights, adapter),
-        load_judge(settings),
+        load_judge(settings, weights),
         {"engine": engine.facts.describe(), "precision": describe_precision(settings, engine.facts, started)},
         engine.remark,
         has_adapter=adapter is not None,
@@ -134,11 +135,17 @@ def describe_precision(settings: Settings, facts: ServerFacts, started: StartedS
     return f"{chosen[0]} on {server}" if started is not None and chosen else f"on {server}"
 
 
-def load_judge(settings: Settings) -> ClaimJudge | None:
+def load_judge(settings: Settings, weights: Path, tokenizer: PromptTokenizer | None = None) -> ClaimJudge | None:
     """Load the verifier of the settings; None if there is none, so that only facts are checked.
+
+    Args:
+        settings: settings of this process.
+        weights: folder of the served weights.
+        tokenizer: theirs, if it is loaded already.
 
     Raises:
         ServingError: it cannot be loaded; the message has the reason and the remedy.
+        ShortageError: too little memory is free.
     """
     if settings.verifier == NO_VERIFIER:
         return None
@@ -152,7 +159,11 @@ def load_judge(settings: Settings) -> ClaimJudge | None:
     from workers.engine.verifier import load_verifier
 
     try:
-        judge = load_verifier(folder, base=find_verifier_base(settings, folder))
+        base = find_verifier_base(settings, folder)
+        known = tokenizer if tokenizer is not None and has_same_tokenizer(base, weights) else None
+        judge = load_verifier(folder, base=base, tokenizer=known)
+    except InsufficientMemoryError as error:
+        raise ShortageError(f"the verifier cannot be loaded: {error}") from error
     except WeightsError as error:
         raise ServingError(f"the verifier cannot be loaded: {error}") from error
     log.info("verifier_loaded", threshold=judge.threshold)

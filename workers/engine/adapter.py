@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from workers.engine.adapter_names import TowerNames
+from workers.engine.compat_peft import hide_bitsandbytes
 from workers.engine.errors import get_reason
 from workers.engine.pretrained import TEXT_KEYS
 from workers.weights.errors import AdapterMismatchError, AdapterUnreadableError
@@ -32,9 +33,8 @@ def merge_adapter(base: Any, *, folder: Path, adapter: Path) -> Any:
         WeightsCorruptError: its tensors are truncated.
     """
     is_untied = untie_head(base)
-    adapted = attach_adapter(base, folder=folder, adapter=adapter)
-    with explain_mismatch(adapter, folder):
-        merged = merge_layers(adapted)
+    with hide_bitsandbytes(), explain_mismatch(adapter, folder):
+        merged = merge_layers(attach_adapter(base, folder=folder, adapter=adapter))
         return (tie_head(merged) if is_untied else merged).eval()
 
 

@@ -92,12 +92,13 @@ class Verifier:
         return logits[:, 1] - logits[:, 0]
 
 
-def load_verifier(folder: Path, *, base: Path) -> Verifier:
+def load_verifier(folder: Path, *, base: Path, tokenizer: PromptTokenizer | None = None) -> Verifier:
     """Load a verifier on the GPU if there is one, else on the CPU, in the dtype that its weights are served in.
 
     Args:
         folder: adapter, head and metadata, as ``gistmill finetune --task verify`` saves them.
         base: folder of the weights that it was trained on.
+        tokenizer: of the base, if it is loaded already.
 
     Raises:
         WeightsError: the verifier is broken or does not fit the base; the message contains the remedy.
@@ -113,7 +114,7 @@ def load_verifier(folder: Path, *, base: Path) -> Verifier:
     return Verifier(
         network.base_model.requires_grad_(False),
         read_head(folder, hidden_size=weights_config.get_text_config().hidden_size),
-        PromptTokenizer(read_vocabulary(base)),
+        tokenizer or PromptTokenizer(read_vocabulary(base)),
         threshold=metadata.threshold,
         mark_threshold=metadata.mark_threshold,
         fingerprint=fingerprint_verifier(folder, metadata, placement),

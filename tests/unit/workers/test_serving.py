@@ -1,4 +1,4 @@
-"""Which adapter goes with which weights when nobody, somebody or the registry says so."""
+"""Which adapter goes with which weights, and what a verifier that cannot be loaded ends with."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from models.settings import read_settings
-from workers.serving import find_adapter
+from workers.engine import verifier as verifier_module
+from workers.engine.errors import InsufficientMemoryError
+from workers.errors import ServingError, ShortageError
+from workers.serving import find_adapter, load_judge
 from workers.weights import packaged
-from workers.weights.errors import WeightsNotFoundError
+from workers.weights.errors import AdapterMismatchError, WeightsError, WeightsNotFoundError
 from workers.weights.packaged import ADAPTER_FILES
 
 
@@ -53,3 +56,19 @@ def test_an_adapter_with_a_file_missing_is_not_served_unasked_and_named_when_ask
     assert find_adapter(read_settings()) is None
     with pytest.raises(WeightsNotFoundError, match="the packaged adapter is not installed"):
         find_adapter(read_settings(adapter="packaged"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [(AdapterMismatchError("does not fit"), ServingError), (InsufficientMemoryError("none is free"), ShortageError)],
+)
+def test_a_verifier_that_cannot_be_loaded_ends_the_worker_and_a_shortage_of_memory_may_pass(
+    reason: WeightsError, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise reason
+
+    monkeypatch.setattr("workers.serving.find_verifier_base", lambda _settings, _folder: tmp_path)
+    monkeypatch.setattr(verifier_module, "load_verifier", fail)
+    with pytest.raises(error, match=f"the verifier cannot be loaded: {reason}"):
+        load_judge(read_settings(verifier=str(tmp_path)), tmp_path)

@@ -134,6 +134,14 @@ def test_the_fingerprint_tells_adapter_head_and_both_thresholds(
     assert len(found) == 4
 
 
+def test_it_takes_a_tokenizer_that_is_loaded_already(
+    verifier: Verifier, made: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = PromptTokenizer(read_vocabulary(tiny_weights))
+    monkeypatch.setattr(module, "read_vocabulary", None)
+    assert judge(load_verifier(made, base=tiny_weights, tokenizer=tokenizer), CLAIMS) == judge(verifier, CLAIMS)
+
+
 def test_another_base_is_refused(made: Path, tmp_path: Path) -> None:
     other = build_tiny_gemma(tmp_path / "other", seed=7)
     with pytest.raises(AdapterMismatchError, match=r"the verifier was trained for tiny .*give it the base weights"):

@@ -14,6 +14,7 @@ from workers.weights.folder import (
     INDEX,
     METADATA_FILE,
     find_folder,
+    has_same_tokenizer,
     list_tensors,
     read_metadata,
     read_prompt_format,
@@ -156,3 +157,15 @@ def test_a_hub_snapshot_is_known_by_its_commit(tmp_path: Path) -> None:
     before = hash_folder(folder)
     (folder / "config.json").write_text("{}")
     assert hash_folder(folder) == before
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"])
+def test_tokenizers_are_the_same_if_all_their_files_are(name: str, tiny_weights: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_weights, tmp_path / "copy"))
+    assert has_same_tokenizer(tiny_weights, tiny_weights)
+    assert has_same_tokenizer(tiny_weights, copy)
+    with (copy / name).open("a") as file:
+        file.write("\n")
+    assert not has_same_tokenizer(tiny_weights, copy)
+    (copy / name).unlink()
+    assert has_same_tokenizer(tiny_weights, copy) is not (tiny_weights / name).exists()
