@@ -1,4 +1,4 @@
-"""Convert the packaged weights with a progress bar: ``python -m gistmill.cli.prepare``."""
+"""Convert the packaged weights, with a progress bar on a terminal: ``python -m gistmill.cli.prepare``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from workers.engine.packaged_conversion import ensure_packaged_weights
 from workers.weights.errors import WeightsError
 from workers.weights.packaged import is_converted, packaged_folder
 
+TITLE = "converting the packaged weights, once"
+
 
 def main() -> int:
     """Convert the packaged weights into the data folder, unless that was done before."""
@@ -19,9 +21,12 @@ def main() -> int:
     if is_converted(folder):
         return 0
     columns = (TextColumn("  {task.description}"), BarColumn(), TimeElapsedColumn())
+    is_terminal = sys.stdout.isatty()
+    if not is_terminal:
+        print(f"{TITLE}: this takes a minute or more", flush=True)
     try:
-        with Progress(*columns) as progress:
-            task = progress.add_task("converting the packaged weights, once", total=1.0)
+        with Progress(*columns, disable=not is_terminal) as progress:
+            task = progress.add_task(TITLE, total=1.0)
             ensure_packaged_weights(
                 folder, report=lambda stage, part: progress.update(task, description=stage, completed=part)
             )

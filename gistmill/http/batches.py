@@ -79,5 +79,5 @@ def require_batch(services: Services, batch_id: UUID) -> Target:
     with services.connection.open_session() as session:
         batch = session.get(Batch, batch_id)
         if batch is None:
-            raise RequestError(404, f"there is no batch {batch_id}; GET /api/batches lists them")
+            raise RequestError(404, f"there is no batch {batch_id}; GET /api/batches and the first page list them")
         return Target(batch.id, batch.name)

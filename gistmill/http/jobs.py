@@ -119,7 +119,7 @@ def require_job(services: Services, job_id: UUID) -> Target:
     with services.connection.open_session() as session:
         row = session.execute(statement.where(Job.id == job_id)).one_or_none()
     if row is None:
-        raise RequestError(404, f"there is no job {job_id}; GET /api/summaries lists them")
+        raise RequestError(404, f"there is no job {job_id}; GET /api/summaries and the page of its batch list them")
     return Target(*row)
 
 

@@ -122,7 +122,7 @@ def test_progress_is_followed_to_its_end(http: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/api/batches/00000000-0000-0000-0000-000000000000", 404, "GET /api/batches lists them"),
+        ("/api/batches/00000000-0000-0000-0000-000000000000", 404, "GET /api/batches and the first page list them"),
         ("/api/jobs/00000000-0000-0000-0000-000000000000", 404, "there is no job"),
         ("/api/batches/no-id", 422, "path.batch_id"),
         ("/api/batches?cursor=bogus", 422, "leave it out for the first page"),
