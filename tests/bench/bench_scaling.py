@@ -20,8 +20,9 @@ from statistics import median
 
 import psutil
 
-from tests.bench.bench_queue import NULL_WORKER, SLOTS, submit, wait_until
-from tests.bench.queue_cluster import CHUNKS, Cluster, open_cluster, write_body
+from tests.bench.bench_queue import NULL_WORKER, SLOTS
+from tests.bench.queue_cluster import CHUNKS, open_cluster, wait_until
+from tests.bench.queue_latency import Submitter, open_submitter
 from tests.bench.scheduler import Costs, Forecast, forecast
 from tests.chaos.arena import Arena, open_arena
 
@@ -31,7 +32,6 @@ STEP_SECONDS, STEP_SLOTS = 0.2, 4
 GPUS = (1, 2, 4, 8, 16, 32, 64, 128)
 # Steps of every slot in a forecast: enough that filling and draining the cluster do not matter.
 STEPS_PER_SLOT = 10
-OPEN = "SELECT count(*) FROM jobs WHERE state <> 'succeeded'"
 SPAN = "SELECT extract(epoch FROM max(finished_at) - min(started_at)) FROM steps"
 STEPS = "SELECT count(*) FROM steps"
 
@@ -58,20 +58,21 @@ def run_jobs(arena: Arena, *, jobs: int, workers: int, slots: int, seconds: floa
         for number in range(workers):
             stack.enter_context(cluster.run_worker(NULL_WORKER, str(seconds), slots=slots, node=f"w{number}"))
         wait_until(lambda: cluster.read_number("SELECT count(*) FROM workers") == workers, "the workers are there")
-        warm_up(cluster, workers * slots)
+        submitter = stack.enter_context(open_submitter(cluster))
+        warm_up(submitter, workers * slots)
         before, cpu = cluster.read_number(STEPS), count_server_seconds(arena)
         with cluster.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE steps SET started_at = NULL, finished_at = NULL")
-        submit(cluster, "run", [f"Number {number}. {write_body()}" for number in range(jobs)])
-        wait_until(lambda: cluster.read_number(OPEN) == 0, "all jobs end")
+        submitter.submit("run", jobs)
+        submitter.wait()
         server_seconds = count_server_seconds(arena) - cpu
         return Measured(cluster.read_number(SPAN), int(cluster.read_number(STEPS) - before), server_seconds)
 
 
-def warm_up(cluster: Cluster, jobs: int) -> None:
+def warm_up(submitter: Submitter, jobs: int) -> None:
     """Let every slot open its connection and compile its statements."""
-    submit(cluster, "warm", [f"Warm {number}. {write_body()}" for number in range(jobs)])
-    wait_until(lambda: cluster.read_number(OPEN) == 0, "the workers are warm")
+    submitter.submit("warm", jobs)
+    submitter.wait()
     time.sleep(1)
 
 
