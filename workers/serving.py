@@ -18,8 +18,8 @@ from workers.service import Served, end_process
 from workers.started_server import StartedServer, find_started_server
 from workers.weights.description import describe_served_weights, read_names
 from workers.weights.errors import WeightsError
-from workers.weights.fingerprint import begin_hashing, hash_files
-from workers.weights.folder import find_folder, find_tokenizer_folder, has_same_tokenizer
+from workers.weights.fingerprint import begin_hashing, has_same_tokenizer, hash_files
+from workers.weights.folder import find_folder, find_tokenizer_folder
 from workers.weights.packaged import NAME as PACKAGED_NAME
 from workers.weights.packaged import has_packaged_weights, packaged_folder
 from workers.weights.registration import resolve_name

@@ -23,7 +23,7 @@ def main() -> int:
     columns = (TextColumn("  {task.description}"), BarColumn(), TimeElapsedColumn())
     is_terminal = sys.stdout.isatty()
     if not is_terminal:
-        print(f"{TITLE}: this takes a minute or more", flush=True)
+        print(f"{TITLE}: this may take some minutes", flush=True)
     try:
         with Progress(*columns, disable=not is_terminal) as progress:
             task = progress.add_task(TITLE, total=1.0)

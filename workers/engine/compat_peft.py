@@ -1,4 +1,4 @@
-"""What peft imports, in one place, to check against each new version.
+"""Undocumented names of peft, in one place, to check against each new version.
 
 peft
     import_utils.is_bnb_available, is_bnb_4bit_available  cached answers whether bitsandbytes is installed

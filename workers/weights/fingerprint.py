@@ -9,15 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# Files that decide how a text is encoded; each may be missing.
+ENCODING_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json")
 # Files that affect the output besides the tensors; each may be missing.
-FILES = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "chat_template.json",
-)
+FILES = ("config.json", "generation_config.json", *ENCODING_FILES)
 # Bytes read at a time: for each piece the thread waits twice for the GIL, 5 ms or longer while another thread imports.
 HASHED_BYTES = 1 << 25
 
@@ -70,6 +65,11 @@ def hash_folder(folder: Path) -> dict[str, str]:
 def hash_files(folder: Path, names: Iterable[str] = FILES) -> dict[str, str]:
     """Return the SHA-256 of files of a folder; by default of those besides the tensors."""
     return {name: _hash_file(folder / name) for name in names if (folder / name).is_file()}
+
+
+def has_same_tokenizer(first: Path, second: Path) -> bool:
+    """Return whether two weights folders have equal tokenizers and chat templates."""
+    return first.samefile(second) or hash_files(first, ENCODING_FILES) == hash_files(second, ENCODING_FILES)
 
 
 def _hash_file(path: Path) -> str:

@@ -5,7 +5,6 @@ Only safetensors are served: the other formats are pickles, which can run arbitr
 
 from __future__ import annotations
 
-import filecmp
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -28,8 +27,6 @@ from workers.weights.errors import (
 HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 TOKENIZER = "tokenizer.json"
 TOKENIZER_FILES = ("*.json", "*.jinja")
-# Those that decide how a text is encoded; the templates may be missing.
-TOKENIZER_PARTS = (TOKENIZER, "tokenizer_config.json", "chat_template.jinja", "chat_template.json")
 UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 METADATA_FILE = "gistmill.json"
 # PEFT prefers this file to its pickle.
@@ -85,15 +82,6 @@ def find_folder(name: str, *, revision: str | None = None, kind: Literal["weight
     if kind == "weights":
         _check_tokenizer(folder)
     return folder
-
-
-def has_same_tokenizer(first: Path, second: Path) -> bool:
-    """Return whether two weights folders have equal tokenizers and chat templates."""
-    if first.samefile(second):
-        return True
-    _, differing, missing = filecmp.cmpfiles(first, second, TOKENIZER_PARTS, shallow=False)
-    is_in_one = any((first / name).exists() or (second / name).exists() for name in missing)
-    return not differing and not is_in_one
 
 
 def find_tokenizer_folder(name: str, *, revision: str | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""Which adapter goes with which weights, and what a verifier that cannot be loaded ends with."""
+"""Choice of the adapter for weights, and the errors of a verifier that cannot be loaded."""
 
 from __future__ import annotations
 

@@ -9,12 +9,11 @@ import pytest
 from tests.tiny_gemma import build_tiny_gemma
 from workers.generation import PromptFormat
 from workers.weights.errors import AdapterUnreadableError, WeightsCorruptError, WeightsNotFoundError, WeightsUnsafeError
-from workers.weights.fingerprint import begin_hashing, compute_fingerprint, hash_folder
+from workers.weights.fingerprint import begin_hashing, compute_fingerprint, has_same_tokenizer, hash_folder
 from workers.weights.folder import (
     INDEX,
     METADATA_FILE,
     find_folder,
-    has_same_tokenizer,
     list_tensors,
     read_metadata,
     read_prompt_format,
