@@ -24,6 +24,7 @@ from workers.engine.batching.request import GenerationOutcome, Request
 from workers.engine.batching.sizing import size_lanes
 from workers.engine.config import EngineConfig
 from workers.engine.constraints import Constraint, SchemaCompiler
+from workers.engine.cpu.huge_pages import schedule_move
 from workers.engine.errors import GenerationError, InsufficientMemoryError, PromptTooLongError, UnsupportedPromptError
 from workers.engine.loading import LoadedWeights, load_weights
 from workers.engine.streaming import TextStream
@@ -86,6 +87,7 @@ class Engine:
             ) from error
         self.metrics = EngineMetrics(self.lanes.read_state, device=self.device)
         self.lanes.start()
+        self._move = schedule_move() if self.device == "cpu" else None
 
     @property
     def device(self) -> str:
@@ -182,6 +184,8 @@ class Engine:
 
     def close(self) -> None:
         """End the loops and fail all pending requests."""
+        if self._move is not None:
+            self._move.cancel()
         self.lanes.close()
 
     def _build_request(

@@ -12,6 +12,8 @@ import psutil
 import torch
 from torch.overrides import TorchFunctionMode
 
+from workers.engine.cpu.huge_pages import has_huge_pages
+
 # Advice that drops pages; the next access reads those of a mapped file from it again.
 MADV_DONTNEED = 4
 
@@ -80,6 +82,8 @@ def _map_zeros(count: int, dtype: torch.dtype) -> torch.Tensor:
     if needed > free:
         raise MemoryError(f"cannot allocate memory of {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free")
     pages = mmap.mmap(-1, needed, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if has_huge_pages():
+        pages.madvise(mmap.MADV_HUGEPAGE)
     # The tensor owns the mapping.
     return torch.frombuffer(pages, dtype=dtype)
 

@@ -320,6 +320,16 @@ def test_closing_fails_whoever_still_waits(own_engine: Engine) -> None:
         assert own_engine.lanes.loops[0].live == {}
 
 
+def test_memory_is_moved_into_huge_pages_unless_the_engine_ends_before(own_engine: Engine) -> None:
+    assert own_engine._move is not None
+    assert own_engine._move.is_alive()
+
+    own_engine.close()
+    own_engine._move.join(PATIENCE)
+
+    assert not own_engine._move.is_alive()
+
+
 def test_an_idle_loop_shows_that_it_is_alive_and_a_stuck_one_does_not(own_engine: Engine) -> None:
     time.sleep(1)
     # What does not move grows by a second each second, and is never small again.
