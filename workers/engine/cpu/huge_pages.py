@@ -30,8 +30,10 @@ LOWEST = 19
 SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
-def schedule_move() -> threading.Timer:
-    """Start a timer that moves this process's memory into huge pages; a daemon that may be cancelled."""
+def schedule_move() -> threading.Timer | None:
+    """Start a timer that moves this process's memory into huge pages, and return it; None where there are none."""
+    if not has_huge_pages():
+        return None
     timer = threading.Timer(DELAY, _move_in_background)
     timer.daemon = True
     timer.name = "huge-pages"
@@ -51,13 +53,11 @@ def _move_in_background() -> None:
 
 
 def move_to_huge_pages() -> int:
-    """Move memory of this process that is in use into huge pages, and return its bytes; 0 where Linux cannot.
+    """Move memory of this process that is in use into huge pages, and return its bytes; 0 before Linux 6.1.
 
     Raises:
         OSError: the process may not read which of its pages are in use.
     """
-    if not has_huge_pages():
-        return 0
     advise = ctypes.CDLL(None).madvise
     return HUGE_PAGE * sum(
         advise(ctypes.c_void_p(start), ctypes.c_size_t(HUGE_PAGE), MADV_COLLAPSE) == 0 for start in _list_blocks()

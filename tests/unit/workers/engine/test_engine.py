@@ -17,6 +17,7 @@ from tests.processes import PATIENCE
 from tests.unit.workers.engine.prompts import GREEDY, HOT, LONG, ask
 from workers.engine.config import EngineConfig
 from workers.engine.cpu import screened_head
+from workers.engine.cpu.huge_pages import has_huge_pages
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
@@ -320,6 +321,7 @@ def test_closing_fails_whoever_still_waits(own_engine: Engine) -> None:
         assert own_engine.lanes.loops[0].live == {}
 
 
+@pytest.mark.skipif(not has_huge_pages(), reason="this system has no huge pages")
 def test_memory_is_moved_into_huge_pages_unless_the_engine_ends_before(own_engine: Engine) -> None:
     assert own_engine._move is not None
     assert own_engine._move.is_alive()
