@@ -35,8 +35,16 @@ from workers.summarization.planning import Plan, SourceDocument, plan_job
 # Map steps of a job: those of the first level on the broker, so that reduce steps come between them all the time.
 CHUNKS = 8
 # Sentences are not verified: that is work on the text, as the engine's is, and would take several times as long as all
-# of the queue's.
-OPTIONS = make_options(strategy="map-reduce", style="technical", chunk_tokens=60, overlap_tokens=0, grounding="off")
+# of the queue's. Chunks are longer than an answer: else they would stand for their own summaries, and no map step would
+# call the engine.
+OPTIONS = make_options(
+    strategy="map-reduce",
+    style="technical",
+    chunk_tokens=60,
+    overlap_tokens=0,
+    grounding="off",
+    generation={"max_new_tokens": 32},
+)
 # As jobs are by default.
 VERIFIED = OPTIONS.model_copy(update={"grounding": "strict"})
 # Stands in the text where each job has its number, so that every document is another one with the same spans.

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 # Seconds after which an engine's memory is moved: the verifier is loaded by then too.
 DELAY = 10.0
 PAGE, HUGE_PAGE = 4096, 2 * 2**20
+PAGES = HUGE_PAGE // PAGE
 # Part of a huge page that is in use, from which it is worth the rest.
 MIN_USED = 0.9
 # Advice to move a range of addresses into huge pages now (Linux 6.1).
@@ -87,5 +88,7 @@ def _list_blocks() -> Iterator[int]:
             pagemap.seek(start // PAGE * 8)
             # The highest of the 64 bits of a page says that it is in memory.
             entries = np.frombuffer(pagemap.read((end - start) // PAGE * 8), dtype=np.int64)
-            used = (entries < 0).reshape(-1, HUGE_PAGE // PAGE).mean(axis=1)
+            # Whole blocks, also of a mapping that has shrunk since.
+            whole = len(entries) // PAGES * PAGES
+            used = (entries[:whole] < 0).reshape(-1, PAGES).mean(axis=1)
             yield from (start + HUGE_PAGE * int(block) for block in np.flatnonzero(used >= MIN_USED))
