@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from workers.engine.cpu.mappings import list_mappings
+
 log = structlog.get_logger()
 
 # Seconds after which an engine's memory is moved: the verifier is loaded by then too.
@@ -77,13 +79,10 @@ def has_huge_pages() -> bool:
 
 def _list_blocks() -> Iterator[int]:
     """Yield the addresses of the blocks of 2 MB of this process's own memory that are in use."""
-    lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
     with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
-        for line in lines:
-            addresses, rights, _offset, _device, inode = line.split()[:5]
-            first, last = (int(address, 16) for address in addresses.split("-"))
-            start, end = -(-first // HUGE_PAGE) * HUGE_PAGE, last // HUGE_PAGE * HUGE_PAGE
-            if rights != "rw-p" or inode != "0" or start >= end:
+        for mapping in list_mappings():
+            start, end = -(-mapping.start // HUGE_PAGE) * HUGE_PAGE, mapping.end // HUGE_PAGE * HUGE_PAGE
+            if mapping.rights != "rw-p" or mapping.is_file or start >= end:
                 continue
             pagemap.seek(start // PAGE * 8)
             # The highest of the 64 bits of a page says that it is in memory.

@@ -13,6 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from workers.engine.cpu.huge_pages import has_huge_pages
+from workers.engine.cpu.mappings import list_mappings
 
 # Advice that drops pages; the next access reads those of a mapped file from it again.
 MADV_DONTNEED = 4
@@ -48,12 +49,7 @@ def trim_heap() -> None:
 
 def is_mapped_from_file(start: int, end: int) -> bool:
     """Return whether one mapped file contains a range of addresses; dropping any other memory loses its content."""
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
-        addresses, _rights, _offset, _device, inode = line.split()[:5]
-        first, last = (int(address, 16) for address in addresses.split("-"))
-        if first <= start and end <= last:
-            return inode != "0"
-    return False
+    return any(each.is_file for each in list_mappings() if each.start <= start and end <= each.end)
 
 
 class LazyZeros(TorchFunctionMode):

@@ -57,7 +57,7 @@ def can_collapse() -> bool:
 
 
 @pytest.mark.skipif(not can_collapse(), reason="this system cannot move memory into huge pages")
-def test_memory_in_use_is_moved_by_a_thread_of_the_lowest_priority() -> None:
+def test_memory_in_use_is_moved_and_the_priority_of_other_threads_stays() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
 
     assert '"is_unchanged": true' in done.stdout
