@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from workers.engine.attention_plan import AttentionPlan, DecodeGroup, PassPlans, PrefillRequest
@@ -48,7 +48,7 @@ def attend_ragged(
 
     Args:
         module: the attention layer.
-        query: (1, heads, query tokens of all requests, head size).
+        query: (1, heads, query tokens of all requests, head size). Padding may follow these tokens.
         key: (1, key heads, query tokens of all requests, head size).
         value: as key.
         attention_mask: used outside the loop only.
@@ -59,7 +59,7 @@ def attend_ragged(
         options: ``plans`` of the forward pass, as the loop passes them.
 
     Returns:
-        (1, query tokens of all requests, heads, head size), and no weights.
+        (1, query tokens of all requests, heads, head size), zeros for padding, and no weights.
 
     Raises:
         NotImplementedError: the layer has attention sinks.
@@ -96,15 +96,17 @@ def attend_cached(
     allocator = cache.layer_to_allocator[source]
     plan = plans.find_plan(allocator, window=window, dtype=query.dtype, heads=query.shape[1] // key.shape[1])
     stored = get_token_views(allocator, source)
+    tokens, padding = len(plan.write_index), query.shape[2] - len(plan.write_index)
     # By token: (query tokens, heads, head size).
-    query, *new = (rows[0].transpose(0, 1) for rows in (query, key, value))
+    query, *new = (rows[0, :, :tokens].transpose(0, 1) for rows in (query, key, value))
     if source == layer:
         past = store_keys(new, stored, plan)
         if source in cache.shared_sources:
             plan.shared_past[source] = past
     else:
         past = plan.shared_past[source]
-    return attend_stored(query, new, stored, past, plan, scaling=scaling, softcap=softcap).unsqueeze(0)
+    attended = attend_stored(query, new, stored, past, plan, scaling=scaling, softcap=softcap)
+    return pad(attended, (0, 0, 0, 0, 0, padding)).unsqueeze(0)
 
 
 def store_keys(

@@ -22,10 +22,12 @@ from workers.engine.batching.model_runner import SamplingRunner
 from workers.engine.batching.request import Request
 from workers.engine.batching.routing import RequestRouter
 from workers.engine.batching.speculation import propose_tokens, widen_for_speculation
-from workers.engine.compat_transformers import HookedManager, install_cache_class, mark_finished
+from workers.engine.compat_transformers import HookedManager, get_attention, install_cache_class, mark_finished
 from workers.engine.cpu.fused_gemma3 import has_fused_layers
 from workers.engine.cpu.memory import LazyZeros
+from workers.engine.cpu.onednn import has_onednn_layers
 from workers.engine.errors import EngineStoppedError
+from workers.engine.ragged_attention import RAGGED
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason
 
@@ -157,6 +159,7 @@ class GenerationLoop(HookedManager):
             processor,
             self.live,
             is_fused=has_fused_layers(self.model),
+            is_padded=get_attention(self.model.config.get_text_config()) == RAGGED and has_onednn_layers(self.model),
             suppressed=self.model.generation_config.suppress_tokens or (),
         )
         widen_for_speculation(processor.cache)

@@ -8,12 +8,14 @@ from itertools import accumulate
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 
 from workers.engine.attention_plan import PassPlans
 from workers.engine.batching.request import Request
 from workers.engine.batching.sampling import Sampler, forbid_tokens, sample_tokens
 from workers.engine.cache_rows import RequestSpan
 from workers.engine.compat_transformers import HookedRunner
+from workers.engine.cpu.onednn import round_up_rows
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.upload import upload
 
@@ -25,15 +27,23 @@ class SamplingRunner(HookedRunner):
         processor: transformers' processor of the batch, whose own runner this one replaces.
         live: the requests by id.
         is_fused: whether the network's last layer computes only the tokens of which logits are needed.
+        is_padded: whether the batch is padded to one of few numbers of tokens.
         suppressed: ids that the weights never sample.
     """
 
     def __init__(
-        self, processor: Any, live: dict[str, Request], *, is_fused: bool, suppressed: Sequence[int] = ()
+        self,
+        processor: Any,
+        live: dict[str, Request],
+        *,
+        is_fused: bool,
+        is_padded: bool,
+        suppressed: Sequence[int] = (),
     ) -> None:
         super().__init__(processor)
         self._live = live
         self._is_fused = is_fused
+        self._is_padded = is_padded
         self._suppressed = suppressed
 
     def compute_batch(self, model: Any, batch_data: dict[str, Any]) -> None:
@@ -54,6 +64,9 @@ class SamplingRunner(HookedRunner):
             for item in batch
         ]
         batch_data["plans"] = PassPlans(spans, device)
+        if self._is_padded:
+            for name in ("input_ids", "position_ids"):
+                batch_data[name] = pad_rows(batch_data[name])
         # Taken for a finished mask by its four dimensions: else every forward pass would build one of all tokens.
         batch_data["attention_mask"] = batch_data["input_ids"].new_zeros(1, 1, 1, 1)
         super().compute_batch(model, batch_data)
@@ -81,7 +94,8 @@ class SamplingRunner(HookedRunner):
     def _compute_kept(self, body: Any, kept: torch.Tensor, batch_data: dict[str, Any]) -> torch.Tensor:
         """Return the hidden states (kept tokens, hidden size) of which logits are needed."""
         if self._is_fused:
-            return body(kept=kept, **batch_data).last_hidden_state[0]
+            padded = pad_rows(kept) if self._is_padded else kept
+            return body(kept=padded, **batch_data).last_hidden_state[0, : len(kept)]
         return body(**batch_data).last_hidden_state[0, kept]
 
     def sample(self, scores: torch.Tensor, output_ids: torch.Tensor) -> None:
@@ -118,3 +132,9 @@ class SamplingRunner(HookedRunner):
             state.generated_tokens.extend(tokens[:-1])
             state.position_offset -= len(request.proposed) + 1 - len(tokens)
         output_ids[0, : len(sampled)].copy_(torch.tensor([tokens[-1] for tokens in sampled]))
+
+
+def pad_rows(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor (..., rows) with zeros at its end, so that its rows are one of few numbers."""
+    rows = tensor.shape[-1]
+    return pad(tensor, (0, round_up_rows(rows) - rows))

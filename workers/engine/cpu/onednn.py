@@ -7,6 +7,8 @@ with bfloat16 arithmetic are fast in it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -21,6 +23,9 @@ from workers.engine.compat_torch import (
 # Rows that the layout is optimized for. A layout for many rows is as fast with few; the reverse takes up to twice as
 # long (measured from 1 to 400 rows).
 LAYOUT_ROWS = 256
+# oneDNN compiles a product for every number of rows, and keeps 1,024 of them at 0.6 MB each. Padded to an eighth of the
+# power of two below it, a number of rows is one of eight in every octave.
+STEPS_PER_OCTAVE = 8
 
 
 class OneDnnLinear(nn.Module):
@@ -48,6 +53,17 @@ class OneDnnLinear(nn.Module):
     def multiply(self, rows: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         """Return (..., outputs) times a factor of that shape, fused with the product; rows have the layer's dtype."""
         return multiply_reordered_by(rows, factor, self._weight, self._bias)
+
+
+def has_onednn_layers(network: Any) -> bool:
+    """Return whether a network has layers that oneDNN compiles products for."""
+    return any(isinstance(module, OneDnnLinear) for module in network.modules())
+
+
+def round_up_rows(rows: int) -> int:
+    """Return the number of rows that a batch is padded to, so that products are compiled for few numbers of rows."""
+    step = max(1 << (rows.bit_length() - 1), STEPS_PER_OCTAVE) // STEPS_PER_OCTAVE
+    return -(-rows // step) * step
 
 
 def has_onednn(dtype: torch.dtype) -> bool:

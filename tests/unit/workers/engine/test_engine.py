@@ -18,6 +18,7 @@ from tests.unit.workers.engine.prompts import GREEDY, HOT, LONG, ask
 from workers.engine.config import EngineConfig
 from workers.engine.cpu import screened_head
 from workers.engine.cpu.huge_pages import has_huge_pages
+from workers.engine.cpu.onednn import OneDnnLinear, has_onednn_layers, round_up_rows
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
@@ -50,6 +51,23 @@ def is_empty(engine: Engine) -> bool:
 
 def wait_until_empty(engine: Engine) -> None:
     wait_until(lambda: is_empty(engine), "the loop is empty")
+
+
+def test_products_are_computed_of_few_numbers_of_rows(
+    engine: Engine, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert has_onednn_layers(engine.lanes.loops[0].model)
+    seen = set()
+    compute = OneDnnLinear.forward
+
+    def record(layer: OneDnnLinear, rows: torch.Tensor) -> torch.Tensor:
+        seen.add(rows.shape[-2])
+        return compute(layer, rows)
+
+    monkeypatch.setattr(OneDnnLinear, "forward", record)
+    generate_together(engine, prompts, [GREEDY] * len(prompts))
+    assert max(seen) > 50
+    assert seen == {round_up_rows(rows) for rows in seen}
 
 
 def test_greedy_is_what_plain_generate_gives_however_the_batch_is_mixed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workers.engine.cpu.onednn import OneDnnLinear, has_onednn
+from workers.engine.cpu.onednn import OneDnnLinear, has_onednn, round_up_rows
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16, 300])
@@ -39,3 +39,11 @@ def test_packing_does_not_need_the_original_afterwards() -> None:
         before = packed(rows)
         weight.zero_()
         assert torch.equal(packed(rows), before)
+
+
+def test_numbers_of_rows_are_rounded_up_to_few() -> None:
+    rounded = [round_up_rows(rows) for rows in range(1, 1025)]
+    assert rounded == sorted(rounded)
+    assert all(rows <= up <= rows * 9 / 8 for rows, up in enumerate(rounded, start=1))
+    assert [round_up_rows(up) for up in rounded] == rounded
+    assert len(set(rounded)) == 64
