@@ -10,6 +10,8 @@ torch
     ops.mkldnn._linear_pointwise  a linear layer on weights in oneDNN's layout, with an activation or none
     ops.mkldnn._linear_pointwise.binary  the same, times a factor
     ops.mkldnn._reorder_linear_weight  oneDNN's layout of weights
+    ops.onednn.qlinear_pointwise  a linear layer on int8 weights in oneDNN's layout, 8 bits in and float32 out
+    ops.onednn.qlinear_prepack  oneDNN's layout of int8 weights
     ops.quantized.linear_dynamic_fp16  a linear layer on float16 weights in FBGEMM's layout
     ops.quantized.linear_prepack  FBGEMM's layout of int8 weights
     ops.quantized.linear_prepack_fp16  FBGEMM's layout of float16 weights
@@ -66,10 +68,34 @@ def multiply_float16(rows: torch.Tensor, packed: Any) -> torch.Tensor:
     return product
 
 
+def reorder_int8(quantized: torch.Tensor, rows: int) -> torch.Tensor:
+    """Return int8 weights (outputs, inputs) in oneDNN's layout for so many rows."""
+    reordered: torch.Tensor = torch.ops.onednn.qlinear_prepack(quantized, [rows, quantized.shape[1]])
+    return reordered
+
+
+def multiply_reordered_int8(
+    rows: torch.Tensor, reordered: torch.Tensor, scales: torch.Tensor, *, zero_point: int
+) -> torch.Tensor:
+    """Return float32 (..., outputs) of rows (..., inputs) by reordered int8 weights, times scales (outputs,).
+
+    Args:
+        rows: unsigned numbers of 8 bits.
+        reordered: weights.
+        scales: of the outputs. A scale of the rows would be multiplied in an order that depends on their number.
+        zero_point: of the rows.
+    """
+    no_offset = torch.zeros(1, dtype=torch.int64)
+    product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+        rows, 1.0, zero_point, reordered, scales, no_offset, None, 1.0, 0, torch.float32, "none", [], ""
+    )
+    return product
+
+
 def pack_int8(quantized: torch.Tensor, scales: torch.Tensor) -> Any:
     """Return int8 weights (outputs, inputs) with one scale (outputs,) each, in FBGEMM's layout."""
     zero_points = torch.zeros_like(scales, dtype=torch.long)
-    weight = torch._make_per_channel_quantized_tensor(quantized, scales, zero_points, 0)
+    weight = torch._make_per_channel_quantized_tensor(quantized, scales.double(), zero_points, 0)
     return torch.ops.quantized.linear_prepack(weight, None)
 
 

@@ -15,6 +15,7 @@ import torch
 
 from workers.engine.conversion import LAYER_EMBEDDINGS
 from workers.engine.cpu.chunked_linear import CHUNK_OUTPUTS, MAX_THREADS
+from workers.engine.cpu.int8 import has_vnni
 from workers.engine.cpu.onednn import has_onednn
 from workers.engine.cpu.screened_head import can_screen_logits
 from workers.engine.device import Placement
@@ -134,7 +135,8 @@ def count_linear_bytes(shape: tuple[int, ...], placement: Placement) -> int:
     packed = -(-inputs // PACKED_INPUTS) * PACKED_INPUTS
     if placement.quantization == "half":
         return 2 * outputs * packed
-    return outputs * ((packed if placement.device == "cpu" else inputs) + OUTPUT_BYTES[placement.device])
+    is_fbgemm = placement.device == "cpu" and not has_vnni()
+    return outputs * ((packed if is_fbgemm else inputs) + OUTPUT_BYTES[placement.device])
 
 
 def count_head_bytes(

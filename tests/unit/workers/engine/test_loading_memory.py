@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memor
 # The interpreter and its libraries are there before. Pages of the file that a network keeps mapped count as allocated;
 # others do not. With nf4 all pages of the file stay until it is loaded, so that the peak of the others is not known.
 MEASURE = """
-import ctypes, json, sys
+import ctypes, gc, json, sys
 from pathlib import Path
 import bitsandbytes
 import torch
@@ -53,6 +53,7 @@ sample = count_activation_bytes(config, tokens=100, positions=CHECKED_POSITIONS,
 for quantization in sys.argv[2].split():
     placement = Placement(device="cpu", dtype=torch.float32, quantization=quantization)
     estimate = measure_weights(tensors, config, placement)
+    gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     before = read_status()
     Path("/proc/self/clear_refs").write_text("5")
