@@ -8,7 +8,7 @@ once, and every claim gets the result that it would get alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -82,8 +82,13 @@ def encode_claims(tokenizer: PlainTokenizer, excerpt: str, claims: Sequence[str]
     )
 
 
-def pack_claims(encoded: EncodedClaims) -> PackedClaims:
-    """Pack encoded claims behind their excerpt."""
+def pack_claims(encoded: EncodedClaims, *, pad_to: Callable[[int], int] = lambda tokens: tokens) -> PackedClaims:
+    """Pack encoded claims behind their excerpt, with padding at the end.
+
+    Args:
+        encoded: the claims.
+        pad_to: returns the number of tokens to pad a number of tokens to; without padding by default.
+    """
     ids, segments, spans = list(encoded.excerpt), [0] * len(encoded.excerpt), []
     positions = list(range(len(ids)))
     for number, claim in enumerate(encoded.claims, start=1):
@@ -92,6 +97,10 @@ def pack_claims(encoded: EncodedClaims) -> PackedClaims:
         ids += tokens
         positions += range(len(encoded.excerpt), len(encoded.excerpt) + len(tokens))
         segments += [number] * len(tokens)
+    padding = [0] * (pad_to(len(ids)) - len(ids))
+    ids, positions = ids + padding, positions + padding
+    # A segment of its own, behind all others, which no claim attends to.
+    segments += [len(spans) + 1] * len(padding)
     return PackedClaims(torch.tensor([ids]), torch.tensor([positions]), _build_mask(torch.tensor(segments)), spans)
 
 

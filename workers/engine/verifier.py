@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from workers.engine.architectures import translate_errors
 from workers.engine.claim_packing import EncodedClaims, encode_claims, pack_claims, pool_tokens, run_packed
 from workers.engine.config import EngineConfig
+from workers.engine.cpu.onednn import has_onednn_layers, round_up_rows
 from workers.engine.device import Placement, choose_placement
 from workers.engine.loading import choose_linears, load_network
 from workers.engine.pretrained import read_config, read_vocabulary
@@ -43,6 +44,7 @@ class Verifier:
         threshold: smallest probability of a claim that counts as supported.
         mark_threshold: probability below which a claim is marked as a likely hallucination.
         fingerprint: hash of weights, adapter, head and dtype.
+        is_padded: whether forward passes are padded to one of few numbers of tokens.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Verifier:
         threshold: float,
         mark_threshold: float,
         fingerprint: str,
+        is_padded: bool = False,
     ) -> None:
         self.threshold = threshold
         self.mark_threshold = mark_threshold
         self.fingerprint = fingerprint
         self._body = body
+        self._is_padded = is_padded
         self._head = {name: tensor.float().to(body.device) for name, tensor in head.items()}
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
@@ -77,7 +81,8 @@ class Verifier:
     @torch.inference_mode()
     def _compute_logits(self, encoded: EncodedClaims) -> list[torch.Tensor]:
         """Return the logits (tokens) of being unsupported: of every claim's tokens, and of the wording after it."""
-        return [self._judge_tokens(hidden) for hidden in run_packed(self._body, pack_claims(encoded))]
+        packed = pack_claims(encoded, pad_to=round_up_rows) if self._is_padded else pack_claims(encoded)
+        return [self._judge_tokens(hidden) for hidden in run_packed(self._body, packed)]
 
     def _read_logits(self, claim: str, logits: torch.Tensor) -> Judgement:
         offsets = self._tokenizer.encode_with_offsets(claim)[1]
@@ -118,6 +123,7 @@ def load_verifier(folder: Path, *, base: Path, tokenizer: PromptTokenizer | None
         threshold=metadata.threshold,
         mark_threshold=metadata.mark_threshold,
         fingerprint=fingerprint_verifier(folder, metadata, placement),
+        is_padded=has_onednn_layers(network),
     )
 
 

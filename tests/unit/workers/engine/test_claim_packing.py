@@ -102,6 +102,15 @@ def test_claims_see_the_excerpt_and_themselves_only() -> None:
     ]
 
 
+@torch.inference_mode()
+def test_padding_changes_no_claim(weights: Path) -> None:
+    encoded, body = encode(weights, CLAIMS), load_body(weights)
+    plain, padded = pack_claims(encoded), pack_claims(encoded, pad_to=lambda tokens: tokens + 5)
+    assert padded.ids.shape[1] == plain.ids.shape[1] + 5
+    for expected, hidden in zip(run_packed(body, plain), run_packed(body, padded), strict=True):
+        torch.testing.assert_close(hidden, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_a_claim_is_judged_at_its_own_tokens_and_at_the_wording_after_it() -> None:
     packed = pack_claims(EncodedClaims(excerpt=[2, 10], start=[7], claims=[[20, 21], [30]], end=[8]))
     assert [packed.ids[0, span.start : span.stop].tolist() for span in packed.spans] == [[20, 21, 8], [30, 8]]

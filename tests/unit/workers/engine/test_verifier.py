@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.tiny_gemma import build_tiny_gemma
 from workers.engine import verifier as module
+from workers.engine.cpu.onednn import OneDnnLinear, has_native_bfloat16, round_up_rows
 from workers.engine.pretrained import read_vocabulary
 from workers.engine.tokenizer import PromptTokenizer
 from workers.engine.verifier import MAX_CLAIMS, Verifier, load_verifier
@@ -76,11 +77,31 @@ def test_more_claims_than_fit_one_forward_pass_are_all_judged(
 ) -> None:
     sizes: list[int] = []
     pack = module.pack_claims
-    monkeypatch.setattr(module, "pack_claims", lambda group: sizes.append(len(group.claims)) or pack(group))
+    monkeypatch.setattr(
+        module, "pack_claims", lambda group, **options: sizes.append(len(group.claims)) or pack(group, **options)
+    )
     claims = [f"The river rose by {number} metres." for number in range(MAX_CLAIMS + 1)]
     scores = judge(verifier, claims)
     assert sizes == [MAX_CLAIMS, 1]
     assert scores[-1:] == pytest.approx(judge(verifier, claims[-1:]), abs=1e-4)
+
+
+def test_products_of_onednn_are_computed_of_few_numbers_of_rows(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Empty where the default precision of this CPU does not use oneDNN.
+    seen = set()
+    compute = OneDnnLinear.forward
+
+    def record(layer: OneDnnLinear, rows: torch.Tensor) -> torch.Tensor:
+        seen.add(rows.shape[-2])
+        return compute(layer, rows)
+
+    monkeypatch.setattr(OneDnnLinear, "forward", record)
+    for number in range(1, 4):
+        judge(verifier, CLAIMS[:number])
+    assert seen == {round_up_rows(rows) for rows in seen}
+    assert bool(seen) == has_native_bfloat16()
 
 
 class LookUp:
