@@ -15,7 +15,7 @@ import torch
 
 from workers.engine.conversion import LAYER_EMBEDDINGS
 from workers.engine.cpu.chunked_linear import CHUNK_OUTPUTS, MAX_THREADS
-from workers.engine.cpu.int8 import has_vnni
+from workers.engine.cpu.int8 import has_exact_int8
 from workers.engine.cpu.onednn import has_onednn
 from workers.engine.cpu.screened_head import can_screen_logits
 from workers.engine.device import Placement
@@ -27,7 +27,7 @@ from workers.weights.folder import TensorEntry
 HEAD = "lm_head.weight"
 # FBGEMM pads the inputs of a packed layer to blocks of this size.
 PACKED_INPUTS = 512
-# Bytes per output of an int8 layer: its scale, zero point and offset.
+# Bytes per output of an int8 layer: its scale, and for FBGEMM its zero point and offset.
 OUTPUT_BYTES = {"cpu": 12, "cuda": 4}
 # Bytes per nf4 weight: half a byte; a scale of one byte for 64 of them; and for 256 such scales one of four bytes.
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
@@ -135,7 +135,7 @@ def count_linear_bytes(shape: tuple[int, ...], placement: Placement) -> int:
     packed = -(-inputs // PACKED_INPUTS) * PACKED_INPUTS
     if placement.quantization == "half":
         return 2 * outputs * packed
-    is_fbgemm = placement.device == "cpu" and not has_vnni()
+    is_fbgemm = placement.device == "cpu" and not has_exact_int8()
     return outputs * ((packed if is_fbgemm else inputs) + OUTPUT_BYTES[placement.device])
 
 

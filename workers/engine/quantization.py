@@ -16,7 +16,7 @@ from torch import nn
 
 from workers.engine.cpu.chunked_linear import BuildLinear, build_linear, find_places
 from workers.engine.cpu.half import Float16Linear
-from workers.engine.cpu.int8 import Int8Linear
+from workers.engine.cpu.int8 import Int8Linear, has_exact_int8
 from workers.engine.cpu.memory import release_pages
 from workers.engine.cpu.onednn import OneDnnLinear
 from workers.engine.device import Placement
@@ -121,6 +121,13 @@ def replace_linears(network: Any, choose_build: Callable[[nn.Linear], BuildLinea
     for parent, name in reversed(find_places(network, nn.Linear)):
         linear = getattr(parent, name)
         setattr(parent, name, build_linear(linear, choose_build(linear)))
+
+
+def uses_onednn(body: Any) -> bool:
+    """Return whether oneDNN computes the products of a network without its head, and so compiles them."""
+    kinds = (OneDnnLinear, Int8Linear) if has_exact_int8() else (OneDnnLinear,)
+    is_16_bit = body.device.type == "cpu" and body.dtype is not torch.float32
+    return is_16_bit or any(isinstance(module, kinds) for module in body.modules())
 
 
 def quantize_linear(weight: torch.Tensor, bias: torch.Tensor | None, *, observed: ObservedInputs) -> nn.Module:

@@ -106,7 +106,7 @@ def attend_cached(
     else:
         past = plan.shared_past[source]
     attended = attend_stored(query, new, stored, past, plan, scaling=scaling, softcap=softcap)
-    return pad(attended, (0, 0, 0, 0, 0, padding)).unsqueeze(0)
+    return (pad(attended, (0, 0, 0, 0, 0, padding)) if padding else attended).unsqueeze(0)
 
 
 def store_keys(

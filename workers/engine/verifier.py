@@ -19,10 +19,11 @@ from safetensors.torch import load_file
 from workers.engine.architectures import translate_errors
 from workers.engine.claim_packing import EncodedClaims, encode_claims, pack_claims, pool_tokens, run_packed
 from workers.engine.config import EngineConfig
-from workers.engine.cpu.onednn import has_onednn_layers, round_up_rows
+from workers.engine.cpu.onednn import round_up_rows
 from workers.engine.device import Placement, choose_placement
 from workers.engine.loading import choose_linears, load_network
 from workers.engine.pretrained import read_config, read_vocabulary
+from workers.engine.quantization import uses_onednn
 from workers.engine.tokenizer import PromptTokenizer
 from workers.evaluation.judgement import JudgedToken, Judgement
 from workers.weights.errors import AdapterMismatchError
@@ -123,7 +124,7 @@ def load_verifier(folder: Path, *, base: Path, tokenizer: PromptTokenizer | None
         threshold=metadata.threshold,
         mark_threshold=metadata.mark_threshold,
         fingerprint=fingerprint_verifier(folder, metadata, placement),
-        is_padded=has_onednn_layers(network),
+        is_padded=uses_onednn(network.base_model),
     )
 
 

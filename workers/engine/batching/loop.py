@@ -25,8 +25,8 @@ from workers.engine.batching.speculation import propose_tokens, widen_for_specul
 from workers.engine.compat_transformers import HookedManager, get_attention, install_cache_class, mark_finished
 from workers.engine.cpu.fused_gemma3 import has_fused_layers
 from workers.engine.cpu.memory import LazyZeros
-from workers.engine.cpu.onednn import has_onednn_layers
 from workers.engine.errors import EngineStoppedError
+from workers.engine.quantization import uses_onednn
 from workers.engine.ragged_attention import RAGGED
 from workers.engine.tokenizer import PromptTokenizer
 from workers.generation import FinishReason
@@ -155,11 +155,12 @@ class GenerationLoop(HookedManager):
         """Return cache, scheduler and buffers of a new loop, with a ``SamplingRunner``."""
         with LazyZeros():
             processor = super().build_processor()
+        is_ragged = get_attention(self.model.config.get_text_config()) == RAGGED
         processor.model_runner = SamplingRunner(
             processor,
             self.live,
             is_fused=has_fused_layers(self.model),
-            is_padded=get_attention(self.model.config.get_text_config()) == RAGGED and has_onednn_layers(self.model),
+            is_padded=is_ragged and uses_onednn(self.model.base_model),
             suppressed=self.model.generation_config.suppress_tokens or (),
         )
         widen_for_speculation(processor.cache)

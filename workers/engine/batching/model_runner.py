@@ -66,7 +66,7 @@ class SamplingRunner(HookedRunner):
         batch_data["plans"] = PassPlans(spans, device)
         if self._is_padded:
             for name in ("input_ids", "position_ids"):
-                batch_data[name] = pad_rows(batch_data[name])
+                batch_data[name] = pad_tokens(batch_data[name])
         # Taken for a finished mask by its four dimensions: else every forward pass would build one of all tokens.
         batch_data["attention_mask"] = batch_data["input_ids"].new_zeros(1, 1, 1, 1)
         super().compute_batch(model, batch_data)
@@ -94,7 +94,7 @@ class SamplingRunner(HookedRunner):
     def _compute_kept(self, body: Any, kept: torch.Tensor, batch_data: dict[str, Any]) -> torch.Tensor:
         """Return the hidden states (kept tokens, hidden size) of which logits are needed."""
         if self._is_fused:
-            padded = pad_rows(kept) if self._is_padded else kept
+            padded = pad_tokens(kept) if self._is_padded else kept
             return body(kept=padded, **batch_data).last_hidden_state[0, : len(kept)]
         return body(**batch_data).last_hidden_state[0, kept]
 
@@ -134,7 +134,7 @@ class SamplingRunner(HookedRunner):
         output_ids[0, : len(sampled)].copy_(torch.tensor([tokens[-1] for tokens in sampled]))
 
 
-def pad_rows(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor (..., rows) with zeros at its end, so that its rows are one of few numbers."""
-    rows = tensor.shape[-1]
-    return pad(tensor, (0, round_up_rows(rows) - rows))
+def pad_tokens(numbers: torch.Tensor) -> torch.Tensor:
+    """Return numbers of tokens (..., tokens) with zeros behind them up to one of few numbers of tokens."""
+    tokens = numbers.shape[-1]
+    return pad(numbers, (0, round_up_rows(tokens) - tokens))

@@ -3,24 +3,26 @@
 Torch's dynamic quantization has one scale for all rows of a batch, so a request's result depends on the other requests,
 and an outlier costs all of them precision. Here every row has its own scale. Channels with large activations are first
 scaled down and their weights up (SmoothQuant, Xiao et al. 2023). The product is computed from packed weights, by
-oneDNN where the CPU sums products of int8 in 32 bits (VNNI), else by FBGEMM.
+oneDNN where it sums products of int8 in 32 bits (VNNI), else by FBGEMM.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import nn
 
 from workers.engine.compat_torch import multiply_int8, multiply_reordered_int8, pack_int8, reorder_int8
 from workers.engine.cpu.half import use_fbgemm
+from workers.engine.cpu.onednn import pad_rows
 
 # Largest quantized activation; both libraries take unsigned values, so 128 stands for zero.
 MAX_ACTIVATION = 127
 ZERO_POINT = 128
-# Largest quantized weight on a CPU with VNNI, where nothing saturates.
-MAX_VNNI_WEIGHT = 127
+# Largest quantized weight where nothing saturates.
+MAX_EXACT_WEIGHT = 127
 # Rows that oneDNN's layout is optimized for.
 LAYOUT_ROWS = 16
 # Largest quantized weight. CPUs without VNNI sum two products in 16 bits, which saturate: with 127 that costs more than
@@ -44,7 +46,7 @@ class Int8Linear(nn.Module):
         weight: (outputs, inputs), float32.
         bias: (outputs,), or None.
         max_inputs: largest observed activation of each channel (inputs,); None for no smoothing.
-        max_weight: largest quantized weight on a CPU without VNNI; a smaller one is coarser and saturates less.
+        max_weight: largest quantized weight where sums saturate; a smaller one is coarser and saturates less.
     """
 
     def __init__(
@@ -82,20 +84,27 @@ def balance_channels(weight: torch.Tensor, max_inputs: torch.Tensor) -> torch.Te
     return factor / factor.log().mean().exp()
 
 
-def has_vnni() -> bool:
-    """Return whether the CPU sums products of int8 in 32 bits, with AVX-512."""
-    return bool(torch.cpu.get_capabilities().get("avx512_vnni", False))
+@lru_cache
+def has_exact_int8() -> bool:
+    """Return whether oneDNN sums products of int8 in 32 bits on this CPU, by a product that saturates 16 bits."""
+    rows, weight = torch.full((1, 64), 255, dtype=torch.uint8), torch.full((16, 64), 127, dtype=torch.int8)
+    try:
+        product = multiply_reordered_int8(rows, reorder_int8(weight, LAYOUT_ROWS), torch.ones(16), zero_point=0)
+    except RuntimeError:
+        return False
+    return bool((product == 255 * 127 * 64).all())
 
 
 def make_product(weight: torch.Tensor, smoothing: torch.Tensor | None, max_weight: int) -> Multiply:
     """Quantize and pack a weight (outputs, inputs), and return its product with rows (..., inputs) from -1 to 1."""
-    if has_vnni():
-        quantized, scales = quantize_weight(weight, smoothing, MAX_VNNI_WEIGHT)
+    if has_exact_int8():
+        quantized, scales = quantize_weight(weight, smoothing, MAX_EXACT_WEIGHT)
         reordered, scales = reorder_int8(quantized, LAYOUT_ROWS), scales / MAX_ACTIVATION
 
         def multiply_by_onednn(rows: torch.Tensor) -> torch.Tensor:
-            unsigned = (rows * MAX_ACTIVATION).add_(ZERO_POINT).round_().to(torch.uint8)
-            return multiply_reordered_int8(unsigned, reordered, scales, zero_point=ZERO_POINT)
+            unsigned = (pad_rows(rows) * MAX_ACTIVATION).add_(ZERO_POINT).round_().to(torch.uint8)
+            product = multiply_reordered_int8(unsigned, reordered, scales, zero_point=ZERO_POINT)
+            return product[..., : rows.shape[-2], :]
 
         return multiply_by_onednn
     with use_fbgemm:

@@ -5,8 +5,10 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,12 +18,13 @@ from tests.conftest import wait_until
 from tests.processes import PATIENCE
 from tests.unit.workers.engine.prompts import GREEDY, HOT, LONG, ask
 from workers.engine.config import EngineConfig
-from workers.engine.cpu import screened_head
+from workers.engine.cpu import int8, onednn, screened_head
 from workers.engine.cpu.huge_pages import has_huge_pages
-from workers.engine.cpu.onednn import OneDnnLinear, has_onednn_layers, round_up_rows
+from workers.engine.cpu.onednn import round_up_rows
 from workers.engine.cpu.screened_head import ScreenedHead
 from workers.engine.engine import Engine, load_engine
 from workers.engine.errors import EngineStoppedError, PromptTooLongError, RequestFailedError
+from workers.engine.quantization import uses_onednn
 from workers.generation import FinishReason, Generation, GenerationParams, Part, Prompt, PromptFormat, Turn
 
 
@@ -53,21 +56,33 @@ def wait_until_empty(engine: Engine) -> None:
     wait_until(lambda: is_empty(engine), "the loop is empty")
 
 
-def test_products_are_computed_of_few_numbers_of_rows(
-    engine: Engine, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("quantization", ["none", "int8", "auto"])
+def test_products_of_onednn_are_computed_of_few_numbers_of_rows(
+    tiny_weights: Path, prompts: list[Prompt], quantization: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert has_onednn_layers(engine.lanes.loops[0].model)
-    seen = set()
-    compute = OneDnnLinear.forward
+    products, batches = set(), set()
+    for name in ("multiply_reordered", "multiply_reordered_by", "multiply_reordered_int8"):
+        module = int8 if name.endswith("int8") else onednn
+        compute = getattr(module, name)
 
-    def record(layer: OneDnnLinear, rows: torch.Tensor) -> torch.Tensor:
-        seen.add(rows.shape[-2])
-        return compute(layer, rows)
+        def record(rows: torch.Tensor, *others: Any, compute: Any = compute, **options: Any) -> torch.Tensor:
+            products.add(rows.shape[-2])
+            return compute(rows, *others, **options)
 
-    monkeypatch.setattr(OneDnnLinear, "forward", record)
-    generate_together(engine, prompts, [GREEDY] * len(prompts))
-    assert max(seen) > 50
-    assert seen == {round_up_rows(rows) for rows in seen}
+        monkeypatch.setattr(module, name, record)
+    config = EngineConfig(str(tiny_weights), device="cpu", quantization=quantization, batch_tokens=100)
+    with closing(load_engine(config)) as engine:
+        body = engine.weights.network.base_model
+        is_onednn = uses_onednn(body)
+        hook = body.register_forward_pre_hook(
+            lambda _, __, options: batches.add(options["input_ids"].shape[-1]), with_kwargs=True
+        )
+        generate_together(engine, prompts, [GREEDY] * len(prompts))
+        hook.remove()
+        engine.score_continuations(prompts[0], ["one", "two or three"])
+    assert products == {round_up_rows(rows) for rows in products}
+    assert not is_onednn or max(products) > 80
+    assert not is_onednn or batches == {round_up_rows(tokens) for tokens in batches}
 
 
 def test_greedy_is_what_plain_generate_gives_however_the_batch_is_mixed(

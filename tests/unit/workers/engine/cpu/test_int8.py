@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from workers.engine.cpu.int8 import Int8Linear
+from workers.engine.cpu import int8
+from workers.engine.cpu.int8 import Int8Linear, has_exact_int8
+
+
+@pytest.fixture(autouse=True, params=["oneDNN", "FBGEMM"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute by one library and by the other, on CPUs that have both."""
+    if request.param == "oneDNN" and not has_exact_int8():
+        pytest.skip("oneDNN's sums of int8 saturate on this CPU")
+    monkeypatch.setattr(int8, "has_exact_int8", lambda: request.param == "oneDNN")
 
 
 @pytest.fixture(scope="module")
