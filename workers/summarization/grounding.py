@@ -21,12 +21,17 @@ from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import count_words
 from workers.summarization.packing import Span
 from workers.summarization.prose import find_whole_sentences
-from workers.summarization.quotation import ends_sentence, quote_spans
+from workers.summarization.quotation import (
+    CLOSING_MARK,
+    OPENING_MARK,
+    drop_open_quotes,
+    ends_sentence,
+    quote_spans,
+)
 
 Grounding = Literal["strict", "flag", "off"]
 SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
 
-OPENING_MARK, CLOSING_MARK = "\u201c", "\u201d"
 # Marks of a list, a heading or emphasis before a sentence; they say nothing that could be verified.
 _LIST_MARK = re.compile(r"(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)]|\*\*)[ \t]+|[*_]{1,3}(?=\w)")
 _LIST_NUMBER = re.compile(r"\(?\d{1,2}[.)]")
@@ -109,6 +114,7 @@ def ground_answer(
         mode: ``strict`` or ``flag``; ``off`` leaves every sentence unchecked.
         language: English name of the language that was asked for; None for that of the source.
     """
+    text = drop_open_quotes(text) if mode == "strict" else text
     claims = find_claims(text)
     if mode == "off" or source is None:
         return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)

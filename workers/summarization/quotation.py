@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,10 @@ from workers.summarization.structure import Heading
 
 # A text of no more tokens needs no summary: about three sentences, as long as what the packaged weights write.
 MAX_QUOTED_TOKENS = 80
-
+OPENING_MARK, CLOSING_MARK = "\u201c", "\u201d"
+_QUOTE_MARKS = re.compile(f"[{OPENING_MARK}{CLOSING_MARK}]|\n\n")
+# German opens a quotation with this mark, and closes it with the one that opens it in English.
+_LOW_MARK = "\u201e"
 # Styles whose summary of such a text is the text; the others put it in other words.
 PLAIN_STYLES = ("technical", "news")
 
@@ -75,6 +79,19 @@ def is_own_summary(
         and is_in_language(text, language)
         and (words is None or count_words(text) <= words * MAX_EXCESS)
     )
+
+
+def drop_open_quotes(text: str) -> str:
+    """Return a text without the marks that open a quotation which nothing closes in its paragraph."""
+    if _LOW_MARK in text:
+        return text
+    dangling, opened = set(), None
+    for found in [*_QUOTE_MARKS.finditer(text), None]:
+        is_closing = found is not None and found[0] == CLOSING_MARK
+        if opened is not None and not is_closing:
+            dangling.add(opened)
+        opened = found.start() if found is not None and found[0] == OPENING_MARK else None
+    return "".join(character for place, character in enumerate(text) if place not in dangling)
 
 
 def quote_spans(document: str, spans: Sequence[Span]) -> Quotation:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.word_judge import WordJudge
 from workers.evaluation.verification import SourceText
 from workers.summarization.grounding import GroundedAnswer, find_claims, ground_answer
+from workers.summarization.quotation import drop_open_quotes
 
 SOURCE = (
     "The city council met on Monday evening. Engineers found rust in nine cables of the old bridge. "
@@ -51,6 +52,32 @@ def test_two_false_sentences_do_not_quote_the_same_sentence_twice() -> None:
     grounded = ground("Engineers saw nine bridges. Engineers lost nine cables.")
 
     assert grounded.text.count("Engineers found rust") == 1
+
+
+def test_a_quotation_that_nothing_closes_loses_its_mark_and_whole_ones_keep_theirs() -> None:
+    whole = "\u201cMayor Ada Brown praised the library on Elm Street.\u201d"
+
+    grounded = ground(f"\u201cA new school opens in autumn. {whole}")
+
+    assert list_kinds(grounded) == [
+        ("A new school opens in autumn.", "verified"),
+        (whole, "quoted"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("\u201cA rose.", "A rose."),
+        ("\u201cA rose.\n\nB rose.\u201d", "A rose.\n\nB rose.\u201d"),
+        ("\u201cA rose. B rose.\u201d C fell.", "\u201cA rose. B rose.\u201d C fell."),
+        ("A \u201crose\u201d and \u201cfell.", "A \u201crose\u201d and fell."),
+        # German.
+        ("\u201eA stieg.\u201c B fiel.", "\u201eA stieg.\u201c B fiel."),
+    ],
+)
+def test_only_marks_of_open_quotations_are_dropped(text: str, kept: str) -> None:
+    assert drop_open_quotes(text) == kept
 
 
 def test_a_flag_keeps_the_sentence_with_its_reason() -> None:
