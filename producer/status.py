@@ -77,6 +77,8 @@ class Snapshot:
         workers: all live workers.
         unserved: weights that open jobs and checks need and no live worker serves.
         ended_at: end of the last step, that of a check included; None before.
+        seconds: in which it had open steps, from the start of the first one; a check that was ordered later adds its
+            own. None before its end.
     """
 
     taken_at: datetime
@@ -89,6 +91,7 @@ class Snapshot:
     workers: tuple[WorkerLoad, ...]
     unserved: tuple[str, ...]
     ended_at: datetime | None
+    seconds: float | None
 
     @property
     def hidden_failures(self) -> int:
@@ -143,6 +146,7 @@ def take_snapshot(session: Session, batch_id: UUID) -> Snapshot:
         workers=pace.workers,
         unserved=pace.unserved,
         ended_at=find_end(session, batch_id) if pace.progress.is_over else None,
+        seconds=measure_work(session, batch_id) if pace.progress.is_over else None,
     )
 
 
@@ -150,6 +154,20 @@ def find_end(session: Session, batch_id: UUID) -> datetime | None:
     """Return the end of the last step of a batch: checks and second tries come after the end of their job."""
     last = select(func.max(Step.finished_at)).join(Job, of_job(Job.id)).where(Job.batch_id == batch_id)
     return session.scalar(last)
+
+
+def measure_work(session: Session, batch_id: UUID) -> float | None:
+    """Return the seconds in which a batch had open steps, from the start of its first one; None if none has started."""
+    started = select(func.min(Step.started_at)).join(Job, of_job(Job.id)).where(Job.batch_id == batch_id)
+    begun = started.scalar_subquery()
+    spans = (
+        select(func.unnest(func.range_agg(func.tstzrange(func.greatest(Step.created_at, begun), Step.finished_at))))
+        .join(Job, of_job(Job.id))
+        .where(Job.batch_id == batch_id, Step.finished_at > func.greatest(Step.created_at, begun))
+    )
+    span = spans.subquery().columns[0]
+    seconds = session.scalar(select(func.sum(func.extract("epoch", func.upper(span) - func.lower(span)))))
+    return None if seconds is None else float(seconds)
 
 
 def count_steps(session: Session, batch_id: UUID) -> list[StepCount]:

@@ -50,10 +50,9 @@ def choose_screen(*, is_live: bool, as_json: bool) -> Iterator[Show]:
 
 
 def print_end(snapshot: Snapshot) -> None:
-    """Print the final states of a batch, its time from the first step to the last, and the verdicts on sentences."""
+    """Print the final states of a batch, its time, and the verdicts on sentences."""
     progress = snapshot.progress
-    times = (progress.started_at, snapshot.ended_at)
-    took = f" in {format_seconds((times[1] - times[0]).total_seconds())}" if times[0] and times[1] else ""
+    took = f" in {format_seconds(snapshot.seconds)}" if snapshot.seconds is not None else ""
     review = f", {progress.need_review:,} need review" if progress.need_review else ""
     verdicts = describe_verdicts(progress.verified, progress.quoted, progress.flagged)
     ended = f"{describe_states(progress)}{review}{took}" + (f": {verdicts}" if verdicts else "")

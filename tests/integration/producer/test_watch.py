@@ -105,6 +105,24 @@ def test_the_time_at_the_end_is_that_of_the_checks_too(
     assert gistmill("status", "checked").out.count(f"{ended['at'].astimezone():%H:%M:%S}") == 1
 
 
+def test_a_check_that_is_ordered_later_adds_its_own_time_alone(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary]
+) -> None:
+    gistmill("submit", "a.md", "--batch", "checked", "--strategy", "stuff")
+    [job] = gistmill("results", "checked", "--json").json
+    driver.run(UUID(job["job_id"]), strategy="stuff", chunks=1)
+    gistmill("evaluate", "checked")
+    driver.finish_check(UUID(job["job_id"]))
+    moments = (
+        "created_at = j.finished_at + interval '1 hour', finished_at = j.finished_at + interval '1 hour 90 seconds'"
+    )
+    check = f"UPDATE steps s SET {moments} FROM jobs j WHERE j.id = s.job_id AND s.kind = 'evaluate' AND j.id = :id"
+    with cluster.engine.begin() as connection:
+        connection.execute(text(check), {"id": job["job_id"]})
+
+    assert "batch checked has ended: 1 succeeded in 1 min 30 s" in gistmill("watch", "checked").out
+
+
 def test_a_command_that_waits_says_now_and_then_how_far_it_is(
     gistmill: Gistmill, driver: Driver, submitted: list[JobSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
