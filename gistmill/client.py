@@ -277,7 +277,6 @@ class Client:
         Raises:
             UnknownIdError: there is no such batch.
             GistmillError: the batches have no document in common.
-            MissingLibraryError: the worker's part is not installed.
         """
         sides = [self.cluster.find_batch(_name_of(name)).batch_id for name in (first, second)]
         return self.cluster.compare(*sides)

@@ -10,7 +10,6 @@ from gistmill.batch_record import BatchRecord
 from gistmill.cluster import OnRead, SummaryPage, Warn
 from gistmill.connection import Connection
 from gistmill.digests import make_digest, warn_of_unserved
-from gistmill.errors import explain_missing
 from gistmill.webhooks import WebhookRecord, list_webhooks
 from models.deletion import DeletionCounts, preview_deletion
 from models.listing import JobFilter, Place, list_schemas, read_page
@@ -163,9 +162,9 @@ class DirectCluster:
 
     def compare(self, first: UUID, second: UUID) -> Comparison:
         """Compare two batches over the same documents."""
-        with explain_missing("a comparison"):
-            from workers.comparison import compare_jobs
-            from workers.evaluation.errors import PairingError
+        from workers.comparison import compare_jobs
+        from workers.evaluation.errors import PairingError
+
         with self.connection.open_session() as session:
             try:
                 return compare_jobs(session, first, second)

@@ -10,7 +10,7 @@ import httpx
 
 from gistmill.batch_record import BatchRecord
 from gistmill.cluster import OnRead, SummaryPage, Warn
-from gistmill.errors import ClosedError, explain_missing
+from gistmill.errors import ClosedError
 from gistmill.messages import (
     PAGE_ITEMS,
     describe_address,
@@ -226,8 +226,8 @@ class HttpCluster:
 
     def compare(self, first: UUID, second: UUID) -> Comparison:
         """Compare two batches over the same documents."""
-        with explain_missing("a comparison"):
-            from workers.comparison import Comparison
+        from workers.comparison import Comparison
+
         params = {"first": str(first), "second": str(second)}
         return read_answer(Comparison, self._request("GET", "/api/compare", params=params))
 

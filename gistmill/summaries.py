@@ -75,7 +75,8 @@ def make_frame(summaries: Summaries, columns: Sequence[str] = ()) -> DataFrame:
     try:
         import pandas
     except ModuleNotFoundError as error:
-        raise MissingLibraryError("to_pandas() needs pandas; run: pip install pandas") from error
+        advice = "run: pip install --constraint constraints.txt '.[pandas]'"
+        raise MissingLibraryError(f"to_pandas() needs pandas; {advice}") from error
     from producer.export_columns import JOB_COLUMNS, choose_values
 
     data = summaries.read_fields()

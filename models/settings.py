@@ -179,7 +179,7 @@ class Settings(BaseSettings):
         url = getattr(self, name) or self._servers.get(name)
         if not url:
             raise SettingsError(
-                f"no server is known: run `gistmill up` (data folder {self.home}), "
+                f"no server is running: start one with `gistmill up` (data folder {self.home}), "
                 f"or set GISTMILL_{name.upper()} to the address of yours"
             )
         return str(url)

@@ -74,10 +74,16 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
             )
             for job in jobs
         ]
-    if rows:
-        print_table(COLUMNS, rows, flexible=FLEXIBLE, droppable=DROPPABLE)
-    else:
+    if not rows:
         click.echo("no job matches")
+        return
+    place = COLUMNS.index("weights")
+    weights = {row[place] for row in rows}
+    shown = [name for name in COLUMNS if name != "weights" or len(weights) > 1]
+    kept = [tuple(row[COLUMNS.index(name)] for name in shown) for row in rows]
+    print_table(shown, kept, flexible=FLEXIBLE, droppable=[name for name in DROPPABLE if name in shown])
+    if len(weights) == 1 and (only := weights.pop()):
+        click.echo(f"weights of all: {only}")
 
 
 def _shorten(text: str) -> str:

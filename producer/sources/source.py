@@ -72,7 +72,10 @@ class SourceNote:
 
 
 # Advice where a text is a picture.
-READ_SCANS = "submit it with --ocr (pip install 'gistmill[ocr]'), or run text recognition (OCR) on it first"
+READ_SCANS = (
+    "submit it with --ocr (pip install --constraint constraints.txt '.[ocr]'), "
+    "or run text recognition (OCR) on it first"
+)
 ReadEvent = Source | SourceProblem | SourceDuplicate | SourceNote
 
 

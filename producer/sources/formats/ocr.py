@@ -20,7 +20,7 @@ POINTS_PER_INCH = 72
 MAX_PIXELS = 4000
 # Mean probability of the lines of a page below which it is in another script, or no text.
 MIN_SCORE = 0.88
-INSTALL = "needs an extra for text recognition: pip install 'gistmill[ocr]'"
+INSTALL = "needs an extra for text recognition: pip install --constraint constraints.txt '.[ocr]'"
 
 
 def recognize_pages(data: bytes, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:

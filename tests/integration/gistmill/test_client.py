@@ -334,7 +334,7 @@ def test_addresses_come_from_the_settings_and_a_missing_one_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GISTMILL_HOME", str(tmp_path))
-    with pytest.raises(gistmill.SettingsError, match="no server is known: run `gistmill up`"):
+    with pytest.raises(gistmill.SettingsError, match="no server is running: start one with `gistmill up`"):
         gistmill.connect()
     with pytest.raises(gistmill.SettingsError, match="must be an address of Postgres"):
         gistmill.connect("mysql://127.0.0.1:8000")
@@ -374,7 +374,7 @@ def test_without_pandas_one_sentence_says_how_to_get_it(
     batch = client.submit(make_documents())
     monkeypatch.setitem(sys.modules, "pandas", None)
 
-    with pytest.raises(gistmill.MissingLibraryError, match=r"to_pandas\(\) needs pandas; run: pip install pandas"):
+    with pytest.raises(gistmill.MissingLibraryError, match=r"to_pandas\(\) needs pandas; run: pip install"):
         batch.summaries().to_pandas()
 
 

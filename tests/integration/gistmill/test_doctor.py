@@ -120,7 +120,7 @@ def test_it_works_before_anything_is_set_up_and_imports_no_torch(tmp_path: Path)
         check=False,
     )
 
-    assert "none is known yet" in done.stdout
+    assert "none is running" in done.stdout
     assert "start one with: gistmill up" in done.stdout
     assert (done.stderr, "nothing is broken" in done.stdout or "memory" in done.stdout.splitlines()[-1]) == ("", True)
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ def test_an_extra_that_is_not_installed_is_noted_with_what_it_is_for(monkeypatch
 
     assert found["extra ocr"].condition == "note"
     assert found["extra ocr"].words == "rapidocr, onnxruntime are missing"
-    assert found["extra ocr"].advice == "to read scans with --ocr: pip install 'gistmill[ocr]'"
+    assert found["extra ocr"].advice == "to read scans with --ocr: pip install --constraint constraints.txt '.[ocr]'"
     assert found["extra worker"].condition == "ok"
     assert found["extra serve"].words == "installed, to run `gistmill serve`"
 

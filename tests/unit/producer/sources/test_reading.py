@@ -96,7 +96,7 @@ def test_other_kinds_in_a_folder_are_notes_and_broken_files_are_problems(tmp_pat
     note, problem = read_sources([tmp_path])
     assert isinstance(note, SourceNote)
     assert note.message.startswith(
-        "Skipped: a.png is a picture; submit it with --ocr (pip install 'gistmill[ocr]'), or"
+        "Skipped: a.png is a picture; submit it with --ocr (pip install --constraint constraints.txt '.[ocr]'), or"
     )
     assert note.is_skipped
     assert isinstance(problem, SourceProblem)
