@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -35,6 +37,7 @@ def demo() -> int:
     import producer
     from gistmill.cli.up import run_missing_cluster
     from gistmill.cli.watch import follow
+    from models.settings import read_settings
 
     batch = f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     with run_missing_cluster():
@@ -45,8 +48,12 @@ def demo() -> int:
                 client.submit(folder / sample, name=batch, **options)
         follow(batch, is_live=True, as_json=False)
         is_whole = print_summaries(batch)
+    # A checkout's `make demo` runs without the environment that its commands need.
+    activate = Path(sys.prefix) / "bin" / "activate"
+    first = "" if shutil.which("gistmill") else f"  source {activate}\n"
     click.echo(
-        "\nEverything is kept. Look closer:\n"
+        f"\nEverything is kept in {read_settings().home}. Look closer:\n"
+        f"{first}"
         "  gistmill up                    start the cluster again and leave it running; it prints its addresses\n"
         f"  gistmill status {batch}\n"
         "  gistmill show JOB              a summary with every step behind it\n"
