@@ -1,4 +1,4 @@
-"""Linear layers on a CPU with weights in oneDNN's layout, reordered once, in float32, bfloat16 or int8.
+"""Linear layers on a CPU with weights in oneDNN's layout, reordered once, in float32 or bfloat16.
 
 Torch's float32 products reorder the weights at every call, which for the few rows of a decode step costs more than the
 product. In bfloat16 a layer rounds its inputs and outputs, and everything between the layers stays float32; only CPUs
