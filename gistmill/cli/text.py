@@ -23,7 +23,7 @@ RULE = 72
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
 @click.option("--limit", type=COUNT, help="Print this many documents at most.")
-@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs gistmill[ocr].")
+@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs the extra `ocr`.")
 @json_option
 def text(paths: tuple[str, ...], *, as_json: bool, **given: Any) -> int:
     """Print what would be read from documents: title, pages, tables, what is left out, and the text itself.

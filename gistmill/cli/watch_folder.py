@@ -33,7 +33,7 @@ SECTIONS = {
 @click.option("--once", is_flag=True, help="Submit what is there and end, as for a cron job.")
 @click.option("--text-column", help="Column of a table that holds the text.  [default: the obvious one]")
 @click.option("--id-column", help="Column that names the documents.  [default: file and row]")
-@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs gistmill[ocr].")
+@click.option("--ocr", is_flag=True, help="Recognize the text of pictures and scanned pages; needs the extra `ocr`.")
 @click.option("--priority", type=click.Choice(("low", "normal", "high")), default="normal", show_default=True)
 @click.option("--keep-days", type=COUNT, help="Delete each job so many days after its end.  [default: the cluster's]")
 @add_job_options

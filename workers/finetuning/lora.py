@@ -110,5 +110,5 @@ def require_bitsandbytes() -> None:
     """
     if find_spec("bitsandbytes") is None:
         raise QuantizationUnavailableError(
-            "QLoRA needs bitsandbytes, which is not installed: install gistmill[train] or train without --qlora"
+            "QLoRA needs bitsandbytes, which is not installed: install the extra `train` or train without --qlora"
         )

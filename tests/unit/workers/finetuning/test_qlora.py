@@ -49,7 +49,7 @@ def test_measuring_the_base_leaves_every_4_bit_layer_with_a_gradient(base_weight
 
 def test_a_missing_library_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lora, "find_spec", lambda _: None)
-    with pytest.raises(QuantizationUnavailableError, match=r"install gistmill\[train\]"):
+    with pytest.raises(QuantizationUnavailableError, match="install the extra `train`"):
         lora.require_bitsandbytes()
 
 

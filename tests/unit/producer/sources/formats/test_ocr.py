@@ -41,7 +41,7 @@ def test_a_scan_is_read_within_the_bounds_of_the_sandbox(tmp_path: Path) -> None
 
 
 def test_a_scan_is_refused_unless_recognition_was_asked_for() -> None:
-    with pytest.raises(UnreadableError, match=r"a scan.*--ocr \(pip install 'gistmill\[ocr\]'\)"):
+    with pytest.raises(UnreadableError, match=r"a scan.*--ocr \(pip install .* '\.\[ocr\]'\)"):
         read_pdf(make_scan(*LINES), ReadLimits())
 
 
