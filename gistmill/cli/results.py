@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -29,6 +30,7 @@ COLUMNS = (
 )
 # On a narrow terminal: columns that are cut, with the width that each keeps, and columns that give way.
 FLEXIBLE = {"source": 18, "weights": 18, "summary": 18}
+# The weights come first: they have no column where all rows share them.
 DROPPABLE = ("weights", "strategy", "took", "verified", "consistency", "quoted", "flagged", "review")
 
 
@@ -74,15 +76,22 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
             )
             for job in jobs
         ]
-    if not rows:
+    if rows:
+        _print_rows(rows)
+    else:
         click.echo("no job matches")
-        return
+
+
+def _print_rows(rows: Sequence[Sequence[object]]) -> None:
+    """Print jobs as a table; weights that all of them share stand below it instead of in every row."""
     place = COLUMNS.index("weights")
     weights = {row[place] for row in rows}
-    shown = [name for name in COLUMNS if name != "weights" or len(weights) > 1]
-    kept = [tuple(row[COLUMNS.index(name)] for name in shown) for row in rows]
-    print_table(shown, kept, flexible=FLEXIBLE, droppable=[name for name in DROPPABLE if name in shown])
-    if len(weights) == 1 and (only := weights.pop()):
+    if len(weights) > 1:
+        print_table(COLUMNS, rows, flexible=FLEXIBLE, droppable=DROPPABLE)
+        return
+    columns, *others = [[*row[:place], *row[place + 1 :]] for row in (COLUMNS, *rows)]
+    print_table(list(map(str, columns)), others, flexible=FLEXIBLE, droppable=DROPPABLE[1:])
+    if only := weights.pop():
         click.echo(f"weights of all: {only}")
 
 
