@@ -48,9 +48,12 @@ class Claim:
     is_solo: bool
 
 
-# Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip. The arrays
-# are subqueries, so that Postgres does not know their lengths when it plans: it keeps one plan for all lengths then. It
-# would plan every claim anew, which takes longer than the claim.
+# Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip.
+#
+# Its plan must not depend on statistics, which Postgres has of new rows a minute late: without them it takes jobs that
+# can run for rare, and would read all of them and all of their steps for every claim. ``OFFSET 0`` keeps the order: the
+# step of a message, then its job, then its chunks. Of a ``LIMIT`` that it computes, Postgres expects a tenth of the
+# rows, so it counts on one message and keeps one plan for any number, because to plan takes longer than to claim.
 CLAIM = f"""
 WITH settings AS MATERIALIZED (
     SELECT
@@ -66,25 +69,34 @@ SET state = 'running',
     lease_until = now() + :lease_length,
     started_at = clock_timestamp()
 FROM settings,
-    unnest((SELECT CAST(:step_ids AS uuid[])), (SELECT CAST(:tokens AS uuid[]))) AS message (step_id, token),
-    jobs JOIN documents ON documents.sha256 = jobs.document_sha256
+    (
+        SELECT step_id, token
+        FROM unnest(CAST(:step_ids AS uuid[]), CAST(:tokens AS uuid[])) AS message (step_id, token)
+        LIMIT (SELECT cardinality(CAST(:step_ids AS uuid[])))
+    ) AS message,
+    LATERAL (SELECT job_id FROM steps WHERE id = message.step_id OFFSET 0) AS named,
+    LATERAL (
+        SELECT batch_id, document_sha256, options, plan
+        FROM jobs
+        WHERE id = named.job_id
+          -- A job that has its summary may still have steps: its check, and a second try.
+          AND state IN ('queued', 'running', 'succeeded', 'partial')
+          AND cancel_requested_at IS NULL
+        OFFSET 0
+    ) AS job
 WHERE steps.id = message.step_id
   -- The same token may ask again after a COMMIT whose reply was lost.
   AND (steps.state = 'ready' AND steps.available_at <= now() OR steps.lease_token = message.token)
-  AND jobs.id = steps.job_id
-  -- A job that has its summary may still have steps: its check, and a second try.
-  AND jobs.state IN ('queued', 'running', 'succeeded', 'partial')
-  AND jobs.cancel_requested_at IS NULL
 RETURNING
     steps.id,
     message.token,
     steps.job_id,
-    jobs.batch_id,
-    jobs.document_sha256,
-    documents.format,
-    jobs.options::text,
-    jobs.plan -> 'limits',
-    (jobs.plan ->> 'chunks')::integer,
+    job.batch_id,
+    job.document_sha256,
+    (SELECT format FROM documents WHERE sha256 = job.document_sha256),
+    job.options::text,
+    job.plan -> 'limits',
+    (job.plan ->> 'chunks')::integer,
     steps.round,
     steps.kind,
     steps.level,
@@ -97,9 +109,12 @@ RETURNING
             substr(documents.text, chunks.start_at + 1, chunks.end_at - chunks.start_at),
             chunks.start_at
         ))
-        FROM chunks
-        WHERE chunks.job_id = steps.job_id
-          AND chunks.index IN (SELECT (jsonb_array_elements(steps.inputs) ->> 'chunk')::integer)
+        FROM documents,
+            jsonb_array_elements(steps.inputs) AS input,
+            LATERAL (
+                SELECT * FROM chunks WHERE job_id = steps.job_id AND index = (input ->> 'chunk')::integer OFFSET 0
+            ) AS chunks
+        WHERE documents.sha256 = job.document_sha256
     ),
     steps.attempt,
     steps.errors,

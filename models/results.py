@@ -101,13 +101,14 @@ ended AS (
       AND ending.place < job.places
     RETURNING
         steps.id, steps.job_id, steps.done_token, steps.attempt, steps.lease_owner, steps.started_at,
-        steps.identity, steps.guards
+        steps.identity, steps.cached_from, steps.guards
 ),
 cached AS (
-    -- In order, so that two workers cannot deadlock.
+    -- In order, so that two workers cannot deadlock. Without those that were found there: steps of one identity would
+    -- wait for each other's transactions.
     INSERT INTO cached_results (identity, step_id)
     SELECT DISTINCT ON (identity) identity, id FROM ended
-    WHERE identity IS NOT NULL AND NOT guards @> '[{"stands": true}]'
+    WHERE identity IS NOT NULL AND cached_from IS NULL AND NOT guards @> '[{"stands": true}]'
     ORDER BY identity
     ON CONFLICT (identity) DO UPDATE SET step_id = excluded.step_id
 ),

@@ -56,6 +56,22 @@ SELECT gen_random_uuid(), id, 'map', 0, place, 'running', 'map.default', 3, gen_
 FROM jobs, generate_series(1, 2000) AS place
 """
 
+# Keeps Postgres from gathering statistics.
+FORGET = "ALTER TABLE {} SET (autovacuum_enabled = false)"
+# Jobs that have ended, with their steps.
+FILL_JOBS = """
+INSERT INTO jobs (id, batch_id, identity, document_sha256, source, options, weights, priority, state, pending,
+    summary, finished_at)
+SELECT gen_random_uuid(), batch_id, place::text, document_sha256, 'text', options, weights, priority, 'succeeded', 0,
+    'A text.', now()
+FROM jobs, generate_series(1, 1000) AS place
+"""
+FILL_STEPS = """
+INSERT INTO steps (id, job_id, kind, level, index, state, queue, priority, output, finished_at)
+SELECT gen_random_uuid(), id, 'map', 0, place, 'done', 'map.default', 3, 'text', now()
+FROM jobs, generate_series(1, 10) AS place WHERE jobs.state = 'succeeded'
+"""
+
 PLANNED = "SELECT custom_plans FROM pg_prepared_statements WHERE statement LIKE '%UPDATE steps%'"
 
 
@@ -77,6 +93,30 @@ def test_a_statement_of_a_step_reads_every_table_by_an_index(cluster: Cluster, s
     assert "Index Scan using pk_steps_old on steps_old" in plan
     assert "Index Scan using pk_jobs on jobs" in plan
     assert not re.findall(r"Seq Scan on (?:steps|jobs|chunks|documents)", plan)
+
+
+@pytest.mark.parametrize("statement", [claims.CLAIM, results.FINISH, results.FINISH_SIBLINGS])
+def test_a_statement_of_a_step_reads_its_rows_alone_before_postgres_has_statistics(
+    cluster: Cluster, statement: str
+) -> None:
+    [job], [step_message] = add_jobs(cluster.engine, ["A text."], is_old=True)
+    with cluster.engine.begin() as connection:
+        for table in ("jobs", "steps_old"):
+            connection.execute(text(FORGET.format(table)))
+        connection.execute(text(FILL_JOBS))
+        connection.execute(text(FILL_STEPS))
+    ending = {"job_id": job, "step_id": step_message.step_id, "token": uuid4(), "place": 0}
+    values = VALUES | {
+        "step_ids": [step_message.step_id],
+        "tokens": [uuid4()],
+        "endings": [json.dumps(ending, default=str)],
+    }
+    with cluster.engine.begin() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM pg_stats WHERE tablename IN ('jobs', 'steps_old')")) == 0
+        plan = "\n".join(connection.scalars(text(f"EXPLAIN (ANALYZE, TIMING OFF) {statement}"), values))
+    read = [float(rows) * int(loops) for rows, loops in re.findall(r"actual rows=([\d.]+) loops=(\d+)", plan)]
+    removed = [int(rows) for rows in re.findall(r"Rows Removed by [\w ]*Filter: (\d+)", plan)]
+    assert max(read + removed) == 1, plan
 
 
 def test_postgres_keeps_one_plan_for_claims_and_ends_of_any_number(cluster: Cluster) -> None:
