@@ -13,8 +13,8 @@ from gistmill.cli.edge import ExitCode, fail
 from gistmill.cli.options import COUNT, JOB_SECTIONS, READING_SECTION, add_job_options
 from gistmill.cli.output import json_option, print_json, print_table, print_wrapped
 from gistmill.cli.sections import SectionedCommand
-from producer.sources.source import ReadEvent, SourceNote, SourceProblem
-from producer.wording import clean_line, format_seconds
+from producer.sources.source import ReadEvent, SourceDuplicate, SourceProblem
+from producer.wording import clean_line, count, format_seconds
 
 # Documents that are named with a reason that they share.
 SHOWN_SOURCES = 3
@@ -47,25 +47,28 @@ def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> i
       gistmill plan report.html
       gistmill plan posts.csv --text-column writeup --strategy refine --json
     """
+    from gistmill.cli.progress import ReadingProgress
     from gistmill.planning import plan_documents
     from models.settings import read_settings
 
-    codes = [0]
-    plans = plan_documents(
-        read_settings(), paths, {"ocr": ocr, **given}, on_read=lambda event: codes.append(print_event(event))
-    )
+    codes, duplicates = [0], 0
+
+    def report(event: ReadEvent) -> None:
+        nonlocal duplicates
+        match event:
+            case SourceProblem():
+                codes.append(fail(event.message, event.exit_code))
+            case SourceDuplicate():
+                duplicates += 1
+            case _:
+                progress.report(event)
+
+    with ReadingProgress(total=given["limit"], action="reading and planning") as progress:
+        plans = plan_documents(read_settings(), paths, {"ocr": ocr, **given}, on_read=report)
     print_plans([asdict(plan) for plan in plans], as_json=as_json)
+    if duplicates:
+        click.echo(f"{count(duplicates, 'duplicate')} dropped", err=as_json)
     return ExitCode.INCOMPLETE if plans and any(codes) else max(codes)
-
-
-def print_event(event: ReadEvent) -> int:
-    """Print a problem or a note of reading, and return the exit code of the problem."""
-    match event:
-        case SourceProblem():
-            return fail(event.message, event.exit_code)
-        case SourceNote():
-            click.echo(clean_line(f"gistmill: note: {event.message}"), err=True)
-    return 0
 
 
 def print_plans(plans: Sequence[dict[str, Any]], *, as_json: bool) -> None:

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 
 class ReadingProgress:
-    """Progress of reading: a bar on a terminal, with problems and notes as lines."""
+    """Progress of reading: a bar on a terminal, with problems and notes as lines.
 
-    def __init__(self, *, total: int | None) -> None:
+    Args:
+        total: number of documents, if it is known.
+        action: what happens to them.
+    """
+
+    def __init__(self, *, total: int | None, action: str = "reading and submitting") -> None:
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("reading and submitting"),
+            TextColumn(action),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn("documents"),

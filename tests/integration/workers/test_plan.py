@@ -63,3 +63,13 @@ def test_the_time_of_a_plan_is_printed_with_where_it_comes_from(document: Path, 
     assert done.out.splitlines()[0].split()[-1] == "time"
     assert done.out.splitlines()[1].endswith(" s")
     assert "time: at most, each job alone on one worker (6." in done.out
+
+
+def test_the_documents_that_a_plan_drops_are_counted(document: Path, gistmill: Gistmill) -> None:
+    (document.parent / "b.md").write_text(document.read_text())
+
+    done = gistmill("plan", "a.md", "b.md")
+    as_json = gistmill("plan", "a.md", "b.md", "--json")
+
+    assert done.out.splitlines()[-1] == "1 duplicate dropped"
+    assert (len(as_json.json), as_json.err) == (1, "1 duplicate dropped\n")
