@@ -13,8 +13,8 @@ from gistmill.cli.edge import ExitCode, fail
 from gistmill.cli.options import COUNT, JOB_SECTIONS, READING_SECTION, add_job_options
 from gistmill.cli.output import json_option, print_json, print_table, print_wrapped
 from gistmill.cli.sections import SectionedCommand
-from producer.sources.source import ReadEvent, SourceDuplicate, SourceProblem
-from producer.wording import clean_line, count, format_seconds
+from producer.sources.source import ReadEvent, Source, SourceDuplicate, SourceNote, SourceProblem
+from producer.wording import clean_line, format_seconds
 
 # Documents that are named with a reason that they share.
 SHOWN_SOURCES = 3
@@ -51,24 +51,33 @@ def plan(paths: tuple[str, ...], *, ocr: bool, as_json: bool, **given: Any) -> i
     from gistmill.planning import plan_documents
     from models.settings import read_settings
 
-    codes, duplicates = [0], 0
+    codes = [0]
+    with ReadingProgress(total=given["limit"], action="reading and planning") as progress:
 
-    def report(event: ReadEvent) -> None:
-        nonlocal duplicates
-        match event:
-            case SourceProblem():
-                codes.append(fail(event.message, event.exit_code))
-            case SourceDuplicate():
-                duplicates += 1
-            case _:
+        def report(event: ReadEvent) -> None:
+            codes.append(print_event(event))
+            if isinstance(event, Source):
                 progress.report(event)
 
-    with ReadingProgress(total=given["limit"], action="reading and planning") as progress:
         plans = plan_documents(read_settings(), paths, {"ocr": ocr, **given}, on_read=report)
     print_plans([asdict(plan) for plan in plans], as_json=as_json)
-    if duplicates:
-        click.echo(f"{count(duplicates, 'duplicate')} dropped", err=as_json)
     return ExitCode.INCOMPLETE if plans and any(codes) else max(codes)
+
+
+def print_event(event: ReadEvent) -> int:
+    """Print a problem, a duplicate or a note of reading, and return the exit code of the problem."""
+    match event:
+        case SourceProblem():
+            return fail(event.message, event.exit_code)
+        case SourceDuplicate():
+            _print_note(f"{event.name} is dropped, because it repeats {event.first_name}")
+        case SourceNote():
+            _print_note(event.message)
+    return 0
+
+
+def _print_note(message: str) -> None:
+    click.echo(clean_line(f"gistmill: note: {message}"), err=True)
 
 
 def print_plans(plans: Sequence[dict[str, Any]], *, as_json: bool) -> None:
