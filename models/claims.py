@@ -50,10 +50,10 @@ class Claim:
 
 # Turns messages into claimed steps. Returns the texts of their chunks, which saves map steps a round trip.
 #
-# Its plan must not depend on statistics, which Postgres has of new rows a minute late. Without them it takes jobs that
-# can run for rare, and would read all of them with all of their steps for every claim; of a CASE it expects that half
-# of the rows pass. Of a LIMIT that it computes it expects a tenth of the rows, so it counts on one message and keeps
-# one plan for any number, because to plan takes longer than to claim. OFFSET 0 finds the chunks one by one.
+# Its plan must be good without statistics, which Postgres has of new rows a minute late. Without them it takes jobs
+# that can run for rare, and would read all of them with all of their steps for every claim; of a CASE it expects that
+# half of the rows pass. Of a LIMIT that it computes it expects a tenth of the rows, so it counts on one message and
+# keeps one plan for any number, because to plan takes longer than to claim. OFFSET 0 finds the chunks one by one.
 CLAIM = f"""
 WITH settings AS MATERIALIZED (
     SELECT

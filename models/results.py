@@ -104,13 +104,24 @@ ended AS (
         steps.identity, steps.cached_from, steps.guards
 ),
 cached AS (
-    -- In order, so that two workers cannot deadlock. Without those that were found there: steps of one identity would
-    -- wait for each other's transactions.
+    -- In order, so that two workers cannot deadlock.
     INSERT INTO cached_results (identity, step_id)
     SELECT DISTINCT ON (identity) identity, id FROM ended
     WHERE identity IS NOT NULL AND cached_from IS NULL AND NOT guards @> '[{"stands": true}]'
     ORDER BY identity
     ON CONFLICT (identity) DO UPDATE SET step_id = excluded.step_id
+),
+reused AS (
+    -- A result that is found there lives on with the step that reuses it. Many steps may reuse one at the same time,
+    -- and none waits for the transaction of another.
+    UPDATE cached_results SET step_id = hit.id
+    FROM (
+        SELECT ended.id, ended.identity
+        FROM ended JOIN cached_results ON cached_results.identity = ended.identity
+        WHERE ended.cached_from IS NOT NULL
+        FOR UPDATE OF cached_results SKIP LOCKED
+    ) AS hit
+    WHERE cached_results.identity = hit.identity
 ),
 attempt AS (
     INSERT INTO step_attempts (step_id, attempt, worker, started_at, outcome)

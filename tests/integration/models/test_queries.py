@@ -123,6 +123,27 @@ def test_a_finished_step_is_found_by_its_identity_unless_a_guard_stands_against_
     assert (cached.output, cached.cached_from, cached.seconds) == ("text", step_messages[1].step_id, 0)
 
 
+def test_a_reused_result_outlives_the_step_that_generated_it_and_waits_for_no_other_step(cluster: Cluster) -> None:
+    _, step_messages = add_jobs(cluster.engine, ["One.", "Two.", "Three."])
+    taken = [claim(cluster, step_message.step_id) for step_message in step_messages]
+    with Session(cluster.engine) as session, session.begin():
+        assert results.end_step(session, taken[0], StepResult(output="text", identity="same"), worker="w1")
+    with cluster.engine.connect() as connection:
+        reused = results.find_cached(connection, "same")
+    assert reused is not None
+    with Session(cluster.engine) as first, Session(cluster.engine) as second:
+        assert results.end_step(first, taken[1], replace(reused, identity="same"), worker="w1")
+        second.execute(text("SET LOCAL lock_timeout = '1s'"))
+        assert results.end_step(second, taken[2], replace(reused, identity="same"), worker="w1")
+        second.commit()
+        first.commit()
+    with cluster.engine.begin() as connection:
+        connection.execute(text("DELETE FROM jobs WHERE id = :job"), {"job": taken[0].job_id})
+        found = results.find_cached(connection, "same")
+    assert found is not None
+    assert (found.output, found.cached_from) == ("text", step_messages[0].step_id)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
