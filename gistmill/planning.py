@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from gistmill.errors import explain_missing
 
 if TYPE_CHECKING:
+    from models.options import JobOptions
     from models.settings import Settings
     from producer.sources.given import Documents
     from producer.sources.source import ReadEvent
+    from workers.planner import Planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,20 @@ def plan_documents(
     from producer.preparation import Reading, split_options
     from producer.sources.source import Source
 
-    with explain_missing("a plan"):
-        from workers.planner import Planner
-
     of_reading, of_jobs = split_options(given)
-    planner = Planner(settings, build_job_options(of_jobs))
+    options = build_job_options(of_jobs)
+    planner: Planner | None = None
     plans = []
     for event in Reading(documents, **of_reading).read():
         on_read(event)
         if isinstance(event, Source):
+            # It takes seconds to load, and nothing may be there to plan.
+            planner = planner or _load_planner(settings, options)
             plans.append(DocumentPlan(source=event.name, **planner.plan(event.text, event.format)))
     return plans
+
+
+def _load_planner(settings: Settings, options: JobOptions) -> Planner:
+    with explain_missing("a plan"):
+        from workers.planner import Planner
+    return Planner(settings, options)

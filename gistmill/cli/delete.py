@@ -60,8 +60,10 @@ def delete(
         counts = client.preview_deletion(name, document=document, older_than=older_than)
         if dry_run:
             return _report_preview(counts, as_json=as_json)
-        if not (yes or _is_confirmed(counts)):
+        if not (yes or sys.stdin.isatty()):
             return fail("nothing was deleted; say --yes, or --dry-run to see what would go", ExitCode.USAGE)
+        if not (yes or _is_confirmed(counts)):
+            return fail("nothing was deleted", ExitCode.USAGE)
         record = client.delete(name, document=document, older_than=older_than)
     if as_json:
         print_json(record)
@@ -71,9 +73,8 @@ def delete(
 
 
 def _is_confirmed(counts: DeletionCounts) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    return click.confirm(f"Delete {_describe_counts(counts)} for good?", err=True)
+    click.echo(f"this deletes {_describe_counts(counts)}", err=True)
+    return click.confirm("Delete for good?", err=True)
 
 
 def _report_preview(counts: DeletionCounts, *, as_json: bool) -> int:

@@ -70,7 +70,7 @@ def print_event(event: ReadEvent) -> int:
         case SourceProblem():
             return fail(event.message, event.exit_code)
         case SourceDuplicate():
-            _print_note(f"{event.name} is dropped, because it repeats {event.first_name}")
+            _print_note(f"{event.name} is dropped: the same text was read before as {event.first_name}")
         case SourceNote():
             _print_note(event.message)
     return 0

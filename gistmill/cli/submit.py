@@ -107,7 +107,7 @@ def submit(
     with explain_interrupt(batch.name):
         must_follow = wait or watch
         if not (must_follow and as_json):
-            _print_outcome(batch, as_json=as_json)
+            _print_outcome(batch, as_json=as_json, is_followed=must_follow)
         ended = follow(batch.name, is_live=watch, as_json=as_json) if must_follow else ExitCode.DONE
     return _judge(batch) or ended
 
@@ -157,7 +157,7 @@ def _print_nothing(result: SubmissionResult, *, as_json: bool) -> int:
     return _judge(batch)
 
 
-def _print_outcome(batch: BatchRecord, *, as_json: bool) -> None:
+def _print_outcome(batch: BatchRecord, *, as_json: bool, is_followed: bool = False) -> None:
     if as_json:
         counts = {"new": batch.new, "existing": batch.existing, "unsent": batch.unsent}
         print_json({"batch": batch.name, "batch_id": batch.id, **counts, **_describe_drops(batch)})
@@ -170,7 +170,7 @@ def _print_outcome(batch: BatchRecord, *, as_json: bool) -> None:
     else:
         click.echo("nothing was submitted")
     _print_drops(batch)
-    if batch.new or batch.existing:
+    if (batch.new or batch.existing) and not is_followed:
         click.echo(f"follow it with: gistmill watch {batch.name}")
 
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
 from workers.evaluation.lexical import Sentence, read_content, read_words, split_sentences
 from workers.evaluation.verification import SourceText, Verification
-from workers.summarization.contradictions import find_contradictions
 from workers.summarization.extraction import MAX_SHARED, extract
 from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import count_words
 from workers.summarization.packing import Span
-from workers.summarization.prose import find_whole_sentences
+from workers.summarization.prose import find_prose_spans
 from workers.summarization.quotation import (
     CLOSING_MARK,
     OPENING_MARK,
@@ -28,6 +26,7 @@ from workers.summarization.quotation import (
     ends_sentence,
     quote_spans,
 )
+from workers.summarization.refusals import is_heading, refuse
 
 Grounding = Literal["strict", "flag", "off"]
 SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
@@ -121,7 +120,7 @@ def ground_answer(
     if language is not None and (spoken := detect_language(source.text)) != find_language(language) and spoken:
         return _flag_translation(text, claims, spoken)
     verdicts = source.verify([_strip_quotes(claim.text) for claim in claims])
-    verdicts = _refuse_headings(text, claims, _refuse_contradictions(claims, verdicts), source)
+    verdicts = refuse(text, claims, verdicts, source)
     failed = sum(not verdict.is_borne_out for verdict in verdicts)
     if mode == "flag":
         return GroundedAnswer(text, tuple(map(_keep, claims, verdicts, [source] * len(claims))), failed)
@@ -165,35 +164,6 @@ def join_answers(first: GroundedAnswer, second: GroundedAnswer) -> GroundedAnswe
     return replace(first, text=text, sentences=(*first.sentences, *moved), replaced=first.replaced + second.replaced)
 
 
-def _refuse_contradictions(claims: Sequence[Sentence], verdicts: Sequence[Verification]) -> list[Verification]:
-    """Return the verdicts with a reason against sentences that say the same of different names, except for copies."""
-    refused = {place for place in find_contradictions(claims) if not verdicts[place].is_verbatim}
-    reason = "a sentence beside it says the same of another name or number"
-    return [
-        replace(verdict, reason=verdict.reason or reason) if place in refused else verdict
-        for place, verdict in enumerate(verdicts)
-    ]
-
-
-def _refuse_headings(
-    text: str, claims: Sequence[Sentence], verdicts: Sequence[Verification], source: SourceText
-) -> list[Verification]:
-    """Return the verdicts with a reason against sentences that only repeat a heading, except for headings."""
-    reason = "it repeats a heading of the source, which asserts nothing"
-    return [
-        replace(verdict, reason=reason)
-        if verdict.is_verbatim
-        and all(_is_heading(source.sentences[place]) for place in verdict.support)
-        and not text[: claim.start].rstrip(" \t").endswith("#")
-        else verdict
-        for claim, verdict in zip(claims, verdicts, strict=True)
-    ]
-
-
-def _is_heading(sentence: Sentence) -> bool:
-    return sentence.text.startswith("#")
-
-
 def _flag_translation(text: str, claims: Sequence[Sentence], language: str) -> GroundedAnswer:
     """Return an answer in another language than its source: its words and facts cannot be compared."""
     reason = f"the document is in {language.title()}: a translation cannot be verified"
@@ -225,12 +195,6 @@ def _keep(claim: Sentence, verdict: Verification, source: SourceText) -> Grounde
         else tuple((source.sentences[place].start, source.sentences[place].end) for place in verdict.support)
     )
     return GroundedSentence(claim.start, claim.end, kind, verdict.score, verdict.reason, spans)
-
-
-# The steps of a job that read the same part follow each other.
-@lru_cache(maxsize=16)
-def _find_prose_spans(text: str) -> tuple[Span, ...]:
-    return tuple(sentence.span for sentence in find_whole_sentences(text))
 
 
 class _Rewriter:
@@ -273,10 +237,10 @@ class _Rewriter:
 
         None if it is a heading, or too short or too long to be quoted.
         """
-        if _is_heading(self._source.sentences[place]):
+        if is_heading(self._source.sentences[place]):
             return None
         item = skip_marks(self._source.sentences[place])
-        prose = _find_prose_spans(self._source.text)
+        prose = find_prose_spans(self._source.text)
         whole = next((span for span in prose if span[0] < item.end and item.start < span[1]), (item.start, item.end))
         words = len(read_words(self._source.text[slice(*whole)]))
         return whole if MIN_QUOTED_WORDS <= words <= MAX_QUOTED_WORDS else None

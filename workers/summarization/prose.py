@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
@@ -83,6 +84,19 @@ def find_whole_sentences(text: str) -> tuple[ProseSentence, ...]:
     upper = [(span, section) for span, section in found if not text[span[0]].islower()]
     # A fragment begins in lower case, except in a text without capitals.
     return tuple(_number(upper if len(upper) * 2 >= len(found) else found))
+
+
+# The steps of a job that read the same part follow each other.
+@lru_cache(maxsize=16)
+def find_prose_spans(text: str) -> tuple[Span, ...]:
+    """Return the spans of the whole sentences of a document's prose, in order."""
+    return tuple(sentence.span for sentence in find_whole_sentences(text))
+
+
+@lru_cache(maxsize=16)
+def find_unwrapped_spans(text: str) -> tuple[Span, ...]:
+    """Return the spans of all sentences of a document's running text, whole or not, across wrapped lines, in order."""
+    return tuple(span for span, _ in _find_sentences(text))
 
 
 def _number(found: Sequence[tuple[Span, int]]) -> Iterator[ProseSentence]:

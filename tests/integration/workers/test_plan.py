@@ -68,4 +68,4 @@ def test_the_time_of_a_plan_is_printed_with_where_it_comes_from(document: Path, 
 def test_a_document_that_a_plan_drops_is_named(document: Path, gistmill: Gistmill) -> None:
     done = gistmill("plan", "a.md", "a.md", "--json")
 
-    assert (len(done.json), done.err) == (1, "gistmill: note: a.md is dropped, because it repeats a.md\n")
+    assert (len(done.json), done.err) == (1, "gistmill: note: a.md is dropped: the same text was read before as a.md\n")
