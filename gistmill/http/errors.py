@@ -155,7 +155,7 @@ def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     place, words = describe_first_error(error)
-    return answer_error(UNPROCESSABLE, f"{place}: {words}", param=place)
+    return answer_error(UNPROCESSABLE, f"{place}: {words}; /docs lists what is allowed", param=place)
 
 
 def _answer_http(_: Request, error: Exception) -> JSONResponse:
