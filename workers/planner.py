@@ -24,7 +24,9 @@ from workers.execution.check_rate import measure_check_rate
 from workers.execution.job_options import choose_style, make_prompts, plan_options
 from workers.serving import find_adapter, find_trained_prompt, find_weights
 from workers.summarization.errors import SummarizationError
+from workers.summarization.estimate import Totals
 from workers.summarization.planning import SourceDocument, plan_job
+from workers.summarization.quotation import is_own_summary
 from workers.summarization.structure import DocumentFormat
 from workers.weights.errors import WeightsError
 from workers.weights.registration import resolve_name
@@ -90,21 +92,35 @@ class Planner:
             )
         except SummarizationError as error:
             raise PlanningError(str(error)) from error
+        totals, reason = plan.totals, plan.reason
+        if plan.strategy == "stuff" and self._is_own_summary(text):
+            totals, reason = Totals(0, 0, 0, 0), f"{reason}; it is short enough to be its own summary, without a call"
         return {
             "strategy": plan.strategy,
-            "reason": plan.reason,
+            "reason": reason,
             "splitter": plan.split.splitter,
             "split_reason": plan.split.reason,
             "chunks": len(plan.split.chunks),
             "document_tokens": sum(chunk.tokens for chunk in plan.split.chunks),
-            **asdict(plan.totals),
-            "seconds": plan.totals.estimate_seconds(
+            **asdict(totals),
+            "seconds": totals.estimate_seconds(
                 prompt_rate=self.rates.prompt,
                 completion_rate=self.rates.completion,
                 slots=1 if self.rates.is_of_all else self._slots,
             ),
             "rates": asdict(self.rates),
         }
+
+    def _is_own_summary(self, text: str) -> bool:
+        options = self._options
+        return options.output_schema is None and is_own_summary(
+            text,
+            tokens=self._counter.count_tokens(text.strip()),
+            max_new_tokens=options.generation.max_new_tokens,
+            style=options.style,
+            language=options.language,
+            words=options.words,
+        )
 
 
 # Tokens per second of the packaged weights on two cores (docs/performance.md): prefill, and decode of one request.

@@ -17,7 +17,7 @@ from tests.integration.conftest import Gistmill
 def document(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("GISTMILL_WEIGHTS", str(tiny_weights))
     path = tmp_path / "a.md"
-    path.write_text("# Pumps\n\nThe pump runs again.\n")
+    path.write_text("# Pumps\n\n" + "The pump of the north station runs again. " * 20 + "\n")
     return path
 
 
@@ -62,10 +62,30 @@ def test_the_time_of_a_plan_is_printed_with_where_it_comes_from(document: Path, 
 
     assert done.out.splitlines()[0].split()[-1] == "time"
     assert done.out.splitlines()[1].endswith(" s")
-    assert "time: at most, each job alone on one worker (6." in done.out
+    assert "time: at most, each job alone on one worker (7." in done.out
 
 
 def test_a_document_that_a_plan_drops_is_named(document: Path, gistmill: Gistmill) -> None:
     done = gistmill("plan", "a.md", "a.md", "--json")
 
     assert (len(done.json), done.err) == (1, "gistmill: note: a.md is dropped: the same text was read before as a.md\n")
+
+
+def test_a_document_that_is_its_own_summary_is_planned_without_a_call(document: Path, gistmill: Gistmill) -> None:
+    (document.parent / "short.md").write_text("# Pumps\n\nThe pump runs again.\n")
+
+    (plan,) = gistmill("plan", "short.md", "--json").json
+
+    assert (plan["calls"], plan["completion_tokens"], plan["seconds"]) == (0, 0, 0)
+    assert plan["reason"].endswith("it is short enough to be its own summary, without a call")
+
+
+def test_a_plan_of_nothing_that_can_be_read_loads_no_weights(
+    gistmill: Gistmill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GISTMILL_WEIGHTS", "nowhere")
+
+    done = gistmill("plan", "missing.md")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "gistmill: error: missing.md does not exist; check the path.\n"
