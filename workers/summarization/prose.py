@@ -93,12 +93,6 @@ def find_prose_spans(text: str) -> tuple[Span, ...]:
     return tuple(sentence.span for sentence in find_whole_sentences(text))
 
 
-@lru_cache(maxsize=16)
-def find_unwrapped_spans(text: str) -> tuple[Span, ...]:
-    """Return the spans of all sentences of a document's running text, whole or not, across wrapped lines, in order."""
-    return tuple(span for span, _ in _find_sentences(text))
-
-
 def _number(found: Sequence[tuple[Span, int]]) -> Iterator[ProseSentence]:
     for _, group in groupby(found, key=itemgetter(1)):
         yield from (ProseSentence(span, position) for position, (span, _) in enumerate(group))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from workers.evaluation.lexical import Sentence
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.contradictions import find_contradictions
-from workers.summarization.prose import find_unwrapped_spans
+from workers.summarization.prose import find_prose_spans
 from workers.summarization.quotation import ends_sentence
 
 
@@ -64,11 +64,13 @@ def _refuse_fragments(
 
 
 def _is_fragment(claim: str, line: Sentence, text: str) -> bool:
-    """Tell whether a copy of a line ends, or begins, where a sentence of a text goes on with another line."""
-    whole = next((span for span in find_unwrapped_spans(text) if span[0] <= line.start < span[1]), None)
+    """Tell whether a copy of a line ends, or begins, where a whole sentence of prose goes on with another line."""
+    whole = next((span for span in find_prose_spans(text) if span[0] <= line.start < span[1]), None)
     if whole is None:
         return False
-    return (line.end < whole[1] and not ends_sentence(claim)) or (whole[0] < line.start and claim[:1].islower())
+    last = text[: line.start].rstrip()[-1:]
+    is_begun = whole[0] < line.start and (last.isalnum() or last == ",") and claim[:1].islower()
+    return is_begun or (line.end < whole[1] and not ends_sentence(claim))
 
 
 def is_heading(sentence: Sentence) -> bool:
