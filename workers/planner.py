@@ -21,12 +21,11 @@ from models.step import Step, StepState, of_job
 from workers.engine.prompt_counter import PromptCounter
 from workers.errors import WorkerError
 from workers.execution.check_rate import measure_check_rate
-from workers.execution.job_options import choose_style, make_prompts, plan_options
+from workers.execution.job_options import choose_style, make_prompts, needs_no_call, plan_options
 from workers.serving import find_adapter, find_trained_prompt, find_weights
 from workers.summarization.errors import SummarizationError
 from workers.summarization.estimate import Totals
 from workers.summarization.planning import SourceDocument, plan_job
-from workers.summarization.quotation import is_own_summary
 from workers.summarization.structure import DocumentFormat
 from workers.weights.errors import WeightsError
 from workers.weights.registration import resolve_name
@@ -93,7 +92,9 @@ class Planner:
         except SummarizationError as error:
             raise PlanningError(str(error)) from error
         totals, reason = plan.totals, plan.reason
-        if plan.strategy == "stuff" and self._is_own_summary(text):
+        first = plan.split.chunks[0]
+        is_stuffed_prose = plan.strategy == "stuff" and self._options.output_schema is None
+        if is_stuffed_prose and needs_no_call(self._options, first.read_text(text), tokens=first.tokens):
             totals, reason = Totals(0, 0, 0, 0), f"{reason}; it is short enough to be its own summary, without a call"
         return {
             "strategy": plan.strategy,
@@ -110,17 +111,6 @@ class Planner:
             ),
             "rates": asdict(self.rates),
         }
-
-    def _is_own_summary(self, text: str) -> bool:
-        options = self._options
-        return options.output_schema is None and is_own_summary(
-            text,
-            tokens=self._counter.count_tokens(text.strip()),
-            max_new_tokens=options.generation.max_new_tokens,
-            style=options.style,
-            language=options.language,
-            words=options.words,
-        )
 
 
 # Tokens per second of the packaged weights on two cores (docs/performance.md): prefill, and decode of one request.

@@ -60,10 +60,11 @@ def delete(
         counts = client.preview_deletion(name, document=document, older_than=older_than)
         if dry_run:
             return _report_preview(counts, as_json=as_json)
-        if not (yes or sys.stdin.isatty()):
-            return fail("nothing was deleted; say --yes, or --dry-run to see what would go", ExitCode.USAGE)
-        if not (yes or _is_confirmed(counts)):
-            return fail("nothing was deleted", ExitCode.USAGE)
+        if not yes:
+            if not sys.stdin.isatty():
+                return fail("nothing was deleted; say --yes, or --dry-run to see what would go", ExitCode.USAGE)
+            if not _is_confirmed(counts):
+                return fail("nothing was deleted", ExitCode.USAGE)
         record = client.delete(name, document=document, older_than=older_than)
     if as_json:
         print_json(record)

@@ -12,6 +12,7 @@ from models.schema_limits import limit_schema
 from workers.generation import PromptFormat
 from workers.summarization.planning import DEFAULT_CHUNK_TOKENS, PlanOptions
 from workers.summarization.prompts import AnswerSchema, FewShotExample, PromptSet
+from workers.summarization.quotation import is_own_summary
 from workers.weights.trained_prompt import TrainedPrompt
 
 
@@ -39,6 +40,18 @@ def plan_options(options: JobOptions) -> PlanOptions:
         overlap_tokens=options.overlap_tokens,
         separator=options.separator,
         stuff_tokens=chunk_tokens if options.digest and options.stuff_tokens is None else options.stuff_tokens,
+    )
+
+
+def needs_no_call(options: JobOptions, text: str, *, tokens: int) -> bool:
+    """Tell whether a step that writes prose and reads nothing but this text takes no call: it is its own summary."""
+    return is_own_summary(
+        text,
+        tokens=tokens,
+        max_new_tokens=options.generation.max_new_tokens,
+        style=options.style,
+        language=options.language,
+        words=options.words,
     )
 
 

@@ -32,7 +32,7 @@ from workers.execution.combining import (
     limit_grounded,
 )
 from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
-from workers.execution.job_options import make_prompts, read_options
+from workers.execution.job_options import make_prompts, needs_no_call, read_options
 from workers.execution.plan_runner import PlanRunner
 from workers.execution.progression import StepOutcome, read_inputs
 from workers.execution.store import StepStore
@@ -45,7 +45,7 @@ from workers.summarization.grounding import GroundedAnswer
 from workers.summarization.lengths import limit_tokens
 from workers.summarization.limits import Limits
 from workers.summarization.prompts import PromptSet
-from workers.summarization.quotation import Quotation, is_own_summary, quote_spans, quote_whole
+from workers.summarization.quotation import Quotation, quote_spans, quote_whole
 from workers.summarization.rendering import RenderedStep, StepRenderer, identify_step
 from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepInput, StepKey, StepSpec
@@ -152,15 +152,7 @@ class StepRunner:
         if len(claim.inputs) != 1 or not claim.chunks:
             return None
         [(_, _, text, start)] = claim.chunks
-        is_short = is_own_summary(
-            text,
-            tokens=self._generator.count_tokens(text),
-            max_new_tokens=options.generation.max_new_tokens,
-            style=options.style,
-            language=options.language,
-            words=options.words,
-        )
-        if not is_short:
+        if not needs_no_call(options, text, tokens=self._generator.count_tokens(text)):
             return None
         headings = find_headings(text, claim.document_format)  # type: ignore[arg-type]  # a constraint of the table
         return quote_whole(text, offset=start, headings=headings)
