@@ -155,7 +155,7 @@ def quote_salient(source: str, said: str, *, is_cited: Callable[[Span], bool], w
 
 def join_answers(first: GroundedAnswer, second: GroundedAnswer) -> GroundedAnswer:
     """Return two grounded answers as one, the second behind a space, or on a line of its own behind an open end."""
-    gap = " " if ends_sentence(first.text) else "\n"
+    gap = " " if ends_sentence(first.text, second.text) else "\n"
     offset = len(first.text) + len(gap)
     moved = (
         replace(sentence, start=sentence.start + offset, end=sentence.end + offset) for sentence in second.sentences
@@ -214,12 +214,14 @@ class _Rewriter:
 
     def rewrite(self, claims: Sequence[Sentence], verdicts: Sequence[Verification], failed: int) -> GroundedAnswer:
         """Return the answer with every sentence verified, quoted or dropped."""
-        copied = {place for verdict in verdicts if verdict.is_verbatim for place in verdict.support}
+        copied = {place for one in verdicts if one.is_verbatim and one.is_borne_out for place in one.support}
         said = {span for place in copied if (span := self._find_quotable(place))}
-        end = 0
+        end, is_kept = 0, True
         for claim, verdict in zip(claims, verdicts, strict=True):
-            before, end = self._text[end : claim.start], claim.end
-            if verdict.is_borne_out:
+            # Behind a stop of a script without spaces nothing stands; behind what replaces its sentence a space does.
+            before, end = self._text[end : claim.start] or ("" if is_kept else " "), claim.end
+            is_kept = verdict.is_borne_out
+            if is_kept:
                 self._add(before, claim.text, _keep(claim, verdict, self._source))
             elif (span := self._choose_quotation(verdict)) is not None and span not in said:
                 said.add(span)
@@ -251,7 +253,7 @@ class _Rewriter:
 
     def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
         before = before if self._pieces or before.strip() else ""
-        if self._pieces and "\n" not in before and not ends_sentence(self._pieces[-1]):
+        if self._pieces and "\n" not in before and not ends_sentence(self._pieces[-1], before.lstrip() + text):
             before = "\n" + before.lstrip()
         start = self._length + len(before)
         self._pieces += [before, text]

@@ -110,9 +110,9 @@ def quote_spans(document: str, spans: Sequence[Span]) -> Quotation:
     return Quotation(text, tuple(sentences))
 
 
-def ends_sentence(sentence: str) -> bool:
-    """Tell whether a text that follows a sentence on its line is read as another sentence."""
-    return len(split_sentences(f"{sentence} Next")) > 1
+def ends_sentence(sentence: str, following: str = "Next") -> bool:
+    """Tell whether a text that follows a sentence on its line, behind a space, is read as another sentence."""
+    return any(one.start == len(sentence) + 1 for one in split_sentences(f"{sentence} {following}"))
 
 
 def quote_whole(text: str, *, offset: int, headings: Sequence[Heading] = ()) -> Quotation:

@@ -193,3 +193,74 @@ def test_a_heading_of_the_source_stays_a_heading() -> None:
     answer = "## Rust in the cables of the bridge\n\nEngineers found rust in nine cables."
 
     assert ground(answer, source=HEADED).text == answer
+
+
+WRAPPED = """# Pumps
+
+The pump of the north station was repaired on Monday by two
+workers of the town, who had waited for a seal. It runs again.
+
+- a first item without a stop
+- a second item without a stop
+"""
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    ["The pump of the north station was repaired on Monday by two", "workers of the town, who had waited for a seal."],
+)
+def test_a_copy_of_one_line_of_a_wrapped_sentence_is_quoted_whole(fragment: str) -> None:
+    source = SourceText(WRAPPED, None)
+    whole = (
+        "The pump of the north station was repaired on Monday by two workers of the town, who had waited for a seal."
+    )
+
+    strict, flagged = (ground_answer(fragment, source, mode="strict"), ground_answer(fragment, source, mode="flag"))
+
+    assert strict.text.strip("\u201c\u201d") == whole
+    assert flagged.sentences[0].reason == "it breaks off within a sentence of the source"
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "The pump of the north station was repaired on Monday by two workers of the town, who had waited for a seal.",
+        "It runs again.",
+        "a first item without a stop",
+    ],
+)
+def test_a_whole_sentence_or_item_of_a_wrapped_text_is_verified(copy: str) -> None:
+    grounded = ground_answer(copy, SourceText(WRAPPED, None), mode="strict")
+
+    assert [sentence.kind for sentence in grounded.sentences] == ["verified"]
+
+
+def test_a_sentence_on_two_lines_whose_lines_are_both_copied_is_quoted_once() -> None:
+    copied = (
+        "The pump of the north station was repaired on Monday by two\nworkers of the town, who had waited for a seal."
+    )
+
+    grounded = ground_answer(f"{copied} It runs again.", SourceText(WRAPPED, None), mode="strict")
+
+    assert grounded.text == f"\u201c{' '.join(copied.split())}\u201d It runs again."
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "left"),
+    [
+        (
+            "\u6a4b\u306f\u5b89\u5168\u3060\u3002Cables.",
+            "Cables. \u5927\u4f7f\u306f\u6b7b\u3093\u3060\u3002\u6a4b\u306f\u5b89\u5168\u3060\u3002",
+            "Cables. \u6a4b\u306f\u5b89\u5168\u3060\u3002",
+        ),
+        (
+            "It holds bridge 12. cables hang.",
+            "It holds bridge 12. Boris painted 8264 nights. cables hang.",
+            "It holds bridge 12.\ncables hang.",
+        ),
+    ],
+)
+def test_what_stood_beside_a_dropped_sentence_is_not_run_together(source: str, answer: str, left: str) -> None:
+    grounded = ground_answer(answer, SourceText(source, None), mode="strict")
+
+    assert grounded.text == left
