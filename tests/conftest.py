@@ -34,6 +34,18 @@ hypothesis.settings.load_profile("untimed")
 TEMPLATE = "gistmill_template"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a CUDA device where there is none."""
+    needing = [item for item in items if item.get_closest_marker("gpu")]
+    if not needing:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in needing:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
 def pytest_collection_finish() -> None:
     """Exclude imported modules, which are no garbage, from collections; transformers asks for some with each engine."""
     gc.collect()
