@@ -60,6 +60,13 @@ def resolve_citations(session: Session, sentences: Sentences) -> Sentences:
     }
 
 
+def list_digested(session: Session, job: UUID) -> tuple[CitedDocument, ...]:
+    """Return the documents behind a digest, without passages; of a digest among them, its own. Empty for other jobs."""
+    parts = [part.document for part in _read_parts(session, [job]).get(job, ())]
+    documents = [own for part in parts for own in list_digested(session, part.job_id) or (part,)]
+    return tuple({document.job_id: document for document in documents}.values())
+
+
 def _read_parts(session: Session, jobs: Sequence[UUID]) -> dict[UUID, list[ResolvedPart]]:
     rows = session.execute(
         select(

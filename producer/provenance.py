@@ -18,8 +18,8 @@ from models.sentence import SentenceKind
 from models.step import Step, StepAttempt, StepKind, of_job
 from models.tables import Evaluation, Job
 from models.views import ChunkText, JobSummary
-from producer.citations import CitedSentence
-from producer.cited_documents import Sentences, read_cited
+from producer.citations import CitedDocument, CitedSentence
+from producer.cited_documents import Sentences, list_digested, read_cited
 from producer.evidence import Evidence, read_evidence
 from producer.sources.source import NOTES
 
@@ -122,8 +122,16 @@ class Provenance:
     tries: dict[str, list[AttemptRecord]]
     evaluations: tuple[Measure, ...]
     sentences: tuple[CitedSentence, ...]
+    # Documents behind a digest.
+    documents: tuple[CitedDocument, ...]
     # Parts of the document that were not read, in words.
     notes: str | None
+
+    @property
+    def uncited(self) -> list[str]:
+        """Names of the documents behind a digest that none of its sentences cites."""
+        cited = {document.job_id for sentence in self.sentences for document in sentence.documents}
+        return [document.source for document in self.documents if document.job_id not in cited]
 
     @property
     def evidence(self) -> Evidence:
@@ -170,6 +178,7 @@ def read_provenance(session: Session, job_id: UUID, *, texts: TextRecords | None
         tries=read_tries(session, job_id),
         evaluations=tuple(Measure(*row) for row in session.execute(measures)),
         sentences=texts.sentences.get(job_id, ()),
+        documents=list_digested(session, job_id),
         notes=texts.notes.get(job_id),
     )
 

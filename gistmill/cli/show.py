@@ -8,11 +8,14 @@ import click
 
 from gistmill.cli.database import open_client
 from gistmill.cli.output import json_option, print_fields, print_json, print_text, style_state
-from producer.wording import clean_line
+from producer.wording import clean_line, count
 
 if TYPE_CHECKING:
     from gistmill.webhooks import WebhookRecord
     from producer.provenance import Provenance
+
+# Documents that a digest does not cite are named up to so many.
+SHOWN_NAMES = 10
 
 
 @click.command()
@@ -58,7 +61,8 @@ def _print_provenance(provenance: Provenance, webhooks: list[WebhookRecord], *, 
     if lines:
         click.echo()
     click.echo(f"job {job.job_id}: {style_state(job.state)}")
-    fields = describe_fields(job) | _describe_plan(provenance) | _describe_measures(provenance)
+    fields = describe_fields(job) | _describe_documents(provenance)
+    fields |= _describe_plan(provenance) | _describe_measures(provenance)
     print_fields(fields | {"SHA-256 of the text": job.document_sha256} | describe_webhooks(webhooks))
     click.echo()
     for line in (lines := list(render_evidence(provenance.evidence))):
@@ -67,6 +71,17 @@ def _print_provenance(provenance: Provenance, webhooks: list[WebhookRecord], *, 
         click.echo()
     for line in render_steps(provenance, is_full=is_full):
         print_text(line)
+
+
+def _describe_documents(provenance: Provenance) -> dict[str, object]:
+    """Return how many of the documents behind a digest it cites, and the names of the others."""
+    if not provenance.documents:
+        return {}
+    uncited = provenance.uncited
+    names = ", ".join(clean_line(name) for name in uncited[:SHOWN_NAMES])
+    more = f" and {len(uncited) - SHOWN_NAMES} more" if len(uncited) > SHOWN_NAMES else ""
+    cites = f"{len(provenance.documents) - len(uncited)} of {count(len(provenance.documents), 'document')}"
+    return {"cites": f"{cites}, not {names}{more}" if uncited else cites}
 
 
 def _describe_plan(provenance: Provenance) -> dict[str, object]:

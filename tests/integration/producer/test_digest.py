@@ -118,6 +118,10 @@ def test_show_and_exports_name_the_documents_of_each_sentence(
 
     shown = gistmill("show", batch).out
     assert f"    {document.source}: {document.title}\n        “" in shown
+    cited = {one.source for sentence in read_digest(cluster, batch).sentences for one in sentence.documents}
+    uncited = [f"d{number:02}.md" for number in range(6) if f"d{number:02}.md" not in cited]
+    assert f"{len(cited)} of 6 documents, not {', '.join(uncited)}" in shown
+    assert uncited
     for form in ("jsonl", "parquet", "markdown"):
         assert gistmill("export", batch, "--output", f"out.{form}", "--format", form).code == 0
     assert f"  - {document.source}: {document.title}" in (tmp_path / "out.markdown").read_text()
@@ -271,3 +275,4 @@ def test_a_digest_of_digests_cites_the_documents_themselves(
         assert all(
             document.source.startswith("d") and document.source.endswith(".md") for document in sentence.documents
         )
+    assert "of 6 documents" in gistmill("show", above).out
