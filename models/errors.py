@@ -11,8 +11,6 @@ GistmillError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 class GistmillError(Exception):
     """Root of every error that Gistmill raises on purpose; its message is one sentence for the user."""
@@ -47,8 +45,3 @@ class NameInUseError(GistmillError):
 
 class FullDiskError(GistmillError):
     """A file cannot be written, because its disk is full or fails; the message names the path."""
-
-
-def describe_nearest(names: Sequence[str]) -> str:
-    """Return the nearest names to an unknown one, of which there is at least one, as a clause of its message."""
-    return f"the nearest {'are' if len(names) > 1 else 'is'} {', '.join(names)}"

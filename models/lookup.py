@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -14,8 +13,9 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from models.base import Json
-from models.errors import UnknownIdError, describe_nearest
+from models.errors import UnknownIdError
 from models.job import Job, JobState
+from models.nearest import SHOWN, describe_nearest, find_nearest
 from models.tables import Batch, Document, Worker
 from models.views import BatchProgress, ChunkText, JobSummary, SentenceText, read_row, read_rows, view_of
 
@@ -24,8 +24,6 @@ SHOWN_DIGITS = 8
 HEX_ID = re.compile(r"[0-9a-f]{1,8}(-?[0-9a-f]{0,4}){0,3}-?[0-9a-f]{0,12}", re.IGNORECASE)
 # The intact beginning of a mistyped id; words rarely begin with four hex digits.
 HEX_BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
-# Suggestions in one error message.
-NEAREST = 3
 # Latest batches whose names are compared with an unknown name.
 COMPARED = 500
 # Maximum age of a live worker's heartbeat; heartbeats come every 10 s by default.
@@ -96,10 +94,10 @@ def find_job(session: Session, name: str) -> Target:
     target = find_target(session, name)
     if target.job_id is not None:
         return target
-    jobs = session.execute(_select_targets().where(Job.batch_id == target.batch_id).limit(NEAREST + 1)).all()
+    jobs = session.execute(_select_targets().where(Job.batch_id == target.batch_id).limit(SHOWN + 1)).all()
     if len(jobs) == 1:
         return Target(*jobs[0])
-    shown = describe_targets([Target(*job) for job in jobs[:NEAREST]])
+    shown = describe_targets([Target(*job) for job in jobs[:SHOWN]])
     raise UnknownIdError(
         f"{target.batch} is a batch; name a job, such as {shown} (`gistmill results {target.batch}` lists all)"
     )
@@ -107,8 +105,8 @@ def find_job(session: Session, name: str) -> Target:
 
 def describe_targets(targets: Sequence[Target]) -> str:
     """Return ids and names, joined by commas for a message."""
-    shown = [target.describe() for target in targets[:NEAREST]]
-    return ", ".join(shown) + (", ..." if len(targets) > NEAREST else "")
+    shown = [target.describe() for target in targets[:SHOWN]]
+    return ", ".join(shown) + (", ..." if len(targets) > SHOWN else "")
 
 
 def list_batches(session: Session, *, limit: int, after: tuple[datetime, UUID] | None = None) -> list[BatchProgress]:
@@ -197,14 +195,14 @@ def _select_targets() -> Select[UUID, str, UUID, str]:
 def _find_batches(session: Session, name: str) -> list[Target]:
     exact = session.execute(select(Batch.id, Batch.name).where(Batch.name == name)).all()
     starts = select(Batch.id, Batch.name).where(Batch.name.startswith(name, autoescape=True))
-    return [Target(row.id, row.name) for row in exact or session.execute(starts.limit(NEAREST + 1)).all()]
+    return [Target(row.id, row.name) for row in exact or session.execute(starts.limit(SHOWN + 1)).all()]
 
 
 def _find_batches_by_id(session: Session, name: str) -> list[Target]:
     bounds = _id_bounds(name)
     if bounds is None:
         return []
-    found = session.execute(select(Batch.id, Batch.name).where(Batch.id.between(*bounds)).limit(NEAREST + 1)).all()
+    found = session.execute(select(Batch.id, Batch.name).where(Batch.id.between(*bounds)).limit(SHOWN + 1)).all()
     return [Target(row.id, row.name) for row in found]
 
 
@@ -212,9 +210,7 @@ def _find_jobs(session: Session, name: str) -> list[Target]:
     bounds = _id_bounds(name)
     if bounds is None:
         return []
-    return [
-        Target(*row) for row in session.execute(_select_targets().where(Job.id.between(*bounds)).limit(NEAREST + 1))
-    ]
+    return [Target(*row) for row in session.execute(_select_targets().where(Job.id.between(*bounds)).limit(SHOWN + 1))]
 
 
 def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
@@ -227,21 +223,21 @@ def _id_bounds(name: str) -> tuple[UUID, UUID] | None:
 
 def _suggest_nearest(session: Session, name: str) -> str:
     names = list(session.scalars(select(Batch.name).order_by(Batch.created_at.desc()).limit(COMPARED)))
-    nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4)
+    nearest = find_nearest(name, names)
     nearest += [target.describe() for target in _find_nearest_jobs(session, name)]
     if not nearest:
         return "; `gistmill status` lists the batches"
-    return f"; {describe_nearest(nearest[: 2 * NEAREST])}"
+    return f"; {describe_nearest(nearest[: 2 * SHOWN])}"
 
 
 def _find_jobs_by_source(session: Session, source: str) -> list[Target]:
-    return [Target(*row) for row in session.execute(_select_targets().where(Job.source == source).limit(NEAREST + 1))]
+    return [Target(*row) for row in session.execute(_select_targets().where(Job.source == source).limit(SHOWN + 1))]
 
 
 def _find_nearest_jobs(session: Session, name: str) -> list[Target]:
     """Return jobs whose source ends with this file name, else the neighbours of a mistyped id in order of ids."""
     by_source = session.execute(
-        _select_targets().where(Job.source.endswith(f"/{name}", autoescape=True)).limit(NEAREST)
+        _select_targets().where(Job.source.endswith(f"/{name}", autoescape=True)).limit(SHOWN)
     ).all()
     beginning = HEX_BEGINNING.match(name)
     bounds = _id_bounds(beginning[0]) if beginning else None

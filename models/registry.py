@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
-from models.errors import NameInUseError, UnknownIdError, describe_nearest
+from models.errors import NameInUseError, UnknownIdError
 from models.job import OPEN_STATES, Job
-from models.lookup import NEAREST, list_live_workers
+from models.lookup import list_live_workers
+from models.nearest import SHOWN, describe_nearest, find_nearest
 from models.settings import DEFAULT_NAME
 from models.tables import ClusterFact, Weights, Worker
 
@@ -136,8 +136,8 @@ def list_users(session: Session, name: str) -> list[str]:
 
 
 def suggest_nearest(name: str, names: Sequence[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest names, or the command that registers some."""
-    nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.4) or names[:NEAREST]
-    if not nearest:
+    """Return the end of a message about an unknown name: the nearest names, else some, or how to register them."""
+    if not names:
         return "; register them with `gistmill weights add`"
-    return f"; {describe_nearest(nearest)}"
+    nearest = find_nearest(name, names)
+    return f"; {describe_nearest(nearest)}" if nearest else f"; there are {', '.join(names[:SHOWN])}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from models.base import Json
 from models.errors import SettingsError
 from models.listing import JobFilter, list_detail_names
+from models.nearest import find_nearest
 from models.schema_fields import SchemaColumn
 from models.views import JobSummary
 from producer.citations import CitedSentence
@@ -69,7 +69,7 @@ def check_columns(
     for name in unknown:
         if name.removeprefix(DETAILS) not in details:
             there = [*known, *details]
-            nearest = difflib.get_close_matches(name, there, n=3, cutoff=0.5) or details[:SHOWN_NAMES] or JOB_COLUMNS
+            nearest = find_nearest(name, there) or details[:SHOWN_NAMES] or JOB_COLUMNS
             raise SettingsError(f"there is no column {name!r}; such as there are: {', '.join(nearest)}")
 
 

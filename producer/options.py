@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from models.choices import Grounding, Splitter, Strategy, Style
-from models.errors import SettingsError, describe_nearest
+from models.errors import SettingsError
+from models.nearest import describe_nearest, find_nearest
 from models.options import JobOptions, make_options
 from models.output_schema import parse_schema, resolve_schema
 from models.sampling_params import PARAMETERS
@@ -118,7 +118,7 @@ def build_job_options(given: Mapping[str, Any]) -> JobOptions:
 def _check_names(values: Mapping[str, Any]) -> None:
     known = SummarizingOptions.__annotations__.keys()
     for name in values.keys() - known:
-        nearest = difflib.get_close_matches(name, SubmitOptions.__annotations__, n=3, cutoff=0.5)
+        nearest = find_nearest(name, SubmitOptions.__annotations__)
         advice = f"; {describe_nearest(nearest)}" if nearest else "; `gistmill submit --help` lists all"
         raise SettingsError(f"there is no option {name!r}{advice}")
 

@@ -12,6 +12,8 @@ from gistmill.cli.edge import ExitCode, fail
 
 # Seconds for the servers to stop after the workers have drained.
 STOP_SECONDS = 120
+# Seconds after which the wait is reported, and again after as many.
+REPORT_SECONDS = 10
 
 
 @click.command()
@@ -38,10 +40,14 @@ def down() -> int:
         return fail(f"nothing runs on {home.folder}", ExitCode.FAILED)
     click.echo(f"stopping: running steps have {settings.drain_seconds:.0f} s to end", err=True)
     os.kill(holder, signal.SIGTERM)
-    until = time.monotonic() + settings.drain_seconds + STOP_SECONDS
+    began = said = time.monotonic()
     while home.find_holder() == holder:
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if now > began + settings.drain_seconds + STOP_SECONDS:
             return fail(f"process {holder} has not stopped; its logs are in {home.logs}", ExitCode.FAILED)
+        if now > said + REPORT_SECONDS:
+            click.echo(f"  not stopped after {now - began:.0f} s", err=True)
+            said = now
         time.sleep(0.1)
     click.echo("stopped; the data is kept")
     return ExitCode.DONE

@@ -20,7 +20,7 @@ INTERVAL = 0.3
 @click.option("--lines", "-n", type=COUNT, default=20, show_default=True, help="Lines of each program.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is added, until Ctrl-C.")
 def logs(program: str | None, lines: int, *, follow: bool) -> int:
-    """Print the last log lines of the programs that `gistmill up` runs, or of one of them.
+    """Print the last log lines of the programs that `gistmill up` runs, program by program, or of one of them.
 
     \b
     Examples:

@@ -29,6 +29,6 @@ def retry(name: str, *, marked: bool, as_json: bool) -> None:
         print_json({reply.name.lower(): number for reply, number in replies.items()})
         return
     for reply, number in replies.items():
-        click.echo(f"{count(number, 'job')}: {reply}")
+        click.echo(f"{reply}: {count(number, 'job')}")
     if not replies:
         click.echo(f"no job of batch {target.batch} has failed, is partial or was cancelled")

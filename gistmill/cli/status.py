@@ -215,7 +215,7 @@ def describe_fields(job: JobSummary) -> dict[str, object]:
         "strategy": f"{job.strategy}, {job.style}",
         "weights": describe_weights(job.weights, job.served_weights),
         "document": f"{job.document_characters:,} characters"
-        + (f", {count(job.chunks, 'chunk')}, {job.document_tokens:,} tokens" if job.chunks else ""),
+        + (f", {count(job.chunks, 'chunk')} of {job.document_tokens:,} tokens" if job.chunks else ""),
         "summary": f"{job.summary_characters:,} characters" if job.summary_characters else None,
         "sentences": describe_verdicts(job.verified, job.quoted, job.flagged),
         "steps": f"{job.steps_done} of {job.steps} done"

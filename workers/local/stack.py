@@ -38,6 +38,8 @@ from workers.weights.registration import describe_packaged, resolve_name
 SERVER_SECONDS = 60
 # Seconds for a worker to load its weights.
 WORKER_SECONDS = 600
+# Seconds after which a wait is reported, and again after as many.
+REPORT_SECONDS = 20
 
 # Free bytes below which a disk counts as full; a segment of Postgres' log has 16 MiB.
 MIN_FREE_BYTES = 16 * 2**20
@@ -213,7 +215,7 @@ class Stack:
 
     def _wait(self, is_up: Callable[[], bool], program: str, seconds: float) -> None:
         log = self._home.logs / f"{program}.log"
-        until = time.monotonic() + seconds
+        began = said = time.monotonic()
         first_pid = 0
         while not is_up():
             state, pid = self._require_supervisor().describe()[program]
@@ -223,8 +225,11 @@ class Stack:
                 is_final = self._require_supervisor().read_exit_code(program) == FINAL_CODE
                 kind = FinalStartError if is_final else ServerStartError
                 raise kind(f"{program} did not start: {_find_error(log)} (log: {log})")
-            if time.monotonic() > until:
+            if (now := time.monotonic()) > began + seconds:
                 raise ServerStartError(f"{program} did not answer within {seconds:.0f} s; its log is {log}")
+            if now > said + REPORT_SECONDS:
+                self._report(f"{program} is still starting after {now - began:.0f} s; its log is {log}")
+                said = now
             time.sleep(0.1)
 
     def _check_disk(self) -> None:

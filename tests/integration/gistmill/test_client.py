@@ -182,7 +182,7 @@ def test_a_reader_of_the_events_is_told_all_and_nothing_is_warned_of(
         (make_documents(), {"style": "few-shot"}, r"style few-shot and examples \(--examples\) go together"),
         (make_documents(), {"temperature": 99}, "generation.temperature"),
         (make_documents(), {"limit": 0}, "--limit must be 1 or more, not 0"),
-        (make_documents(), {"stile": "news"}, "there is no option 'stile'; the nearest are style"),
+        (make_documents(), {"stile": "news"}, "there is no option 'stile'; the nearest is style"),
         ([gistmill.Document(WORDS), "missing.md"], {"strict": True}, r"1 source cannot be read \(--strict\)"),
     ],
 )

@@ -45,7 +45,7 @@ def test_a_failed_plan_runs_again(
 
     done = gistmill("retry", str(job))
 
-    assert (done.code, done.out) == (0, "1 job: restarted\n")
+    assert (done.code, done.out) == (0, "restarted: 1 job\n")
     assert (read_job(cluster, job).state, read_job(cluster, job).reason) == ("queued", None)
     assert pending_of(cluster, job) == 1
     driver.run(job)
@@ -147,8 +147,8 @@ def test_marked_outputs_run_again_only_if_asked(
         )
         session.execute(update(Job).where(Job.id == job).values(state="partial", reason="it is cut"))
 
-    assert gistmill("retry", "pile").out == "1 job: nothing to run again\n"
-    assert gistmill("retry", "pile", "--marked").out == "1 job: restarted\n"
+    assert gistmill("retry", "pile").out == "nothing to run again: 1 job\n"
+    assert gistmill("retry", "pile", "--marked").out == "restarted: 1 job\n"
     assert steps_of(cluster, job)["map", 2] == "ready"
 
 
@@ -185,7 +185,7 @@ def test_a_job_that_needs_no_retry_is_left_alone(
     if not is_open:
         driver.run(job)
 
-    assert gistmill("retry", str(job)).out == f"1 job: {reply}\n"
+    assert gistmill("retry", str(job)).out == f"{reply}: 1 job\n"
 
 
 def test_a_restarted_job_can_be_claimed_at_once(

@@ -156,7 +156,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(command: str, gistmill: Gi
     done = gistmill("weights", command, "mergd")
     assert (done.code, done.err) == (
         2,
-        "gistmill: error: no weights are registered as 'mergd'; the nearest are merged, tuned\n",
+        "gistmill: error: no weights are registered as 'mergd'; the nearest is merged\n",
     )
 
 
