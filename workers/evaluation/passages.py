@@ -44,12 +44,14 @@ class PassageIndex:
             return []
         run = f" {' '.join(words)}"
         start = self._joined.find(f"{run} ")
-        if start < 0:
-            return []
-        first = bisect_right(self._starts, start) - 1
-        last = bisect_left(self._starts, start + len(run)) - 1
-        places = [place for place in range(first, last + 1) if self._keys[place]]
-        return places if len(words) >= MIN_VERBATIM_SHARE * sum(len(self._keys[place]) for place in places) else []
+        while start >= 0:
+            first = bisect_right(self._starts, start) - 1
+            last = bisect_left(self._starts, start + len(run)) - 1
+            places = [place for place in range(first, last + 1) if self._keys[place]]
+            if len(words) >= MIN_VERBATIM_SHARE * sum(len(self._keys[place]) for place in places):
+                return places
+            start = self._joined.find(f"{run} ", start + 1)
+        return []
 
     def measure_coverage(self, claim: str) -> float:
         """Return the largest share of a claim's content words that stand in one sentence; 1 without any."""

@@ -54,6 +54,11 @@ PENALTIES = (
     ),
     (re.compile(r"[\s\S]*\?[\"'”’)]*\Z"), 0.6),  # noqa: RUF001
     (re.compile(r"\W*(?:i|we|my|our|you|your)\b", re.IGNORECASE), 0.7),
+    # It thanks or greets the reader.
+    (
+        re.compile(r"\W*(?:[\w,']+ ){0,6}(?:thanks?|grateful|gratitude|congratulat(?:e|ions))\b", re.IGNORECASE),
+        0.3,
+    ),
 )
 
 # A sentence with this share of its content words in a chosen one says the same again.

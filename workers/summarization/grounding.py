@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from workers.evaluation.lexical import Sentence, read_content, read_words, split_sentences
+from workers.evaluation.lexical import Sentence, read_content, split_sentences
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.extraction import MAX_SHARED, extract
 from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import count_words
 from workers.summarization.packing import Span
-from workers.summarization.prose import find_prose_spans
+from workers.summarization.prose import drop_dateline, find_prose_spans, find_sentence_spans, is_statement
 from workers.summarization.quotation import (
     CLOSING_MARK,
     OPENING_MARK,
@@ -26,21 +26,22 @@ from workers.summarization.quotation import (
     ends_sentence,
     quote_spans,
 )
-from workers.summarization.refusals import is_heading, refuse
+from workers.summarization.refusals import is_heading, is_quotable, refuse
 
 Grounding = Literal["strict", "flag", "off"]
 SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
 
 # Marks of a list, a heading or emphasis before a sentence; they say nothing that could be verified.
-_LIST_MARK = re.compile(r"(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)]|\*\*)[ \t]+|[*_]{1,3}(?=\w)")
+_LIST_MARK = re.compile(r"(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)]|\*\*)[ \t]+")
+_MARK = re.compile(rf"{_LIST_MARK.pattern}|[*_]{{1,3}}(?=\w)")
+# Mark of an item in a list, at the beginning of its line.
+_ITEM_MARKS = re.compile(r"^(?:[ \t]*(?:[-*+\u2022]|\(?\d{1,2}[.)])[ \t]+)+", re.MULTILINE)
+# The line below a title makes a heading of it.
+_UNDERLINE = re.compile(r"^[ \t]*(?:=+|-+)[ \t]*(?=\n)", re.MULTILINE)
 _LIST_NUMBER = re.compile(r"\(?\d{1,2}[.)]")
 _QUOTED = re.compile(r"[\"\u201c\u201e\u00ab](.*)[\"\u201d\u00bb]\W*", re.DOTALL)
-# Longest sentence of the source that is quoted, in words; a longer one is rather a table or a list.
-MAX_QUOTED_WORDS = 60
 # Shortest extract that replaces an answer of which nothing is left, in words.
 MIN_EXTRACT_WORDS = 20
-# Fewest words of a sentence that is quoted; a shorter one is rather a heading.
-MIN_QUOTED_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,12 @@ def _is_list_number(sentence: Sentence, gap: str) -> bool:
 
 def skip_marks(sentence: Sentence) -> Sentence:
     """Return a sentence without the marks of a list, a heading or emphasis before it."""
+    return _skip(_MARK, sentence)
+
+
+def _skip(mark: re.Pattern[str], sentence: Sentence) -> Sentence:
     start = 0
-    while found := _LIST_MARK.match(sentence.text, start):
+    while found := mark.match(sentence.text, start):
         start = found.end()
     return Sentence(sentence.text[start:], sentence.start + start, sentence.end)
 
@@ -113,7 +118,7 @@ def ground_answer(
         mode: ``strict`` or ``flag``; ``off`` leaves every sentence unchecked.
         language: English name of the language that was asked for; None for that of the source.
     """
-    text = drop_open_quotes(text) if mode == "strict" else text
+    text = drop_dateline(drop_open_quotes(text)) if mode == "strict" else text
     claims = find_claims(text)
     if mode == "off" or source is None:
         return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)
@@ -197,6 +202,18 @@ def _keep(claim: Sentence, verdict: Verification, source: SourceText) -> Grounde
     return GroundedSentence(claim.start, claim.end, kind, verdict.score, verdict.reason, spans)
 
 
+def _drop_lone_mark(answer: GroundedAnswer) -> GroundedAnswer:
+    """Return an answer without the mark of an item if its first line is the only one that has one, and no title."""
+    marks = list(_ITEM_MARKS.finditer(answer.text))
+    if len(marks) != 1 or marks[0].start() > 0:
+        return answer
+    first, width = answer.sentences[0], marks[0].end()
+    if first.start != width or not is_statement(answer.text[first.start : first.end]):
+        return answer
+    moved = (replace(one, start=one.start - width, end=one.end - width) for one in answer.sentences)
+    return replace(answer, text=answer.text[width:], sentences=tuple(moved))
+
+
 class _Rewriter:
     """Builds the text of a strict answer, piece by piece.
 
@@ -218,8 +235,11 @@ class _Rewriter:
         said = {span for place in copied if (span := self._find_quotable(place))}
         end, is_kept = 0, True
         for claim, verdict in zip(claims, verdicts, strict=True):
-            # Behind a stop of a script without spaces nothing stands; behind what replaces its sentence a space does.
-            before, end = self._text[end : claim.start] or ("" if is_kept else " "), claim.end
+            before, end = self._text[end : claim.start], claim.end
+            if not is_kept and not before[:1].isspace():
+                # Nothing stood behind the stop of a script without spaces, whose sentence is dropped or replaced.
+                before = f" {before}"
+            before = before if is_kept and self._pieces else _UNDERLINE.sub("", before)
             is_kept = verdict.is_borne_out
             if is_kept:
                 self._add(before, claim.text, _keep(claim, verdict, self._source))
@@ -228,31 +248,31 @@ class _Rewriter:
                 self._quote(before, span)
         text = "".join(self._pieces)
         trailing = self._text[end:] if self._sentences else ""
-        return GroundedAnswer((text + trailing).rstrip(), tuple(self._sentences), failed)
+        return _drop_lone_mark(GroundedAnswer((text + trailing).rstrip(), tuple(self._sentences), failed))
 
     def _choose_quotation(self, verdict: Verification) -> Span | None:
         """Return the span of the source's nearest sentence that can be quoted."""
         return next((span for place in verdict.support if (span := self._find_quotable(place))), None)
 
     def _find_quotable(self, place: int) -> Span | None:
-        """Return the span of the whole sentence of prose that has a sentence of the source, or else of an item.
+        """Return the span of the whole sentence that has a sentence of the source, or else of its item of a list.
 
-        None if it is a heading, or too short or too long to be quoted.
+        None if it is a heading, says nothing, or is too short or too long to be quoted.
         """
         if is_heading(self._source.sentences[place]):
             return None
-        item = skip_marks(self._source.sentences[place])
-        prose = find_prose_spans(self._source.text)
-        whole = next((span for span in prose if span[0] < item.end and item.start < span[1]), (item.start, item.end))
-        words = len(read_words(self._source.text[slice(*whole)]))
-        return whole if MIN_QUOTED_WORDS <= words <= MAX_QUOTED_WORDS else None
+        item = _skip(_LIST_MARK, self._source.sentences[place])
+        text = self._source.text
+        spans = (*find_prose_spans(text), *find_sentence_spans(text), (item.start, item.end))
+        whole = next(span for span in spans if span[0] < item.end and item.start < span[1])
+        return whole if is_quotable(text[slice(*whole)]) else None
 
     def _quote(self, before: str, span: Span) -> None:
         text = OPENING_MARK + " ".join(self._source.text[slice(*span)].split()) + CLOSING_MARK
-        self._add(before, text, GroundedSentence(0, 0, "quoted", 1.0, None, (span,)))
+        self._add(before.rstrip("*_"), text, GroundedSentence(0, 0, "quoted", 1.0, None, (span,)))
 
     def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
-        before = before if self._pieces or before.strip() else ""
+        before = before if self._pieces else before.rpartition("\n")[2] if before.strip() else ""
         if self._pieces and "\n" not in before and not ends_sentence(self._pieces[-1], before.lstrip() + text):
             before = "\n" + before.lstrip()
         start = self._length + len(before)

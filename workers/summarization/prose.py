@@ -24,6 +24,9 @@ WRAPPED_LINE = range(45, 121)
 # Fewer words are an exclamation or a fragment; a sentence with more is a list or a table in disguise.
 SENTENCE_WORDS = range(5, 81)
 
+# An item without a full stop that has fewer words in lower case is a title or a name.
+STATEMENT_WORDS = 2
+
 # Largest share of a sentence's characters that are neither letters, digits, spaces nor usual punctuation.
 MAX_SYMBOLS = 0.06
 
@@ -50,6 +53,14 @@ _BOILERPLATE = re.compile(
 )
 _LINKS = re.compile(r"https?://|\]\(|www\.")
 _GAP = re.compile(r"[\s\u0f0b\u1361]+")
+# Place and news agency before the first sentence of a report.
+_DATELINE = re.compile(
+    r"(?:(?:[A-Z][\w.'\u2019-]*|\d{1,2}),?[ \t]+){0,6}"
+    r"\((?:AFP|AP|Associated Press|BBC|Bloomberg|CNN|dpa|Reuters|UPI|Xinhua)\b[^()\n]{0,20}\)"
+    r"\s*(?:--|[-\u2013\u2014])?\s*"
+)
+# First letter of a word between spaces.
+_INITIAL = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]")
 _UNSPACED = re.compile(rf"[{UNSPACED}]")
 _ENDS = re.compile(rf"[.!?…][\"'”’)\]*_]*\Z|{SCRIPT_END}[*_]*\Z")  # noqa: RUF001
 _STARTS = re.compile(r"[\"'“‘(\[*_]*[^\W_]")  # noqa: RUF001
@@ -93,6 +104,35 @@ def find_prose_spans(text: str) -> tuple[Span, ...]:
     return tuple(sentence.span for sentence in find_whole_sentences(text))
 
 
+@lru_cache(maxsize=16)
+def find_sentence_spans(text: str) -> tuple[Span, ...]:
+    """Return the spans of a document's sentences in order, also of those that do not read as prose."""
+    return tuple(span for span, _ in _find_sentences(text))
+
+
+def is_statement(line: str) -> bool:
+    """Tell whether a line or item says something, unlike a title, a name or an announcement of what follows.
+
+    It ends like a sentence, or has two words in lower case; without capitals, as in many scripts, nobody can tell.
+    """
+    if is_announcement(line):
+        return False
+    initials = [found[0][-1] for found in _INITIAL.finditer(line)]
+    has_cases = any(map(str.isupper, initials)) and not line.isupper()
+    return bool(_ENDS.search(line)) or not has_cases or sum(map(str.islower, initials)) >= STATEMENT_WORDS
+
+
+def drop_dateline(text: str) -> str:
+    """Return a text without the place and the news agency before its first sentence."""
+    found = _DATELINE.match(text)
+    return text[found.end() :] if found and found.end() < len(text) else text
+
+
+def is_announcement(line: str) -> bool:
+    """Tell whether a line announces what follows it, by a colon at its end."""
+    return line.rstrip(" \t*_").endswith((":", "\uff1a"))
+
+
 def _number(found: Sequence[tuple[Span, int]]) -> Iterator[ProseSentence]:
     for _, group in groupby(found, key=itemgetter(1)):
         yield from (ProseSentence(span, position) for position, (span, _) in enumerate(group))
@@ -110,7 +150,8 @@ def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
         if not is_heading:
             # A line end within a paragraph is a wrap, and of equal length as a space.
             for sentence in split_sentences(text[start:end].replace("\n", " ")):
-                yield (start + sentence.start, start + sentence.end), section
+                dateline = len(sentence.text) - len(drop_dateline(sentence.text))
+                yield (start + sentence.start + dateline, start + sentence.end), section
 
 
 def _find_paragraphs(text: str) -> Iterator[tuple[Span, bool]]:

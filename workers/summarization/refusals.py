@@ -1,19 +1,25 @@
 """Refusal of sentences that hold for themselves but say nothing, or not what the source says.
 
-A sentence that says of one name what the next says of another, one that only repeats a heading, and a copy that breaks
-off within a sentence of the source.
+A sentence that says of one name what the next says of another, one that only repeats a heading, a title or a name or
+announces what does not follow, and a copy that breaks off within a sentence of the source.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from workers.evaluation.lexical import Sentence
+from workers.evaluation.lexical import Sentence, read_words
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.contradictions import find_contradictions
-from workers.summarization.prose import find_prose_spans
+from workers.summarization.prose import find_prose_spans, find_sentence_spans, is_announcement, is_statement
 from workers.summarization.quotation import ends_sentence
+
+# Words of a sentence that is quoted: a shorter one is rather a heading, a longer one a table or a list.
+MIN_QUOTED_WORDS, MAX_QUOTED_WORDS = 4, 60
+# What stands in a line before the text of an item or a heading.
+_ITEM_BEGINNING = re.compile(r"[ \t]*(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)])[ \t]+\W*")
 
 
 def refuse(
@@ -21,7 +27,8 @@ def refuse(
 ) -> list[Verification]:
     """Return the verdicts on the sentences of an answer, with a reason against each that is refused."""
     verdicts = _refuse_headings(text, claims, _refuse_contradictions(claims, verdicts), source)
-    return _refuse_fragments(claims, verdicts, source)
+    verdicts = _refuse_fragments(claims, verdicts, source)
+    return _refuse_titles(text, claims, verdicts, source)
 
 
 def _refuse_contradictions(claims: Sequence[Sentence], verdicts: Sequence[Verification]) -> list[Verification]:
@@ -63,14 +70,44 @@ def _refuse_fragments(
     ]
 
 
+def _refuse_titles(
+    text: str, claims: Sequence[Sentence], verdicts: Sequence[Verification], source: SourceText
+) -> list[Verification]:
+    """Return the verdicts with a reason against announcements and copies of titles and names, if the source has prose.
+
+    Headings and items of the answer may be titles, and what announces an item that is borne out stays.
+    """
+    if all(is_statement(claim.text) for claim in claims) or not find_prose_spans(source.text):
+        return list(verdicts)
+    reason = "it is a title, a name or an announcement, which asserts nothing"
+    refused: list[Verification] = []
+    is_before_item = False
+    for claim, verdict in zip(reversed(claims), reversed(verdicts), strict=True):
+        is_item = _ITEM_BEGINNING.fullmatch(text[: claim.start].rpartition("\n")[2]) is not None
+        is_excused = is_before_item if is_announcement(claim.text) else is_item or not verdict.is_verbatim
+        if not is_excused and not is_statement(claim.text):
+            verdict = replace(verdict, reason=verdict.reason or reason)
+        is_before_item = is_item and verdict.is_borne_out
+        refused.append(verdict)
+    return refused[::-1]
+
+
 def _is_fragment(claim: str, line: Sentence, text: str) -> bool:
     """Tell whether a copy of a line ends, or begins, where a whole sentence of prose goes on with another line."""
-    whole = next((span for span in find_prose_spans(text) if span[0] <= line.start < span[1]), None)
-    if whole is None:
+    is_continued = not ends_sentence(claim)
+    if not is_continued and not claim[:1].islower():
+        return False
+    whole = next((span for span in find_sentence_spans(text) if span[0] < line.end and line.start < span[1]), None)
+    if whole is None or not is_quotable(text[slice(*whole)]):
         return False
     last = text[: line.start].rstrip()[-1:]
     is_begun = whole[0] < line.start and (last.isalnum() or last == ",") and claim[:1].islower()
-    return is_begun or (line.end < whole[1] and not ends_sentence(claim))
+    return is_begun or (is_continued and line.end < whole[1])
+
+
+def is_quotable(text: str) -> bool:
+    """Tell whether a sentence of a source can stand for one that is refused."""
+    return MIN_QUOTED_WORDS <= len(read_words(text)) <= MAX_QUOTED_WORDS and is_statement(text)
 
 
 def is_heading(sentence: Sentence) -> bool:

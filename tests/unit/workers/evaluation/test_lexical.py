@@ -179,6 +179,11 @@ def test_a_number_is_the_same_in_the_digits_and_groups_of_any_script(number: str
         "Most otwarto w 2019 r. i zamknięto.",
         "डॉ. शर्मा ने कहा।",
         "彼は「橋が開いた。」と言った。",
+        '"Leave the bridge now!" she told the guests.',
+        '"It is closed." they wrote.',
+        "\u00ab Fermez le pont ! \u00bb dit-elle.",
+        "Run `gistmill submit \u2026 --keep-days 3` now.",
+        "It opened... and closed again.",
     ],
 )
 def test_a_stop_within_a_sentence_ends_none(sentence: str) -> None:
@@ -195,3 +200,8 @@ def test_the_words_of_a_sentence_are_kept_and_those_of_a_whole_text_are_not() ->
 
     assert content() is None
     assert read_content(sentence) is read_content(sentence)
+
+
+@pytest.mark.parametrize("first", ['"Leave the bridge now!"', "It opened...", "It opened\u2026", "Is it open?"])
+def test_a_sentence_ends_behind_speech_and_a_pause_where_the_next_begins(first: str) -> None:
+    assert [found.text for found in split_sentences(f"{first} She left.")] == [first, "She left."]

@@ -14,9 +14,21 @@ from workers.summarization.grounding import GroundedSentence
 from workers.summarization.quotation import CLOSING_MARK, OPENING_MARK
 
 # Ends of sentences, and of lines without one; white space and signs of several code units among the letters.
-ENDS = st.sampled_from([". ", "! ", ".\n", "\n", "\n\n", "  \n\n- ", "\u3002", '." '])
+ENDS = st.sampled_from([". ", "! ", ":\n", ":\n- ", "... ", ".\n", "\n", "\n\n", "  \n\n- ", "\u3002", '." '])
 WORDS = st.sampled_from(
-    ["bridge", "cables", "caf\u00e9", "rust\u00a0", "\U0001f309 night", "12", "Aldbury", "\u6a4b", "the  old"]
+    [
+        "bridge",
+        "**Power:**",
+        "The Town",
+        "cables",
+        "caf\u00e9",
+        "rust\u00a0",
+        "\U0001f309 night",
+        "12",
+        "Aldbury",
+        "\u6a4b",
+        "the  old",
+    ]
 )
 SENTENCES = st.tuples(st.lists(WORDS, min_size=1, max_size=9), ENDS).map(lambda parts: " ".join(parts[0]) + parts[1])
 DOCUMENTS = st.lists(SENTENCES, min_size=1, max_size=14).map("".join)

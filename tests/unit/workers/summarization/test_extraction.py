@@ -46,6 +46,13 @@ def test_a_sentence_that_leans_on_the_one_before_it_ranks_behind_one_that_stands
     assert quote(f"{leaning} {alone}", 5) == [alone]
 
 
+@pytest.mark.parametrize("opening", ["Everyone, thank you for", "Congratulations to all who saw"])
+def test_thanks_rank_behind_what_a_text_says(opening: str) -> None:
+    thanks = f"{opening} the old mill and its bread."
+    alone = "Ruth Miller has an old mill in the village of Kent for grinding barley into flour and bread."
+    assert quote(f"{thanks} {alone}", 5) == [alone]
+
+
 def test_what_is_no_prose_is_not_quoted() -> None:
     text = """# The barrier will protect the harbour.
 

@@ -264,3 +264,61 @@ def test_what_stood_beside_a_dropped_sentence_is_not_run_together(source: str, a
     grounded = ground_answer(answer, SourceText(source, None), mode="strict")
 
     assert grounded.text == left
+
+
+LISTED = """The Pumps Of The North Station
+==============================
+
+The pump of the north station was repaired on Monday. It was repaired like this:
+
+- **Power:** two engines that were bought in spring
+- **Motor:** Siemens (Type 42)
+
+pumps like this one will warn at night if the flow (of the river) is
+low or if the filter is closed, and they stop by themselves then.
+
+The Town Council of Kent
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        # A copy of a title, with and without its underline, of a name, and of an announcement.
+        (
+            "The Pumps Of The North Station\n====\n\nThe pump was repaired on Monday.",
+            "The pump was repaired on Monday.",
+        ),
+        ("The pump was repaired on Monday.\nThe Town Council of Kent", "The pump was repaired on Monday."),
+        ("The pump was repaired on Monday. It was repaired like this:", "The pump was repaired on Monday."),
+        # What announces an item stays with it.
+        (
+            "It was repaired like this:\n- two engines that were bought in spring",
+            "It was repaired like this:\n- two engines that were bought in spring",
+        ),
+        # The marks of emphasis of a quoted item stay whole, and the mark of one item alone goes.
+        ("- **Power:** 9 engines from 1812", "\u201c**Power:** two engines that were bought in spring\u201d"),
+        # An item that is a name is not quoted, and a sentence that begins in lower case is quoted whole.
+        ("The pump was repaired on Monday. The motor is of Type 43.", "The pump was repaired on Monday."),
+        (
+            "pumps like this one will warn at night if the flow (of the river) is",
+            "\u201cpumps like this one will warn at night if the flow (of the river) is low or if the filter is "
+            "closed, and they stop by themselves then.\u201d",
+        ),
+    ],
+)
+def test_what_asserts_nothing_is_neither_kept_nor_quoted(answer: str, left: str) -> None:
+    grounded = ground_answer(answer, SourceText(LISTED, None), mode="strict")
+
+    assert grounded.text == left
+    assert ground_answer(left, SourceText(LISTED, None), mode="strict").text == left
+
+
+def test_a_dateline_is_no_part_of_a_summary() -> None:
+    source = "LONDON, March 3 (Reuters) - The council closed the bridge on Monday. It opens in May."
+    grounded = ground_answer("The council closed nine bridges on Friday.", SourceText(source, None), mode="strict")
+    copied = ground_answer(source, SourceText(source, None), mode="strict")
+
+    assert grounded.text == "\u201cThe council closed the bridge on Monday.\u201d"
+    assert copied.text == "The council closed the bridge on Monday. It opens in May."
+    assert {sentence.kind for sentence in copied.sentences} == {"verified"}
