@@ -11,7 +11,7 @@ from workers.summarization.lengths import count_words, limit_sentences, limit_to
 def test_a_limited_text_is_a_beginning_of_the_text_and_no_sentence_is_cut(text: str, words: int) -> None:
     short = limit_sentences(text, words)
     assert text.startswith(short)
-    assert short == text or not text[len(short)].strip() or short[-1] in "\u3002\uff01\uff1f"
+    assert short == text or not text[len(short)].strip() or short[-1] in "\u3002\uff01\uff1f!?"
 
 
 def test_a_text_of_about_the_requested_length_stays_whole() -> None:
