@@ -38,6 +38,7 @@ _MARK = re.compile(rf"{_LIST_MARK.pattern}|[*_]{{1,3}}(?=\w)")
 _ITEM_MARKS = re.compile(r"^(?:[ \t]*(?:[-*+\u2022]|\(?\d{1,2}[.)])[ \t]+)+", re.MULTILINE)
 # The line below a title makes a heading of it.
 _UNDERLINE = re.compile(r"^[ \t]*(?:=+|-+)[ \t]*(?=\n)", re.MULTILINE)
+_INDENT = re.compile(r"\n[ \t]+\Z")
 _LIST_NUMBER = re.compile(r"\(?\d{1,2}[.)]")
 _QUOTED = re.compile(r"[\"\u201c\u201e\u00ab](.*)[\"\u201d\u00bb]\W*", re.DOTALL)
 # Shortest extract that replaces an answer of which nothing is left, in words.
@@ -268,8 +269,10 @@ class _Rewriter:
         return whole if is_quotable(text[slice(*whole)]) else None
 
     def _quote(self, before: str, span: Span) -> None:
+        # A mark of emphasis would stay open, and an indentation makes code of a quotation.
+        before = _INDENT.sub("\n", before.rstrip("*_"))
         text = OPENING_MARK + " ".join(self._source.text[slice(*span)].split()) + CLOSING_MARK
-        self._add(before.rstrip("*_"), text, GroundedSentence(0, 0, "quoted", 1.0, None, (span,)))
+        self._add(before, text, GroundedSentence(0, 0, "quoted", 1.0, None, (span,)))
 
     def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
         before = before if self._pieces else before.rpartition("\n")[2] if before.strip() else ""

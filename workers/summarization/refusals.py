@@ -84,7 +84,8 @@ def _refuse_titles(
     is_before_item = False
     for claim, verdict in zip(reversed(claims), reversed(verdicts), strict=True):
         is_item = _ITEM_BEGINNING.fullmatch(text[: claim.start].rpartition("\n")[2]) is not None
-        is_excused = is_before_item if is_announcement(claim.text) else is_item or not verdict.is_verbatim
+        is_announcing = is_before_item and not is_item
+        is_excused = is_announcing if is_announcement(claim.text) else is_item or not verdict.is_verbatim
         if not is_excused and not is_statement(claim.text):
             verdict = replace(verdict, reason=verdict.reason or reason)
         is_before_item = is_item and verdict.is_borne_out

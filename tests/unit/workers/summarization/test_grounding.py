@@ -296,6 +296,7 @@ The Town Council of Kent
             "It was repaired like this:\n- two engines that were bought in spring",
             "It was repaired like this:\n- two engines that were bought in spring",
         ),
+        ("1. It was repaired like this:\n2. It was repaired on Monday.", "It was repaired on Monday."),
         # The marks of emphasis of a quoted item stay whole, and the mark of one item alone goes.
         ("- **Power:** 9 engines from 1812", "\u201c**Power:** two engines that were bought in spring\u201d"),
         # An item that is a name is not quoted, and a sentence that begins in lower case is quoted whole.
