@@ -42,7 +42,7 @@ _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 _MONTHS = "Januar|Februar|M\u00e4rz|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
 _ORDINAL = rf"(?=\s(?:[^\W\d_{UPPER}{UNSPACED}]|(?:{_MONTHS})\b))"
 _NO_END = (
-    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|vs|Sr|Hr|Fr|ул|им)\.)(?<!\b(?:No|Nr|pp)\.(?=\s\d))"
+    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|al|vs|Sr|Hr|Fr|ул|им)\.)(?<!\b(?:No|Nr|pp)\.(?=\s\d))"
     r"(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc|Mme|Sra|Dra|Dhr)\.)(?<!\bProf\.)(?<!\b(?:e\.g|i\.e)\.)"
     r"(?<!\b(?:Fig|Sec|Vol|Abb|Tab|Kap|Art)\.(?=\s\d))(?<!\bडॉ\.)"
     # Behind a letter and some abbreviations only before a word in lower case, since they also end sentences.

@@ -79,14 +79,16 @@ def complete(
 
 
 def is_last(claim: Claim) -> bool:
-    """Tell whether a step reads all that its summary is of; a map step does if its document is one chunk."""
-    return claim.kind in (StepKind.STUFF, StepKind.REDUCE) or (claim.kind == StepKind.MAP and claim.chunk_count == 1)
+    """Tell whether all that its summary is of is behind a step, as behind a map step of the only chunk."""
+    is_end = claim.kind == StepKind.REFINE and claim.index + 1 == claim.chunk_count
+    is_only = claim.kind == StepKind.MAP and claim.chunk_count == 1
+    return is_end or is_only or claim.kind in (StepKind.STUFF, StepKind.REDUCE)
 
 
 def ends_digest(claim: Claim, options: JobOptions) -> bool:
     """Tell whether a step's output is the summary of a digest, to which the differences of its documents belong."""
-    is_end = claim.kind == StepKind.EXTRACT or (claim.kind == StepKind.REFINE and claim.index + 1 == claim.chunk_count)
-    return options.digest and options.output_schema is None and (is_end or is_last(claim))
+    is_end = claim.kind == StepKind.EXTRACT or is_last(claim)
+    return options.digest and options.output_schema is None and is_end
 
 
 def add_differences(result: StepResult, document: str, count_tokens: Callable[[str], int]) -> StepResult:

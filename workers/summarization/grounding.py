@@ -26,14 +26,13 @@ from workers.summarization.quotation import (
     ends_sentence,
     quote_spans,
 )
-from workers.summarization.refusals import is_heading, is_quotable, refuse
+from workers.summarization.refusals import is_quotable, refuse
 
 Grounding = Literal["strict", "flag", "off"]
 SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
 
 # Marks of a list, a heading or emphasis before a sentence; they say nothing that could be verified.
-_LIST_MARK = re.compile(r"(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)]|\*\*)[ \t]+")
-_MARK = re.compile(rf"{_LIST_MARK.pattern}|[*_]{{1,3}}(?=\w)")
+_LIST_MARK = re.compile(r"(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)]|\*\*)[ \t]+|[*_]{1,3}(?=\w)")
 # Mark of an item in a list, at the beginning of its line.
 _ITEM_MARKS = re.compile(r"^(?:[ \t]*(?:[-*+\u2022]|\(?\d{1,2}[.)])[ \t]+)+", re.MULTILINE)
 # The line below a title makes a heading of it.
@@ -98,12 +97,8 @@ def _is_list_number(sentence: Sentence, gap: str) -> bool:
 
 def skip_marks(sentence: Sentence) -> Sentence:
     """Return a sentence without the marks of a list, a heading or emphasis before it."""
-    return _skip(_MARK, sentence)
-
-
-def _skip(mark: re.Pattern[str], sentence: Sentence) -> Sentence:
     start = 0
-    while found := mark.match(sentence.text, start):
+    while found := _LIST_MARK.match(sentence.text, start):
         start = found.end()
     return Sentence(sentence.text[start:], sentence.start + start, sentence.end)
 
@@ -256,17 +251,14 @@ class _Rewriter:
         return next((span for place in verdict.support if (span := self._find_quotable(place))), None)
 
     def _find_quotable(self, place: int) -> Span | None:
-        """Return the span of the whole sentence that has a sentence of the source, or else of its item of a list.
+        """Return the span of the whole sentence or item that has a sentence of the source.
 
-        None if it is a heading, says nothing, or is too short or too long to be quoted.
+        None if it is a heading, code or a table, says nothing, or is too short or too long to be quoted.
         """
-        if is_heading(self._source.sentences[place]):
-            return None
-        item = _skip(_LIST_MARK, self._source.sentences[place])
-        text = self._source.text
-        spans = (*find_prose_spans(text), *find_sentence_spans(text), (item.start, item.end))
-        whole = next(span for span in spans if span[0] < item.end and item.start < span[1])
-        return whole if is_quotable(text[slice(*whole)]) else None
+        item, text = self._source.sentences[place], self._source.text
+        spans = (*find_prose_spans(text), *find_sentence_spans(text))
+        whole = next((span for span in spans if span[0] < item.end and item.start < span[1]), None)
+        return whole if whole is not None and is_quotable(text, whole) else None
 
     def _quote(self, before: str, span: Span) -> None:
         # A mark of emphasis would stay open, and an indentation makes code of a quotation.

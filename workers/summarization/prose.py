@@ -110,12 +110,19 @@ def find_sentence_spans(text: str) -> tuple[Span, ...]:
     return tuple(span for span, _ in _find_sentences(text))
 
 
-def is_statement(line: str) -> bool:
-    """Tell whether a line or item says something, unlike a title, a name or an announcement of what follows.
+def is_cut_off(text: str, span: Span) -> bool:
+    """Tell whether a sentence is the end of one that began before a part of a document, in lower case unlike others."""
+    is_first = not any(map(str.isalnum, text[: span[0]]))
+    return is_first and text[span[0]].islower() and span not in find_prose_spans(text)[:1]
 
-    It ends like a sentence, or has two words in lower case; without capitals, as in many scripts, nobody can tell.
+
+def is_statement(line: str) -> bool:
+    """Tell whether a sentence or item says something, unlike a title, a name or an announcement.
+
+    It ends like a sentence, or is one line with two words in lower case; without capitals, as in many scripts, nobody
+    can tell.
     """
-    if is_announcement(line):
+    if is_announcement(line) or ("\n" in line and not _ENDS.search(line)):
         return False
     initials = [found[0][-1] for found in _INITIAL.finditer(line)]
     has_cases = any(map(str.isupper, initials)) and not line.isupper()
@@ -126,6 +133,11 @@ def drop_dateline(text: str) -> str:
     """Return a text without the place and the news agency before its first sentence."""
     found = _DATELINE.match(text)
     return text[found.end() :] if found and found.end() < len(text) else text
+
+
+def has_link(text: str) -> bool:
+    """Tell whether a text has an address in it."""
+    return _LINKS.search(text) is not None
 
 
 def is_announcement(line: str) -> bool:
@@ -191,6 +203,6 @@ def _is_prose(sentence: str) -> bool:
     return (
         count in SENTENCE_WORDS
         and bool(_ENDS.search(bare) and _STARTS.match(bare))
-        and not (_CAPTION.match(bare) or _BOILERPLATE.search(bare) or _LINKS.search(bare))
+        and not (_CAPTION.match(bare) or _BOILERPLATE.search(bare) or has_link(bare))
         and len(_SYMBOL.findall(bare)) <= MAX_SYMBOLS * len(bare)
     )

@@ -13,7 +13,15 @@ from dataclasses import replace
 from workers.evaluation.lexical import Sentence, read_words
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.contradictions import find_contradictions
-from workers.summarization.prose import find_prose_spans, find_sentence_spans, is_announcement, is_statement
+from workers.summarization.packing import Span
+from workers.summarization.prose import (
+    find_prose_spans,
+    find_sentence_spans,
+    has_link,
+    is_announcement,
+    is_cut_off,
+    is_statement,
+)
 from workers.summarization.quotation import ends_sentence
 
 # Words of a sentence that is quoted: a shorter one is rather a heading, a longer one a table or a list.
@@ -49,7 +57,7 @@ def _refuse_headings(
     return [
         replace(verdict, reason=reason)
         if verdict.is_verbatim
-        and all(is_heading(source.sentences[place]) for place in verdict.support)
+        and all(_is_heading(source.sentences[place]) for place in verdict.support)
         and not text[: claim.start].rstrip(" \t").endswith("#")
         else verdict
         for claim, verdict in zip(claims, verdicts, strict=True)
@@ -99,18 +107,19 @@ def _is_fragment(claim: str, line: Sentence, text: str) -> bool:
     if not is_continued and not claim[:1].islower():
         return False
     whole = next((span for span in find_sentence_spans(text) if span[0] < line.end and line.start < span[1]), None)
-    if whole is None or not is_quotable(text[slice(*whole)]):
+    if whole is None or not is_quotable(text, whole):
         return False
     last = text[: line.start].rstrip()[-1:]
     is_begun = whole[0] < line.start and (last.isalnum() or last == ",") and claim[:1].islower()
     return is_begun or (is_continued and line.end < whole[1])
 
 
-def is_quotable(text: str) -> bool:
+def is_quotable(source: str, span: Span) -> bool:
     """Tell whether a sentence of a source can stand for one that is refused."""
-    return MIN_QUOTED_WORDS <= len(read_words(text)) <= MAX_QUOTED_WORDS and is_statement(text)
+    text = source[slice(*span)]
+    is_short = MIN_QUOTED_WORDS <= len(read_words(text)) <= MAX_QUOTED_WORDS
+    return is_short and is_statement(text) and not has_link(text) and not is_cut_off(source, span)
 
 
-def is_heading(sentence: Sentence) -> bool:
-    """Tell whether a sentence of a source is a heading of Markdown."""
+def _is_heading(sentence: Sentence) -> bool:
     return sentence.text.startswith("#")

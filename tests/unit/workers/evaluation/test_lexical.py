@@ -181,6 +181,7 @@ def test_a_number_is_the_same_in_the_digits_and_groups_of_any_script(number: str
         "彼は「橋が開いた。」と言った。",
         '"Leave the bridge now!" she told the guests.',
         '"It is closed." they wrote.',
+        "The lookup of Saxena et al. (2023) and of Leviathan et al. ICML is older.",
         "\u00ab Fermez le pont ! \u00bb dit-elle.",
         "Run `gistmill submit \u2026 --keep-days 3` now.",
         "It opened... and closed again.",

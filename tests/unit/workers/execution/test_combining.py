@@ -31,9 +31,9 @@ def run(kind: str, text: str, outputs: list[str], options: JobOptions = OPTIONS)
     return complete(grounder, claim, grounder.ground(claim, text, mode=options.grounding), outputs, options)
 
 
-def make_claim(kind: str) -> tuple[Any, Any]:
+def make_claim(kind: str, *, index: int = 0) -> tuple[Any, Any]:
     grounder, claim = make_grounder(DOCUMENT, [(0, len(DOCUMENT))])
-    claim.kind, claim.chunk_count = kind, 3
+    claim.kind, claim.index, claim.chunk_count = kind, index, 3
     return grounder, claim
 
 
@@ -83,6 +83,16 @@ def test_no_more_is_quoted_than_the_requested_length_allows() -> None:
 )
 def test_other_steps_and_modes_add_nothing(kind: str, options: JobOptions) -> None:
     assert run(kind, OUTPUTS[0], [], options).text == OUTPUTS[0]
+
+
+def test_the_last_refine_step_completes_a_short_summary() -> None:
+    grounder, claim = make_claim("refine", index=2)
+    grounded = grounder.ground(claim, OUTPUTS[0], mode="strict")
+
+    whole = complete(grounder, claim, grounded, [OUTPUTS[0]], OPTIONS)
+
+    assert whole.text.startswith(OUTPUTS[0])
+    assert {kind for _, kind in list_cited(whole)} == {"verified", "quoted"}
 
 
 def test_short_outputs_stand_together_as_the_summary() -> None:

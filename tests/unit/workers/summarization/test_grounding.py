@@ -323,3 +323,34 @@ def test_a_dateline_is_no_part_of_a_summary() -> None:
     assert grounded.text == "\u201cThe council closed the bridge on Monday.\u201d"
     assert copied.text == "The council closed the bridge on Monday. It opens in May."
     assert {sentence.kind for sentence in copied.sentences} == {"verified"}
+
+
+CUT = """across version 1.20, the new servers reject old requests for tickets. The servers warn at night.
+
+```bash
+pumpctl weights remove the merged ones
+```
+
+| the merged ones | weigh nine tons |
+|---|---|
+
+More about the pumps of the station : https://example.com/pumps/merged
+
+9028 Constify the name of the field in four tables of the pump
+9031 Fix the verification of the signature of the pump
+"""
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        "Across version 1.21, the new servers reject old requests for 7 tickets.",
+        "The merged weights that pumpctl removes weigh 9 tons.",
+        "There is more about 12 pumps of the station at example.org.",
+        "Commit 9031 fixes 7 signatures of the pump.",
+    ],
+)
+def test_what_is_no_sentence_of_the_document_is_not_quoted(invented: str) -> None:
+    grounded = ground_answer(f"{invented} The servers warn at night.", SourceText(CUT, None), mode="strict")
+
+    assert grounded.text == "The servers warn at night."
