@@ -50,6 +50,8 @@ VERIFIED = OPTIONS.model_copy(update={"grounding": "strict"})
 # Stands in the text where each job has its number, so that every document is another one with the same spans.
 NUMBER = "00000000"
 PATIENCE_SECONDS = 600
+# For a worker to drain the steps that it has, for which it takes 60 s at most, and to let go of its weights.
+STOP_SECONDS = 120
 
 FILL = """
 INSERT INTO batches (id, name, options) VALUES (gen_random_uuid(), 'bench', '{}');
@@ -208,7 +210,7 @@ class Cluster:
             yield process.pid
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            process.wait(timeout=STOP_SECONDS)
 
 
 @contextmanager
