@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from workers.evaluation.writing import CLOSERS, SCRIPT_END, STOPS
+from workers.evaluation.writing import SCRIPT_END
 from workers.summarization.errors import SplitError
 from workers.summarization.structure import EDGE, GAP, HEADS, ROW, UNMASK
 
@@ -124,7 +124,9 @@ def trim_span(text: str, span: Span) -> Span:
     return start, max(start, span[0] + len(piece.rstrip()))
 
 
-_SENTENCE_STARTS = re.compile(rf"(?<=[.!?…\n{STOPS}\u06d4])[{CLOSERS}]*+\s*+(?=\S)")
+# Behind the end of a sentence or paragraph, and before an item of a list.
+_SENTENCE_STARTS = re.compile(rf"(?:{SENTENCES[0]}|\n[ \t]*+\n)\s*+(?=\S)")
+_LINE_STARTS = re.compile(r"\n\s*+(?=\S)")
 _WORD_STARTS = re.compile(r"(?<=\s)(?=\S)")
 
 # Bounds the search for an overlap's start: hardly any text has more characters per token.
@@ -132,7 +134,14 @@ MAX_CHARACTERS_PER_TOKEN = 8
 
 
 def extend_start(packer: Packer, span: Span, *, floor: int, overlap_tokens: int) -> Span:
-    """Move a span's start back to a sentence or word start, by at most ``overlap_tokens`` and not before ``floor``."""
+    """Move a span's start back to that of a sentence; of a line or a word if it stands within a sentence itself.
+
+    Args:
+        packer: counts the tokens.
+        span: the span.
+        floor: first start that is allowed.
+        overlap_tokens: most tokens by which the span may grow.
+    """
     start = span[0]
     window = max(floor, start - overlap_tokens * MAX_CHARACTERS_PER_TOKEN)
     if overlap_tokens < 1 or window >= start:
@@ -141,9 +150,13 @@ def extend_start(packer: Packer, span: Span, *, floor: int, overlap_tokens: int)
     def fits(position: int) -> bool:
         return packer.measure(trim_span(packer.text, (position, start))) <= overlap_tokens
 
-    for pattern in (_SENTENCE_STARTS, _WORD_STARTS):
-        starts = [match.end() for match in pattern.finditer(packer.text, window, start)]
+    for pattern in (_SENTENCE_STARTS, _LINE_STARTS, _WORD_STARTS):
+        starts = [match.end() for match in pattern.finditer(packer.text, window, start + 1)]
+        is_clean = pattern is _SENTENCE_STARTS and starts[-1:] == [start]
+        starts = [position for position in starts if position < start]
         first = bisect_left(starts, True, key=fits)
         if first < len(starts):
             return starts[first], span[1]
+        if is_clean:
+            break
     return span

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -239,6 +241,24 @@ def test_an_overlap_begins_at_a_sentence_within_its_budget() -> None:
     found = split(text, tokens=80, overlap=20)
     assert read_bodies(text, found)[1].startswith("Second one. Third")
     assert found.chunks[1].start < found.chunks[0].end
+
+
+def test_an_overlap_begins_neither_at_a_wrapped_line_nor_within_a_number() -> None:
+    text = "First sentence of 9.5\nwords. Second one of 19.5 words. Third sentence, the longest of them by far. " * 2
+    for tokens in (100, 108, 120, 140, 160):
+        bodies = read_bodies(text, split(text, tokens=tokens, overlap=45))
+        assert all(body.startswith(("First", "Second", "Third")) for body in bodies)
+        assert any(before[-25:] in after for before, after in pairwise(bodies))
+
+
+def test_a_chunk_that_begins_at_a_sentence_repeats_no_part_of_one() -> None:
+    text = "First sentence of all. The second sentence is longer than what neighbours share. Third sentence."
+    bodies = read_bodies(text, split(text, tokens=80, overlap=20))
+    assert bodies == [
+        "First sentence of all.",
+        "The second sentence is longer than what neighbours share.",
+        "Third sentence.",
+    ]
 
 
 def test_an_overlap_begins_at_a_word_where_no_sentence_does() -> None:
