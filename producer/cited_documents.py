@@ -62,9 +62,16 @@ def resolve_citations(session: Session, sentences: Sentences) -> Sentences:
 
 def list_digested(session: Session, job: UUID) -> tuple[CitedDocument, ...]:
     """Return the documents behind a digest, without passages; of a digest among them, its own. Empty for other jobs."""
-    parts = [part.document for part in _read_parts(session, [job]).get(job, ())]
-    documents = [own for part in parts for own in list_digested(session, part.job_id) or (part,)]
-    return tuple({document.job_id: document for document in documents}.values())
+    documents: dict[UUID, CitedDocument] = {}
+    level = [job]
+    while level:
+        parts = _read_parts(session, level)
+        # A digest is no document: its parts are.
+        documents = {known: document for known, document in documents.items() if known not in parts}
+        found = {part.document.job_id: part.document for listed in parts.values() for part in listed}
+        level = [known for known in found if known not in documents]
+        documents |= found
+    return tuple(documents.values())
 
 
 def _read_parts(session: Session, jobs: Sequence[UUID]) -> dict[UUID, list[ResolvedPart]]:

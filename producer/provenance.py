@@ -122,15 +122,20 @@ class Provenance:
     tries: dict[str, list[AttemptRecord]]
     evaluations: tuple[Measure, ...]
     sentences: tuple[CitedSentence, ...]
-    # Documents behind a digest.
+    # Documents behind a digest whose sentences cite some.
     documents: tuple[CitedDocument, ...]
     # Parts of the document that were not read, in words.
     notes: str | None
 
     @property
-    def uncited(self) -> list[str]:
-        """Names of the documents behind a digest that none of its sentences cites."""
+    def uncited(self) -> list[str] | None:
+        """Names of the documents behind a digest that none of its sentences cites; None if nobody can tell.
+
+        That is where a digest is cited itself, because its summary has been replaced by a retry.
+        """
         cited = {document.job_id for sentence in self.sentences for document in sentence.documents}
+        if not cited <= {document.job_id for document in self.documents}:
+            return None
         return [document.source for document in self.documents if document.job_id not in cited]
 
     @property
@@ -166,6 +171,7 @@ def read_provenance(session: Session, job_id: UUID, *, texts: TextRecords | None
         texts: sentences and notes that were read with those of other jobs.
     """
     texts = texts or read_texts(session, [job_id])
+    sentences = texts.sentences.get(job_id, ())
     options, plan = session.execute(select(Job.options, Job.plan).where(Job.id == job_id)).one()
     columns = [getattr(Evaluation, field.name) for field in fields(Measure)]
     measures = select(*columns).where(Evaluation.job_id == job_id).order_by(Evaluation.metric)
@@ -177,8 +183,8 @@ def read_provenance(session: Session, job_id: UUID, *, texts: TextRecords | None
         steps=tuple(read_steps(session, job_id)),
         tries=read_tries(session, job_id),
         evaluations=tuple(Measure(*row) for row in session.execute(measures)),
-        sentences=texts.sentences.get(job_id, ()),
-        documents=list_digested(session, job_id),
+        sentences=sentences,
+        documents=list_digested(session, job_id) if any(sentence.documents for sentence in sentences) else (),
         notes=texts.notes.get(job_id),
     )
 

@@ -75,9 +75,9 @@ def _print_provenance(provenance: Provenance, webhooks: list[WebhookRecord], *, 
 
 def _describe_documents(provenance: Provenance) -> dict[str, object]:
     """Return how many of the documents behind a digest it cites, and the names of the others."""
-    if not provenance.documents:
-        return {}
     uncited = provenance.uncited
+    if not provenance.documents or uncited is None:
+        return {}
     names = ", ".join(clean_line(name) for name in uncited[:SHOWN_NAMES])
     more = f" and {len(uncited) - SHOWN_NAMES} more" if len(uncited) > SHOWN_NAMES else ""
     cites = f"{len(provenance.documents) - len(uncited)} of {count(len(provenance.documents), 'document')}"

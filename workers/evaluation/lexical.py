@@ -49,16 +49,12 @@ _NO_END = (
     rf"(?!(?:(?<=\b\w\.)|(?<=\b(?:ca|np|tj)\.)|(?<=\b(?:usw|bzw|ggf|sog|vgl|млн|руб|тыс|tzn|atd)\.)"  # noqa: RUF001 - Russian
     rf"|(?<=\b(?:evtl|inkl|млрд|esim|resp)\.)|(?<=\bapprox\.))\s[{LOWER}])"
     rf"(?<!\b[^\W\d_]\.(?=\s[^\W\d_]\.))(?<!\b[^\W\d_]\.\s[^\W\d_]\.)"
-    rf"(?<!\.\.\.(?=\s[{LOWER}]))"
     rf"(?<!(?<!\w)\d\.{_ORDINAL})(?<!(?<!\w)\d\d\.{_ORDINAL})"
     r"(?<!\b[Dd](?:er|ie|as|em|en|es)\s\d\.)(?<!\b[Dd](?:er|ie|as|em|en|es)\s\d\d\.)"
 )
-# A sentence goes on in lower case behind what somebody says in it ("Stay!" she said), and behind a pause.
-_NO_END_OF_SPEECH = rf"(?![ \u00a0\u202f]?[\"'\u201d\u2019\u00bb]+\s+[{LOWER}])"
-_NO_END_OF_PAUSE = rf"(?![\"'\u201d\u2019)\u00bb]*\s+[{LOWER}`-])"
 # One class of all signs comes first: the search skips to them.
 _SENTENCE_END = re.compile(
-    rf"[.\u2026\n{STOP_SIGNS}](?:(?:(?:(?<=\.){_NO_END}|(?<=[!?])){_NO_END_OF_SPEECH}|(?<=\u2026){_NO_END_OF_PAUSE})"
+    rf"[.\u2026\n{STOP_SIGNS}](?:(?:(?<=\.){_NO_END}|(?<=[!?\u2026]))"
     rf"[\"'\u201d\u2019)\u00bb]*(?:[ \u00a0\u202f]\u00bb)?\s+|(?<=\n)\n*|{AFTER_STOP_SIGN})"
 )
 

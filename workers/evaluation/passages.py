@@ -17,6 +17,8 @@ NO_WORD = "_"
 MIN_VERBATIM_WORDS = 4
 # Share of the words of the source's sentences that a copy of them must have: the rest of a sentence may deny its copy.
 MIN_VERBATIM_SHARE = 0.75
+# Places of a source that are looked at for a copy of whole sentences.
+MAX_COPIES = 50
 
 
 class PassageIndex:
@@ -43,14 +45,16 @@ class PassageIndex:
         if len(words) < MIN_VERBATIM_WORDS:
             return []
         run = f" {' '.join(words)}"
-        start = self._joined.find(f"{run} ")
-        while start >= 0:
+        start = -1
+        for _ in range(MAX_COPIES):
+            start = self._joined.find(f"{run} ", start + 1)
+            if start < 0:
+                break
             first = bisect_right(self._starts, start) - 1
             last = bisect_left(self._starts, start + len(run)) - 1
             places = [place for place in range(first, last + 1) if self._keys[place]]
             if len(words) >= MIN_VERBATIM_SHARE * sum(len(self._keys[place]) for place in places):
                 return places
-            start = self._joined.find(f"{run} ", start + 1)
         return []
 
     def measure_coverage(self, claim: str) -> float:

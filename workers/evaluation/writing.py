@@ -59,7 +59,7 @@ CLOSERS = "\u201d\u2019\u00bb\u203a\u300d\u300f\u300b\u3009\u3011\u3015\uff09\uf
 # danda, the Greek question mark and the Armenian colon.
 STOP_SIGNS = STOPS + "\u06d4\uff0e\u1361!?|;:"
 AFTER_STOP_SIGN = (
-    rf"(?:(?<=[{STOPS}])|(?<=[\u06d4\uff0e])(?!\d)|(?<=\u1361)\u1361|(?<=[!?])[!?]*(?=[{CJK}])"
+    rf"(?:(?<=[{STOPS}])|(?<=[\u06d4\uff0e])(?!\d)|(?<=\u1361)\u1361|(?<=[!?])(?<![!?][!?])[!?]*(?=[{CJK}])"
     r"|(?<=[\u0900-\u0dff]\|)\|?(?=\s|\Z)"
     r"|(?:(?<=[\u0370-\u03ff\u1f00-\u1fff];)|(?<=[\u0531-\u0587]:))(?=\s|\Z))"
     # A quotation of Japanese goes on with the verb of saying behind it.

@@ -54,9 +54,13 @@ PENALTIES = (
     ),
     (re.compile(r"[\s\S]*\?[\"'”’)]*\Z"), 0.6),  # noqa: RUF001
     (re.compile(r"\W*(?:i|we|my|our|you|your)\b", re.IGNORECASE), 0.7),
-    # It thanks or greets the reader.
+    # It thanks the reader or others, unlike "thanks to".
     (
-        re.compile(r"\W*(?:[\w,']+ ){0,6}(?:thanks?|grateful|gratitude|congratulat(?:e|ions))\b", re.IGNORECASE),
+        re.compile(
+            r"\W*(?:[\w,']+ ){0,6}"
+            r"(?:thanks?\b(?! to\b)|congratulat(?:e|ions)\b|(?:my|our|am|are) grat(?:eful|itude)\b)",
+            re.IGNORECASE,
+        ),
         0.3,
     ),
 )

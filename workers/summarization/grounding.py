@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from workers.evaluation.lexical import Sentence, read_content, split_sentences
+from workers.evaluation.lexical import Sentence, read_content
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.extraction import MAX_SHARED, extract
 from workers.summarization.languages import detect_language, find_language
 from workers.summarization.lengths import count_words
 from workers.summarization.packing import Span
-from workers.summarization.prose import drop_dateline, find_prose_spans, find_sentence_spans, is_statement
+from workers.summarization.prose import drop_datelines, find_prose_spans, find_sentence_spans, is_statement, split_whole
 from workers.summarization.quotation import (
     CLOSING_MARK,
     OPENING_MARK,
@@ -26,7 +26,7 @@ from workers.summarization.quotation import (
     ends_sentence,
     quote_spans,
 )
-from workers.summarization.refusals import is_quotable, refuse
+from workers.summarization.refusals import is_heading, is_quotable, refuse
 
 Grounding = Literal["strict", "flag", "off"]
 SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
@@ -84,7 +84,7 @@ class GroundedAnswer:
 
 def find_claims(text: str) -> list[Sentence]:
     """Return the sentences of an answer, without the marks of lists, headings and emphasis before them."""
-    sentences = split_sentences(text)
+    sentences = list(split_whole(text))
     numbers = {
         one.start for one, following in pairwise(sentences) if _is_list_number(one, text[one.end : following.start])
     }
@@ -104,7 +104,7 @@ def skip_marks(sentence: Sentence) -> Sentence:
 
 
 def ground_answer(
-    text: str, source: SourceText | None, *, mode: Grounding, language: str | None = None
+    text: str, source: SourceText | None, *, mode: Grounding, language: str | None = None, is_value: bool = False
 ) -> GroundedAnswer:
     """Verify the sentences of an answer, and under ``strict`` replace those that its source does not bear out.
 
@@ -113,19 +113,22 @@ def ground_answer(
         source: text that it must follow from; needed unless the mode is ``off``.
         mode: ``strict`` or ``flag``; ``off`` leaves every sentence unchecked.
         language: English name of the language that was asked for; None for that of the source.
+        is_value: whether the answer is a value of structured data, which keeps its form.
     """
-    text = drop_dateline(drop_open_quotes(text)) if mode == "strict" else text
+    text = drop_open_quotes(text) if mode == "strict" else text
+    text = drop_datelines(text, find_claims(text)) if mode == "strict" and not is_value else text
     claims = find_claims(text)
     if mode == "off" or source is None:
         return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)
     if language is not None and (spoken := detect_language(source.text)) != find_language(language) and spoken:
         return _flag_translation(text, claims, spoken)
     verdicts = source.verify([_strip_quotes(claim.text) for claim in claims])
-    verdicts = refuse(text, claims, verdicts, source)
+    verdicts = refuse(text, claims, verdicts, source, is_value=is_value)
     failed = sum(not verdict.is_borne_out for verdict in verdicts)
     if mode == "flag":
         return GroundedAnswer(text, tuple(map(_keep, claims, verdicts, [source] * len(claims))), failed)
     grounded = _Rewriter(text, source).rewrite(claims, verdicts, failed)
+    grounded = grounded if is_value else _drop_lone_mark(grounded, text)
     return grounded if grounded.sentences else _quote_instead(text, source, failed)
 
 
@@ -198,16 +201,26 @@ def _keep(claim: Sentence, verdict: Verification, source: SourceText) -> Grounde
     return GroundedSentence(claim.start, claim.end, kind, verdict.score, verdict.reason, spans)
 
 
-def _drop_lone_mark(answer: GroundedAnswer) -> GroundedAnswer:
-    """Return an answer without the mark of an item if its first line is the only one that has one, and no title."""
+def _drop_lone_mark(answer: GroundedAnswer, before: str) -> GroundedAnswer:
+    """Return an answer without the mark of its only item, if that is left of a list.
+
+    Args:
+        answer: the grounded answer.
+        before: its text before; a number alone is no mark of a list but a part of a date or a name.
+    """
     marks = list(_ITEM_MARKS.finditer(answer.text))
-    if len(marks) != 1 or marks[0].start() > 0:
+    if len(marks) != 1 or marks[0].start() > 0 or len(_ITEM_MARKS.findall(before)) < 2:
         return answer
     first, width = answer.sentences[0], marks[0].end()
     if first.start != width or not is_statement(answer.text[first.start : first.end]):
         return answer
     moved = (replace(one, start=one.start - width, end=one.end - width) for one in answer.sentences)
     return replace(answer, text=answer.text[width:], sentences=tuple(moved))
+
+
+def _find_meeting(line: Sentence, spans: Sequence[Span]) -> Span | None:
+    """Return the first span that meets a line."""
+    return next((span for span in spans if span[0] < line.end and line.start < span[1]), None)
 
 
 class _Rewriter:
@@ -244,21 +257,26 @@ class _Rewriter:
                 self._quote(before, span)
         text = "".join(self._pieces)
         trailing = self._text[end:] if self._sentences else ""
-        return _drop_lone_mark(GroundedAnswer((text + trailing).rstrip(), tuple(self._sentences), failed))
+        return GroundedAnswer((text + trailing).rstrip(), tuple(self._sentences), failed)
 
     def _choose_quotation(self, verdict: Verification) -> Span | None:
         """Return the span of the source's nearest sentence that can be quoted."""
         return next((span for place in verdict.support if (span := self._find_quotable(place))), None)
 
     def _find_quotable(self, place: int) -> Span | None:
-        """Return the span of the whole sentence or item that has a sentence of the source.
+        """Return the span of the whole sentence that has a sentence of the source; of its line if that is no prose.
 
         None if it is a heading, code or a table, says nothing, or is too short or too long to be quoted.
         """
-        item, text = self._source.sentences[place], self._source.text
-        spans = (*find_prose_spans(text), *find_sentence_spans(text))
-        whole = next((span for span in spans if span[0] < item.end and item.start < span[1]), None)
-        return whole if whole is not None and is_quotable(text, whole) else None
+        line, text = self._source.sentences[place], self._source.text
+        if is_heading(line):
+            return None
+        prose = _find_meeting(line, find_prose_spans(text))
+        whole = prose or _find_meeting(line, find_sentence_spans(text))
+        if whole is None:
+            return None
+        parts = (whole,) if prose else (whole, (max(whole[0], line.start), min(whole[1], line.end)))
+        return next((span for span in parts if is_quotable(text, span)), None)
 
     def _quote(self, before: str, span: Span) -> None:
         # A mark of emphasis would stay open, and an indentation makes code of a quotation.
@@ -267,7 +285,7 @@ class _Rewriter:
         self._add(before, text, GroundedSentence(0, 0, "quoted", 1.0, None, (span,)))
 
     def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
-        before = before if self._pieces else before.rpartition("\n")[2] if before.strip() else ""
+        before = before if self._pieces else before.lstrip()
         if self._pieces and "\n" not in before and not ends_sentence(self._pieces[-1], before.lstrip() + text):
             before = "\n" + before.lstrip()
         start = self._length + len(before)

@@ -13,8 +13,9 @@ from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
-from workers.evaluation.lexical import split_sentences
-from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED
+from workers.evaluation.lexical import STOP_WORDS, Sentence, read_words, split_sentences
+from workers.evaluation.passages import MIN_VERBATIM_WORDS
+from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED, UPPER
 from workers.summarization.packing import Span, trim_span
 from workers.summarization.structure import EDGE, ROW, read_structure
 
@@ -23,9 +24,6 @@ WRAPPED_LINE = range(45, 121)
 
 # Fewer words are an exclamation or a fragment; a sentence with more is a list or a table in disguise.
 SENTENCE_WORDS = range(5, 81)
-
-# An item without a full stop that has fewer words in lower case is a title or a name.
-STATEMENT_WORDS = 2
 
 # Largest share of a sentence's characters that are neither letters, digits, spaces nor usual punctuation.
 MAX_SYMBOLS = 0.06
@@ -53,14 +51,17 @@ _BOILERPLATE = re.compile(
 )
 _LINKS = re.compile(r"https?://|\]\(|www\.")
 _GAP = re.compile(r"[\s\u0f0b\u1361]+")
-# Place and news agency before the first sentence of a report.
-_DATELINE = re.compile(
-    r"(?:(?:[A-Z][\w.'\u2019-]*|\d{1,2}),?[ \t]+){0,6}"
-    r"\((?:AFP|AP|Associated Press|BBC|Bloomberg|CNN|dpa|Reuters|UPI|Xinhua)\b[^()\n]{0,20}\)"
-    r"\s*(?:--|[-\u2013\u2014])?\s*"
-)
-# First letter of a word between spaces.
-_INITIAL = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]")
+# Place and news agency before a report: "(CNN)The", "(CNN) -- The", "RIO DE JANEIRO, May 3 (Reuters) - The".
+_AGENCY = r"\((?:AFP|AP|Associated Press|BBC|Bloomberg|CNN|dpa|Reuters|UPI|Xinhua)(?: [A-Z]\w+){0,3}\)"
+_PLACE = rf"(?:(?:[{UPPER}][\w.'\u2019-]*|\d{{1,2}}|d[aeo]s?|la),?[ \t]+){{0,6}}"
+_BEGINNING = rf"(?=[\"'\u201c\u2018]?[{UPPER}])"
+_DATELINE = re.compile(rf"(?:{_PLACE}{_AGENCY}(?:\s*(?:--|[-\u2013\u2014])\s+)?|{_AGENCY}\s+){_BEGINNING}")
+# Initial of a word between spaces, and its other letters.
+_CASED_WORD = re.compile(r"(?<!\S)[^\w\s]*([^\W\d_])(\w*)")
+# A number, or a colon behind a name.
+_STATING = re.compile(r"(?<!\S)[^\w\s]*\d|\S[:\uff1a][*_]*\s+\S")
+# What a sentence goes on behind in lower case: a pause, or what somebody says in it.
+_GOES_ON = re.compile(r"(?:\.\.\.|\u2026)[\"'\u201d\u2019)\u00bb]*\Z|[.!?](?:[\"'\u201d\u2019]+| ?\u00bb)\Z")
 _UNSPACED = re.compile(rf"[{UNSPACED}]")
 _ENDS = re.compile(rf"[.!?…][\"'”’)\]*_]*\Z|{SCRIPT_END}[*_]*\Z")  # noqa: RUF001
 _STARTS = re.compile(r"[\"'“‘(\[*_]*[^\W_]")  # noqa: RUF001
@@ -117,22 +118,60 @@ def is_cut_off(text: str, span: Span) -> bool:
 
 
 def is_statement(line: str) -> bool:
-    """Tell whether a sentence or item says something, unlike a title, a name or an announcement.
+    """Tell whether a sentence, a line or an item says something, unlike a title, a name or an announcement.
 
-    It ends like a sentence, or is one line with two words in lower case; without capitals, as in many scripts, nobody
-    can tell.
+    It ends like a sentence, has a number, a colon within, or a word with content in lower case. Where few words have a
+    case at all, as in many scripts, nobody can tell. Several lines must end like a sentence.
     """
     if is_announcement(line) or ("\n" in line and not _ENDS.search(line)):
         return False
-    initials = [found[0][-1] for found in _INITIAL.finditer(line)]
-    has_cases = any(map(str.isupper, initials)) and not line.isupper()
-    return bool(_ENDS.search(line)) or not has_cases or sum(map(str.islower, initials)) >= STATEMENT_WORDS
+    words = [(found[1], found[2]) for found in _CASED_WORD.finditer(line)]
+    cased = [(initial, rest) for initial, rest in words if initial.isupper() or initial.islower()]
+    is_told_by_case = len(cased) * 2 > len(words) and not line.isupper()
+    says = any(initial.islower() and initial + rest.casefold() not in STOP_WORDS for initial, rest in cased)
+    return not is_told_by_case or says or bool(_ENDS.search(line) or _STATING.search(line))
 
 
-def drop_dateline(text: str) -> str:
-    """Return a text without the place and the news agency before its first sentence."""
-    found = _DATELINE.match(text)
-    return text[found.end() :] if found and found.end() < len(text) else text
+def drop_datelines(text: str, sentences: Sequence[Sentence]) -> str:
+    """Return a text without the place and the news agency before some of its sentences."""
+    kept, end = "", 0
+    for sentence in sentences:
+        start = sentence.start
+        while (length := _measure_dateline(text[start : sentence.end])) and start + length < sentence.end:
+            start += length
+        kept += text[end : sentence.start]
+        end = start
+    return kept + text[end:]
+
+
+def _measure_dateline(sentence: str) -> int:
+    """Return the number of characters of the place and the news agency at the beginning of a sentence."""
+    found = _DATELINE.match(sentence)
+    return found.end() if found else 0
+
+
+def split_whole(text: str) -> Iterator[Sentence]:
+    """Yield the sentences of a text, whole where they go on in lower case behind a pause or direct speech.
+
+    A text without capitals is left as it is: what looks like a pause may end its sentences.
+    """
+    whole: Sentence | None = None
+    for sentence in split_sentences(text):
+        if whole and "\n" not in text[whole.end : sentence.start] and _goes_on(whole.text, sentence.text):
+            whole = Sentence(text[whole.start : sentence.end], whole.start, sentence.end)
+            continue
+        if whole:
+            yield whole
+        whole = sentence
+    if whole:
+        yield whole
+
+
+def _goes_on(sentence: str, following: str) -> bool:
+    """Tell whether a sentence goes on with the next one; together they are long enough to be found word for word."""
+    is_next = following[0].islower() or following[0] in "`-"
+    is_long = len(read_words(sentence)) + len(read_words(following)) >= MIN_VERBATIM_WORDS
+    return is_next and not sentence[0].islower() and _GOES_ON.search(sentence) is not None and is_long
 
 
 def has_link(text: str) -> bool:
@@ -161,8 +200,8 @@ def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
         section += is_heading
         if not is_heading:
             # A line end within a paragraph is a wrap, and of equal length as a space.
-            for sentence in split_sentences(text[start:end].replace("\n", " ")):
-                dateline = len(sentence.text) - len(drop_dateline(sentence.text))
+            for sentence in split_whole(text[start:end].replace("\n", " ")):
+                dateline = _measure_dateline(sentence.text)
                 yield (start + sentence.start + dateline, start + sentence.end), section
 
 

@@ -10,6 +10,7 @@ from workers.evaluation.lexical import split_sentences
 from workers.summarization.languages import is_in_language
 from workers.summarization.lengths import MAX_EXCESS, count_words
 from workers.summarization.packing import Span
+from workers.summarization.prose import split_whole
 from workers.summarization.structure import Heading
 
 # A text of no more tokens needs no summary: about three sentences, as long as what the packaged weights write.
@@ -112,7 +113,7 @@ def quote_spans(document: str, spans: Sequence[Span]) -> Quotation:
 
 def ends_sentence(sentence: str, following: str = "Next") -> bool:
     """Tell whether a text that follows a sentence on its line, behind a space, is read as another sentence."""
-    return any(one.start == len(sentence) + 1 for one in split_sentences(f"{sentence} {following}"))
+    return any(one.start == len(sentence) + 1 for one in split_whole(f"{sentence} {following}"))
 
 
 def quote_whole(text: str, *, offset: int, headings: Sequence[Heading] = ()) -> Quotation:

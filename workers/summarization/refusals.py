@@ -16,7 +16,6 @@ from workers.summarization.contradictions import find_contradictions
 from workers.summarization.packing import Span
 from workers.summarization.prose import (
     find_prose_spans,
-    find_sentence_spans,
     has_link,
     is_announcement,
     is_cut_off,
@@ -26,17 +25,26 @@ from workers.summarization.quotation import ends_sentence
 
 # Words of a sentence that is quoted: a shorter one is rather a heading, a longer one a table or a list.
 MIN_QUOTED_WORDS, MAX_QUOTED_WORDS = 4, 60
-# What stands in a line before the text of an item or a heading.
-_ITEM_BEGINNING = re.compile(r"[ \t]*(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)])[ \t]+\W*")
+# What stands before the text of an item or a heading, also where the line before it has become its own.
+_ITEM_BEGINNING = re.compile(r"(?<!\S)(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)])[ \t]+\W*\Z")
 
 
 def refuse(
-    text: str, claims: Sequence[Sentence], verdicts: Sequence[Verification], source: SourceText
+    text: str, claims: Sequence[Sentence], verdicts: Sequence[Verification], source: SourceText, *, is_value: bool
 ) -> list[Verification]:
-    """Return the verdicts on the sentences of an answer, with a reason against each that is refused."""
+    """Return the verdicts on the sentences of an answer, with a reason against each that is refused.
+
+    Args:
+        text: the answer.
+        claims: its sentences.
+        verdicts: on them.
+        source: text that they must follow from.
+        is_value: whether it is a value of structured data, which may be a title, a name or a part of a sentence.
+    """
     verdicts = _refuse_headings(text, claims, _refuse_contradictions(claims, verdicts), source)
-    verdicts = _refuse_fragments(claims, verdicts, source)
-    return _refuse_titles(text, claims, verdicts, source)
+    if is_value:
+        return verdicts
+    return _refuse_titles(text, claims, _refuse_fragments(claims, verdicts, source), source)
 
 
 def _refuse_contradictions(claims: Sequence[Sentence], verdicts: Sequence[Verification]) -> list[Verification]:
@@ -57,7 +65,7 @@ def _refuse_headings(
     return [
         replace(verdict, reason=reason)
         if verdict.is_verbatim
-        and all(_is_heading(source.sentences[place]) for place in verdict.support)
+        and all(is_heading(source.sentences[place]) for place in verdict.support)
         and not text[: claim.start].rstrip(" \t").endswith("#")
         else verdict
         for claim, verdict in zip(claims, verdicts, strict=True)
@@ -83,31 +91,35 @@ def _refuse_titles(
 ) -> list[Verification]:
     """Return the verdicts with a reason against announcements and copies of titles and names, if the source has prose.
 
-    Headings and items of the answer may be titles, and what announces an item that is borne out stays.
+    Headings and items of the answer may be titles, and what announces the next line stays with it.
     """
     if all(is_statement(claim.text) for claim in claims) or not find_prose_spans(source.text):
         return list(verdicts)
     reason = "it is a title, a name or an announcement, which asserts nothing"
     refused: list[Verification] = []
-    is_before_item = False
+    # Whether what follows stays: at the end of the answer that may be code or a formula.
+    stays, end = True, len(text.rstrip())
     for claim, verdict in zip(reversed(claims), reversed(verdicts), strict=True):
-        is_item = _ITEM_BEGINNING.fullmatch(text[: claim.start].rpartition("\n")[2]) is not None
-        is_announcing = is_before_item and not is_item
-        is_excused = is_announcing if is_announcement(claim.text) else is_item or not verdict.is_verbatim
+        is_item = _ITEM_BEGINNING.search(text[: claim.start].rpartition("\n")[2]) is not None
+        announces_line = stays and "\n" in text[claim.end : end].strip(" \t") and not is_item
+        is_excused = announces_line if is_announcement(claim.text) else is_item or not verdict.is_verbatim
         if not is_excused and not is_statement(claim.text):
             verdict = replace(verdict, reason=verdict.reason or reason)
-        is_before_item = is_item and verdict.is_borne_out
+        stays, end = verdict.is_borne_out, claim.start
         refused.append(verdict)
     return refused[::-1]
 
 
 def _is_fragment(claim: str, line: Sentence, text: str) -> bool:
-    """Tell whether a copy of a line ends, or begins, where a whole sentence of prose goes on with another line."""
-    is_continued = not ends_sentence(claim)
+    """Tell whether a copy of a line ends, or begins, where a whole sentence of prose goes on with another line.
+
+    It goes on in lower case, unlike a list of headlines, and begins otherwise, unlike a text without capitals.
+    """
+    is_continued = not ends_sentence(claim) and text[line.end :].lstrip()[:1].islower()
     if not is_continued and not claim[:1].islower():
         return False
-    whole = next((span for span in find_sentence_spans(text) if span[0] < line.end and line.start < span[1]), None)
-    if whole is None or not is_quotable(text, whole):
+    whole = next((span for span in find_prose_spans(text) if span[0] < line.end and line.start < span[1]), None)
+    if whole is None or text[whole[0]].islower() or not is_quotable(text, whole):
         return False
     last = text[: line.start].rstrip()[-1:]
     is_begun = whole[0] < line.start and (last.isalnum() or last == ",") and claim[:1].islower()
@@ -121,5 +133,6 @@ def is_quotable(source: str, span: Span) -> bool:
     return is_short and is_statement(text) and not has_link(text) and not is_cut_off(source, span)
 
 
-def _is_heading(sentence: Sentence) -> bool:
+def is_heading(sentence: Sentence) -> bool:
+    """Tell whether a sentence of a source is a heading of Markdown."""
     return sentence.text.startswith("#")

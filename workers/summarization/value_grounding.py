@@ -132,7 +132,7 @@ class _ValueGrounder:
     def _ground_prose(self, text: str, mode: Grounding) -> GroundedAnswer:
         if self._mode == "off":
             mode = "off"
-        grounded = ground_answer(text, self._source, mode=mode, language=self._language)
+        grounded = ground_answer(text, self._source, mode=mode, language=self._language, is_value=True)
         self.result.language = self.result.language or grounded.language
         return grounded
 

@@ -20,6 +20,8 @@ WORDS = st.sampled_from(
         "bridge",
         "**Power:**",
         "The Town",
+        "(CNN)",
+        "LONDON (Reuters) -",
         "cables",
         "caf\u00e9",
         "rust\u00a0",

@@ -46,6 +46,31 @@ def test_a_sentence_that_leans_on_the_one_before_it_ranks_behind_one_that_stands
     assert quote(f"{leaning} {alone}", 5) == [alone]
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        '"Leave the old bridge now!" she told the guests of the town.',
+        '"The old bridge is closed." they wrote to the town.',
+        "\u00ab Fermez le vieux pont ! \u00bb dit-elle au maire de la ville.",
+        "Run `gistmill submit \u2026 --keep-days 3` in the town.",
+        "The old bridge opened... and closed again in May.",
+    ],
+)
+def test_what_goes_on_in_lower_case_is_quoted_whole(sentence: str) -> None:
+    assert quote(sentence) == [sentence]
+
+
+def test_a_text_without_capitals_is_not_taken_for_one_sentence() -> None:
+    text = "the bridge is closed all this week... the ferry of dover runs every hour... the mayor was praised by all."
+    assert len(quote(text, 90)) == 3
+
+
+def test_thanks_to_a_cause_is_no_thanks() -> None:
+    cause = "Thanks to the new measles vaccine, deaths of children in Kenya fell by ninety percent last year."
+    other = "Nurses in Kenya gave the measles vaccine to children in every village."
+    assert quote(f"{cause} {other}", 16) == [cause]
+
+
 @pytest.mark.parametrize("opening", ["Everyone, thank you for", "Congratulations to all who saw"])
 def test_thanks_rank_behind_what_a_text_says(opening: str) -> None:
     thanks = f"{opening} the old mill and its bread."

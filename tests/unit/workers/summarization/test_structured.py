@@ -64,6 +64,18 @@ def test_what_the_source_bears_out_is_verified_with_its_place() -> None:
     assert not grounded.unchecked
 
 
+def test_titles_and_addresses_of_the_source_are_values() -> None:
+    data = {"title": "The Old Bridge Of The Corfe Valley", "address": "12 High Street, Corfe, CT1 2AB"}
+    source = f"{data['title']}\n\n{data['address']}\n\nThe council met on Monday and talked about the old bridge."
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in data}}
+
+    for mode in ("strict", "flag"):
+        grounded = ground_values(
+            data, schema, SourceText(source, None), mode=mode, language=None, text=json.dumps(schema)
+        )
+        assert (grounded.data, grounded.replaced, grounded.flagged) == (data, 0, [])
+
+
 def test_what_it_does_not_bear_out_is_left_out_where_the_schema_allows_it() -> None:
     grounded = ground(
         {"optional": "Boris Zhukov", "nullable": 777, "list": ["Corfe", "Sumatra", "Corfe", " "]},
