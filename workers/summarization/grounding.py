@@ -35,6 +35,7 @@ SentenceKind = Literal["verified", "quoted", "flagged", "unchecked"]
 _LIST_MARK = re.compile(r"(?:[-*+\u2022#>|]+|\(?\d{1,2}[.)]|\*\*)[ \t]+|[*_]{1,3}(?=\w)")
 # Mark of an item in a list, at the beginning of its line.
 _ITEM_MARKS = re.compile(r"^(?:[ \t]*(?:[-*+\u2022]|\(?\d{1,2}[.)])[ \t]+)+", re.MULTILINE)
+_NUMERIC = re.compile(r"\d")
 # The line below a title makes a heading of it.
 _UNDERLINE = re.compile(r"^[ \t]*(?:=+|-+)[ \t]*(?=\n)", re.MULTILINE)
 _INDENT = re.compile(r"\n[ \t]+\Z")
@@ -206,10 +207,13 @@ def _drop_lone_mark(answer: GroundedAnswer, before: str) -> GroundedAnswer:
 
     Args:
         answer: the grounded answer.
-        before: its text before; a number alone is no mark of a list but a part of a date or a name.
+        before: its text before; a number alone is no mark of a list but a part of a date or a name, and a hyphen before
+            a number is its sign.
     """
     marks = list(_ITEM_MARKS.finditer(answer.text))
-    if len(marks) != 1 or marks[0].start() > 0 or len(_ITEM_MARKS.findall(before)) < 2:
+    if len(marks) != 1 or marks[0].start() > 0:
+        return answer
+    if _NUMERIC.search(answer.text, 0, marks[0].end() + 1) and len(_ITEM_MARKS.findall(before)) < 2:
         return answer
     first, width = answer.sentences[0], marks[0].end()
     if first.start != width or not is_statement(answer.text[first.start : first.end]):
@@ -275,8 +279,12 @@ class _Rewriter:
         whole = prose or _find_meeting(line, find_sentence_spans(text))
         if whole is None:
             return None
-        parts = (whole,) if prose else (whole, (max(whole[0], line.start), min(whole[1], line.end)))
-        return next((span for span in parts if is_quotable(text, span)), None)
+        if is_quotable(text, whole):
+            return whole
+        part = max(whole[0], line.start), min(whole[1], line.end)
+        # What begins, or goes on, in lower case is no item of its own.
+        is_torn = text[part[0]].islower() or text[part[1] :].lstrip()[:1].islower()
+        return part if not prose and not is_torn and is_quotable(text, part) else None
 
     def _quote(self, before: str, span: Span) -> None:
         # A mark of emphasis would stay open, and an indentation makes code of a quotation.

@@ -171,7 +171,8 @@ def _goes_on(sentence: str, following: str) -> bool:
     """Tell whether a sentence goes on with the next one; together they are long enough to be found word for word."""
     is_next = following[0].islower() or following[0] in "`-"
     is_long = len(read_words(sentence)) + len(read_words(following)) >= MIN_VERBATIM_WORDS
-    return is_next and not sentence[0].islower() and _GOES_ON.search(sentence) is not None and is_long
+    first = next(filter(str.isalnum, sentence), "")
+    return is_next and not first.islower() and _GOES_ON.search(sentence) is not None and is_long
 
 
 def has_link(text: str) -> bool:

@@ -16,6 +16,7 @@ from workers.summarization.contradictions import find_contradictions
 from workers.summarization.packing import Span
 from workers.summarization.prose import (
     find_prose_spans,
+    find_sentence_spans,
     has_link,
     is_announcement,
     is_cut_off,
@@ -111,15 +112,16 @@ def _refuse_titles(
 
 
 def _is_fragment(claim: str, line: Sentence, text: str) -> bool:
-    """Tell whether a copy of a line ends, or begins, where a whole sentence of prose goes on with another line.
+    """Tell whether a copy of a line ends, or begins, where a whole sentence goes on with another line.
 
-    It goes on in lower case, unlike a list of headlines, and begins otherwise, unlike a text without capitals.
+    It goes on in lower case, unlike a list of headlines, in a text with capitals.
     """
     is_continued = not ends_sentence(claim) and text[line.end :].lstrip()[:1].islower()
     if not is_continued and not claim[:1].islower():
         return False
-    whole = next((span for span in find_prose_spans(text) if span[0] < line.end and line.start < span[1]), None)
-    if whole is None or text[whole[0]].islower() or not is_quotable(text, whole):
+    whole = next((span for span in find_sentence_spans(text) if span[0] < line.end and line.start < span[1]), None)
+    has_capitals = any(not text[start].islower() for start, _ in find_prose_spans(text)[:1])
+    if whole is None or not has_capitals or not is_quotable(text, whole):
         return False
     last = text[: line.start].rstrip()[-1:]
     is_begun = whole[0] < line.start and (last.isalnum() or last == ",") and claim[:1].islower()

@@ -302,7 +302,12 @@ The Town Council of Kent
             "- **Power:** 9 engines from 1812\n- Mayor Berg paid 100 euros",
             "\u201c**Power:** two engines that were bought in spring\u201d",
         ),
-        # A sentence that begins in lower case is quoted whole.
+        # A sentence that begins in lower case is quoted whole, also instead of one of its lines.
+        (
+            "low or if the filter is closed, and they stop by themselves then.",
+            "\u201cpumps like this one will warn at night if the flow (of the river) is low or if the filter is "
+            "closed, and they stop by themselves then.\u201d",
+        ),
         (
             "pumps like that one will warn if the flow (of the river) is 7 km/h",
             "\u201cpumps like this one will warn at night if the flow (of the river) is low or if the filter is "
@@ -348,6 +353,9 @@ pumpctl weights remove the merged ones
 
 More about the pumps of the station : https://example.com/pumps/merged
 
+The following contributors have provided code, patches, bug
+reports and gifts:
+
 9028 Constify the name of the field in four tables of the pump
 9031 Fix the verification of the signature of the pump
 """
@@ -359,6 +367,7 @@ More about the pumps of the station : https://example.com/pumps/merged
         "Across version 1.21, the new servers reject old requests for 7 tickets.",
         "The merged weights that pumpctl removes weigh 9 tons.",
         "There is more about 12 pumps of the station at example.org.",
+        "The following 12 contributors have provided code, patches and bug fixes in 1999.",
     ],
 )
 def test_what_is_no_sentence_of_the_document_is_not_quoted(invented: str) -> None:
