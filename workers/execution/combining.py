@@ -20,7 +20,7 @@ from workers.execution.grounding import Grounder, describe_sentences
 from workers.summarization.coverage import note_coverage, pick_missing
 from workers.summarization.differences import find_differences, note_unquoted, quote_differences
 from workers.summarization.extraction import default_length
-from workers.summarization.grounding import GroundedAnswer, join_answers
+from workers.summarization.grounded import GroundedAnswer, join_answers
 from workers.summarization.languages import is_in_language
 from workers.summarization.lengths import count_words, limit_sentences
 from workers.summarization.quotation import PLAIN_STYLES

@@ -19,7 +19,8 @@ from workers.execution.attempts import Answer, note_guard
 from workers.execution.store import StepStore
 from workers.generation import GenerationParams
 from workers.summarization.candidates import choose_best_grounded, vary_candidate
-from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer, quote_salient
+from workers.summarization.grounded import GroundedAnswer, GroundedSentence
+from workers.summarization.grounding import Grounding, ground_answer, quote_salient
 from workers.summarization.packing import Span
 
 # Sources kept indexed: the steps of a job that read the same part follow each other.

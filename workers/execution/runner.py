@@ -41,7 +41,7 @@ from workers.generation import GenerationParams, TextGenerator
 from workers.summarization.chunks import join_headings
 from workers.summarization.errors import SummarizationError
 from workers.summarization.extraction import extract
-from workers.summarization.grounding import GroundedAnswer
+from workers.summarization.grounded import GroundedAnswer
 from workers.summarization.lengths import limit_tokens
 from workers.summarization.limits import Limits
 from workers.summarization.prompts import PromptSet

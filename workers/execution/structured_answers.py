@@ -15,7 +15,7 @@ from workers.execution.attempts import Answer, note_guard
 from workers.execution.grounding import Grounder
 from workers.execution.job_options import bound_schema
 from workers.generation import FinishReason, Generation, GenerationParams, Prompt, TextGenerator
-from workers.summarization.grounding import GroundedAnswer
+from workers.summarization.grounded import GroundedAnswer
 from workers.summarization.structured import find_fault, read_answer
 from workers.summarization.value_grounding import GroundedValues, ground_values
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from workers.generation import GenerationParams
-from workers.summarization.grounding import GroundedAnswer
+from workers.summarization.grounded import GroundedAnswer
 
 # Rise of the repetition penalty from one candidate to the next under greedy decoding, which repeats its answer.
 CANDIDATE_PENALTY_STEP = 0.05

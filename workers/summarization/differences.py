@@ -15,7 +15,7 @@ from itertools import groupby
 from workers.evaluation.lexical import Word, read_words, split_sentences
 from workers.summarization.chunks import find_sections
 from workers.summarization.contradictions import MAX_DIFFERENT, MIN_SHARED
-from workers.summarization.grounding import GroundedAnswer, GroundedSentence
+from workers.summarization.grounded import GroundedAnswer, GroundedSentence
 from workers.summarization.quotation import CLOSING_MARK, OPENING_MARK
 from workers.summarization.refusals import MAX_QUOTED_WORDS
 from workers.summarization.structure import read_structure

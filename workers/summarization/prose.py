@@ -13,9 +13,10 @@ from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
-from workers.evaluation.lexical import STOP_WORDS, Sentence, read_words, split_sentences
+from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.evaluation.passages import MIN_VERBATIM_WORDS
-from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED, UPPER
+from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED
+from workers.summarization.datelines import measure_dateline
 from workers.summarization.packing import Span, trim_span
 from workers.summarization.structure import EDGE, ROW, read_structure
 
@@ -51,19 +52,11 @@ _BOILERPLATE = re.compile(
 )
 _LINKS = re.compile(r"https?://|\]\(|www\.")
 _GAP = re.compile(r"[\s\u0f0b\u1361]+")
-# Place and news agency before a report: "(CNN)The", "(CNN) -- The", "RIO DE JANEIRO, May 3 (Reuters) - The".
-_AGENCY = r"\((?:AFP|AP|Associated Press|BBC|Bloomberg|CNN|dpa|Reuters|UPI|Xinhua)(?: [A-Z]\w+){0,3}\)"
-_PLACE = rf"(?:(?:[{UPPER}][\w.'\u2019-]*|\d{{1,2}}|d[aeo]s?|la),?[ \t]+){{0,6}}"
-_BEGINNING = rf"(?=[\"'\u201c\u2018]?[{UPPER}])"
-_DATELINE = re.compile(rf"(?:{_PLACE}{_AGENCY}(?:\s*(?:--|[-\u2013\u2014])\s+)?|{_AGENCY}\s+){_BEGINNING}")
-# Initial of a word between spaces, and its other letters.
-_CASED_WORD = re.compile(r"(?<!\S)[^\w\s]*([^\W\d_])(\w*)")
-# A number, or a colon behind a name.
-_STATING = re.compile(r"(?<!\S)[^\w\s]*\d|\S[:\uff1a][*_]*\s+\S")
 # What a sentence goes on behind in lower case: a pause, or what somebody says in it.
 _GOES_ON = re.compile(r"(?:\.\.\.|\u2026)[\"'\u201d\u2019)\u00bb]*\Z|[.!?](?:[\"'\u201d\u2019]+| ?\u00bb)\Z")
 _UNSPACED = re.compile(rf"[{UNSPACED}]")
-_ENDS = re.compile(rf"[.!?…][\"'”’)\]*_]*\Z|{SCRIPT_END}[*_]*\Z")  # noqa: RUF001
+# The end of a sentence, with closing marks.
+ENDS = re.compile(rf"[.!?…][\"'”’)\]*_]*\Z|{SCRIPT_END}[*_]*\Z")  # noqa: RUF001
 _STARTS = re.compile(r"[\"'“‘(\[*_]*[^\W_]")  # noqa: RUF001
 _SYMBOL = re.compile(
     rf"[^\w\s{MARKS}{STOPS}.,;:!?'\"“”‘’()%$€£₹¥&/–—，、；：「」『』（）《》〈〉【】«»・¿¡،؛٪٫٬۔၊፣፤፥፦፡፦։՝՛་༌٬-]"  # noqa: RUF001
@@ -117,39 +110,6 @@ def is_cut_off(text: str, span: Span) -> bool:
     return is_first and text[span[0]].islower() and span not in find_prose_spans(text)[:1]
 
 
-def is_statement(line: str) -> bool:
-    """Tell whether a sentence, a line or an item says something, unlike a title, a name or an announcement.
-
-    It ends like a sentence, has a number, a colon within, or a word with content in lower case. Where few words have a
-    case at all, as in many scripts, nobody can tell. Several lines must end like a sentence.
-    """
-    if is_announcement(line) or ("\n" in line and not _ENDS.search(line)):
-        return False
-    words = [(found[1], found[2]) for found in _CASED_WORD.finditer(line)]
-    cased = [(initial, rest) for initial, rest in words if initial.isupper() or initial.islower()]
-    is_told_by_case = len(cased) * 2 > len(words) and not line.isupper()
-    says = any(initial.islower() and initial + rest.casefold() not in STOP_WORDS for initial, rest in cased)
-    return not is_told_by_case or says or bool(_ENDS.search(line) or _STATING.search(line))
-
-
-def drop_datelines(text: str, sentences: Sequence[Sentence]) -> str:
-    """Return a text without the place and the news agency before some of its sentences."""
-    kept, end = "", 0
-    for sentence in sentences:
-        start = sentence.start
-        while (length := _measure_dateline(text[start : sentence.end])) and start + length < sentence.end:
-            start += length
-        kept += text[end : sentence.start]
-        end = start
-    return kept + text[end:]
-
-
-def _measure_dateline(sentence: str) -> int:
-    """Return the number of characters of the place and the news agency at the beginning of a sentence."""
-    found = _DATELINE.match(sentence)
-    return found.end() if found else 0
-
-
 def split_whole(text: str) -> Iterator[Sentence]:
     """Yield the sentences of a text, whole where they go on in lower case behind a pause or direct speech.
 
@@ -180,11 +140,6 @@ def has_link(text: str) -> bool:
     return _LINKS.search(text) is not None
 
 
-def is_announcement(line: str) -> bool:
-    """Tell whether a line announces what follows it, by a colon at its end."""
-    return line.rstrip(" \t*_").endswith((":", "\uff1a"))
-
-
 def _number(found: Sequence[tuple[Span, int]]) -> Iterator[ProseSentence]:
     for _, group in groupby(found, key=itemgetter(1)):
         yield from (ProseSentence(span, position) for position, (span, _) in enumerate(group))
@@ -202,7 +157,7 @@ def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
         if not is_heading:
             # A line end within a paragraph is a wrap, and of equal length as a space.
             for sentence in split_whole(text[start:end].replace("\n", " ")):
-                dateline = _measure_dateline(sentence.text)
+                dateline = measure_dateline(sentence.text)
                 yield (start + sentence.start + dateline, start + sentence.end), section
 
 
@@ -242,7 +197,7 @@ def _is_prose(sentence: str) -> bool:
     count = unspaced // 2 + sum(1 for word in _GAP.split(bare) if not _UNSPACED.search(word))
     return (
         count in SENTENCE_WORDS
-        and bool(_ENDS.search(bare) and _STARTS.match(bare))
+        and bool(ENDS.search(bare) and _STARTS.match(bare))
         and not (_CAPTION.match(bare) or _BOILERPLATE.search(bare) or has_link(bare))
         and len(_SYMBOL.findall(bare)) <= MAX_SYMBOLS * len(bare)
     )

@@ -17,6 +17,7 @@ from workers.summarization.structure import Heading
 MAX_QUOTED_TOKENS = 80
 OPENING_MARK, CLOSING_MARK = "\u201c", "\u201d"
 _QUOTE_MARKS = re.compile(f"[{OPENING_MARK}{CLOSING_MARK}]|\n\n")
+_QUOTED = re.compile(r"[\"\u201c\u201e\u00ab](.*)[\"\u201d\u00bb]\W*", re.DOTALL)
 # German opens a quotation with this mark, and closes it with the one that opens it in English.
 _LOW_MARK = "\u201e"
 # Styles whose summary of such a text is the text; the others put it in other words.
@@ -80,6 +81,12 @@ def is_own_summary(
         and is_in_language(text, language)
         and (words is None or count_words(text) <= words * MAX_EXCESS)
     )
+
+
+def read_quoted(text: str) -> str | None:
+    """Return what a text in quotation marks says; None if not all of it stands in them."""
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[1] if quoted else None
 
 
 def drop_open_quotes(text: str) -> str:

@@ -14,15 +14,9 @@ from workers.evaluation.lexical import Sentence, read_words
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.contradictions import find_contradictions
 from workers.summarization.packing import Span
-from workers.summarization.prose import (
-    find_prose_spans,
-    find_sentence_spans,
-    has_link,
-    is_announcement,
-    is_cut_off,
-    is_statement,
-)
+from workers.summarization.prose import find_prose_spans, find_sentence_spans, has_link, is_cut_off
 from workers.summarization.quotation import ends_sentence
+from workers.summarization.statements import is_announcement, is_statement
 
 # Words of a sentence that is quoted: a shorter one is rather a heading, a longer one a table or a list.
 MIN_QUOTED_WORDS, MAX_QUOTED_WORDS = 4, 60

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workers.evaluation.verification import SourceText
-from workers.summarization.grounding import GroundedAnswer, GroundedSentence, Grounding, ground_answer
+from workers.summarization.grounded import GroundedAnswer, GroundedSentence
+from workers.summarization.grounding import Grounding, ground_answer
 from workers.summarization.lengths import count_words
 from workers.summarization.structured import Json, find_fault, render_json
 

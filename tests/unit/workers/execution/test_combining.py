@@ -9,7 +9,7 @@ import pytest
 from models.options import JobOptions, make_options
 from tests.unit.workers.execution.test_step_source import make_grounder
 from workers.execution.combining import complete, join_short
-from workers.summarization.grounding import GroundedAnswer
+from workers.summarization.grounded import GroundedAnswer
 
 PARTS = [
     "The ship Aurora left Bristol on Monday with barley in her hold and a crew of nine men on board.",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.source_spans import read_source_spans
 from workers.execution.grounding import Grounder
-from workers.summarization.grounding import GroundedSentence
+from workers.summarization.grounded import GroundedSentence
 from workers.summarization.quotation import CLOSING_MARK, OPENING_MARK
 
 # Ends of sentences, and of lines without one; white space and signs of several code units among the letters.

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from tests.word_judge import WordJudge
 from workers.evaluation.verification import SourceText
-from workers.summarization.grounding import GroundedAnswer, find_claims, ground_answer
+from workers.summarization.grounded import GroundedAnswer
+from workers.summarization.grounding import find_claims, ground_answer
 from workers.summarization.quotation import drop_open_quotes
 
 SOURCE = (
