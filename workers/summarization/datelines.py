@@ -12,7 +12,10 @@ from workers.evaluation.writing import UPPER
 _AGENCY = r"\((?:AFP|AP|Associated Press|BBC|Bloomberg|CNN|dpa|Reuters|UPI|Xinhua)(?: [A-Z]\w+){0,3}\)"
 _PLACE = rf"(?:(?:[{UPPER}][\w.'\u2019-]*|\d{{1,2}}|d[aeo]s?|la),?[ \t]+){{0,6}}"
 _BEGINNING = rf"(?=[\"'\u201c\u2018]?[{UPPER}])"
-_DATELINE = re.compile(rf"(?:{_PLACE}{_AGENCY}(?:\s*(?:--|[-\u2013\u2014])\s+)?|{_AGENCY}\s+){_BEGINNING}")
+# Any short form in capitals is an agency where the report begins at its bracket.
+_DATELINE = re.compile(
+    rf"(?:{_PLACE}{_AGENCY}(?:\s*(?:--|[-\u2013\u2014])\s+)?|{_AGENCY}\s+|\([A-Z]{{2,5}}\)){_BEGINNING}"
+)
 
 
 def drop_datelines(text: str, sentences: Sequence[Sentence]) -> str:

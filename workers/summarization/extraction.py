@@ -57,7 +57,7 @@ PENALTIES = (
     # It thanks the reader or others, unlike "thanks to".
     (
         re.compile(
-            r"\W*(?:[\w,']+ ){0,6}"
+            r"\W*(?:[\w,']+ ){0,9}"
             r"(?:thanks?\b(?! to\b)|congratulat(?:e|ions)\b|(?:my|our|am|are) grat(?:eful|itude)\b)",
             re.IGNORECASE,
         ),

@@ -71,7 +71,10 @@ def test_thanks_to_a_cause_is_no_thanks() -> None:
     assert quote(f"{cause} {other}", 16) == [cause]
 
 
-@pytest.mark.parametrize("opening", ["Everyone, thank you for", "Congratulations to all who saw"])
+@pytest.mark.parametrize(
+    "opening",
+    ["Everyone, thank you for", "Congratulations to all who saw", "As on all other days, I would like to thank"],
+)
 def test_thanks_rank_behind_what_a_text_says(opening: str) -> None:
     thanks = f"{opening} the old mill and its bread."
     alone = "Ruth Miller has an old mill in the village of Kent for grinding barley into flour and bread."

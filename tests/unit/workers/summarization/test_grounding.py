@@ -329,6 +329,7 @@ def test_what_asserts_nothing_is_neither_kept_nor_quoted(answer: str, left: str)
         "LONDON, March 3 (Reuters) - ",
         "Dhaka, Bangladesh (CNN)",
         "(CNN) ",
+        "(HLN)",
         "(CNN Business) -- ",
         "Rio de Janeiro (AP) \u2014 ",
     ],
