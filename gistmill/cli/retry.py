@@ -22,6 +22,8 @@ def retry(name: str, *, marked: bool, as_json: bool) -> None:
       gistmill retry 3f9a1c2e
       gistmill retry nightly --marked
     """
+    from producer.retry import RetryOutcome
+
     with open_client() as client:
         target = client.cluster.find_target(name)
         replies = client.retry(target.job_id or target.batch_id, marked=marked)
@@ -30,5 +32,7 @@ def retry(name: str, *, marked: bool, as_json: bool) -> None:
         return
     for reply, number in replies.items():
         click.echo(f"{reply}: {count(number, 'job')}")
+    if replies[RetryOutcome.WHOLE] and not marked:
+        click.echo(f"what guards marked runs again with: gistmill retry {name} --marked", err=True)
     if not replies:
         click.echo(f"no job of batch {target.batch} has failed, is partial or was cancelled")

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from workers.evaluation.lexical import Sentence, read_words
 from workers.evaluation.verification import SourceText, Verification
+from workers.evaluation.writing import fold
 from workers.summarization.contradictions import find_contradictions
 from workers.summarization.packing import Span
 from workers.summarization.prose import find_prose_spans, find_sentence_spans, has_link, is_cut_off
@@ -70,12 +71,12 @@ def _refuse_headings(
 def _refuse_fragments(
     claims: Sequence[Sentence], verdicts: Sequence[Verification], source: SourceText
 ) -> list[Verification]:
-    """Return the verdicts with a reason against copies of a line whose sentence has further lines in the source."""
+    """Return the verdicts with a reason against copies of a part of a sentence of the source."""
     reason = "it breaks off within a sentence of the source"
     return [
         replace(verdict, reason=reason)
         if verdict.is_verbatim
-        and all(_is_fragment(claim.text, source.sentences[place], source.text) for place in verdict.support)
+        and _is_fragment(claim.text, [source.sentences[place] for place in verdict.support], source.text)
         else verdict
         for claim, verdict in zip(claims, verdicts, strict=True)
     ]
@@ -97,7 +98,8 @@ def _refuse_titles(
     for claim, verdict in zip(reversed(claims), reversed(verdicts), strict=True):
         is_item = _ITEM_BEGINNING.search(text[: claim.start].rpartition("\n")[2]) is not None
         announces_line = stays and "\n" in text[claim.end : end].strip(" \t") and not is_item
-        is_excused = announces_line if is_announcement(claim.text) else is_item or not verdict.is_verbatim
+        is_empty = not any(word.is_content for word in read_words(claim.text))
+        is_excused = announces_line if is_announcement(claim.text) else is_item or not (verdict.is_verbatim or is_empty)
         if not is_excused and not is_statement(claim.text):
             verdict = replace(verdict, reason=verdict.reason or reason)
         stays, end = verdict.is_borne_out, claim.start
@@ -105,21 +107,30 @@ def _refuse_titles(
     return refused[::-1]
 
 
-def _is_fragment(claim: str, line: Sentence, text: str) -> bool:
-    """Tell whether a copy of a line ends, or begins, where a whole sentence goes on with another line.
+def _is_fragment(claim: str, lines: Sequence[Sentence], text: str) -> bool:
+    """Tell whether a copy ends, or begins, where a whole sentence goes on, in a text with capitals.
 
-    It goes on in lower case, unlike a list of headlines, in a text with capitals.
+    Behind the end of a line it goes on in lower case, unlike a list of headlines.
     """
-    is_continued = not ends_sentence(claim) and text[line.end :].lstrip()[:1].islower()
-    if not is_continued and not claim[:1].islower():
+    is_open = not ends_sentence(claim)
+    if not is_open and not claim[:1].islower():
         return False
-    whole = next((span for span in find_sentence_spans(text) if span[0] < line.end and line.start < span[1]), None)
+    first, last = min(line.start for line in lines), max(line.end for line in lines)
+    whole = next((span for span in find_sentence_spans(text) if span[0] < last and first < span[1]), None)
     has_capitals = any(not text[start].islower() for start, _ in find_prose_spans(text)[:1])
-    if whole is None or not has_capitals or not is_quotable(text, whole):
+    if whole is None or not has_capitals or not is_quotable(text, whole) or whole[1] < last:
         return False
-    last = text[: line.start].rstrip()[-1:]
-    is_begun = whole[0] < line.start and (last.isalnum() or last == ",") and claim[:1].islower()
-    return is_begun or (is_continued and line.end < whole[1])
+    words, said = _list_words(text[slice(*whole)]), _list_words(claim)
+    ends_line = _list_words(text[first:last])[-len(said) :] == said
+    is_cut = is_open and words[-len(said) :] != said and (not ends_line or text[last:].lstrip()[:1].islower())
+    # Behind a colon an item begins, behind a mark a sentence of its own.
+    before, found, _ = " ".join(text[slice(*whole)].split()).partition(claim)
+    last_sign = before.rstrip()[-1:]
+    return is_cut or bool(found and claim[:1].islower() and (last_sign.isalnum() or last_sign == ","))
+
+
+def _list_words(text: str) -> list[str]:
+    return [fold(word.text) for word in read_words(text)]
 
 
 def is_quotable(source: str, span: Span) -> bool:

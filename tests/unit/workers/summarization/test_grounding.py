@@ -241,9 +241,19 @@ def test_a_sentence_on_two_lines_whose_lines_are_both_copied_is_quoted_once() ->
         "The pump of the north station was repaired on Monday by two\nworkers of the town, who had waited for a seal."
     )
 
-    grounded = ground_answer(f"{copied} It runs again.", SourceText(WRAPPED, None), mode="strict")
+    grounded = ground_answer(f"{copied} It runs again. The", SourceText(WRAPPED, None), mode="strict")
 
     assert grounded.text == f"\u201c{' '.join(copied.split())}\u201d It runs again."
+
+
+@pytest.mark.parametrize(
+    "torn",
+    ["The pump of the north station was repaired on Monday by two workers of the town, who had waited", "It runs"],
+)
+def test_a_copy_that_ends_within_a_line_is_quoted_whole(torn: str) -> None:
+    grounded = ground_answer(torn, SourceText(WRAPPED, None), mode="strict")
+
+    assert grounded.text.strip("\u201c\u201d").endswith(("waited for a seal.", "It runs"))
 
 
 @pytest.mark.parametrize(
