@@ -67,8 +67,9 @@ def ground_answer(
         is_value: whether the answer is a value of structured data, which keeps its form.
     """
     text = drop_open_quotes(text) if mode == "strict" else text
-    text = drop_datelines(text, find_claims(text)) if mode == "strict" and not is_value else text
     claims = find_claims(text)
+    if mode == "strict" and not is_value and (report := drop_datelines(text, claims)) != text:
+        text, claims = report, find_claims(report)
     if mode == "off" or source is None:
         return GroundedAnswer(text, tuple(GroundedSentence(claim.start, claim.end, "unchecked") for claim in claims), 0)
     if language is not None and (spoken := detect_language(source.text)) != find_language(language) and spoken:

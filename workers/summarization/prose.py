@@ -104,6 +104,11 @@ def find_sentence_spans(text: str) -> tuple[Span, ...]:
     return tuple(span for span, _ in _find_sentences(text))
 
 
+def find_meeting(spans: Sequence[Span], start: int, end: int) -> Span | None:
+    """Return the first of some spans that meets the text from a start to an end."""
+    return next((span for span in spans if span[0] < end and start < span[1]), None)
+
+
 def is_cut_off(text: str, span: Span) -> bool:
     """Tell whether a sentence is the end of one that began before a part of a document, in lower case unlike others."""
     is_first = not any(map(str.isalnum, text[: span[0]]))

@@ -15,7 +15,7 @@ from workers.evaluation.verification import SourceText, Verification
 from workers.evaluation.writing import fold
 from workers.summarization.contradictions import find_contradictions
 from workers.summarization.packing import Span
-from workers.summarization.prose import find_prose_spans, find_sentence_spans, has_link, is_cut_off
+from workers.summarization.prose import find_meeting, find_prose_spans, find_sentence_spans, has_link, is_cut_off
 from workers.summarization.quotation import ends_sentence
 from workers.summarization.statements import is_announcement, is_statement
 
@@ -116,7 +116,7 @@ def _is_fragment(claim: str, lines: Sequence[Sentence], text: str) -> bool:
     if not is_open and not claim[:1].islower():
         return False
     first, last = min(line.start for line in lines), max(line.end for line in lines)
-    whole = next((span for span in find_sentence_spans(text) if span[0] < last and first < span[1]), None)
+    whole = find_meeting(find_sentence_spans(text), first, last)
     has_capitals = any(not text[start].islower() for start, _ in find_prose_spans(text)[:1])
     if whole is None or not has_capitals or not is_quotable(text, whole) or whole[1] < last:
         return False

@@ -10,7 +10,7 @@ from workers.evaluation.lexical import Sentence
 from workers.evaluation.verification import SourceText, Verification
 from workers.summarization.grounded import GroundedAnswer, GroundedSentence, SentenceKind
 from workers.summarization.packing import Span
-from workers.summarization.prose import find_prose_spans, find_sentence_spans
+from workers.summarization.prose import find_meeting, find_prose_spans, find_sentence_spans
 from workers.summarization.quotation import CLOSING_MARK, OPENING_MARK, ends_sentence, read_quoted
 from workers.summarization.refusals import is_heading, is_quotable
 from workers.summarization.statements import is_statement
@@ -55,11 +55,6 @@ def drop_lone_mark(answer: GroundedAnswer, before: str) -> GroundedAnswer:
     return replace(answer, text=answer.text[width:], sentences=tuple(moved))
 
 
-def _find_meeting(line: Sentence, spans: Sequence[Span]) -> Span | None:
-    """Return the first span that meets a line."""
-    return next((span for span in spans if span[0] < line.end and line.start < span[1]), None)
-
-
 class Rewriter:
     """Builds the text of a strict answer, piece by piece.
 
@@ -77,7 +72,8 @@ class Rewriter:
 
     def rewrite(self, claims: Sequence[Sentence], verdicts: Sequence[Verification], failed: int) -> GroundedAnswer:
         """Return the answer with every sentence verified, quoted or dropped."""
-        copied = {place for one in verdicts if one.is_verbatim and one.is_borne_out for place in one.support}
+        # Only an answer of which something failed quotes, and may not say a copied sentence again.
+        copied = {place for one in verdicts if failed and one.is_verbatim and one.is_borne_out for place in one.support}
         said = {span for place in copied if (span := self._find_quotable(place))}
         end, is_kept = 0, True
         for claim, verdict in zip(claims, verdicts, strict=True):
@@ -108,8 +104,8 @@ class Rewriter:
         line, text = self._source.sentences[place], self._source.text
         if is_heading(line):
             return None
-        prose = _find_meeting(line, find_prose_spans(text))
-        whole = prose or _find_meeting(line, find_sentence_spans(text))
+        prose = find_meeting(find_prose_spans(text), line.start, line.end)
+        whole = prose or find_meeting(find_sentence_spans(text), line.start, line.end)
         if whole is None:
             return None
         if is_quotable(text, whole):
