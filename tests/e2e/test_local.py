@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 import pytest
 import redis
 
@@ -104,6 +105,28 @@ def test_a_killed_worker_is_started_again_and_its_step_runs_to_its_one_row(local
     assert doubled == []
     lost = local.query("SELECT count(*) FROM step_attempts WHERE outcome = 'lost'")
     assert int(str(lost[0][0])) > 0
+
+
+def test_postgres_is_started_anew_after_a_process_of_it_was_killed_and_workers_connect_again(local: Local) -> None:
+    before = find_postgres(local)
+    before.children()[0].kill()
+    wait_until(lambda: not before.is_running(), "Postgres ends")
+    wait_until(lambda: is_answering(local), "it is started anew")
+    assert find_postgres(local).pid != before.pid
+    log = (local.home / "logs" / "postgres.log").read_text()
+    assert "restart_after_crash" in log
+    submit(local, str(SAMPLES / "field_report.md"), "--strategy", "extract", "--batch", "after-crash", "--wait")
+    assert local.query("SELECT state FROM job_summaries WHERE batch = 'after-crash'") == [("succeeded",)]
+
+
+def find_postgres(local: Local) -> psutil.Process:
+    return psutil.Process(int((local.home / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
+
+
+def is_answering(local: Local) -> bool:
+    with suppress(psycopg.OperationalError):
+        return local.query("SELECT 1") == [(1,)]
+    return False
 
 
 def test_a_second_up_on_the_same_home_says_that_it_runs_and_where(local: Local) -> None:

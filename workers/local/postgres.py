@@ -53,6 +53,9 @@ class Postgres:
             "unix_socket_directories": "",
             "max_connections": 200,
             "shared_buffers": "64MB",
+            # After a crash of one of its processes the server exits and the supervisor starts it anew. Restarted by
+            # itself it can wait forever: seen when recovery failed at once, on a full disk.
+            "restart_after_crash": "off",
             "password_encryption": "scram-sha-256",
             # The log names errors without the rows, statements and parameters of them, which hold texts of users.
             "log_error_verbosity": "terse",
