@@ -22,6 +22,7 @@ from workers.summarization.candidates import choose_best_grounded, vary_candidat
 from workers.summarization.grounded import GroundedAnswer, GroundedSentence
 from workers.summarization.grounding import Grounding, ground_answer, quote_salient
 from workers.summarization.packing import Span
+from workers.summarization.wrapping import mask_wraps
 
 # Sources kept indexed: the steps of a job that read the same part follow each other.
 KEPT_SOURCES = 8
@@ -167,7 +168,8 @@ class Grounder:
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        source = StepSource(SourceText(GAP.join(part.text for part in parts), self._judge), tuple(parts))
+        text = GAP.join(mask_wraps(part.text) for part in parts)
+        source = StepSource(SourceText(text, self._judge), tuple(parts))
         with self._lock:
             self._kept[key] = source
             while len(self._kept) > KEPT_SOURCES:

@@ -51,6 +51,7 @@ from workers.summarization.retries import vary_params
 from workers.summarization.steps import StepInput, StepKey, StepSpec
 from workers.summarization.structure import find_headings
 from workers.summarization.structured import read_answer
+from workers.summarization.wrapping import mask_wraps, unwrap
 from workers.weights.trained_prompt import TrainedPrompt
 
 log = structlog.get_logger()
@@ -126,9 +127,14 @@ class StepRunner:
             self._grounder.forget(claim)
 
     def _check(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
-        source, summary = self._store.read_texts(claim)
+        document, summary = self._store.read_texts(claim)
         return measure_summary(
-            self._generator, self._judge, source=source, summary=summary, stopped=stopped, seconds=seconds
+            self._generator,
+            self._judge,
+            source=mask_wraps(document),
+            summary=summary,
+            stopped=stopped,
+            seconds=seconds,
         )
 
     def _answer(self, claim: Claim, stopped: threading.Event, seconds: float) -> StepOutcome | None:
@@ -249,7 +255,7 @@ class StepRunner:
         return StepRenderer(prompts, Limits(**(claim.limits or {})), self._generator).render_step(
             StepSpec(StepKey(claim.kind, claim.level, claim.index), inputs),  # type: ignore[arg-type]
             chunk_texts={
-                index: join_headings(text, tuple(headings)) for index, headings, text, _ in claim.chunks or ()
+                index: join_headings(unwrap(text), tuple(headings)) for index, headings, text, _ in claim.chunks or ()
             },
             outputs=outputs,
         )

@@ -157,7 +157,7 @@ def _find_lines(text: str) -> Iterator[re.Match[str]]:
 def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
     """Yield the spans of sentences, each with the number of its section."""
     section = 0
-    for (start, end), is_heading in _find_paragraphs(text):
+    for (start, end), is_heading in find_paragraphs(text):
         section += is_heading
         if not is_heading:
             # A line end within a paragraph is a wrap, and of equal length as a space.
@@ -166,7 +166,7 @@ def _find_sentences(text: str) -> Iterator[tuple[Span, int]]:
                 yield (start + sentence.start + dateline, start + sentence.end), section
 
 
-def _find_paragraphs(text: str) -> Iterator[tuple[Span, bool]]:
+def find_paragraphs(text: str) -> Iterator[tuple[Span, bool]]:
     """Yield the spans of running text, and those of headings, which are marked."""
     # The masks of line ends go, except those inside blocks: a block is one line here.
     masked = read_structure(text, "text").masked.translate(_LINE_ENDS)

@@ -30,6 +30,7 @@ WORDS = st.sampled_from(
         "Aldbury",
         "\u6a4b",
         "the  old",
+        "the controller measures the level of the water",
     ]
 )
 SENTENCES = st.tuples(st.lists(WORDS, min_size=1, max_size=9), ENDS).map(lambda parts: " ".join(parts[0]) + parts[1])
@@ -74,7 +75,8 @@ def test_a_sentence_of_a_step_is_located_where_the_document_has_it(
     for sentence in source.text.sentences:
         span = ((sentence.start, sentence.end),)
         [(start, end)] = source.locate(GroundedSentence(0, 1, "quoted", spans=span)).spans
-        assert document[start:end] == sentence.text
+        # A space may stand for the end of a wrapped line.
+        assert document[start:end].replace("\n", " ") == sentence.text
 
 
 @given(DOCUMENTS, CHUNKS)
