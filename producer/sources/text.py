@@ -8,6 +8,7 @@ from producer.errors import UnreadableError
 from producer.sources.characters import normalize_characters
 from producer.sources.front_matter import split_front_matter
 from producer.sources.markdown import drop_comments, find_only_heading
+from producer.sources.markdown_marks import drop_marks
 from producer.sources.source import Content, TextFormat
 
 # Markdown structure: a heading, a fence, the delimiter row of a table, or a heading that is underlined.
@@ -43,9 +44,9 @@ def clean_label(label: str, *, max_chars: int = 1000) -> str:
 
 
 def read_markdown(text: str) -> Content:
-    """Return Markdown as content; front matter becomes metadata, and comments are left out."""
+    """Return Markdown as content; front matter becomes metadata; comments and inline marks are left out."""
     front = split_front_matter(normalize_text(text))
-    body = drop_pictures(drop_comments(front.text))
+    body = drop_marks(drop_pictures(drop_comments(front.text)))
     metadata = {clean_label(key): clean_label(value) for key, value in front.values.items()}
     return Content(body, "markdown", metadata.pop("title", "") or find_title(body), metadata)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from producer.errors import UnreadableError
+from producer.sources.markdown_marks import drop_marks
 from producer.sources.source import Content, describe_unread
 from producer.sources.text import drop_pictures, find_title, normalize_text
 from producer.wording import count
@@ -49,7 +50,7 @@ def read_notebook(text: str) -> Content:
                 blocks.append(_fence(output[:MAX_OUTPUT_CHARS]))
         else:
             level = cell.get("level") if cell.get("cell_type") == "heading" else None
-            prose = drop_pictures(source)
+            prose = drop_marks(drop_pictures(source))
             blocks.append(f"{'#' * level} {prose}" if isinstance(level, int) and 0 < level < 7 else prose)
     markdown = normalize_text("\n\n".join(filter(None, blocks))).strip()
     notes = (

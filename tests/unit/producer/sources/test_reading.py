@@ -45,7 +45,7 @@ class StandardInput(io.TextIOWrapper):
     ("name", "data", "text", "text_format"),
     [
         ("a.html", b"<h1>Head</h1><p>b</p>", "# Head\n\nb", "markdown"),
-        ("a.md", b"# Head\r\nb *c*", "# Head\nb *c*", "markdown"),
+        ("a.md", b"# Head\r\nb *c*", "# Head\nb c", "markdown"),
         ("a.txt", b"# no <b>head</b>\r\n  b", "# no <b>head</b>\n  b", "text"),
         ("a.log", b"12:00 start", "12:00 start", "text"),
         ("README", b"# Head\n\ntext", "# Head\n\ntext", "markdown"),
