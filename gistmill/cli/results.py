@@ -15,6 +15,7 @@ from producer.wording import clean_line, describe_weights, format_seconds
 # Characters of a summary in a table.
 BEGINNING = 100
 COLUMNS = (
+    "batch",
     "job",
     "source",
     "state",
@@ -29,9 +30,10 @@ COLUMNS = (
     "summary",
 )
 # On a narrow terminal: columns that are cut, with the width that each keeps, and columns that give way.
-FLEXIBLE = {"source": 18, "weights": 18, "summary": 18}
-# The weights come first: they have no column where all rows share them.
-DROPPABLE = ("weights", "strategy", "took", "verified", "consistency", "quoted", "flagged", "review")
+FLEXIBLE = {"batch": 18, "source": 18, "weights": 18, "summary": 18}
+# These have a column only where rows differ in them.
+SHARED = ("batch", "weights")
+DROPPABLE = ("weights", "strategy", "took", "verified", "consistency", "quoted", "batch", "flagged", "review")
 
 
 @click.command()
@@ -61,6 +63,7 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
             return
         rows = [
             (
+                job.batch,
                 str(job.job_id)[:8],
                 job.source,
                 job.state,
@@ -84,14 +87,15 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
 
 def _print_rows(rows: Sequence[Sequence[object]]) -> None:
     """Print jobs as a table; weights that all of them share stand below it instead of in every row."""
-    place = COLUMNS.index("weights")
-    weights = {row[place] for row in rows}
-    if len(weights) > 1:
-        print_table(COLUMNS, rows, flexible=FLEXIBLE, droppable=DROPPABLE)
-        return
-    columns, *others = [[*row[:place], *row[place + 1 :]] for row in (COLUMNS, *rows)]
-    print_table(list(map(str, columns)), others, flexible=FLEXIBLE, droppable=DROPPABLE[1:])
-    if only := weights.pop():
+    shared = {name: values.pop() for name in SHARED if len(values := {row[COLUMNS.index(name)] for row in rows}) == 1}
+    places = [place for place, name in enumerate(COLUMNS) if name not in shared]
+    print_table(
+        [COLUMNS[place] for place in places],
+        [[row[place] for place in places] for row in rows],
+        flexible=FLEXIBLE,
+        droppable=[name for name in DROPPABLE if name not in shared],
+    )
+    if only := shared.get("weights"):
         click.echo(f"weights of all: {only}")
 
 

@@ -101,6 +101,17 @@ def test_no_match_is_said(gistmill: Gistmill, ended: list[JobSummary]) -> None:
     assert gistmill("results", "--weights", "other").out == "no job matches\n"
 
 
+def test_jobs_of_several_batches_are_listed_with_their_batches(gistmill: Gistmill, ended: list[JobSummary]) -> None:
+    assert gistmill("results").out.split()[:2] == ["job", "source"]
+    gistmill("submit", "a.md", "--batch", "second")
+
+    heading, first, *others = gistmill("results").out.splitlines()
+    assert heading.split()[:3] == ["batch", "job", "source"]
+    assert first.startswith("second ")
+    assert [line.split()[0] for line in others[:4]] == ["pile"] * 4
+    assert gistmill("results", "pile").out.split()[:2] == ["job", "source"]
+
+
 def test_a_job_alone_can_be_named(gistmill: Gistmill, ended: list[JobSummary]) -> None:
     assert len(gistmill("results", str(ended[0].job_id), "--json").json) == 1
 
