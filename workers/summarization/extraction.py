@@ -40,7 +40,7 @@ LEAD_WEIGHT = 2.0
 # Factors of a sentence that does not stand alone, or says little by itself.
 PENALTIES = (
     # Its subject is in the sentence before.
-    (re.compile(r"\W*(?:he|she|it|they|this|that|these|those|his|hers?|its|their|such)\b", re.IGNORECASE), 0.5),
+    (re.compile(r"\W*(?:he|she|it|they|this|that|these|those|which|his|hers?|its|their|such)\b", re.IGNORECASE), 0.5),
     # It continues an argument.
     (
         re.compile(
@@ -54,6 +54,13 @@ PENALTIES = (
     ),
     (re.compile(r"[\s\S]*\?[\"'”’)]*\Z"), 0.6),  # noqa: RUF001
     (re.compile(r"\W*(?:i|we|my|our|you|your)\b", re.IGNORECASE), 0.7),
+    # It points elsewhere.
+    (
+        re.compile(
+            r"\W*(?:please )?(?:see|refer to|consult|visit|check out|for (?:more|further|details))\b", re.IGNORECASE
+        ),
+        0.3,
+    ),
     # It thanks the reader or others, unlike "thanks to".
     (
         re.compile(
