@@ -72,7 +72,7 @@ def _list_headings(markdown: str) -> list[str]:
 
 def _parse_headings(markdown: str) -> list[tuple[Token, Token]]:
     """Return the headings of the first level that stand in no list or quotation, with their contents."""
-    tokens = _load_parser().parse(markdown)
+    tokens = load_block_parser().parse(markdown)
     return [
         (token, tokens[place + 1])
         for place, token in enumerate(tokens)
@@ -110,7 +110,7 @@ def _find_code(markdown: str) -> list[tuple[int, int]]:
         return fences
     starts = list(accumulate((len(line) + 1 for line in markdown.split("\n")), initial=0))
     # Code depends on nothing behind the beginning of the last comment.
-    tokens = _load_parser().parse(markdown[: end + 1])
+    tokens = load_block_parser().parse(markdown[: end + 1])
     return [
         (starts[token.map[0]], starts[min(token.map[1], len(starts) - 1)])
         for token in tokens
@@ -162,7 +162,7 @@ def _read_inline(content: str) -> str:
 
 
 @cache
-def _load_parser() -> MarkdownIt:
+def load_block_parser() -> MarkdownIt:
     """Return a parser of blocks; what stands in them is not parsed."""
     from markdown_it import MarkdownIt
 

@@ -12,6 +12,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from producer.sources.markdown import load_block_parser
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
@@ -37,7 +39,7 @@ def drop_marks(markdown: str) -> str:
     if not _MARK.search(markdown):
         return markdown
     environment: dict[str, Any] = {}
-    tokens = _load_blocks().parse(markdown, environment)
+    tokens = load_block_parser().parse(markdown, environment)
     lines: list[str | None] = list(markdown.split("\n"))
     place = (-1, 0)
     for before, token in pairwise(tokens):
@@ -113,14 +115,6 @@ def _list_definitions(environment: dict[str, Any]) -> Iterator[tuple[int, int]]:
     for label, definition in definitions:
         if not label.startswith("^"):
             yield tuple(definition["map"])
-
-
-@cache
-def _load_blocks() -> MarkdownIt:
-    """Return a parser of blocks; what stands in them is not parsed."""
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark").enable("table").disable("inline")
 
 
 @cache
