@@ -8,7 +8,8 @@ from itertools import accumulate
 
 import bm25s
 
-from workers.evaluation.lexical import Sentence, read_words
+from workers.evaluation.datelines import measure_dateline
+from workers.evaluation.lexical import Sentence, Word, read_words
 from workers.evaluation.writing import fold
 
 # A sentence without words still needs a term, or the index is empty.
@@ -33,6 +34,8 @@ class PassageIndex:
         words = [read_words(sentence.text) for sentence in sentences]
         self._keys = [[word.key for word in found] for found in words]
         self._sets = [frozenset(keys) for keys in self._keys]
+        # Words of each sentence without its dateline, which its copy may leave out.
+        self._sizes = [_count_said(sentence.text, found) for sentence, found in zip(sentences, words, strict=True)]
         self._index: bm25s.BM25 | None = None
         # Every word between spaces, so that a run of words is found as a substring; then where each sentence begins.
         pieces = ["".join(f" {fold(word.text)}" for word in found) for found in words]
@@ -53,7 +56,7 @@ class PassageIndex:
             first = bisect_right(self._starts, start) - 1
             last = bisect_left(self._starts, start + len(run)) - 1
             places = [place for place in range(first, last + 1) if self._keys[place]]
-            if len(words) >= MIN_VERBATIM_SHARE * sum(len(self._keys[place]) for place in places):
+            if len(words) >= MIN_VERBATIM_SHARE * sum(self._sizes[place] for place in places):
                 return places
         return []
 
@@ -108,3 +111,8 @@ class PassageIndex:
                 texts.append(" " if place == places[number - 1] + 1 else "\n")
             texts.append(self._sentences[place].text)
         return "".join(texts)
+
+
+def _count_said(sentence: str, words: Sequence[Word]) -> int:
+    dateline = measure_dateline(sentence)
+    return sum(1 for word in words if word.start >= dateline)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
+from workers.evaluation.datelines import drop_datelines
 from workers.evaluation.lexical import Sentence, read_content
 from workers.evaluation.verification import SourceText
-from workers.summarization.datelines import drop_datelines
 from workers.summarization.extraction import MAX_SHARED, extract
 from workers.summarization.grounded import GroundedAnswer, GroundedSentence, join_answers
 from workers.summarization.languages import detect_language, find_language

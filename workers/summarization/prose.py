@@ -13,10 +13,10 @@ from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
+from workers.evaluation.datelines import measure_dateline
 from workers.evaluation.lexical import Sentence, read_words, split_sentences
 from workers.evaluation.passages import MIN_VERBATIM_WORDS
 from workers.evaluation.writing import MARKS, SCRIPT_END, STOPS, UNSPACED
-from workers.summarization.datelines import measure_dateline
 from workers.summarization.packing import Span, trim_span
 from workers.summarization.structure import EDGE, ROW, read_structure
 

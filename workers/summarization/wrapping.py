@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from workers.summarization.prose import ENDS, WRAPPED_LINE, find_paragraphs
@@ -38,21 +38,30 @@ def mask_wraps(text: str) -> str:
 def _find_wraps(text: str) -> Iterator[int]:
     """Yield the offsets of the line ends within the sentences of a text.
 
-    A paragraph is wrapped if most of its lines that follow one without a full stop begin in lower case. A paragraph
-    that begins in lower case itself is not: there each line may be an utterance, an item or code.
+    A paragraph that begins in upper case is wrapped if most of its lines that follow one without a full stop begin in
+    lower case; in another each line may be an utterance, an item or code. So is any paragraph of which no line had room
+    for the next word, by the longest line of those.
     """
-    for (start, end), is_heading in find_paragraphs(text):
-        lines = list(_LINE.finditer(text, start, end))
-        if is_heading or len(lines) < 2 or not _is_wrapped([line[0] for line in lines]):
-            continue
-        for line in lines[:-1]:
-            if len(line[0].rstrip()) in WRAPPED_LINE and not _KEPT.search(line[0]):
-                yield line.end()
+    paragraphs = [
+        list(_LINE.finditer(text, start, end)) for (start, end), is_heading in find_paragraphs(text) if not is_heading
+    ]
+    found = [(lines, [line[0].rstrip() for line in lines]) for lines in paragraphs if len(lines) > 1]
+    ends = (end for _, texts in found if _goes_on_in_lower_case(texts) for end in texts[:-1])
+    width = max(map(len, ends), default=0)
+    for lines, texts in found:
+        if _goes_on_in_lower_case(texts) or _fills(texts, width):
+            for line, end in zip(lines[:-1], texts, strict=False):
+                if len(end) in WRAPPED_LINE and not _KEPT.search(line[0]):
+                    yield line.end()
 
 
-def _is_wrapped(lines: list[str]) -> bool:
+def _goes_on_in_lower_case(lines: Sequence[str]) -> bool:
+    """Tell whether a paragraph begins in upper case, and most lines that go on with a sentence in lower case."""
     first = _FIRST_LETTER.search(lines[0])
-    if first is None or not first[0].isupper():
-        return False
-    following = [line.lstrip()[:1].islower() for last, line in pairwise(lines) if not ENDS.search(last.rstrip())]
-    return 0 < len(following) <= 2 * sum(following)
+    following = [line.lstrip()[:1].islower() for last, line in pairwise(lines) if not ENDS.search(last)]
+    return first is not None and first[0].isupper() and 0 < len(following) <= 2 * sum(following)
+
+
+def _fills(lines: Sequence[str], width: int) -> bool:
+    """Tell whether no line but the last had room for the first word of the next one."""
+    return all(len(last) <= width < len(last) + 1 + len(line.split(maxsplit=1)[0]) for last, line in pairwise(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from uuid import UUID
@@ -150,6 +151,21 @@ def test_what_is_invented_is_marked_where_only_marks_are_asked_for(strategy: str
         assert (sentence.kind == "flagged") == bool(INVENTED.search(sentence.text)) == bool(sentence.reason)
     assert (found.verified, found.quoted, found.flagged) == (2, 0, 2)
     assert_nothing_lost_or_doubled(cluster.engine)
+
+
+@pytest.mark.parametrize("strategy", ["stuff", "map-reduce", "refine"])
+def test_a_wrapped_document_is_read_and_cited_in_whole_sentences(cluster: Cluster, strategy: str) -> None:
+    plain = re.sub("[#-] ", "", DOCUMENT)
+    document = "\n\n".join(textwrap.fill(section, 72) for section in plain.split("\n\n"))
+    generator = FakeGenerator(tell_truth)
+
+    job = run_job(cluster, generator, choose_options(strategy, chunk_tokens=400), document=document)
+
+    # None of the second sentences stands on one line.
+    assert len(TRUE.findall(document)) == len(TOWNS)
+    assert all(len(find_true(prompt)) == 2 for prompt in generator.prompts)
+    sentences = assert_grounded(cluster, job, document=document)
+    assert any("\n" in citation["text"] for sentence in sentences for citation in sentence.citations)
 
 
 @pytest.mark.parametrize("strategy", ["stuff", "map-reduce", "refine"])

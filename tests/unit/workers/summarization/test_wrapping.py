@@ -20,6 +20,15 @@ def test_a_line_that_begins_with_a_name_belongs_to_the_wrapped_paragraph() -> No
     assert unwrap(f"{LONG}\n{REST}\nWeser rises.") == f"{LONG} {REST} Weser rises."
 
 
+def test_a_paragraph_whose_lines_are_full_is_wrapped_as_those_around_it() -> None:
+    full = "The reservoir is above the town, at the foot of the mountains of\nHarz, and holds the rain."
+    rows = "The reservoir above the town has room for more rain\nHarz has the highest mountains"
+    text = f"{LONG}\n{REST}\n{LAST}\n\n{{}}"
+    assert unwrap(text.format(full)).endswith(full.replace("\n", " "))
+    assert unwrap(text.format(rows)).endswith(rows)
+    assert unwrap(full) == full
+
+
 @pytest.mark.parametrize(
     "text",
     [
