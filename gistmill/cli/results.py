@@ -43,7 +43,8 @@ DROPPABLE = ("weights", "strategy", "took", "verified", "consistency", "quoted",
 def results(name: str | None, *, as_json: bool, **given: Any) -> None:
     """List jobs with the beginnings of their summaries; --json prints them whole.
 
-    The latest batch comes first, and each batch is in the order of its input.
+    The latest batch comes first, and each batch is in the order of its input; the
+    names of several batches stand in the first column.
 
     "verified", "quoted" and "flagged" are numbers of sentences of the summary.
 
@@ -86,7 +87,7 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
 
 
 def _print_rows(rows: Sequence[Sequence[object]]) -> None:
-    """Print jobs as a table; weights that all of them share stand below it instead of in every row."""
+    """Print jobs as a table without a column of a batch or weights that all share; the weights stand below it."""
     shared = {name: values.pop() for name in SHARED if len(values := {row[COLUMNS.index(name)] for row in rows}) == 1}
     places = [place for place, name in enumerate(COLUMNS) if name not in shared]
     print_table(

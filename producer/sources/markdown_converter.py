@@ -7,12 +7,16 @@ from typing import TypedDict
 
 from bs4 import Tag
 from markdownify import ATX, MarkdownConverter
+from markdownify import abstract_inline_conversion as make_conversion  # type: ignore[attr-defined]
 
 BACKTICK_RUNS = re.compile(r"`{3,}")
 BAR = re.compile(r"(?<!\\)\|")
 # Columns that a cell may span.
 MAX_SPAN = 1000
 LANGUAGE_CLASS = re.compile(r"^lang(?:uage)?-([\w+#-]+)$")
+
+_mark_emphasis = make_conversion(lambda _: "*")
+_mark_bold = make_conversion(lambda _: "**")
 
 
 class Options(TypedDict):
@@ -46,6 +50,19 @@ class SummaryMarkdownConverter(MarkdownConverter):
     def convert_br(self, _el: Tag, _text: str, parent_tags: set[str]) -> str:
         """Break the line without markdownify's trailing spaces."""
         return " " if "_inline" in parent_tags else "\n"
+
+    def convert_em(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        """Leave out the marks of emphasis, unless the text would be a heading, an item or a rule without them."""
+        return text if text.lstrip()[:1].isalpha() else str(_mark_emphasis(self, el, text, parent_tags))
+
+    def convert_b(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        """Leave out the marks of bold print likewise, but for a line in bold alone, which serves as a heading."""
+        line = el.parent.get_text() if el.parent else ""
+        is_plain = text.lstrip()[:1].isalpha() and line.strip() != el.get_text().strip()
+        return text if is_plain else str(_mark_bold(self, el, text, parent_tags))
+
+    convert_i = convert_em
+    convert_strong = convert_b
 
     def convert_img(self, el: Tag, _text: str, **_: object) -> str:
         """Keep a description of several words; a single word is usually a file name."""

@@ -43,11 +43,17 @@ def clean_label(label: str, *, max_chars: int = 1000) -> str:
     return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 
-def read_markdown(text: str) -> Content:
-    """Return Markdown as content; front matter becomes metadata; comments and inline marks are left out."""
+def read_markdown(text: str, *, is_guessed: bool = False) -> Content:
+    """Return Markdown as content; front matter becomes metadata, comments and inline marks are left out.
+
+    Args:
+        text: the text.
+        is_guessed: whether it may be something else, as a script with comments is; its marks stay.
+    """
     front = split_front_matter(normalize_text(text))
-    body = drop_marks(drop_pictures(drop_comments(front.text)))
+    body = drop_pictures(drop_comments(front.text))
     metadata = {clean_label(key): clean_label(value) for key, value in front.values.items()}
+    body = body if is_guessed else drop_marks(body)
     return Content(body, "markdown", metadata.pop("title", "") or find_title(body), metadata)
 
 
@@ -78,4 +84,4 @@ def guess_format(text: str) -> TextFormat:
 
 def read_unknown_text(text: str) -> Content:
     """Return text of unknown format as Markdown or plain text."""
-    return read_markdown(text) if guess_format(text) == "markdown" else read_plain_text(text)
+    return read_markdown(text, is_guessed=True) if guess_format(text) == "markdown" else read_plain_text(text)

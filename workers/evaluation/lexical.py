@@ -37,20 +37,38 @@ _GROUPED = (
 _WORD = re.compile(rf"{LETTERS}|{_GROUPED}|\d+")
 _POSSESSIVE = re.compile(r"[\u2019'](?=s\b)", re.IGNORECASE)
 
+
+def _behind(words: str) -> str:
+    """Return the pattern of a place behind one of some words and a full stop; a lookbehind has one length."""
+    lengths = sorted({len(word) for word in words.split()})
+    alike = (rf"(?<=\b(?:{'|'.join(word for word in words.split() if len(word) == length)})\.)" for length in lengths)
+    return f"(?:{'|'.join(alike)})"
+
+
 # A full stop ends no sentence behind an initial, a common abbreviation or the first of two letters (z. B.), nor behind
 # a number before a word in lower case or a month, as in German and Danish dates.
+_ABBREVIATIONS = _behind(
+    "Mr Ms Mrs Dr Prof St Sr Hr Fr Mme Sra Dra Dhr Gov Sen Rep Gen Capt Sgt Rev Hon Inc al vs etc e.g i.e "
+    "Dipl Ing Mio Mrd Tsd bzw ggf sog vgl evtl inkl zzgl bspw \u0443\u043b \u0438\u043c \u0921\u0949"
+)
+# These also end sentences: they end none before a number, or before a word in lower case.
+_BEFORE_NUMBER = _behind(
+    "No Nr p pp Fig Sec Sect Vol Ch ch Eq Art art Abb Tab Kap Abs Bd Ziff rd ca approx max min mind gem v c geb gest "
+    "Jan Feb Apr Jun Jul Aug Sep Sept Oct Okt Nov Dec Dez Conn Mass Calif"
+)
+_BEFORE_LOWER_CASE = _behind(
+    "ca rd np tj usw gem max min mind incl excl resp approx Conn Mass Calif Ill "
+    "\u043c\u043b\u043d \u043c\u043b\u0440\u0434 \u0440\u0443\u0431 \u0442\u044b\u0441 tzn atd esim"
+)
 _MONTHS = "Januar|Februar|M\u00e4rz|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
 _ORDINAL = rf"(?=\s(?:[^\W\d_{UPPER}{UNSPACED}]|(?:{_MONTHS})\b))"
+_ARTICLE = r"(?:[Dd](?:er|ie|as|em|en|es)|[Zz]um|[Vv]om)"
 _NO_END = (
-    rf"(?<!\b[{UPPER}]\.)(?<!\b(?:Mr|Ms|Dr|St|al|vs|Sr|Hr|Fr|ул|им)\.)(?<!\b(?:No|Nr|pp)\.(?=\s\d))"
-    r"(?<!\b(?:Mrs|Gov|Sen|Rep|Gen|Inc|etc|Mme|Sra|Dra|Dhr)\.)(?<!\bProf\.)(?<!\b(?:e\.g|i\.e)\.)"
-    r"(?<!\b(?:Fig|Sec|Vol|Abb|Tab|Kap|Art)\.(?=\s\d))(?<!\bडॉ\.)"
-    # Behind a letter and some abbreviations only before a word in lower case, since they also end sentences.
-    rf"(?!(?:(?<=\b\w\.)|(?<=\b(?:ca|np|tj)\.)|(?<=\b(?:usw|bzw|ggf|sog|vgl|млн|руб|тыс|tzn|atd)\.)"  # noqa: RUF001 - Russian
-    rf"|(?<=\b(?:evtl|inkl|млрд|esim|resp)\.)|(?<=\bapprox\.))\s[{LOWER}])"
+    rf"(?<!\b[{UPPER}]\.)(?!{_ABBREVIATIONS})(?!{_BEFORE_NUMBER}\s[\d\u00a7])"
+    rf"(?!(?:(?<=\b\w\.)|{_BEFORE_LOWER_CASE})\s[{LOWER}])"
     rf"(?<!\b[^\W\d_]\.(?=\s[^\W\d_]\.))(?<!\b[^\W\d_]\.\s[^\W\d_]\.)"
     rf"(?<!(?<!\w)\d\.{_ORDINAL})(?<!(?<!\w)\d\d\.{_ORDINAL})"
-    r"(?<!\b[Dd](?:er|ie|as|em|en|es)\s\d\.)(?<!\b[Dd](?:er|ie|as|em|en|es)\s\d\d\.)"
+    rf"(?<!\b{_ARTICLE}\s\d\.)(?<!\b{_ARTICLE}\s\d\d\.)(?<!\b[Ii]m\s\d\.)(?<!\b[Ii]m\s\d\d\.)"
 )
 # One class of all signs comes first: the search skips to them.
 _SENTENCE_END = re.compile(

@@ -57,7 +57,9 @@ PENALTIES = (
     # It points elsewhere.
     (
         re.compile(
-            r"\W*(?:please )?(?:see|refer to|consult|visit|check out|for (?:more|further|details))\b", re.IGNORECASE
+            r"\W*(?:please )?(?:(?:see|visit|consult|refer to|check out) (?:the|also|our|its|this|https?|www|[`\[])"
+            r"|for (?:more|further|full) (?:information|details|help|about|on)\b)",
+            re.IGNORECASE,
         ),
         0.3,
     ),

@@ -188,7 +188,8 @@ def find_paragraphs(text: str) -> Iterator[tuple[Span, bool]]:
 
 def _continues(masked: str, paragraph: Span, match: re.Match[str]) -> bool:
     """Tell whether a line goes on with the paragraph before it."""
-    line, last = match[0], masked[paragraph[0] : paragraph[1]].rpartition("\n")[2].rstrip()
+    start = masked.rfind("\n", *paragraph) + 1 or paragraph[0]
+    line, last = match[0], masked[start : paragraph[1]].rstrip()
     is_next = masked[paragraph[1] : match.start()] == "\n" and not _NOT_PROSE.match(line)
     is_wrapped = len(last) in WRAPPED_LINE and len(line) <= WRAPPED_LINE.stop
     return is_next and (is_wrapped or line.lstrip()[:1].islower())

@@ -50,9 +50,9 @@ def read_notebook(text: str) -> Content:
                 blocks.append(_fence(output[:MAX_OUTPUT_CHARS]))
         else:
             level = cell.get("level") if cell.get("cell_type") == "heading" else None
-            prose = drop_marks(drop_pictures(source))
+            prose = drop_pictures(source)
             blocks.append(f"{'#' * level} {prose}" if isinstance(level, int) and 0 < level < 7 else prose)
-    markdown = normalize_text("\n\n".join(filter(None, blocks))).strip()
+    markdown = drop_marks(normalize_text("\n\n".join(filter(None, blocks)))).strip()
     notes = (
         (f"has {count(cut, 'long output')}, of which the first {MAX_OUTPUT_CHARS:,} characters are read",)
         if cut

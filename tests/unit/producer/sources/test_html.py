@@ -226,3 +226,16 @@ def test_lists_of_old_names_are_lists(name: str) -> None:
 
 def test_elements_of_unknown_names_stay_within_the_line() -> None:
     assert normalize_html("<p>The <x-term>fer</x-term>ry <output>runs</output>.</p>").text == "The ferry runs."
+
+
+@pytest.mark.parametrize(
+    ("html", "markdown"),
+    [
+        ("<p>The <b>old</b> mill <em>and <strong>its</strong> dam</em>.</p>", "The old mill and its dam."),
+        ("<p><strong>Ensemble</strong></p><p>Five models.</p>", "**Ensemble**\n\nFive models."),
+        ("<p>Rust: <b># of piers</b> is 3, <i>- of cables</i> 4.</p>", "Rust: **# of piers** is 3, *- of cables* 4."),
+        ("<pre>a <b>#</b> c</pre>", "```\na # c\n```"),
+    ],
+)
+def test_emphasis_gives_way_to_its_words(html: str, markdown: str) -> None:
+    assert normalize_html(html).text == markdown

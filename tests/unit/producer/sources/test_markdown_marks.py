@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.sources.markdown_marks import drop_marks
+from producer.sources.text import read_unknown_text
 
 
 @pytest.mark.parametrize(
@@ -15,11 +16,11 @@ from producer.sources.markdown_marks import drop_marks
         ("*Title*\n=====\nText", "Title\n=====\nText"),
         ("See the [user\nguide](http://x.y/z_a \"T\") and <https://a.b>.", "See the user\nguide and https://a.b."),
         ("[The guide][g], [g] and [this](file:///g).\n\n[g]: http://x.y\n", "The guide, g and this.\n\n"),
-        ("![A pump](p.png) [![Build](b.svg)](http://b) Next", "A pump  Next"),
-        ("- item **one**\n  goes _on_\n- [two](b)", "- item one\n  goes on\n- two"),
-        ("> quoted **bold**\n> and [x](y)", "> quoted bold\n> and x"),
-        ("| **a** | a | [a](c) |\n|---|---|---|\n| [n](u) | n | *n* |", "| a | a | a |\n|---|---|---|\n| n | n | n |"),
-        ("Press <kbd>Ctrl</kbd><br>twice &amp; wait, a\\_b", "Press Ctrl twice & wait, a_b"),
+        ("![A *pump*](p.png) [![Build](b.svg)](http://b) Next", "A pump  Next"),
+        ("[![Figure 1: the flow of water](s.png)](l.png)", "Figure 1: the flow of water"),
+        ("- item **one**\n  goes _on_\n- [two](b.md)", "- item one\n  goes on\n- two"),
+        ("> quoted **bold**\n> and [x](y.md)", "> quoted bold\n> and x"),
+        ("A **break**  \nin *two* lines", "A break  \nin two lines"),
     ],
 )  # fmt: skip
 def test_inline_marks_give_way_to_their_words(markdown: str, plain: str) -> None:
@@ -30,18 +31,34 @@ def test_inline_marks_give_way_to_their_words(markdown: str, plain: str) -> None
     "markdown",
     [
         "**Ensemble**\n\nFive models.",
-        "Run `a * b` and ``**c**``, 2*3*4, snake_case_name and List<String>.",
+        "Run `a * b` and ``**c**``, snake_case_name and List<String>.",
+        "Take 2*3*4, x = a*b + c*d and **all**.",
         "The loss is $x_{i} * y_{i}$, which is **small**.",
         "```\n**code** [a](b)\n```\n\n    [indented](code)",
         "`` `tick` `` and **bold",
-        "\\*kept\\* and &lt;b&gt; and ~~struck~~",
-        "Known[^1] and [unknown][u].\n\n[^1]: The footnote is kept.",
+        "In *C:\\data\\.cache* and \\*kept\\* and &lt;b&gt; and ~~struck~~",
+        "10<sup>8</sup> m, Vec<u>, if a <b and c> d",
+        "Known[^1], [^2] and [unknown][u].\n\n[^1]: The footnote is kept.\n[^2]: https://x.y",
+        "[Anna]: Hello!\n\n[Bob]: Yes.\n\n[12:01]: ok",
+        "Section 5[a](i) applies to handlers[i](event).",
+        "1. [docs]: http://u\n   Read the docs first.",
+        "**# of accidents**: 12\n\n[#](#install) Install\n\n*- Albert Einstein*\n\nfoo\n*===*",
+        "para\n![](x.png)\n    continued",
+        "| **a** | [b](c.md) |\n|---|---|\n| *1* | 2 |",
         "[" * 600 + "**a**",
     ],
-    ids=["title", "code", "formula", "blocks", "ticks", "escapes", "footnote", "brackets"],
+    ids=[
+        *("title", "code", "product", "formula", "blocks", "ticks", "escapes", "tags", "footnotes", "speech", "index"),
+        *("item", "structure", "gap", "table", "brackets"),
+    ],
 )
-def test_what_is_no_mark_of_a_sentence_stays(markdown: str) -> None:
+def test_what_may_be_no_mark_of_a_sentence_stays(markdown: str) -> None:
     assert drop_marks(markdown) == markdown
+
+
+def test_marks_of_a_text_that_may_be_no_markdown_stay() -> None:
+    script = "# A comment\ndef __init__(self, *args): return [*args](0)"
+    assert read_unknown_text(script).text == script
 
 
 def test_a_definition_among_words_leaves_the_lines_beside_it() -> None:
