@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from shlex import quote
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
@@ -99,7 +100,7 @@ def find_job(session: Session, name: str) -> Target:
         return Target(*jobs[0])
     shown = describe_targets([Target(*job) for job in jobs[:SHOWN]])
     raise UnknownIdError(
-        f"{target.batch} is a batch; name a job, such as {shown} (`gistmill results {target.batch}` lists all)"
+        f"{target.batch} is a batch; name a job, such as {shown} (`gistmill results {quote(target.batch)}` lists all)"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,4 +77,4 @@ def _print_outcome(digests: BatchRecord, *, as_json: bool) -> None:
         return
     state = "submitted" if digests.new else "already there, nothing new"
     click.echo(f"batch {digests.name}: {count(digests.new or digests.existing, 'digest')} {state}")
-    click.echo(f"follow it with: gistmill watch {digests.name}")
+    click.echo(f"follow it with: gistmill watch {quote(digests.name)}")

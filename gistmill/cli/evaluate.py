@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -67,7 +68,7 @@ def request_missing_checks(name: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"batch": target.batch, "ordered": ordered, "unsent": outbox_publisher.unsent})
     elif ordered:
-        click.echo(f"{count(ordered, 'check')} ordered; follow them with: gistmill watch {target.batch}")
+        click.echo(f"{count(ordered, 'check')} ordered; follow them with: gistmill watch {quote(target.batch)}")
     elif not summarized:
         click.echo(f"{_describe(target)} has no summary to check")
     elif target.job_id is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import datetime
+from shlex import quote
 
 import click
 from rich.console import Console, Group
@@ -58,7 +59,7 @@ def print_end(snapshot: Snapshot) -> None:
     ended = f"{describe_states(progress)}{review}{took}" + (f": {verdicts}" if verdicts else "")
     click.echo(f"batch {progress.batch} has ended: {ended}")
     print_failures(snapshot)
-    click.echo(f"read the summaries with: gistmill results {progress.batch}")
+    click.echo(f"read the summaries with: gistmill results {quote(progress.batch)}")
 
 
 def describe_event(event: WatchEvent) -> str:

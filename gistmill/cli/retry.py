@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import click
 
 from gistmill.cli.database import open_client
@@ -33,6 +35,6 @@ def retry(name: str, *, marked: bool, as_json: bool) -> None:
     for reply, number in replies.items():
         click.echo(f"{reply}: {count(number, 'job')}")
     if replies[RetryOutcome.WHOLE] and not marked:
-        click.echo(f"what guards marked runs again with: gistmill retry {name} --marked", err=True)
+        click.echo(f"what guards marked runs again with: gistmill retry {quote(name)} --marked", err=True)
     if not replies:
         click.echo(f"no job of batch {target.batch} has failed, is partial or was cancelled")

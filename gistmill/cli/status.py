@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, astuple
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -148,13 +149,13 @@ def _suggest_commands(snapshot: Snapshot) -> Iterator[str]:
     what = " or ".join(word for word, is_so in (("failed", has_failed), ("was cancelled", progress.cancelled)) if is_so)
     if what:
         more = " (with --marked also what guards marked)" if has_failed else ""
-        yield f"run what {what} again with: gistmill retry {progress.batch}{more}"
+        yield f"run what {what} again with: gistmill retry {quote(progress.batch)}{more}"
     if poor and not has_failed:
-        yield f"run what guards marked again with: gistmill retry {progress.batch} --marked"
+        yield f"run what guards marked again with: gistmill retry {quote(progress.batch)} --marked"
     if progress.need_review:
-        yield f"read what needs review with: gistmill results {progress.batch} --needs-review"
+        yield f"read what needs review with: gistmill results {quote(progress.batch)} --needs-review"
     if progress.flagged:
-        yield f"read what is flagged with: gistmill results {progress.batch} --flagged"
+        yield f"read what is flagged with: gistmill results {quote(progress.batch)} --flagged"
 
 
 def describe_workers(snapshot: Snapshot) -> str:

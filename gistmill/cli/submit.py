@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -171,7 +172,7 @@ def _print_outcome(batch: BatchRecord, *, as_json: bool, is_followed: bool = Fal
         click.echo("nothing was submitted")
     _print_drops(batch)
     if (batch.new or batch.existing) and not is_followed:
-        click.echo(f"follow it with: gistmill watch {batch.name}")
+        click.echo(f"follow it with: gistmill watch {quote(batch.name)}")
 
 
 def _print_drops(batch: BatchRecord) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -70,7 +71,7 @@ def explain_interrupt(batch: str | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        again = f"gistmill watch {batch or ''}".strip()
+        again = f"gistmill watch {quote(batch) if batch else ''}".strip()
         raise KeyboardInterrupt(f"stopped; the work goes on ({again} follows it, gistmill cancel stops it)") from None
 
 

@@ -60,6 +60,10 @@ class PassageIndex:
                 return places
         return []
 
+    def has_run(self, text: str) -> bool:
+        """Tell whether the words of a text follow each other somewhere in the source."""
+        return f" {' '.join(fold(word.text) for word in read_words(text))} " in self._joined
+
     def measure_coverage(self, claim: str) -> float:
         """Return the largest share of a claim's content words that stand in one sentence; 1 without any."""
         wanted = [word.key for word in read_words(claim) if word.is_content]

@@ -8,6 +8,7 @@ one, must find it supported by the passages that match it best.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,6 +27,8 @@ GROUP_SIZE = 6
 # where weights err (Lebanoff et al., 2019). Of sentences by language models whose facts stand in the source (RAGTruth),
 # this refuses 92 % of the unsupported and 82 % of the others.
 MIN_COVERAGE = 0.8
+# A time and a speaker before what is said, as in a record of a chat.
+_SPEAKER = re.compile(r"\W*\d[\d:./T -]*\W+[^\W\d_][^:\n]{0,30}:(?=\s)")
 # Longest sentence that can be judged, in tokens; a longer one is no sentence but a run of text.
 MAX_CLAIM_TOKENS = 160
 
@@ -139,13 +142,19 @@ class SourceText:
         coverage = self._passages.measure_coverage(sentence)
         return Verification(
             False,
-            self._find_objection(check, score, coverage),
+            self._find_objection(check, score, coverage) or self._find_false_speaker(sentence),
             score,
             check.support,
             check,
             self._is_marked(check, score),
             self._find_doubtful(sentence, check, judgement),
         )
+
+    def _find_false_speaker(self, sentence: str) -> str | None:
+        speaker = _SPEAKER.match(sentence)
+        if speaker is None or self._passages.has_run(speaker[0]):
+            return None
+        return f"the source has these, but not together: {speaker[0].rstrip(':')}"
 
     def _find_doubtful(self, sentence: str, check: FactCheck, judgement: Judgement | None) -> Span | None:
         if judgement is None or self._judge is None or judgement.probability >= self._judge.threshold:

@@ -196,6 +196,12 @@ def describe_sentences(sentences: Sequence[GroundedSentence]) -> tuple[Json, ...
     return tuple({**asdict(sentence), "spans": [list(span) for span in sentence.spans]} for sentence in sentences)
 
 
+def settle_guards(guards: Sequence[Json], grounded: GroundedAnswer) -> tuple[Json, ...]:
+    """Return the guards of an answer before its grounding: none stands where all that is left are quotations."""
+    is_quoted = bool(grounded.sentences) and all(sentence.kind == "quoted" for sentence in grounded.sentences)
+    return tuple({**guard, "stands": False} if is_quoted else guard for guard in guards)
+
+
 def describe_replacements(grounded: GroundedAnswer, mode: Grounding) -> tuple[Json, ...]:
     """Return the note on sentences that the source did not bear out, as an entry of ``steps.guards``."""
     if grounded.language is not None:

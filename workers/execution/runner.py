@@ -31,7 +31,7 @@ from workers.execution.combining import (
     join_short,
     limit_grounded,
 )
-from workers.execution.grounding import Grounder, describe_replacements, describe_sentences
+from workers.execution.grounding import Grounder, describe_replacements, describe_sentences, settle_guards
 from workers.execution.job_options import make_prompts, needs_no_call, read_options
 from workers.execution.plan_runner import PlanRunner
 from workers.execution.progression import StepOutcome, read_inputs
@@ -205,7 +205,7 @@ class StepRunner:
         answer, grounded, found = written
         clips = ({"name": "clipped", "words": clip, "try": 0, "stands": True} for clip in rendered.notes)
         replaced = describe_replacements(grounded, options.grounding)
-        notes = (*clips, *answer.guards, *self._remarks, *replaced, *found)
+        notes = (*clips, *settle_guards(answer.guards, grounded), *self._remarks, *replaced, *found)
         return StepOutcome(self._describe(answer, grounded, prompts, identity, notes))
 
     def _write(

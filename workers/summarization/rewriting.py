@@ -17,6 +17,9 @@ from workers.summarization.statements import is_statement
 
 # Mark of an item in a list, at the beginning of its line.
 _ITEM_MARKS = re.compile(r"^(?:[ \t]*(?:[-*+\u2022]|\(?\d{1,2}[.)])[ \t]+)+", re.MULTILINE)
+# Hashes before a whole sentence, which is no heading.
+_HASHES = re.compile(r"(?:\A|(?<=\n))[ \t]*#{1,6}[ \t]+\Z")
+_ENDS_STATEMENT = re.compile(r"[.!][\"\u201d*_]*\Z")
 # The line below a title makes a heading of it.
 _UNDERLINE = re.compile(r"^[ \t]*(?:=+|-+)[ \t]*(?=\n)", re.MULTILINE)
 _INDENT = re.compile(r"\n[ \t]+\Z")
@@ -123,6 +126,7 @@ class Rewriter:
 
     def _add(self, before: str, text: str, sentence: GroundedSentence) -> None:
         before = before if self._pieces else before.lstrip()
+        before = _HASHES.sub("", before) if _ENDS_STATEMENT.search(text) else before
         if self._pieces and "\n" not in before and not ends_sentence(self._pieces[-1], before.lstrip() + text):
             before = "\n" + before.lstrip()
         start = self._length + len(before)

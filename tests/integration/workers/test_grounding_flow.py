@@ -153,6 +153,17 @@ def test_what_is_invented_is_marked_where_only_marks_are_asked_for(strategy: str
     assert_nothing_lost_or_doubled(cluster.engine)
 
 
+def test_a_fault_of_an_answer_of_which_nothing_is_left_makes_no_summary_partial(cluster: Cluster) -> None:
+    german = "Boris Zhukov hat die alte Br\u00fccke in Katar am Freitag geschlossen und nicht wieder ge\u00f6ffnet."
+
+    job = run_job(cluster, FakeGenerator(lambda *_: german), choose_options("stuff"))
+
+    sentences = assert_grounded(cluster, job)
+    assert {sentence.kind for sentence in sentences} == {"quoted"}
+    [step] = read_steps(cluster, job, "stuff")
+    assert ["language", False] in [[guard["name"], guard["stands"]] for guard in step.guards]
+
+
 @pytest.mark.parametrize("strategy", ["stuff", "map-reduce", "refine"])
 def test_a_wrapped_document_is_read_and_cited_in_whole_sentences(cluster: Cluster, strategy: str) -> None:
     plain = re.sub("[#-] ", "", DOCUMENT)

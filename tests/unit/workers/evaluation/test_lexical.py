@@ -117,6 +117,19 @@ SENTENCES = {
     "danish": ["Den 3. marts kom han.", "Han blev."],
     "french": ["« Bonjour ! »", "Il part."],
     "english": ["Prof. Smith lives at No. 5.", "He said so, e.g. here.", "It was 12.", "Then 13."],
+    "german abbreviations": [
+        "Der Umbau kostet rd. 3,2 Mio. Euro und damit ca. 400.000 Euro mehr als geplant.",
+        "Dipl.-Ing. Hans Voss nennt Stahl bzw. Holz.",
+        "Der Bund tr\u00e4gt gem. \u00a7 3 Abs. 2 max. 40 Prozent.",
+        "Im 2. Stock entstehen Klassen.",
+    ],
+    "english abbreviations": [
+        "Harlow Inc. bought it in Bristol, Conn. for approx. 2.4 million in Jan. 2021.",
+        "By Nguyen et al. (2021, p. 14) it employs ca. 90 people.",
+        "He speaks on Sept. 9 at St. Mark's.",
+        "He moved to Conn.",
+        "The firm stayed.",
+    ],
 }
 
 

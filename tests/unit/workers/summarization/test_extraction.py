@@ -81,6 +81,19 @@ def test_thanks_rank_behind_what_a_text_says(opening: str) -> None:
     assert quote(f"{thanks} {alone}", 5) == [alone]
 
 
+@pytest.mark.parametrize("opening", ["See the", "For more information visit", "Please refer to the", "Which is why"])
+def test_what_points_elsewhere_ranks_behind_what_a_text_says(opening: str) -> None:
+    pointer = f"{opening} old mill and its bread."
+    alone = "Ruth Miller has an old mill in the village of Kent for grinding barley into flour and bread."
+    assert quote(f"{pointer} {alone}", 5) == [alone]
+
+
+@pytest.mark.parametrize("opening", ["For more than forty years", "Visit numbers show that", "See-through doors of"])
+def test_an_opening_that_points_nowhere_does_not_rank_a_sentence_lower(opening: str) -> None:
+    lead = f"{opening} the old mill of Ruth Miller in the village of Kent made flour and bread from barley."
+    assert quote(f"{lead} Ruth Miller sold bread in Kent.", 16) == [lead]
+
+
 def test_what_is_no_prose_is_not_quoted() -> None:
     text = """# The barrier will protect the harbour.
 

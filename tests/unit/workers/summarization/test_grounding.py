@@ -190,6 +190,12 @@ def test_a_heading_of_the_source_is_no_statement() -> None:
     assert flagged.sentences[0].reason == "it repeats a heading of the source, which asserts nothing"
 
 
+def test_a_sentence_is_no_heading() -> None:
+    grounded = ground("# Engineers found rust in nine cables.", source=HEADED)
+
+    assert grounded.text == "Engineers found rust in nine cables."
+
+
 def test_a_heading_of_the_source_stays_a_heading() -> None:
     answer = "## Rust in the cables of the bridge\n\nEngineers found rust in nine cables."
 
