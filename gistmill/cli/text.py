@@ -10,6 +10,7 @@ from gistmill.cli.edge import ExitCode
 from gistmill.cli.options import COUNT
 from gistmill.cli.output import json_option, print_fields, print_json, print_text
 from gistmill.cli.plan import print_event
+from producer.wording import count
 
 if TYPE_CHECKING:
     from producer.sources.outline import Outline
@@ -63,7 +64,7 @@ def _print_outline(outline: Outline, *, is_first: bool) -> None:
             "source": outline.name,
             "title": outline.title,
             "format": outline.format,
-            "length": f"{outline.characters:,} characters, {outline.words:,} words",
+            "length": f"{count(outline.characters, 'character')}, {count(outline.words, 'word')}",
             "pages": f"{len(outline.pages):,}" if outline.pages else None,
             "tables": f"{outline.tables:,}" if outline.tables else None,
             **outline.details,

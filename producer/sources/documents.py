@@ -13,7 +13,7 @@ from producer.sources.html import is_html
 from producer.sources.kinds import FileKind
 from producer.sources.limits import ReadLimits, format_bytes
 from producer.sources.sandbox import Sandbox
-from producer.sources.sniffing import check_recognition, correct_kind
+from producer.sources.sniffing import check_recognition, correct_kind, is_message
 from producer.sources.source import Content
 from producer.sources.text import normalize_text, read_markdown, read_plain_text, read_unknown_text
 
@@ -74,6 +74,7 @@ def read_document(
     if not data.strip():
         raise UnreadableError("is empty; give a file with text in it")
     kind = correct_kind(kind, io.BytesIO(data))
+    kind = FileKind.MAIL if kind in (None, FileKind.TEXT) and is_message(data) else kind
     check_recognition(kind, limits)
     if kind is not None and kind.is_table:
         raise SourceUsageError(f"is a table ({kind}); save it as a file, whose rows are documents")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from typing import BinaryIO
 
@@ -41,6 +42,14 @@ ARCHIVES = {
 # Kinds whose own readers explain what else a file is.
 EXPLAINED = frozenset({FileKind.PDF, FileKind.DOCX, FileKind.EPUB, FileKind.PPTX, FileKind.XLSX, FileKind.PARQUET})
 
+# The header of a message, up to the blank line before what it says.
+_HEADER = re.compile(rb"\s*((?:[A-Za-z][A-Za-z-]*:[^\n]*\n(?:[ \t]+\S[^\n]*\n)*)+)\s*\n\s*\S")
+_FIELD = re.compile(rb"^(From|To|Date|Subject):", re.MULTILINE | re.IGNORECASE)
+# Bytes in which a header ends.
+HEADER_BYTES = 16_384
+# Fields of a header, at least.
+MIN_FIELDS = 3
+
 
 def sniff_kind(stream: BinaryIO) -> FileKind | None:
     """Return the kind of a file by its content, None for any text.
@@ -74,6 +83,13 @@ def correct_kind(kind: FileKind | None, stream: BinaryIO) -> FileKind | None:
         if kind in EXPLAINED:
             return kind
         raise
+
+
+def is_message(data: bytes) -> bool:
+    """Tell whether a text is a message that was saved as text: it begins with sender, recipient, date or subject."""
+    header = _HEADER.match(data[:HEADER_BYTES])
+    fields = {field.lower() for field in _FIELD.findall(header[1])} if header else set()
+    return b"from" in fields and len(fields) >= MIN_FIELDS
 
 
 def check_recognition(kind: FileKind | None, limits: ReadLimits) -> None:

@@ -58,6 +58,8 @@ _UNSPACED = re.compile(rf"[{UNSPACED}]")
 # The end of a sentence, with closing marks.
 ENDS = re.compile(rf"[.!?…][\"'”’)\]*_]*\Z|{SCRIPT_END}[*_]*\Z")  # noqa: RUF001
 _STARTS = re.compile(r"[\"'“‘(\[*_]*[^\W_]")  # noqa: RUF001
+# A name that begins in lower case, as iPhone and macOS do.
+_NAME = re.compile(r"[^\W\d_]{1,3}[A-Z]")
 _SYMBOL = re.compile(
     rf"[^\w\s{MARKS}{STOPS}.,;:!?'\"“”‘’()%$€£₹¥&/–—，、；：「」『』（）《》〈〉【】«»・¿¡،؛٪٫٬۔၊፣፤፥፦፡፦։՝՛་༌٬-]"  # noqa: RUF001
 )
@@ -85,10 +87,21 @@ def find_prose(text: str) -> tuple[ProseSentence, ...]:
 
 def find_whole_sentences(text: str) -> tuple[ProseSentence, ...]:
     """Return the whole sentences of a document's prose, in order."""
-    found = [(span, section) for span, section in _find_sentences(text) if _is_prose(text[slice(*span)])]
-    upper = [(span, section) for span, section in found if not text[span[0]].islower()]
-    # A fragment begins in lower case, except in a text without capitals.
-    return tuple(_number(upper if len(upper) * 2 >= len(found) else found))
+    sentences = list(_find_sentences(text))
+    found = [(span, section) for span, section in sentences if _is_prose(text[slice(*span)])]
+    if sum(text[start].islower() for (start, _), _ in found) * 2 > len(found):
+        return tuple(_number(found))
+    # In a text with capitals a fragment begins in lower case; so do some names, and what says more of a heading.
+    opening = {section: span for span, section in reversed(sentences) if section}
+    return tuple(
+        _number(
+            [
+                (span, section)
+                for span, section in found
+                if not text[span[0]].islower() or _NAME.match(text, span[0]) or opening.get(section) == span
+            ]
+        )
+    )
 
 
 # The steps of a job that read the same part follow each other.

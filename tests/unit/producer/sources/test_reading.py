@@ -63,6 +63,27 @@ def test_every_kind_of_file_is_read(tmp_path: Path, name: str, data: bytes, text
     assert (source.name, source.text, source.format) == (name, text, text_format)
 
 
+HEADER = (
+    "From: Ann <ann@example.org>\nTo: Bob\nDate: Tue, 5 May 2026 09:14:22 +0200\nSubject: The gr\u00f6\u00dfere pump\n"
+)
+
+
+def test_a_message_that_was_saved_as_text_is_read_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"{HEADER}\nDear Bob,\n\nthe gr\u00f6\u00dfere pump leaks.\n", encoding="utf-8")
+    source = read_one(tmp_path / "a.txt")
+    assert isinstance(source, Source)
+    assert source.title == "The gr\u00f6\u00dfere pump"
+    assert source.text.strip() == "Dear Bob,\n\nthe gr\u00f6\u00dfere pump leaks."
+
+
+@pytest.mark.parametrize("text", [HEADER, f"Minutes\n{HEADER}\nText", "From: Kent\nTo: Dover\n\nThe road is closed."])
+def test_a_text_that_only_names_the_fields_of_a_message_stays(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    source = read_one(tmp_path / "a.txt")
+    assert isinstance(source, Source)
+    assert source.text == text
+
+
 @pytest.mark.parametrize("text", ["\u200b\ufeff", "---\n...\n"])
 def test_a_document_without_a_word_holds_no_text(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.md").write_text(text)
