@@ -96,7 +96,8 @@ def test_an_opening_that_points_nowhere_does_not_rank_a_sentence_lower(opening: 
 
 def test_a_sentence_may_begin_with_a_name_in_lower_case_or_below_a_heading() -> None:
     text = (
-        "# pgmill\n\npgmill copies the tables of a server. It was written for teams of three. Two of them live in Kent.\n\n"
+        "# pgmill\n\npgmill copies the tables of a server. It was written for teams of three. "
+        "Two of them live in Kent.\n\n"
         "and this line goes on behind a table. macOS users need a newer version of it. Others need none at all."
     )
     assert quote(text, 200) == [
