@@ -90,6 +90,8 @@ def normalize_html(html: str) -> Content:
     _drop_unwanted(soup)
     notes = drop_hidden(soup) if any(sign in markup for sign in HIDING_SIGNS) else ()
     _drop_permalinks(soup, markup)
+    if "<aside" in markup:
+        _demote_headings(soup)
     _flatten_depths(soup)
     _unwrap_layout_tables(soup)
     for tag in soup.find_all((*BLOCK_TAGS, *RENAMED_TAGS)):
@@ -157,6 +159,15 @@ def _drop_permalinks(soup: BeautifulSoup, markup: str) -> None:
                 link.decompose()
         if heading.name != "dt" and not heading.get_text(strip=True):
             heading.unwrap()
+
+
+def _demote_headings(soup: BeautifulSoup) -> None:
+    """Write the headings of asides in bold, because what follows an aside does not stand below them."""
+    for heading in [heading for aside in soup.find_all("aside") for heading in aside.find_all(HEADINGS)]:
+        bold = soup.new_tag("b")
+        bold.extend(list(heading.contents))
+        heading.append(bold)
+        heading.name = "p"
 
 
 def _flatten_depths(soup: BeautifulSoup) -> None:
