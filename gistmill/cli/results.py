@@ -63,13 +63,13 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
             print_json_array(jobs)
             return
         rows = [
-            (
+            [
                 job.batch,
                 str(job.job_id)[:8],
                 job.source,
                 job.state,
                 job.strategy,
-                describe_weights(job.weights, job.served_weights),
+                (job.weights, job.served_weights),
                 format_seconds(job.seconds),
                 "" if job.consistency is None else f"{job.consistency:.3f}",
                 job.verified,
@@ -77,13 +77,28 @@ def results(name: str | None, *, as_json: bool, **given: Any) -> None:
                 job.flagged,
                 "needs review" if job.needs_review else "",
                 _shorten(job.summary or job.reason or ""),
-            )
+            ]
             for job in jobs
         ]
+    _describe_weights(rows)
     if rows:
         _print_rows(rows)
     else:
         click.echo("no job matches")
+
+
+def _describe_weights(rows: Sequence[list[Any]]) -> None:
+    """Replace names of weights with what served them by words.
+
+    A job without a call has no such words; it gets those of the others with its name, if they agree.
+    """
+    place = COLUMNS.index("weights")
+    served = {row[place] for row in rows if row[place][1]}
+    names = [name for name, _ in served]
+    alone = {name: what for name, what in served if names.count(name) == 1}
+    for row in rows:
+        name, what = row[place]
+        row[place] = describe_weights(name, what or alone.get(name))
 
 
 def _print_rows(rows: Sequence[Sequence[object]]) -> None:

@@ -80,6 +80,17 @@ def test_a_summary_has_its_weights_in_words_and_by_fingerprint(
         assert [summary.weights for summary in client.summaries("pile", limit=1)] == [shown]
 
 
+def test_a_job_without_a_call_is_listed_with_the_weights_of_the_others(
+    gistmill: Gistmill, cluster: Cluster, driver: Driver, submitted: list[JobSummary], workers: None
+) -> None:
+    summarize(cluster, driver, submitted[0], OLD)
+
+    listed = gistmill("results", "pile").out
+
+    assert listed.endswith(f"weights of all: default: {OLD_WORDS}\n")
+    assert listed.count(OLD_WORDS) == 1
+
+
 def test_two_sets_of_weights_under_one_name_are_compared_apart(
     gistmill: Gistmill, cluster: Cluster, driver: Driver, summarized: list[JobSummary]
 ) -> None:
