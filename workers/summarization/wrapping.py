@@ -16,8 +16,8 @@ _LINE = re.compile(r"[^\n]+")
 # that begins with a label, an assignment, a number of a heading or the mark of an item.
 _COLUMNS = re.compile(r"[^\s.!?:] {2,}\S|(?:,\S[^,\n]*){3}|\.{4}")
 _BEGINNING = re.compile(
-    r"\s*(?:[\w-]+(?: [\w-]+)?:(?:\s|\Z)|[\w.-]+ (?::?=|->)\s|\(?\w{1,3}[.)]\s|\d+(?:\.\d+)+\s|o\s{2}"
-    r"|[^\w\s\"'(\u201c\u201e\u2018\u00ab`*\[$])"
+    r"\s*(?:[\w-]+(?: [\w-]+)?:(?:\s|\Z)|[\w.-]+ (?::?=|->)\s|\(?(?:\d{1,3}|[ivx]{1,4}|[a-z])[.)]\s"
+    r"|\d+(?:\.\d+)+\s|o\s{2}|[^\w\s\"'(\u201c\u201e\u2018\u00ab`*\[$\u20ac\u00a3])"
 )
 # A hyphen that divides a word at the end of a line, or joins two, unlike that of "up- and downstream".
 _DIVIDED = re.compile(r"[^\W\d_]-\Z")

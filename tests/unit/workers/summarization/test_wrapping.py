@@ -16,6 +16,10 @@ def test_wrapped_lines_are_joined_by_one_space() -> None:
     assert unwrap(f"- {LONG}\n  {REST}\n  {LAST}\n- Next") == f"- {LONG} {REST} {LAST}\n- Next"
 
 
+def test_a_line_may_begin_with_the_last_word_of_a_sentence() -> None:
+    assert unwrap(f"{LONG}\nday. The keeper looks at it.") == f"{LONG} day. The keeper looks at it."
+
+
 def test_a_word_that_is_divided_at_the_end_of_a_line_is_one_word() -> None:
     divided = "The laboratory in the valley was built in 1903 for the environ-\nmental protection of the rivers."
     paired = "The laboratory in the valley measures the levels of the rivers, the up-\nand downstream ones as well."
