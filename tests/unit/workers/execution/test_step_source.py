@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import textwrap
+from functools import partial
 from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
@@ -65,7 +67,7 @@ def make_claim(**values: object) -> SimpleNamespace:
     return SimpleNamespace(document_sha256="sha", token=uuid4(), **values)
 
 
-@given(DOCUMENTS, CHUNKS)
+@given(DOCUMENTS | DOCUMENTS.map(partial(textwrap.fill, width=60)), CHUNKS)
 def test_a_sentence_of_a_step_is_located_where_the_document_has_it(
     document: str, chunks: list[tuple[int, int]]
 ) -> None:
