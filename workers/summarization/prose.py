@@ -31,7 +31,7 @@ MAX_SYMBOLS = 0.06
 
 _LINE = re.compile(r"[^\n]+")
 _LINE_ENDS = str.maketrans({EDGE: "\n"})
-_ITEM = re.compile(r"[ \t]*(?:[-*+•‣–]|\d{1,3}[.)]|>)[ \t]+")  # noqa: RUF001
+_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022\u2023\u2013\u25aa\u25e6\u25b8\u00b7\u2713]|\d{1,3}[.)]|>)[ \t]+")
 # Hashes, an underline, or a line in bold alone.
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}(?=[ \t]|\Z)|[ \t]*[=~_*-]{3,}[ \t]*\Z|[ \t]*\*\*[^*]*\*\*:?[ \t]*\Z")
 _NOT_PROSE = re.compile(
@@ -203,9 +203,9 @@ def _continues(masked: str, paragraph: Span, match: re.Match[str]) -> bool:
     """Tell whether a line goes on with the paragraph before it."""
     start = masked.rfind("\n", *paragraph) + 1 or paragraph[0]
     line, last = match[0], masked[start : paragraph[1]].rstrip()
-    is_next = masked[paragraph[1] : match.start()] == "\n" and not _NOT_PROSE.match(line)
+    is_next = masked[paragraph[1] : match.start()] == "\n" and line.strip() and not _NOT_PROSE.match(line)
     is_wrapped = len(last) in WRAPPED_LINE and len(line) <= WRAPPED_LINE.stop
-    return is_next and (is_wrapped or line.lstrip()[:1].islower())
+    return bool(is_next) and (is_wrapped or line.lstrip()[:1].islower())
 
 
 def _is_prose(sentence: str) -> bool:
