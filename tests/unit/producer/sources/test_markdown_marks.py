@@ -66,9 +66,12 @@ def test_a_definition_among_words_leaves_the_lines_beside_it() -> None:
 
 
 @given(st.lists(st.sampled_from([*"ab1 *_[]()!<>`\\|#->&;$\n", "\n\n", "](", "**", "&amp;", "|-|-|\n"]), max_size=60))
-def test_lines_stay_and_nothing_is_invented(pieces: list[str]) -> None:
+def test_lines_stay_and_no_word_comes_or_goes(pieces: list[str]) -> None:
     markdown = "".join(pieces)
     plain = drop_marks(markdown)
     assert plain.count("\n") == markdown.count("\n")
-    letters = iter(markdown)
-    assert all(letter in letters for letter in plain if letter.isalnum())
+    read = [letter for letter in plain if letter.isalnum()]
+    written = iter(letter for letter in markdown if letter.isalnum())
+    assert all(letter in written for letter in read)
+    # Only targets of links and pictures go, which stand in parentheses.
+    assert "(" in markdown or not any(written)
