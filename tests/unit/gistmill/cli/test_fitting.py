@@ -75,7 +75,7 @@ def test_the_list_of_batches_fits(width: int) -> None:
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_the_list_of_summaries_fits(width: int) -> None:
     made = ("map-reduce", "default: gemma-3-270m, adapter posts, int8 (1a2b3c4d)", "3 min 20 s")
-    row = ("3f9a1c2e", LONG, "succeeded", *made, "0.812", "6", "1", "2", "needs review", SUMMARY)
+    row = ("nightly-reports", "3f9a1c2e", LONG, "succeeded", *made, "0.812", "6", "1", "2", "needs review", SUMMARY)
     fitted = fit(results.COLUMNS, row, width, flexible=results.FLEXIBLE, droppable=results.DROPPABLE)
 
     assert max(map(cell_len, list_lines(fitted))) <= width
