@@ -56,16 +56,16 @@ def _refuse_contradictions(claims: Sequence[Sentence], verdicts: Sequence[Verifi
 def _refuse_headings(
     text: str, claims: Sequence[Sentence], verdicts: Sequence[Verification], source: SourceText
 ) -> list[Verification]:
-    """Return the verdicts with a reason against sentences that only repeat a heading, except for headings."""
+    """Return the verdicts with a reason against repetitions of a heading, except for headings of sections."""
     reason = "it repeats a heading of the source, which asserts nothing"
-    return [
-        replace(verdict, reason=reason)
-        if verdict.is_verbatim
-        and all(is_heading(source.sentences[place]) for place in verdict.support)
-        and not text[: claim.start].rstrip(" \t").endswith("#")
-        else verdict
-        for claim, verdict in zip(claims, verdicts, strict=True)
-    ]
+    title = next((_list_words(one.text) for one in source.sentences[:1] if one.text.startswith("# ")), None)
+    refused: list[Verification] = []
+    for claim, verdict in zip(claims, verdicts, strict=True):
+        is_marked = text[: claim.start].rstrip(" \t").endswith("#")
+        is_copy = verdict.is_verbatim and all(is_heading(source.sentences[place]) for place in verdict.support)
+        is_title = is_marked and _list_words(claim.text) == title
+        refused.append(replace(verdict, reason=reason) if is_title or (is_copy and not is_marked) else verdict)
+    return refused
 
 
 def _refuse_fragments(

@@ -202,6 +202,15 @@ def test_a_heading_of_the_source_stays_a_heading() -> None:
     assert ground(answer, source=HEADED).text == answer
 
 
+@pytest.mark.parametrize("title", ["Rust", "The rust in the cables of the bridge"])
+def test_the_title_of_the_source_is_no_part_of_a_summary(title: str) -> None:
+    source = f"# {title}\n\nEngineers found rust in nine cables. It was old."
+
+    grounded = ground(f"# {title}\n\nEngineers found rust in nine cables.", source=source)
+
+    assert grounded.text == "Engineers found rust in nine cables."
+
+
 WRAPPED = """# Pumps
 
 The pump of the north station was repaired on Monday by two
