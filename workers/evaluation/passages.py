@@ -38,16 +38,16 @@ class PassageIndex:
         self._sizes = [_count_said(sentence.text, found) for sentence, found in zip(sentences, words, strict=True)]
         self._index: bm25s.BM25 | None = None
         # Every word between spaces, so that a run of words is found as a substring; then where each sentence begins.
-        pieces = ["".join(f" {fold(word.text)}" for word in found) for found in words]
+        pieces = [_write_run(found) for found in words]
         self._joined = "".join(pieces) + " "
         self._starts = list(accumulate(map(len, pieces), initial=0))
 
     def find_verbatim(self, claim: str) -> list[int]:
         """Return the indices of the neighbouring sentences in which a claim stands word for word; [] if nowhere."""
-        words = [fold(word.text) for word in read_words(claim)]
+        words = read_words(claim)
         if len(words) < MIN_VERBATIM_WORDS:
             return []
-        run = f" {' '.join(words)}"
+        run = _write_run(words)
         start = -1
         for _ in range(MAX_COPIES):
             start = self._joined.find(f"{run} ", start + 1)
@@ -62,7 +62,7 @@ class PassageIndex:
 
     def has_run(self, text: str) -> bool:
         """Tell whether the words of a text follow each other somewhere in the source."""
-        return f" {' '.join(fold(word.text) for word in read_words(text))} " in self._joined
+        return f"{_write_run(read_words(text))} " in self._joined
 
     def measure_coverage(self, claim: str) -> float:
         """Return the largest share of a claim's content words that stand in one sentence; 1 without any."""
@@ -115,6 +115,11 @@ class PassageIndex:
                 texts.append(" " if place == places[number - 1] + 1 else "\n")
             texts.append(self._sentences[place].text)
         return "".join(texts)
+
+
+def _write_run(words: Sequence[Word]) -> str:
+    """Return words as they are compared, each behind a space."""
+    return "".join(f" {fold(word.text)}" for word in words)
 
 
 def _count_said(sentence: str, words: Sequence[Word]) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from workers.summarization.prose import ENDS, WRAPPED_LINE, find_paragraphs
@@ -49,8 +50,10 @@ def mask_wraps(text: str) -> str:
     return "".join((*pieces, text[end:]))
 
 
-def _find_wraps(text: str) -> Iterator[int]:
-    """Yield the offsets of the line ends within the sentences of a text.
+# A step's prompt and the text that its answer is verified against are made of the same parts.
+@lru_cache(maxsize=16)
+def _find_wraps(text: str) -> tuple[int, ...]:
+    """Return the offsets of the line ends within the sentences of a text.
 
     A paragraph that begins in upper case is wrapped if some of its lines begin in lower case and most had no room for
     the next word, by the longest of them. So is any paragraph of which no line had room for it, by the longest line of
@@ -60,13 +63,15 @@ def _find_wraps(text: str) -> Iterator[int]:
         list(_LINE.finditer(text, start, end)) for (start, end), is_heading in find_paragraphs(text) if not is_heading
     ]
     found = [(lines, [line[0].rstrip() for line in lines]) for lines in paragraphs if len(lines) > 1]
-    prose = [(lines, texts) for lines, texts in found if _is_running_text(texts)]
-    width = max((max(map(len, texts[:-1])) for _, texts in prose if _goes_on_in_lower_case(texts)), default=0)
-    for lines, texts in prose:
-        if _goes_on_in_lower_case(texts) or _measure_full(texts, width) == 1:
-            for line, end in zip(lines[:-1], texts, strict=False):
-                if len(end) in WRAPPED_LINE and not _KEPT.search(line[0]):
-                    yield line.end()
+    prose = [(lines, texts, _goes_on_in_lower_case(texts)) for lines, texts in found if _is_running_text(texts)]
+    width = max((max(map(len, texts[:-1])) for _, texts, goes_on in prose if goes_on), default=0)
+    return tuple(
+        line.end()
+        for lines, texts, goes_on in prose
+        if goes_on or _measure_full(texts, width) == 1
+        for line, end in zip(lines[:-1], texts, strict=False)
+        if len(end) in WRAPPED_LINE and not _KEPT.search(line[0])
+    )
 
 
 def _is_running_text(lines: Sequence[str]) -> bool:
