@@ -163,7 +163,7 @@ def _drop_permalinks(soup: BeautifulSoup, markup: str) -> None:
 
 def _demote_headings(soup: BeautifulSoup) -> None:
     """Write the headings of asides in bold, because what follows an aside does not stand below them."""
-    for heading in [heading for aside in soup.find_all("aside") for heading in aside.find_all(HEADINGS)]:
+    for heading in soup.select(", ".join(f"aside {name}" for name in HEADINGS)):
         bold = soup.new_tag("b")
         bold.extend(list(heading.contents))
         heading.append(bold)

@@ -241,6 +241,10 @@ def test_emphasis_gives_way_to_its_words(html: str, markdown: str) -> None:
     assert normalize_html(html).text == markdown
 
 
+def test_a_heading_in_an_aside_of_an_aside_is_bold_once() -> None:
+    assert normalize_html("<aside><aside><h3>Read</h3></aside><p>b</p></aside>").text == "**Read**\n\nb"
+
+
 def test_what_follows_an_aside_does_not_stand_below_its_heading() -> None:
     html = "<h1>Museum</h1><p>It closes.</p><aside><h3>Most <i>read</i></h3><p>Ferries.</p></aside><p>It moves.</p>"
     assert normalize_html(html).text == "# Museum\n\nIt closes.\n\n**Most read**\n\nFerries.\n\nIt moves."
