@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from shlex import quote
 
 import click
 
@@ -35,7 +36,7 @@ def approve(name: str, *, revoke: bool) -> int:
         target = find_target(session, name)
         changed = revoke_approvals(session, target) if revoke else approve_jobs(session, target, by=getpass.getuser())
     if not revoke and not changed:
-        return fail(f"{name} has no whole summary to approve; see `gistmill status {name}`", ExitCode.FAILED)
+        return fail(f"{name} has no whole summary to approve; see `gistmill status {quote(name)}`", ExitCode.FAILED)
     words = "approval taken back" if revoke else "approved"
     click.echo(f"{count(changed, 'summary', 'summaries')}: {words}")
     return ExitCode.DONE
